@@ -1,0 +1,77 @@
+# Two commands for people:  make serve   make test
+# The rest is for developers:  make check | format | proto | lock | clean
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+DATA_DIR ?= .data
+PORT ?= 8400
+PYTEST_ARGS ?=
+SOURCES := src client/src tests tools
+
+# The first interpreter found that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+
+.PHONY: help
+help:
+	@echo 'make serve   set everything up and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
+	@echo 'make test    set everything up and run all tests'
+	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
+	@echo 'make format | proto | lock | clean'
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer with its venv module is needed (Debian: apt-get install python3 python3-venv).' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Wheels only, every one checked against its hash; then our own two distributions, built with the pinned backend.
+$(VENV)/.run: requirements/run.txt pyproject.toml client/pyproject.toml | $(BIN)/python
+	@echo 'Installing what the service and the client need ...' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo 'Installing what the tests need ...' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.dev
+
+.PHONY: serve
+serve: $(VENV)/.run
+	@exec $(BIN)/obscura-backup serve --data-dir $(DATA_DIR) --port $(PORT) --welcome
+
+.PHONY: test
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate_protobuf.py --check
+
+.PHONY: format
+format: $(VENV)/.dev
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: proto
+proto: $(VENV)/.dev
+	$(BIN)/python tools/generate_protobuf.py
+
+# Versions and hashes for every platform and every Python from 3.11 on; no index is named.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+.PHONY: lock
+lock: $(VENV)/.dev
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in -o requirements/run.txt
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
