@@ -1,0 +1,205 @@
+"""What one password guess costs: the parameters of Argon2id, their limits, and finding the right ones for a device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from obscura_backup_client.errors import KeyDerivationFailed, RefusedParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT_BYTES: Final = 32
+SALT_BYTES: Final = 16
+
+# Sealing: one lane because libsodium, and so most phones, has no other; the memory range is what phones can spare.
+SEALING_LANES: Final = 1
+SEALING_MIN_PASSES: Final = 3
+SEALING_MIN_MEMORY_KIB: Final = 64 * 1024
+SEALING_MAX_MEMORY_KIB: Final = 256 * 1024
+
+# Opening: generous enough for every honest writer, tight enough that a hostile header can neither exhaust a phone's
+# memory nor keep it busy for minutes.
+OPENING_MAX_LANES: Final = 4
+OPENING_MAX_PASSES: Final = 16
+OPENING_MIN_MEMORY_KIB_PER_LANE: Final = 8
+OPENING_MAX_MEMORY_KIB: Final = 512 * 1024
+OPENING_MAX_MEMORY_KIB_PASSES: Final = 4 * 1024 * 1024
+OPENING_UNASKED_MEMORY_KIB: Final = 256 * 1024
+
+
+@dataclass(frozen=True)
+class KdfParameters:
+    """The three costs of Argon2id (RFC 9106): memory in KiB, passes over it, and lanes computed side by side."""
+
+    memory_kib: int
+    passes: int
+    lanes: int
+
+    def __str__(self) -> str:
+        return f"Argon2id, memory {self.memory_kib} KiB, passes {self.passes}, lanes {self.lanes}"
+
+
+PROFILES: Final[Mapping[str, KdfParameters]] = MappingProxyType(
+    {
+        "default": KdfParameters(memory_kib=128 * 1024, passes=3, lanes=1),
+        "low-memory": KdfParameters(memory_kib=64 * 1024, passes=3, lanes=1),
+        "desktop": KdfParameters(memory_kib=256 * 1024, passes=3, lanes=1),
+    }
+)
+DEFAULT_PROFILE: Final = PROFILES["default"]
+
+Confirm = Callable[[KdfParameters], bool]
+"""Asks the person whether a derivation that needs unusually much memory may go on."""
+
+Measure = Callable[[KdfParameters], float]
+"""Runs one derivation and gives its duration in seconds."""
+
+
+def refuse(_parameters: KdfParameters) -> bool:
+    """Answer no: the `Confirm` for callers that have nobody to ask."""
+    return False
+
+
+def require_sealable(parameters: KdfParameters) -> None:
+    """Check that a new backup may be sealed with these parameters.
+
+    Raises:
+        RefusedParameters: outside 1 lane, 3 to 16 passes, 64 to 256 MiB.
+    """
+    if parameters.lanes != SEALING_LANES:
+        raise RefusedParameters("sealing uses exactly 1 lane", parameters)
+    if not SEALING_MIN_PASSES <= parameters.passes <= OPENING_MAX_PASSES:
+        raise RefusedParameters(f"sealing takes {SEALING_MIN_PASSES} to {OPENING_MAX_PASSES} passes", parameters)
+    if not SEALING_MIN_MEMORY_KIB <= parameters.memory_kib <= SEALING_MAX_MEMORY_KIB:
+        raise RefusedParameters("sealing takes 64 to 256 MiB of memory", parameters)
+
+
+def require_openable(parameters: KdfParameters, *, confirm: Confirm = refuse) -> None:
+    """Check, before anything is allocated, that a blob's parameters are ones this device is willing to run.
+
+    Args:
+        parameters: as read from the header; nothing about them is trusted.
+        confirm: asked only above 256 MiB and only when every fixed limit holds; the default refuses.
+
+    Raises:
+        RefusedParameters: lanes outside 1 to 4, passes outside 1 to 16, memory under 8 KiB a lane or over 512 MiB,
+            memory x passes over 4 GiB, or `confirm` said no.
+    """
+    if not 1 <= parameters.lanes <= OPENING_MAX_LANES:
+        raise RefusedParameters(f"lanes must be 1 to {OPENING_MAX_LANES}", parameters)
+    if not 1 <= parameters.passes <= OPENING_MAX_PASSES:
+        raise RefusedParameters(f"passes must be 1 to {OPENING_MAX_PASSES}", parameters)
+    if parameters.memory_kib < OPENING_MIN_MEMORY_KIB_PER_LANE * parameters.lanes:
+        raise RefusedParameters("memory must be at least 8 KiB a lane", parameters)
+    if parameters.memory_kib > OPENING_MAX_MEMORY_KIB:
+        raise RefusedParameters("memory must be at most 512 MiB", parameters)
+    if parameters.memory_kib * parameters.passes > OPENING_MAX_MEMORY_KIB_PASSES:
+        raise RefusedParameters("memory times passes must be at most 4 GiB", parameters)
+    if parameters.memory_kib > OPENING_UNASKED_MEMORY_KIB and not confirm(parameters):
+        raise RefusedParameters("more than 256 MiB of memory was not agreed to", parameters)
+
+
+def argon2id(password: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
+    """Derive 32 bytes by Argon2id version 0x13 (RFC 9106), without secret and associated data; no limit is checked.
+
+    Raises:
+        KeyDerivationFailed: mostly that the device cannot give this much memory.
+    """
+    # Imported here because the commands that derive nothing should not wait for a native library to load.
+    from argon2.exceptions import HashingError  # noqa: PLC0415
+    from argon2.low_level import Type, hash_secret_raw  # noqa: PLC0415
+
+    try:
+        return hash_secret_raw(
+            secret=password,
+            salt=salt,
+            time_cost=parameters.passes,
+            memory_cost=parameters.memory_kib,
+            parallelism=parameters.lanes,
+            hash_len=ROOT_BYTES,
+            type=Type.ID,
+            version=0x13,
+        )
+    except HashingError as error:
+        raise KeyDerivationFailed(str(error), parameters) from error
+
+
+def measure_seconds(parameters: KdfParameters) -> float:
+    """Run one derivation of a made-up password and give its wall-clock duration in seconds."""
+    started = time.perf_counter()
+    argon2id(b"calibration", bytes(SALT_BYTES), parameters)
+    return time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What `calibrate` settled on, and how many seconds this device took for it."""
+
+    parameters: KdfParameters
+    seconds: float
+
+
+CALIBRATION_STEP_KIB: Final = 16 * 1024
+
+
+def calibrate(target_seconds: tuple[float, float] = (0.5, 1.0), *, measure: Measure = measure_seconds) -> Calibration:
+    """Pick the parameters within the sealing limits whose derivation lasts about the target on this device.
+
+    Memory is what hurts an attacker most, so it grows first, in steps of 16 MiB; passes grow only once memory is at
+    its limit. A device that is too slow even for the floor gets the floor: the target is comfort, the floor is safety.
+
+    Args:
+        target_seconds: shortest and longest welcome duration.
+        measure: how one derivation is timed; called at most four times.
+
+    Raises:
+        ValueError: the target is empty or not positive.
+    """
+    shortest, longest = target_seconds
+    if not 0 < shortest <= longest:
+        raise ValueError("target_seconds must be (shortest, longest) with 0 < shortest <= longest")
+    aim = (shortest + longest) / 2
+    best = KdfParameters(SEALING_MIN_MEMORY_KIB, SEALING_MIN_PASSES, SEALING_LANES)
+    seconds = measure(best)
+    for _ in range(3):
+        if shortest <= seconds <= longest:
+            break
+        wanted = _rescaled(best, aim / max(seconds, 1e-6))
+        if wanted == best:
+            break
+        best, seconds = wanted, measure(wanted)
+    return Calibration(best, seconds)
+
+
+def _rescaled(parameters: KdfParameters, factor: float) -> KdfParameters:
+    """Change the work (memory x passes) by about `factor`, memory first, without leaving the sealing limits."""
+    work = parameters.memory_kib * parameters.passes * factor
+    memory_kib = int(work / SEALING_MIN_PASSES) // CALIBRATION_STEP_KIB * CALIBRATION_STEP_KIB
+    memory_kib = min(max(memory_kib, SEALING_MIN_MEMORY_KIB), SEALING_MAX_MEMORY_KIB)
+    passes = min(max(int(work / memory_kib), SEALING_MIN_PASSES), OPENING_MAX_PASSES)
+    return KdfParameters(memory_kib, passes, SEALING_LANES)
+
+
+GUESSES_PRICED: Final = 1_000_000_000
+_REFERENCE_USD: Final = 125.0
+_REFERENCE_WORK: Final = KdfParameters(memory_kib=64 * 1024, passes=3, lanes=1)
+_MEMORY_EXPONENT: Final = 1.963
+
+
+def attack_cost(parameters: KdfParameters) -> float:
+    """Estimate in US dollars what 10^9 guesses at one backup cost somebody who rents accelerators.
+
+    This is a model and nobody has run it: it rests on the published memory bandwidth of H100-class cards, for which
+    it gives about 125 dollars at 64 MiB, 490 at 128 MiB and 1,900 at 256 MiB, three passes each. Between and beyond
+    these it follows the power law through the three, 125 x (memory / 64 MiB)^1.963 x (passes / 3): twice the memory
+    doubles the time of one guess and halves how many fit on a card, twice the passes only doubles the time. Lanes are
+    not counted (sealing has one). Far below 64 MiB caches make guessing cheaper than the model says.
+    """
+    memory = parameters.memory_kib / _REFERENCE_WORK.memory_kib
+    passes = parameters.passes / _REFERENCE_WORK.passes
+    return float(_REFERENCE_USD * memory**_MEMORY_EXPONENT * passes)
