@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
     from obscura_backup_client.parameters import KdfParameters
 
 
@@ -145,3 +148,150 @@ class ContactFileError(ClientError):
         self.reason = reason
         self.line = line
         self.unit = unit
+
+
+class PayloadError(ClientError):
+    """The content of a backup breaks a rule of the payload format; `reason` quotes nothing of it."""
+
+    code = "malformed-payload"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The backup's content is not valid: {reason}.")
+        self.reason = reason
+
+
+class IdentityConflict(ClientError):
+    """Two identities of the same epoch with different keys: which one is the user's, only the user knows."""
+
+    code = "identity-conflict"
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(
+            f"The backup holds another identity than this device, and neither is newer (both have epoch {epoch}). "
+            "Nothing was merged. To keep the backup's identity, restore it on a fresh state; to keep this device's, "
+            "delete the backup first."
+        )
+        self.epoch = epoch
+
+
+class IdentityReplaced(ClientError):
+    """The backup holds a newer identity than this device, which nobody has confirmed yet."""
+
+    code = "identity-replaced"
+
+    def __init__(self, local_epoch: int, remote_epoch: int) -> None:
+        super().__init__(
+            f"The backup holds a newer identity (epoch {remote_epoch}) than this device (epoch {local_epoch}). "
+            "Nothing was merged; restore it to take the newer one over."
+        )
+        self.local_epoch = local_epoch
+        self.remote_epoch = remote_epoch
+
+
+class RollbackSuspected(ClientError):
+    """The backup is older than what this device saw, or gone; `reasons` are the stable words of `rollback.Reason`."""
+
+    code = "rollback-suspected"
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The server does not hand out the backup that this device last saw ({', '.join(reasons)}). Nothing was "
+            "merged or sent. If its operator restored an older copy, or you deleted the backup, accept it explicitly."
+        )
+        self.reasons = reasons
+
+
+class NotConfirmed(ClientError):
+    """The person was shown what would be restored, and did not say yes. Nothing changed."""
+
+    code = "not-confirmed"
+
+    def __init__(self) -> None:
+        super().__init__("Not confirmed; nothing was changed.")
+
+
+class UnknownContact(ClientError):
+    """There is no contact with this user id to remove."""
+
+    code = "unknown-contact"
+
+    def __init__(self, user_id: UUID) -> None:
+        super().__init__(f"There is no contact {user_id}.")
+        self.user_id = user_id
+
+
+class PushContended(ClientError):
+    """Other devices kept pushing in between. What they pushed is merged here; a later push sends the rest."""
+
+    code = "push-contended"
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(f"Other devices pushed in between, {attempts} times in a row. Push again in a moment.")
+        self.attempts = attempts
+
+
+class StateError(ClientError):
+    """The root of what can be wrong with the state directory, `path`."""
+
+    code = "state"
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(f"{message}: {path}")
+        self.path = path
+
+
+class StateMissing(StateError):
+    """Nothing was created or restored in this directory yet."""
+
+    code = "state-missing"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "There is no identity here yet; make one with `new` or bring one back with `restore`")
+
+
+class StateExists(StateError):
+    """There is an identity already, and a new one would overwrite it."""
+
+    code = "state-exists"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "There is an identity here already, and it is not overwritten")
+
+
+class StateBusy(StateError):
+    """Another process kept the directory locked for as long as we were willing to wait."""
+
+    code = "state-busy"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "Another process is using this state")
+
+
+class StateDamaged(StateError):
+    """The state file cannot be read back; `reason` quotes nothing of it."""
+
+    code = "state-damaged"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, f"The state file is damaged ({reason})")
+        self.reason = reason
+
+
+class StateNewer(StateError):
+    """The state file was written by a later version of this client; `state_format` is its number."""
+
+    code = "state-newer"
+
+    def __init__(self, path: Path, state_format: int) -> None:
+        super().__init__(path, f"The state file has format {state_format}, of a later version of this client")
+        self.state_format = state_format
+
+
+class StateUnusable(StateError):
+    """The operating system does not let us read or write the state; `reason` is its own word for why."""
+
+    code = "state-unusable"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, f"The state cannot be used ({reason})")
+        self.reason = reason

@@ -1,0 +1,92 @@
+"""Noticing that the server hands out an older backup than the one this device knows of.
+
+The server's version proves nothing, since the server chooses it. What it cannot choose is what is sealed inside: the
+version vector of all devices, and the count of password changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from obscura_backup_client.errors import RollbackSuspected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from obscura_backup_client.model import Backup
+
+
+class Reason(StrEnum):
+    """Why a backup cannot be the latest; stable words, for programs."""
+
+    GONE = "gone"
+    OLDER_WRITERS = "older-writers"
+    SAME_WRITERS_OTHER_BYTES = "same-writers-other-bytes"
+    OLDER_PASSWORD = "older-password"  # noqa: S105 - the name of an alarm
+    OLDER_FORMAT = "older-format"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a device keeps about the latest backup that it sealed or opened, for one server and one user.
+
+    `sha256` is over the sealed bytes. `version` is the server's own count: good for asking it whether anything
+    changed, and no evidence of anything. `content_sha256` is over what this device would push, without what each
+    sealing changes, so that an unchanged content is recognised without a password.
+    """
+
+    vector: Mapping[bytes, int] = field(repr=False)
+    sha256: bytes
+    key_epoch: int
+    format: int
+    version: int
+    content_sha256: bytes
+    sealed_at_ms: int
+    device_name: str
+    contact_count: int
+
+
+def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format: int) -> tuple[Reason, ...]:
+    """Every reason why `fetched` cannot be the latest backup, given what this device knows; empty when all is well.
+
+    Args:
+        known: what was remembered at the last push or restore.
+        fetched: the opened content.
+        sha256: of the fetched sealed bytes, 32 bytes.
+        sealed_format: the digit of the sealed format.
+    """
+    reasons, vector = [], fetched.vector
+    if any(vector.get(device_id, 0) < seq for device_id, seq in known.vector.items()):
+        reasons.append(Reason.OLDER_WRITERS)
+    if vector == known.vector and sha256 != known.sha256:
+        reasons.append(Reason.SAME_WRITERS_OTHER_BYTES)
+    if fetched.key_epoch < known.key_epoch:
+        reasons.append(Reason.OLDER_PASSWORD)
+    if sealed_format < known.format:
+        reasons.append(Reason.OLDER_FORMAT)
+    return tuple(reasons)
+
+
+def require_latest(
+    known: Remembered | None, fetched: Backup, sha256: bytes, sealed_format: int, *, accepted: bool = False
+) -> None:
+    """Stop at a suspicion, unless the person accepted it. Without anything remembered there is nothing to suspect.
+
+    Raises:
+        RollbackSuspected: with all reasons.
+    """
+    reasons = () if known is None or accepted else suspicions(known, fetched, sha256, sealed_format)
+    if reasons:
+        raise RollbackSuspected(reasons)
+
+
+def require_never_seen(known: Remembered | None, *, accepted: bool = False) -> None:
+    """Stop when a backup that this device knows of is gone: answering 404 is the oldest rollback of all.
+
+    Raises:
+        RollbackSuspected: `gone`.
+    """
+    if known is not None and not accepted:
+        raise RollbackSuspected((Reason.GONE,))

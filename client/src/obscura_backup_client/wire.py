@@ -1,0 +1,119 @@
+"""Protobuf's wire format, as far as keeping unknown fields needs it: cutting a message into fields, byte for byte."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Groups are obsolete but legal in a field that this version does not know; deeper than this nobody means it.
+MAX_GROUP_DEPTH = 32
+MAX_VARINT_BYTES = 10
+CONTINUATION = 0x80
+
+
+class WireType(IntEnum):
+    """The low three bits of a field's tag."""
+
+    VARINT = 0
+    FIXED64 = 1
+    LENGTH = 2
+    GROUP_START = 3
+    GROUP_END = 4
+    FIXED32 = 5
+
+
+class MalformedWireError(ValueError):
+    """The bytes are not a Protobuf message, or a known field has a wire type that the schema does not give it."""
+
+
+def unknown_fields(message: bytes, known: Mapping[int, WireType]) -> tuple[tuple[int, bytes], ...]:
+    """The fields that `known` does not list, as (number, encoding with tags), in ascending order of number.
+
+    Occurrences of one number are joined in the order in which they came.
+
+    Raises:
+        MalformedWireError: see there.
+    """
+    found: defaultdict[int, bytes] = defaultdict(bytes)
+    for number, start, _, end in _fields(message, known):
+        if number not in known:
+            found[number] += message[start:end]
+    return tuple(sorted(found.items()))
+
+
+def submessages(message: bytes, number: int) -> list[bytes]:
+    """The contents of every length-delimited occurrence of the field `number`.
+
+    Raises:
+        MalformedWireError: see there.
+    """
+    return [
+        message[content:end]
+        for found, _, content, end in _fields(message, {number: WireType.LENGTH})
+        if found == number
+    ]
+
+
+def _fields(message: bytes, known: Mapping[int, WireType]) -> list[tuple[int, int, int, int]]:
+    """Each field as (number, where its tag starts, where its content starts, where it ends)."""
+    fields, at = [], 0
+    while at < len(message):
+        start = at
+        number, kind, at = _tag(message, at)
+        if kind is WireType.GROUP_END or kind is not known.get(number, kind):
+            raise MalformedWireError(f"field {number} has wire type {kind.value}")
+        content, at = _skip(message, at, number, kind, depth=0)
+        fields.append((number, start, content, at))
+    return fields
+
+
+def _tag(message: bytes, at: int) -> tuple[int, WireType, int]:
+    tag, at = _varint(message, at)
+    number, kind = tag >> 3, tag & 7
+    if not 0 < number < 1 << 29 or kind > max(WireType):
+        raise MalformedWireError(f"an impossible field tag, {tag}")
+    return number, WireType(kind), at
+
+
+def _skip(message: bytes, at: int, number: int, kind: WireType, depth: int) -> tuple[int, int]:
+    """Where the content of a field starts, and where the field ends."""
+    content, end = at, at
+    if kind is WireType.VARINT:
+        _, end = _varint(message, at)
+    elif kind is WireType.FIXED64:
+        end = at + 8
+    elif kind is WireType.FIXED32:
+        end = at + 4
+    elif kind is WireType.LENGTH:
+        length, content = _varint(message, at)
+        end = content + length
+    else:
+        end = _skip_group(message, at, number, depth + 1)
+    if end > len(message):
+        raise MalformedWireError(f"field {number} is cut short")
+    return content, end
+
+
+def _skip_group(message: bytes, at: int, number: int, depth: int) -> int:
+    if depth > MAX_GROUP_DEPTH:
+        raise MalformedWireError("groups are nested too deep")
+    while True:
+        inner, kind, at = _tag(message, at)
+        if kind is WireType.GROUP_END:
+            if inner != number:
+                raise MalformedWireError(f"group {number} is closed as {inner}")
+            return at
+        _, at = _skip(message, at, inner, kind, depth)
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for index, byte in enumerate(message[at : at + MAX_VARINT_BYTES]):
+        value |= (byte & ~CONTINUATION) << (7 * index)
+        if byte < CONTINUATION:
+            return value, at + index + 1
+    raise MalformedWireError("a number is cut short")
