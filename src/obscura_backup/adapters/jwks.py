@@ -1,0 +1,169 @@
+"""Where the keys come from that tokens are verified with: a secret, a JWKS file, or a JWKS URL.
+
+The algorithm belongs to the key (RFC 8725, 3.1): it is read off the key's type here and never off a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import jwt
+
+from obscura_backup.domain.errors import StoreUnusable, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+JWKS_MAX_BYTES = 1024 * 1024
+FETCH_TIMEOUT_SECONDS = 5.0
+REFRESH_SECONDS = 900.0
+"""How old a fetched key set may grow before it is fetched again."""
+PATIENCE_SECONDS = 30.0
+"""How soon at the earliest an unknown key id, which any stranger can make up, leads to another look."""
+
+# (key type, curve) -> algorithm
+_ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """One key and the only algorithm that it is used with."""
+
+    algorithm: str
+    key: Any = field(repr=False)
+    key_id: str | None = None
+
+
+class KeySource(Protocol):
+    """The keys that are good now."""
+
+    async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
+        """The current keys.
+
+        Args:
+            unknown_key_id: a token names a key that was not among them: look again, if the last look is long enough ago.
+
+        Raises:
+            Unavailable: there are none yet, and the place where they are kept does not answer.
+        """
+
+
+class SecretKeySource:
+    """One shared secret, for HS256."""
+
+    def __init__(self, secret: str) -> None:
+        self._keys = [VerificationKey("HS256", secret.encode())]
+
+    async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:  # noqa: ARG002  # of the protocol
+        """See `KeySource.keys`."""
+        return self._keys
+
+
+class JwksKeySource:
+    """A JSON Web Key Set (RFC 7517) that is read again as it ages or as tokens name keys that it lacks.
+
+    Args:
+        read: gives the set's bytes; called in a thread.
+        name: of the place, for messages.
+    """
+
+    def __init__(self, read: Callable[[], bytes], name: str) -> None:
+        self._read = read
+        self._name = name
+        self._keys: Sequence[VerificationKey] = ()
+        self._read_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    def file(cls, path: Path) -> JwksKeySource:
+        """Keys in a file.
+
+        Raises:
+            StoreUnusable: it cannot be read, or holds no usable key: better told at start-up than at the first token.
+        """
+        source = cls(path.read_bytes, str(path))
+        try:
+            source._keys = parse_jwks(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreUnusable(f"The key set {path} cannot be used: {error}.") from error
+        return source
+
+    @classmethod
+    def url(cls, url: str) -> JwksKeySource:
+        """Keys behind a URL, fetched when they are first needed."""
+        return cls(lambda: _fetch(url), url)
+
+    async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
+        """See `KeySource.keys`."""
+        if self._due(unknown_key_id=unknown_key_id):
+            async with self._lock:
+                if self._due(unknown_key_id=unknown_key_id):
+                    await self._refresh()
+        if not self._keys:
+            raise Unavailable(f"The key set {self._name} cannot be read.")
+        return self._keys
+
+    def _due(self, *, unknown_key_id: bool) -> bool:
+        now = time.monotonic()
+        if now - self._tried_at < PATIENCE_SECONDS:
+            return False
+        return unknown_key_id or not self._keys or now - self._read_at > REFRESH_SECONDS
+
+    async def _refresh(self) -> None:
+        self._tried_at = time.monotonic()
+        try:
+            self._keys = parse_jwks(await asyncio.to_thread(self._read))
+        except Exception as error:  # noqa: BLE001  # whatever it is, keys that were good go on being good
+            log.warning("the key set %s cannot be read: %s", self._name, error)
+        else:
+            self._read_at = self._tried_at
+
+
+def parse_jwks(data: bytes) -> list[VerificationKey]:
+    """The keys of a set that verify signatures and that we know an algorithm for: RS256, ES256, EdDSA.
+
+    Raises:
+        ValueError: it is no key set, or none of its keys is of use.
+    """
+    found = json.loads(data)
+    entries = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("not a JSON Web Key Set")  # noqa: TRY004  # one kind of error for whatever the file holds
+    keys = []
+    for entry in entries:
+        algorithm = _ALGORITHMS.get((entry.get("kty"), entry.get("crv")))
+        if algorithm is None or entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm:
+            continue
+        try:
+            keys.append(VerificationKey(algorithm, jwt.PyJWK(entry, algorithm).key, entry.get("kid")))
+        except jwt.PyJWTError as error:
+            raise ValueError(f"a key in it is damaged ({error})") from error
+    if not keys:
+        raise ValueError("it holds no key for RS256, ES256 or EdDSA")
+    return keys
+
+
+def _fetch(url: str) -> bytes:
+    import urllib3  # noqa: PLC0415  # most services have no key set to fetch, and start without paying for it
+
+    response = urllib3.request(
+        "GET", url, timeout=FETCH_TIMEOUT_SECONDS, retries=False, redirect=False, preload_content=False
+    )
+    try:
+        if response.status != 200:  # noqa: PLR2004  # OK
+            raise ValueError(f"it answers with status {response.status}")
+        data = response.read(JWKS_MAX_BYTES + 1)
+    finally:
+        response.release_conn()
+    if len(data) > JWKS_MAX_BYTES:
+        raise ValueError("it is too long")
+    return data

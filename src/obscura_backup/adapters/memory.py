@@ -1,0 +1,115 @@
+"""Both stores in memory, keeping every promise of their ports but durability: for tests and for trying things out."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from obscura_backup.domain.errors import PutRefused, RangeNotSatisfiable
+from obscura_backup.domain.locks import UserLocks
+from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from obscura_backup.domain.spool import Spool
+
+LOCK_TIMEOUT_SECONDS = 5.0
+
+
+class MemoryMetadataStore:
+    """Rows in a dictionary."""
+
+    def __init__(self, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
+        self._rows: dict[UserId, Revision] = {}
+        self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
+
+    @asynccontextmanager
+    async def locked(self, user_id: UserId) -> AsyncIterator[_MemorySlot]:
+        """See `BackupMetadataStore.locked`."""
+        async with self._locks.hold(user_id):
+            yield _MemorySlot(self._rows, user_id)
+
+    async def get(self, user_id: UserId) -> Revision | None:
+        """See `BackupMetadataStore.get`."""
+        return self._rows.get(user_id)
+
+    async def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
+        """See `BackupMetadataStore.scan`."""
+        for user_id in _in_order(self._rows, after):
+            yield user_id, self._rows[user_id]
+
+    async def check(self) -> None:
+        """See `BackupMetadataStore.check`."""
+
+
+class _MemorySlot:
+    def __init__(self, rows: dict[UserId, Revision], user_id: UserId) -> None:
+        self._rows = rows
+        self._user_id = user_id
+        self.record = rows.get(user_id)
+
+    async def save(self, revision: Revision) -> None:
+        held = self._rows.get(self._user_id)
+        if held is None or held.version <= revision.version:
+            self._rows[self._user_id] = revision
+
+
+@dataclass(frozen=True, slots=True)
+class _MemoryBlob:
+    revision: Revision
+    start: int
+    length: int
+    data: bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.data
+
+    async def aclose(self) -> None:
+        pass
+
+
+class MemoryBlobStore:
+    """Objects in a dictionary. One event loop step is what makes a conditional write atomic here."""
+
+    def __init__(self) -> None:
+        self._objects: dict[UserId, tuple[Revision, bytes]] = {}
+
+    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        """See `BlobStore.put`."""
+        held = self._objects.get(user_id)
+        if (held[0].tag if held else None) != replaces:
+            raise PutRefused
+        revision = Revision.of(draft, Tag(draft.upload_id))
+        self._objects[user_id] = revision, blob.read()
+        return revision
+
+    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _MemoryBlob | None:
+        """See `BlobStore.open`."""
+        held = self._objects.get(user_id)
+        if held is None:
+            return None
+        revision, data = held
+        part = wanted.within(revision.size) if wanted else (0, revision.size)
+        if part is None:
+            raise RangeNotSatisfiable(size=revision.size)
+        start, length = part
+        return _MemoryBlob(revision, start, length, data[start : start + length])
+
+    async def stat(self, user_id: UserId) -> Revision | None:
+        """See `BlobStore.stat`."""
+        held = self._objects.get(user_id)
+        return held[0] if held else None
+
+    async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
+        """See `BlobStore.scan`."""
+        for user_id in _in_order(self._objects, after):
+            yield user_id
+
+    async def check(self) -> None:
+        """See `BlobStore.check`."""
+
+
+def _in_order(users: Iterable[UserId], after: UserId | None) -> list[UserId]:
+    return sorted((user for user in users if after is None or str(user) > str(after)), key=str)

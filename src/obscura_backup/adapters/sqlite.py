@@ -1,0 +1,254 @@
+"""Metadata in SQLite: WAL with full synchronisation, one writer thread that commits many rows in one go.
+
+A commit costs a sync of the disk, whether of one row or of a hundred, so the rows that came while the last commit was
+under way are the next one. Nothing is answered before the COMMIT that holds it has returned. Several processes on one
+file are safe: SQLite's own locks put their commits in a row, and no row ever goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+from obscura_backup.domain.locks import UserLocks
+from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+LOCK_TIMEOUT_SECONDS = 5.0
+BATCH_ROWS = 256
+PAGE_ROWS = 512
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS backups (
+    user_id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    base INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    upload_id TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    tag TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+_COLUMNS = "version, base, kind, sha256, size, upload_id, updated_at, tag"
+_SELECT = f"SELECT {_COLUMNS} FROM backups WHERE user_id = ?"  # noqa: S608  # constants only
+_PAGE = f"SELECT user_id, {_COLUMNS} FROM backups WHERE user_id > ? ORDER BY user_id LIMIT {PAGE_ROWS}"  # noqa: S608
+# A row never goes back: of two writers that overtake each other, the one that is further along stays.
+_SAVE = f"""
+INSERT INTO backups (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_id, updated_at, tag) =
+    (excluded.version, excluded.base, excluded.kind, excluded.sha256, excluded.size, excluded.upload_id,
+     excluded.updated_at, excluded.tag)
+WHERE excluded.version >= backups.version
+"""  # noqa: S608
+
+_Row = tuple[int, int, str, bytes, int, str, str, str]
+
+
+class _Write(NamedTuple):
+    values: tuple[str, *_Row]
+    saved: asyncio.Future[None]
+    loop: asyncio.AbstractEventLoop
+
+
+class SqliteMetadataStore:
+    """Rows in one SQLite file, which is made where it is missing, readable by its owner alone.
+
+    Args:
+        path: of the file.
+        lock_timeout_seconds: how long a request waits for others of the same user, or for other processes.
+
+    Raises:
+        StoreUnusable: the file cannot be opened, is no such database, or is of a newer version of this program.
+    """
+
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
+        self._path = path
+        self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
+        self._timeout_seconds = lock_timeout_seconds
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        try:
+            self._create()
+            self._reader = self._connect()
+            writer = self._connect()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusable(f"The metadata file {path} cannot be used: {error}.") from error
+        self._thread = threading.Thread(target=self._write_batches, args=(writer,), name="metadata", daemon=True)
+        self._thread.start()
+
+    @asynccontextmanager
+    async def locked(self, user_id: UserId) -> AsyncIterator[_SqliteSlot]:
+        """See `BackupMetadataStore.locked`. The lock is this process's; between processes only the commits exclude."""
+        async with self._locks.hold(user_id):
+            yield _SqliteSlot(self, user_id, await self.get(user_id))
+
+    async def get(self, user_id: UserId) -> Revision | None:
+        """See `BackupMetadataStore.get`."""
+        # On the event loop's own thread: under WAL a reader waits for nobody, and one row by its key costs less than a
+        # trip to another thread.
+        try:
+            row: _Row | None = self._reader.execute(_SELECT, (str(user_id),)).fetchone()
+        except sqlite3.Error as error:
+            raise MetadataUnavailable from error
+        return _revision(row) if row else None
+
+    async def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
+        """See `BackupMetadataStore.scan`. Memory: one page of rows."""
+        last = str(after) if after else ""
+        while True:
+            try:
+                page = self._reader.execute(_PAGE, (last,)).fetchall()
+            except sqlite3.Error as error:
+                raise MetadataUnavailable from error
+            for name, *row in page:
+                yield UserId(UUID(name)), _revision(tuple(row))
+            if len(page) < PAGE_ROWS:
+                return
+            last = page[-1][0]
+            await asyncio.sleep(0)  # a long walk lets requests through
+
+    async def check(self) -> None:
+        """See `BackupMetadataStore.check`."""
+        try:
+            self._reader.execute("SELECT 1 FROM backups LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise MetadataUnavailable from error
+        if not self._thread.is_alive() or not os.access(self._path, os.W_OK):
+            raise MetadataUnavailable(f"The metadata file {self._path} cannot be written.")
+
+    async def save(self, user_id: UserId, revision: Revision) -> None:
+        """Commit one row, together with what else is waiting; see `LockedSlot.save`."""
+        loop = asyncio.get_running_loop()
+        saved: asyncio.Future[None] = loop.create_future()
+        self._writes.put(_Write((str(user_id), *_row(revision)), saved, loop))
+        await saved
+
+    def close(self) -> None:
+        """Commit what is waiting, then let go of the file."""
+        self._writes.put(None)
+        self._thread.join()
+        self._reader.close()
+
+    def _create(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = self._connect()
+        try:
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found > SCHEMA_VERSION:
+                raise StoreUnusable(
+                    f"The metadata file {self._path} is of schema {found}; this program knows up to {SCHEMA_VERSION}."
+                )
+            connection.execute(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        finally:
+            connection.close()
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=self._timeout_seconds, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _write_batches(self, connection: sqlite3.Connection) -> None:
+        """The writer thread: whatever is waiting becomes one transaction."""
+        while (first := self._writes.get()) is not None:
+            batch, more = self._waiting(first)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(_SAVE, [write.values for write in batch])
+                connection.execute("COMMIT")
+                failure = None
+            except sqlite3.Error as error:
+                failure = error
+                if connection.in_transaction:
+                    connection.rollback()
+            for write in batch:
+                _answer(write, failure)
+            if not more:
+                break
+        connection.close()
+
+    def _waiting(self, first: _Write) -> tuple[list[_Write], bool]:
+        batch = [first]
+        while len(batch) < BATCH_ROWS:
+            try:
+                write = self._writes.get_nowait()
+            except queue.Empty:
+                break
+            if write is None:
+                return batch, False
+            batch.append(write)
+        return batch, True
+
+
+class _SqliteSlot:
+    def __init__(self, store: SqliteMetadataStore, user_id: UserId, record: Revision | None) -> None:
+        self._store = store
+        self._user_id = user_id
+        self.record = record
+
+    async def save(self, revision: Revision) -> None:
+        await self._store.save(self._user_id, revision)
+
+
+def _answer(write: _Write, failure: sqlite3.Error | None) -> None:
+    def settle() -> None:
+        if write.saved.done():  # its request was cancelled meanwhile
+            return
+        if failure is None:
+            write.saved.set_result(None)
+        else:
+            error = MetadataUnavailable()
+            error.__cause__ = failure
+            write.saved.set_exception(error)
+
+    if not write.loop.is_closed():
+        write.loop.call_soon_threadsafe(settle)
+
+
+def _row(revision: Revision) -> _Row:
+    return (
+        revision.version,
+        revision.base,
+        str(revision.kind),
+        revision.sha256,
+        revision.size,
+        revision.upload_id,
+        revision.updated_at.isoformat(),
+        revision.tag,
+    )
+
+
+def _revision(row: _Row) -> Revision:
+    version, base, kind, sha256, size, upload_id, updated_at, tag = row
+    return Revision(
+        version=Version(version),
+        base=Version(base),
+        kind=Kind(kind),
+        sha256=Sha256(sha256),
+        size=size,
+        upload_id=UploadId(upload_id),
+        updated_at=datetime.fromisoformat(updated_at),
+        tag=Tag(tag),
+    )

@@ -1,0 +1,150 @@
+"""Everything that can go wrong, as a small closed hierarchy: one root, a stable `code` each, the facts as attributes.
+
+Adapters translate their driver's errors into these, once, and keep the cause. What a status code has to say about them
+is the HTTP entrypoint's business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from obscura_backup.domain.model import Version
+
+
+class ObscuraError(Exception):
+    """The root. The docstring of a class is its default message; no message ever holds a secret or a blob's bytes."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class Unauthenticated(ObscuraError):
+    """The bearer token is missing or not valid."""
+
+    code = "unauthenticated"
+
+
+class BlobTooSmall(ObscuraError):
+    """The blob is too short to be a backup."""
+
+    code = "blob-too-small"
+
+    def __init__(self, *, size: int, min_bytes: int) -> None:
+        super().__init__(f"The blob is {size} bytes long; a backup has at least {min_bytes}.")
+        self.size = size
+        self.min_bytes = min_bytes
+
+
+class BlobTooLarge(ObscuraError):
+    """The blob is longer than a backup may be."""
+
+    code = "blob-too-large"
+
+    def __init__(self, *, max_bytes: int) -> None:
+        super().__init__(f"The blob is longer than {max_bytes} bytes.")
+        self.max_bytes = max_bytes
+
+
+class DigestMismatch(ObscuraError):
+    """The bytes that arrived are not the bytes whose digest was declared."""
+
+    code = "digest-mismatch"
+
+
+class TooManyUploads(ObscuraError):
+    """This user has too many uploads under way."""
+
+    code = "too-many-uploads"
+
+
+class VersionMismatch(ObscuraError):
+    """The slot does not hold the version that the request expects to replace."""
+
+    code = "version-mismatch"
+
+    def __init__(self, *, expected: Version, current: Version) -> None:
+        held = f"version {current}" if current else "no backup"
+        wanted = f"version {expected}" if expected else "no backup"
+        super().__init__(f"The slot holds {held}; the request expected {wanted}. Fetch, merge and retry.")
+        self.expected = expected
+        self.current = current
+
+
+class BackupNotFound(ObscuraError):
+    """There is no backup."""
+
+    code = "backup-not-found"
+
+
+class BackupLost(ObscuraError):
+    """There is a backup on record, but its bytes are gone from the blob store."""
+
+    code = "backup-lost"
+
+    def __init__(self, *, version: Version) -> None:
+        super().__init__(f"Version {version} is on record, but its bytes are gone from the blob store.")
+        self.version = version
+
+
+class RangeNotSatisfiable(ObscuraError):
+    """The range asked for lies outside of the blob."""
+
+    code = "range-not-satisfiable"
+
+    def __init__(self, *, size: int) -> None:
+        super().__init__(f"The range asked for lies outside of the {size} bytes.")
+        self.size = size
+
+
+class Unavailable(ObscuraError):
+    """A store cannot be asked right now; the same request may be sent again.
+
+    Attributes:
+        retry_after_seconds: when it is worth trying again.
+    """
+
+    code = "unavailable"
+    retry_after_seconds: ClassVar[int] = 2
+
+
+class MetadataUnavailable(Unavailable):
+    """The metadata store does not answer."""
+
+    code = "metadata-unavailable"
+    retry_after_seconds = 5
+
+
+class BlobStoreUnavailable(Unavailable):
+    """The blob store does not answer."""
+
+    code = "blob-store-unavailable"
+    retry_after_seconds = 5
+
+
+class SlotBusy(Unavailable):
+    """Other requests of this user hold the slot; nothing was stored."""
+
+    code = "slot-busy"
+    retry_after_seconds = 1
+
+
+class OutcomeUnknown(Unavailable):
+    """The blob store may or may not have stored the upload; sending the same bytes again finds out safely."""
+
+    code = "outcome-unknown"
+    retry_after_seconds = 1
+
+
+class PutRefused(ObscuraError):
+    """The condition of a conditional PUT did not hold; nothing was written. Never leaves the service."""
+
+    code = "put-refused"
+
+
+class StoreUnusable(ObscuraError):
+    """A store cannot be used as it is configured, and waiting will not help."""
+
+    code = "store-unusable"

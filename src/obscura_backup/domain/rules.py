@@ -1,0 +1,133 @@
+"""What may happen to a slot: pure functions from (row, object, what is asked) to what to do.
+
+The object is the truth, the row its index and its lock. `decide` takes the fast path, from the row alone, and is safe
+because what it decides is a conditional PUT, which a row that lags only makes fail. `reconcile` is the slow path: it
+has seen the object. An acknowledgement or a refusal is only ever given on what the object says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from obscura_backup.domain.model import NO_VERSION, Kind, Revision, Sha256, Tag, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Asked: make a blob with this digest the next version after `expected` (0: there is no backup yet)."""
+
+    expected: Version
+    sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Asked: delete version `expected`."""
+
+    expected: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Do: store what is asked as `version`, if the object's tag is `replaces` (None: if there is no object)."""
+
+    version: Version
+    replaces: Tag | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Do: put back the tombstone of `version` over `replaces`, an older backup that a restored bucket brought back."""
+
+    version: Version
+    replaces: Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Answer: what is asked has happened already, as `revision` (None: the deletion of what is on no object)."""
+
+    revision: Revision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Answer: the slot holds `current` (0: nothing), which is not what was expected."""
+
+    current: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Answer: there never was anything to delete."""
+
+
+def decide(row: Revision | None, asked: Upload | Deletion) -> Put | None:
+    """Take the fast path, from the row alone: a PUT to try, or None where the object has to be looked at first.
+
+    The very bytes that the row already names take the slow path: two objects of the same bytes may have the same tag,
+    so a conditional PUT could not tell them apart, and to acknowledge them from the row alone would trust a row.
+    """
+    if row is None:
+        first = isinstance(asked, Upload) and asked.expected == NO_VERSION
+        return Put(Version(1), None) if first else None
+    following = Put(Version(row.version + 1), row.tag)
+    match asked:
+        case Upload(expected, sha256) if row.is_live:
+            return following if expected == row.version and sha256 != row.sha256 else None
+        case Upload(expected, _):
+            return following if expected in (NO_VERSION, row.version) else None
+        case Deletion(expected):
+            return following if row.is_live and expected == row.version else None
+
+
+def reconcile(
+    row: Revision | None, found: Revision | None, asked: Upload | Deletion
+) -> Put | Bury | Done | Mismatch | Absent:
+    """The slow path: what to do, now that the object has been looked at (`found`, None where there is none)."""
+    if found is None:
+        return _without_object(row, asked)
+    if found.is_live and row is not None and row.kind is Kind.TOMBSTONE and row.version > found.version:
+        return Bury(row.version, found.tag)
+    following = Put(Version(max(found.version, row.version if row else NO_VERSION) + 1), found.tag)
+    match asked:
+        case Upload(expected, sha256) if found.is_live:
+            if sha256 == found.sha256 and expected in (found.version, found.base):
+                return Done(found)
+            return following if expected == found.version else Mismatch(found.version)
+        case Upload(expected, _):
+            return following if expected in (NO_VERSION, found.version) else Mismatch(found.version)
+        case Deletion(expected) if found.is_live:
+            return following if expected == found.version else Mismatch(found.version)
+        case Deletion():
+            return Done(found)
+
+
+def _without_object(row: Revision | None, asked: Upload | Deletion) -> Put | Done | Mismatch | Absent:
+    if row is None:
+        if isinstance(asked, Deletion):
+            return Absent()
+        return Put(Version(1), None) if asked.expected == NO_VERSION else Mismatch(NO_VERSION)
+    if row.is_live:  # the blob was lost; only who knows the lost version may go on from it
+        return Put(Version(row.version + 1), None) if asked.expected == row.version else Mismatch(row.version)
+    if isinstance(asked, Deletion):
+        return Done(None)
+    # The grave itself was lost. A reader is told "no backup", so "no backup" must be a way on, or the slot is stuck.
+    if asked.expected in (NO_VERSION, row.version):
+        return Put(Version(row.version + 1), None)
+    return Mismatch(row.version)
+
+
+def lags(row: Revision | None, found: Revision) -> bool:
+    """Whether the row should follow the object: it is behind, or names the same version by another tag."""
+    return row is None or row.version < found.version or (row.version == found.version and row != found)
+
+
+def refused_whatever_comes(row: Revision | None, found: Revision | None, expected: Version) -> Version | None:
+    """The version that an upload is refused with before its body is read, or None where some body could be accepted.
+
+    The best that a body can do is to be the very bytes that the slot holds: a retry after a lost answer.
+    """
+    best = found.sha256 if found else Sha256(b"")
+    outcome = reconcile(row, found, Upload(expected, best))
+    return outcome.current if isinstance(outcome, Mismatch) else None

@@ -1,0 +1,252 @@
+"""The protocol between the two stores: every path of an upload, a deletion and a download.
+
+Safety rests on the conditional PUT alone. The lock spares contention, the row spares a look at the object. A torn
+upload leaves no orphan, only a row that is one behind, and the next call mends it. Nothing is ever swept.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from obscura_backup.domain import rules
+from obscura_backup.domain.errors import (
+    BackupLost,
+    BackupNotFound,
+    OutcomeUnknown,
+    PutRefused,
+    RangeNotSatisfiable,
+    SlotBusy,
+    VersionMismatch,
+)
+from obscura_backup.domain.model import TOMBSTONE_BYTES, Draft, Kind, Revision, Sha256, UploadId
+from obscura_backup.domain.rules import Absent, Bury, Deletion, Done, Mismatch, Put, Upload
+from obscura_backup.domain.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obscura_backup.domain.model import ByteRange, UserId, Version
+    from obscura_backup.domain.ports import BackupMetadataStore, BlobStore, Clock, LockedSlot, OpenBlob
+
+_NO_BYTES = Sha256(b"")
+PUTS_PER_CALL = 2
+"""One on the word of the row, one on the word of the object. Whoever loses both races is told to come back."""
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The PUTs of one call: how many are left, and under which names they went out."""
+
+    left: int = PUTS_PER_CALL
+    upload_ids: set[UploadId] = field(default_factory=set)
+
+
+class BackupService:
+    """Uploads, downloads and deletions over one pair of stores. Holds no state; any number may run side by side."""
+
+    def __init__(
+        self,
+        metadata: BackupMetadataStore,
+        blobs: BlobStore,
+        clock: Clock,
+        *,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._clock = clock
+        self._random = random
+
+    async def refuse_early(self, user_id: UserId, expected: Version) -> None:
+        """Spare a client the sending of a body that cannot be accepted. Passing promises nothing.
+
+        The row alone is never believed: it may lag behind the very upload that this one is a retry of.
+
+        Raises:
+            VersionMismatch: the object says so.
+            Unavailable: a store does not answer, so the upload could not be stored either.
+        """
+        row = await self._metadata.get(user_id)
+        if rules.decide(row, Upload(expected, _NO_BYTES)) is not None:
+            return
+        current = rules.refused_whatever_comes(row, await self._blobs.stat(user_id), expected)
+        if current is not None:
+            raise VersionMismatch(expected=expected, current=current)
+
+    async def upload(self, user_id: UserId, expected: Version, blob: Spool) -> Revision:
+        """Store `blob` as the version after `expected` (0: as the first), or find that this has happened already.
+
+        Raises:
+            VersionMismatch: the slot holds something else; nothing was stored.
+            Unavailable: a store failed on the way. It may have been stored: sending the same again is safe, and tells.
+        """
+        revision = await self._settle(user_id, Upload(expected, blob.sha256), blob)
+        if revision is None:
+            raise AssertionError("an upload is never settled without an object")
+        return revision
+
+    async def delete(self, user_id: UserId, expected: Version) -> None:
+        """Put a tombstone in the place of version `expected`; a slot that is deleted already stays as it is.
+
+        Raises:
+            VersionMismatch: the slot holds another version; nothing was deleted.
+            BackupNotFound: there never was a backup.
+            Unavailable: as for `upload`.
+        """
+        with Spool.of(self._random(TOMBSTONE_BYTES)) as grave:
+            await self._settle(user_id, Deletion(expected), grave)
+
+    async def download(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob:
+        """Begin to read the backup: bytes, version and digest from one read of one object. The caller closes it.
+
+        The metadata store is asked only where there is no object, so a restore works while it is down.
+
+        Raises:
+            BackupNotFound: there is none, or it was deleted.
+            BackupLost: there is one on record, and its bytes are gone.
+            RangeNotSatisfiable: `wanted` lies outside of it.
+            Unavailable: a store does not answer.
+        """
+        opened = await self._open(user_id, wanted) or await self._second_look(user_id, wanted)
+        if opened.revision.is_live:
+            return opened
+        await opened.aclose()
+        raise BackupNotFound
+
+    async def describe(self, user_id: UserId) -> Revision:
+        """What `download` would hand out, without its bytes.
+
+        Raises:
+            BackupNotFound: there is none, or it was deleted.
+            BackupLost: there is one on record, and its bytes are gone.
+            Unavailable: a store does not answer.
+        """
+        found = await self._blobs.stat(user_id)
+        if found is None:
+            version = await self._version_on_record(user_id)
+            found = await self._blobs.stat(user_id)
+            if found is None:
+                raise BackupLost(version=version)
+        if not found.is_live:
+            raise BackupNotFound
+        return found
+
+    async def _open(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob | None:
+        try:
+            return await self._blobs.open(user_id, wanted)
+        except RangeNotSatisfiable:
+            # A range that a tombstone cannot satisfy must not tell that there is a tombstone.
+            await self.describe(user_id)
+            raise
+
+    async def _second_look(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob:
+        # The upload may have landed between the reads of the object and of the row: only a second absence is a loss.
+        version = await self._version_on_record(user_id)
+        opened = await self._open(user_id, wanted)
+        if opened is None:
+            raise BackupLost(version=version)
+        return opened
+
+    async def _version_on_record(self, user_id: UserId) -> Version:
+        row = await self._metadata.get(user_id)
+        if row is None or not row.is_live:
+            raise BackupNotFound
+        return row.version
+
+    async def _settle(self, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
+        async with self._metadata.locked(user_id) as slot:
+            attempts = _Attempts()
+            fast = rules.decide(slot.record, asked)
+            if fast is not None:
+                stored = await self._put(user_id, asked, blob, fast, attempts)
+                if stored is not None:
+                    await slot.save(stored)
+                    return stored
+            return await self._slow_path(user_id, asked, blob, slot, attempts)
+
+    async def _slow_path(
+        self, user_id: UserId, asked: Upload | Deletion, blob: Spool, slot: LockedSlot, attempts: _Attempts
+    ) -> Revision | None:
+        found = await self._blobs.stat(user_id)
+        while True:
+            if found is not None and found.upload_id in attempts.upload_ids and found.kind is _kind(asked):
+                # The store answered "refused" to the second copy of a request whose first copy it had stored.
+                await slot.save(found)
+                return found
+            outcome = rules.reconcile(slot.record, found, asked)
+            match outcome:
+                case Put():
+                    stored = await self._put(user_id, asked, blob, outcome, attempts)
+                    if stored is not None:
+                        await slot.save(stored)
+                        return stored
+                    found = await self._blobs.stat(user_id)
+                case Bury():
+                    found = await self._bury(user_id, slot.record, outcome, attempts) or await self._blobs.stat(user_id)
+                case Done(revision):
+                    await self._follow(slot, found)
+                    return revision
+                case Mismatch(current):
+                    await self._follow(slot, found)
+                    raise VersionMismatch(expected=asked.expected, current=current)
+                case Absent():
+                    raise BackupNotFound
+
+    async def _follow(self, slot: LockedSlot, found: Revision | None) -> None:
+        if found is not None and rules.lags(slot.record, found):
+            await slot.save(found)
+
+    async def _put(
+        self, user_id: UserId, asked: Upload | Deletion, blob: Spool, put: Put, attempts: _Attempts
+    ) -> Revision | None:
+        """Try one conditional PUT: the revision that is stored now, or None where it was refused."""
+        draft = Draft(
+            version=put.version,
+            base=asked.expected,
+            kind=_kind(asked),
+            sha256=blob.sha256,
+            size=blob.size,
+            upload_id=self._new_upload_id(attempts),
+            updated_at=self._clock.now(),
+        )
+        try:
+            return await self._blobs.put(user_id, blob, draft, replaces=put.replaces)
+        except PutRefused:
+            return None
+        except OutcomeUnknown:
+            found = await self._blobs.stat(user_id)
+            if found is not None and found.upload_id == draft.upload_id:
+                return found
+            raise  # not there now, but it may still arrive: only a retry by the client can tell
+
+    async def _bury(self, user_id: UserId, row: Revision | None, bury: Bury, attempts: _Attempts) -> Revision | None:
+        if row is None:
+            raise AssertionError("only a row knows of a grave that the object does not")
+        with Spool.of(self._random(TOMBSTONE_BYTES)) as grave:
+            draft = Draft(
+                version=bury.version,
+                base=row.base,
+                kind=Kind.TOMBSTONE,
+                sha256=grave.sha256,
+                size=grave.size,
+                upload_id=self._new_upload_id(attempts),
+                updated_at=self._clock.now(),
+            )
+            try:
+                return await self._blobs.put(user_id, grave, draft, replaces=bury.replaces)
+            except PutRefused:
+                return None
+
+    def _new_upload_id(self, attempts: _Attempts) -> UploadId:
+        if attempts.left == 0:
+            raise SlotBusy
+        attempts.left -= 1
+        upload_id = UploadId(self._random(16).hex())
+        attempts.upload_ids.add(upload_id)
+        return upload_id
+
+
+def _kind(asked: Upload | Deletion) -> Kind:
+    return Kind.LIVE if isinstance(asked, Upload) else Kind.TOMBSTONE

@@ -1,0 +1,95 @@
+"""Receiving a blob: into bounded memory, then an unnamed file, hashed as it comes. No lock is held meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall, DigestMismatch
+from obscura_backup.domain.model import Limits, Sha256
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+    from types import TracebackType
+
+MEMORY_BYTES = 1024 * 1024
+"""What one upload may hold in memory; the rest goes to a file without a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """A blob that has arrived whole. A context manager: leaving it lets its memory or file go.
+
+    Attributes:
+        size: in bytes.
+        sha256: of the bytes.
+        file: the bytes, readable and seekable; a reader rewinds it first.
+    """
+
+    size: int
+    sha256: Sha256
+    file: BinaryIO
+
+    @classmethod
+    def of(cls, data: bytes) -> Spool:
+        """A spool of bytes that are already at hand."""
+        file = tempfile.SpooledTemporaryFile(max_size=0)  # noqa: SIM115  # closed by __exit__; 0: never a real file
+        file.write(data)
+        return cls(size=len(data), sha256=Sha256(hashlib.sha256(data).digest()), file=file)  # type: ignore[arg-type]  # typeshed: a SpooledTemporaryFile is no BinaryIO, though it does all of it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def read(self) -> bytes:
+        """All the bytes, from the start."""
+        self.file.seek(0)
+        return self.file.read()
+
+
+async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha256: bytes | None = None) -> Spool:
+    """Take in a body of unknown length, and stop as soon as it is too long.
+
+    Args:
+        chunks: the body as it comes.
+        limits: on its size.
+        declared_sha256: what the sender says its digest is, if it does.
+
+    Raises:
+        BlobTooLarge: as soon as more than `limits.max_bytes` have come.
+        BlobTooSmall: it ended short of `limits.min_bytes`.
+        DigestMismatch: it is not what was declared.
+    """
+    file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  # handed on in the Spool
+    try:
+        digest = hashlib.sha256()
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            _require_at_most(limits.max_bytes, size)
+            digest.update(chunk)
+            file.write(chunk)
+        _require_whole(size, digest.digest(), limits, declared_sha256)
+    except BaseException:
+        file.close()
+        raise
+    return Spool(size=size, sha256=Sha256(digest.digest()), file=file)  # type: ignore[arg-type]  # as above
+
+
+def _require_at_most(max_bytes: int, size: int) -> None:
+    if size > max_bytes:
+        raise BlobTooLarge(max_bytes=max_bytes)
+
+
+def _require_whole(size: int, sha256: bytes, limits: Limits, declared_sha256: bytes | None) -> None:
+    if size < limits.min_bytes:
+        raise BlobTooSmall(size=size, min_bytes=limits.min_bytes)
+    if declared_sha256 is not None and not hmac.compare_digest(declared_sha256, sha256):
+        raise DigestMismatch
