@@ -144,7 +144,8 @@ class ContactFileError(ClientError):
     code = "contact-file"
 
     def __init__(self, reason: str, line: int | None = None, *, unit: str = "line") -> None:
-        super().__init__(f"{reason}." if line is None else f"{unit.capitalize()} {line}: {reason}.")
+        where = reason[:1].upper() + reason[1:] if line is None else f"{unit.capitalize()} {line}: {reason}"
+        super().__init__(f"{where}.")
         self.reason = reason
         self.line = line
         self.unit = unit

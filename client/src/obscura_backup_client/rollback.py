@@ -6,11 +6,13 @@ version vector of all devices, and the count of password changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.errors import RollbackSuspected
+from obscura_backup_client.payload import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,3 +92,23 @@ def require_never_seen(known: Remembered | None, *, accepted: bool = False) -> N
     """
     if known is not None and not accepted:
         raise RollbackSuspected((Reason.GONE,))
+
+
+def remember(content: Backup, blob: bytes, *, sealed_format: int, version: int) -> Remembered:
+    """What to keep of a backup that was just sealed or opened."""
+    return Remembered(
+        vector=content.vector,
+        sha256=hashlib.sha256(blob).digest(),
+        key_epoch=content.key_epoch,
+        format=sealed_format,
+        version=version,
+        content_sha256=content_sha256(content),
+        sealed_at_ms=content.sealed_at_ms,
+        device_name=content.device_name,
+        contact_count=len(content.live_contacts),
+    )
+
+
+def content_sha256(content: Backup) -> bytes:
+    """A digest of what a person would miss: everything but what each sealing changes by itself."""
+    return hashlib.sha256(encode(replace(content, writers=(), sealed_at_ms=0, device_name=""))).digest()

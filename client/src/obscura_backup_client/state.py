@@ -1,0 +1,136 @@
+"""What this device keeps between two runs: the content, who it is, and what it remembers of each server.
+
+The file is JSON around one binary field. The content inside is the very payload that gets sealed, so that there is one
+codec and one set of checks for it and unknown fields survive. The rest is this device's own bookkeeping, which no other
+client ever reads: it needs no schema, and a person who has to mend it can.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from obscura_backup_client.errors import PayloadError, StateDamaged, StateNewer
+from obscura_backup_client.model import DEVICE_ID_BYTES, Backup
+from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.rollback import Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+STATE_FORMAT = 1
+SHA256_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose backup, and where: `server` is the address in its normal form, without a path's last slash."""
+
+    server: str
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of it. `seq` is the highest one this device ever reserved for a sealing, sent or not.
+
+    There is no password and no derived key in it: who steals this file has the identity, and not the way into
+    backups to come.
+    """
+
+    device_id: bytes
+    device_name: str
+    seq: int
+    content: Backup = field(repr=False)
+    remembered: Mapping[Account, Remembered] = field(default_factory=dict)
+
+
+def encode_state(state: State) -> bytes:
+    """The bytes of a state file. They hold the identity's private key in clear.
+
+    Raises:
+        PayloadError: the content breaks a rule of the payload format.
+    """
+    document = {
+        "format": STATE_FORMAT,
+        "device_id": state.device_id.hex(),
+        "device_name": state.device_name,
+        "seq": state.seq,
+        "remembered": [_remembered_to_json(account, known) for account, known in state.remembered.items()],
+        "content": base64.b64encode(encode(state.content)).decode("ascii"),
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def decode_state(encoded: bytes, path: Path) -> State:
+    """The state in a file's bytes; `path` is for the error only.
+
+    Raises:
+        StateNewer: written by a later version.
+        StateDamaged: not a state, or a part of it is missing or out of range.
+    """
+    try:
+        document = json.loads(encoded)
+        state_format = int(document["format"])
+    except (ValueError, TypeError, KeyError):
+        raise StateDamaged(path, "it is not a state file") from None
+    if state_format > STATE_FORMAT:
+        raise StateNewer(path, state_format)
+    try:
+        return State(
+            device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
+            device_name=str(document["device_name"]),
+            seq=_count(document["seq"]),
+            content=decode(base64.b64decode(document["content"], validate=True)),
+            remembered=dict(_remembered_from_json(each) for each in document["remembered"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, PayloadError) as error:
+        # The kind of the error is enough to look for it; its text may quote the content.
+        raise StateDamaged(path, type(error).__name__) from None
+
+
+def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
+    return {
+        "server": account.server,
+        "user_id": str(account.user_id),
+        "vector": {device_id.hex(): seq for device_id, seq in known.vector.items()},
+        "sha256": known.sha256.hex(),
+        "key_epoch": known.key_epoch,
+        "format": known.format,
+        "version": known.version,
+        "content_sha256": known.content_sha256.hex(),
+        "sealed_at_ms": known.sealed_at_ms,
+        "device_name": known.device_name,
+        "contact_count": known.contact_count,
+    }
+
+
+def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered]:
+    return Account(str(document["server"]), UUID(document["user_id"])), Remembered(
+        vector={_bytes(each, DEVICE_ID_BYTES): _count(seq) for each, seq in document["vector"].items()},
+        sha256=_bytes(document["sha256"], SHA256_BYTES),
+        key_epoch=_count(document["key_epoch"]),
+        format=_count(document["format"]),
+        version=_count(document["version"]),
+        content_sha256=_bytes(document["content_sha256"], SHA256_BYTES),
+        sealed_at_ms=_count(document["sealed_at_ms"]),
+        device_name=str(document["device_name"]),
+        contact_count=_count(document["contact_count"]),
+    )
+
+
+def _bytes(text: str, length: int) -> bytes:
+    value = bytes.fromhex(text)
+    if len(value) != length:
+        raise ValueError(f"{length} bytes are expected here")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("a count is expected here")
+    return value
