@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import pytest
+
+from obscura_backup_client.errors import KeyDerivationFailed, RefusedParameters
+from obscura_backup_client.parameters import (
+    DEFAULT_PROFILE,
+    PROFILES,
+    KdfParameters,
+    argon2id,
+    attack_cost,
+    calibrate,
+    measure_seconds,
+    require_openable,
+    require_sealable,
+)
+
+MIB = 1024
+
+
+def test_profiles_are_the_published_ones() -> None:
+    assert dict(PROFILES) == {
+        "default": KdfParameters(128 * MIB, 3, 1),
+        "low-memory": KdfParameters(64 * MIB, 3, 1),
+        "desktop": KdfParameters(256 * MIB, 3, 1),
+    }
+    assert PROFILES["default"] == DEFAULT_PROFILE
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_every_profile_may_seal_and_opens_unasked(profile: KdfParameters) -> None:
+    require_sealable(profile)
+    require_openable(profile)
+
+
+@pytest.mark.parametrize(("memory_kib", "passes"), [(64 * MIB, 3), (64 * MIB, 16), (256 * MIB, 3), (256 * MIB, 16)])
+def test_sealing_takes_its_limits(memory_kib: int, passes: int) -> None:
+    require_sealable(KdfParameters(memory_kib, passes, 1))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        KdfParameters(64 * MIB - 1, 3, 1),
+        KdfParameters(256 * MIB + 1, 3, 1),
+        KdfParameters(64 * MIB, 2, 1),
+        KdfParameters(64 * MIB, 17, 1),
+        KdfParameters(64 * MIB, 3, 0),
+        KdfParameters(64 * MIB, 3, 2),
+    ],
+    ids=str,
+)
+def test_sealing_refuses_one_beyond_its_limits(parameters: KdfParameters) -> None:
+    with pytest.raises(RefusedParameters) as refused:
+        require_sealable(parameters)
+    assert refused.value.parameters == parameters
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        KdfParameters(8, 1, 1),
+        KdfParameters(32, 1, 4),
+        KdfParameters(64, 16, 1),
+        KdfParameters(256 * MIB, 16, 1),
+    ],
+    ids=str,
+)
+def test_opening_takes_its_limits_unasked(parameters: KdfParameters) -> None:
+    require_openable(parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        KdfParameters(7, 1, 1),
+        KdfParameters(31, 1, 4),
+        KdfParameters(64, 0, 1),
+        KdfParameters(64, 17, 1),
+        KdfParameters(64, 1, 0),
+        KdfParameters(64, 1, 5),
+        KdfParameters(512 * MIB + 1, 1, 1),
+        KdfParameters(512 * MIB, 9, 1),
+        KdfParameters(262145, 16, 1),
+        KdfParameters(2**32 - 1, 2**32 - 1, 255),
+    ],
+    ids=str,
+)
+def test_opening_refuses_one_beyond_its_limits_whatever_the_person_says(parameters: KdfParameters) -> None:
+    with pytest.raises(RefusedParameters) as refused:
+        require_openable(parameters, confirm=lambda _: True)
+    assert refused.value.parameters == parameters
+
+
+def test_opening_above_256_mib_asks_and_takes_no() -> None:
+    asked: list[KdfParameters] = []
+
+    def confirm(parameters: KdfParameters) -> bool:
+        asked.append(parameters)
+        return False
+
+    with pytest.raises(RefusedParameters, match="not agreed to"):
+        require_openable(KdfParameters(256 * MIB + 1, 1, 1), confirm=confirm)
+    assert asked == [KdfParameters(256 * MIB + 1, 1, 1)]
+
+
+def test_opening_at_512_mib_goes_on_when_agreed_to() -> None:
+    require_openable(KdfParameters(512 * MIB, 8, 4), confirm=lambda _: True)
+
+
+def test_opening_above_256_mib_is_refused_when_nobody_can_be_asked() -> None:
+    with pytest.raises(RefusedParameters, match="not agreed to"):
+        require_openable(KdfParameters(512 * MIB, 1, 1))
+
+
+def test_argon2id_is_the_published_function() -> None:
+    """From the reference implementation's own tests: version 0x13, 2 passes, 256 KiB, 1 lane."""
+    expected = "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe"
+    assert argon2id(b"password", b"somesalt", KdfParameters(256, 2, 1)).hex() == expected
+
+
+def test_parameters_that_argon2_itself_refuses_are_a_clean_error() -> None:
+    with pytest.raises(KeyDerivationFailed) as failed:
+        argon2id(b"password", bytes(16), KdfParameters(7, 1, 1))
+    assert failed.value.parameters == KdfParameters(7, 1, 1)
+
+
+def test_measuring_gives_seconds() -> None:
+    assert 0 < measure_seconds(KdfParameters(8, 1, 1)) < 5
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_gib_pass", "expected"),
+    [
+        (1.0, KdfParameters(256 * MIB, 3, 1)),
+        (2.0, KdfParameters(128 * MIB, 3, 1)),
+        (4.0, KdfParameters(64 * MIB, 3, 1)),
+        (0.2, KdfParameters(256 * MIB, 14, 1)),
+    ],
+)
+def test_calibration_finds_the_target_on_devices_of_any_speed(
+    seconds_per_gib_pass: float, expected: KdfParameters
+) -> None:
+    chosen = calibrate(measure=lambda p: p.memory_kib * p.passes * seconds_per_gib_pass / MIB**2)
+    assert chosen.parameters == expected
+    assert 0.5 <= chosen.seconds <= 1.0
+
+
+def test_calibration_never_goes_below_the_floor_on_a_slow_device() -> None:
+    chosen = calibrate(measure=lambda _: 30.0)
+    assert chosen.parameters == PROFILES["low-memory"]
+    assert chosen.seconds == 30.0
+
+
+def test_calibration_never_goes_above_the_ceiling_on_a_fast_device() -> None:
+    chosen = calibrate(measure=lambda _: 0.0)
+    assert chosen.parameters == KdfParameters(256 * MIB, 16, 1)
+
+
+@pytest.mark.parametrize("measured", [[0.001, 9.0, 0.001, 9.0], [9.0], [0.4, 1.1, 0.4, 1.1], [0.0, 0.0, 0.0, 0.0]])
+def test_calibration_ends_within_the_limits_however_the_clock_behaves(measured: list[float]) -> None:
+    times = iter(measured)
+    require_sealable(calibrate(measure=lambda _: next(times)).parameters)
+
+
+@pytest.mark.parametrize("target", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.5)])
+def test_calibration_refuses_an_impossible_target(target: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="target_seconds"):
+        calibrate(target, measure=lambda _: 0.1)
+
+
+@pytest.mark.parametrize(("memory_mib", "published_usd"), [(64, 125), (128, 490), (256, 1900)])
+def test_attack_cost_is_the_published_estimate(memory_mib: int, published_usd: float) -> None:
+    assert attack_cost(KdfParameters(memory_mib * MIB, 3, 1)) == pytest.approx(published_usd, rel=0.01)
+
+
+def test_attack_cost_grows_with_passes() -> None:
+    assert attack_cost(KdfParameters(64 * MIB, 6, 1)) == pytest.approx(250)
