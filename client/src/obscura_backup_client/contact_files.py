@@ -1,0 +1,147 @@
+"""Reading contacts from files of other programs: CSV, JSON and vCard. All of a file is taken, or nothing of it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, Literal
+
+from obscura_backup_client.contact_entries import Entry, csv_entries, json_entries, parse_uuid, vcard_entries
+from obscura_backup_client.errors import ContactFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+FileFormat = Literal["csv", "vcard", "json"]
+
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+MAX_CONTACTS: Final = 100_000
+MAX_USERNAME_CODE_POINTS: Final = 256
+MAX_IDENTITY_KEY_BYTES: Final = 4096
+
+_EXTENSIONS: Final[dict[str, FileFormat]] = {".csv": "csv", ".vcf": "vcard", ".json": "json"}
+_HEX: Final = re.compile(r"(?:[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
+_UNPRINTABLE_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
+
+
+@dataclass(frozen=True)
+class ImportedContact:
+    """One contact of a file; `identity_key` is empty where the file has none."""
+
+    user_id: UUID
+    username: str
+    identity_key: bytes
+
+
+def read_contacts(data: bytes, *, file_format: FileFormat | None = None, name: str = "") -> list[ImportedContact]:
+    """Read a contact file: all of its contacts, in its order, each user id once.
+
+    Args:
+        data: the file's content, at most 8 MiB: UTF-8, or UTF-16 with a byte order mark.
+        file_format: where it is known; else the extension of `name` says it, else the content.
+        name: the file's name, only looked at for its extension (.csv, .vcf, .json).
+
+    Raises:
+        ContactFileError: anything in the file that cannot be taken as it is, with its line (CSV, vCard, JSON syntax)
+            or entry number (JSON), both counted from 1.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise ContactFileError(f"the file has more than {MAX_FILE_BYTES} bytes")
+    text = _text(data)
+    if not text.strip():
+        raise ContactFileError("the file is empty")
+    chosen = file_format or _EXTENSIONS.get(PurePath(name).suffix.lower()) or _format_of(text)
+    if chosen == "vcard":
+        return _collected(vcard_entries(text), "line")
+    # Only a vCard property may say that it is in another character set.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.isascii() and not _is_encodable(line):
+            raise ContactFileError("the text is neither UTF-8 nor UTF-16 (save the file as UTF-8)", number)
+    return _collected(csv_entries(text), "line") if chosen == "csv" else _collected(json_entries(text), "entry")
+
+
+def _text(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            text = data.decode("utf-16")
+        except UnicodeDecodeError:
+            raise ContactFileError("the file is not valid UTF-16 text") from None
+    else:
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    if "\0" in text:
+        raise ContactFileError("the file is not text")
+    return text
+
+
+def _is_encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _format_of(text: str) -> FileFormat:
+    start = text.lstrip()[:11].upper()
+    if start == "BEGIN:VCARD":
+        return "vcard"
+    return "json" if start[:1] in ("[", "{") else "csv"
+
+
+def _collected(entries: Iterator[Entry], unit: str) -> list[ImportedContact]:
+    """Check every entry and fold repeated ones; two that say different things of one user are nobody's to choose."""
+    contacts: dict[UUID, ImportedContact] = {}
+    places: dict[UUID, int] = {}
+    for entry in entries:
+        contact = _checked(entry, unit)
+        known = contacts.setdefault(contact.user_id, contact)
+        place = places.setdefault(contact.user_id, entry.place)
+        if known != contact:
+            raise ContactFileError(
+                f"the same user id as in {unit} {place}, but with another username or key", entry.place, unit=unit
+            )
+        if len(contacts) > MAX_CONTACTS:
+            raise ContactFileError(f"the file has more than {MAX_CONTACTS} contacts", entry.place, unit=unit)
+    if not contacts:
+        raise ContactFileError("the file holds no contacts")
+    return list(contacts.values())
+
+
+def _checked(entry: Entry, unit: str) -> ImportedContact:
+    user_id = parse_uuid(entry.user_id)
+    if user_id is None:
+        raise ContactFileError(f"{_shown(entry.user_id)} is not a UUID", entry.place, unit=unit)
+    username = entry.username.strip()
+    if not username:
+        raise ContactFileError("the contact has no username", entry.place, unit=unit)
+    if len(username) > MAX_USERNAME_CODE_POINTS:
+        raise ContactFileError(
+            f"the username has more than {MAX_USERNAME_CODE_POINTS} characters", entry.place, unit=unit
+        )
+    if any(unicodedata.category(character) in _UNPRINTABLE_CATEGORIES for character in username):
+        raise ContactFileError("the username has a control character or line break in it", entry.place, unit=unit)
+    identity_key = _key(entry.identity_key)
+    if identity_key is None:
+        raise ContactFileError("the identity key is neither base64 nor hex", entry.place, unit=unit)
+    if len(identity_key) > MAX_IDENTITY_KEY_BYTES:
+        raise ContactFileError(f"the identity key has more than {MAX_IDENTITY_KEY_BYTES} bytes", entry.place, unit=unit)
+    return ImportedContact(user_id, username, identity_key)
+
+
+def _key(text: str) -> bytes | None:
+    """Decode a key: hex when it can be hex (no real key looks like hex in base64), else base64 of either alphabet."""
+    compact = "".join(text.split())
+    if _HEX.fullmatch(compact):
+        return bytes.fromhex(compact)
+    standard = compact.translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
+    try:
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _shown(text: str) -> str:
+    limit = 40
+    return repr(text) if len(text) <= limit else repr(text[:limit]) + "…"
