@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+
+from client_testing.contents import ALICE, IDENTITY, NOW_MS, PHONE, backup, backups, contact
+from obscura_backup_client.errors import StateBusy, StateDamaged, StateMissing, StateNewer, StateUnusable
+from obscura_backup_client.model import Backup, Writer
+from obscura_backup_client.rollback import remember
+from obscura_backup_client.state import Account, State, decode_state, encode_state
+from obscura_backup_client.state_directory import StateDirectory
+
+CONTENT = backup(contact(), writers=(Writer(PHONE, 4),), key_epoch=2, sealed_at_ms=NOW_MS, device_name="phone")
+STATE = State(
+    device_id=PHONE,
+    device_name="phone",
+    seq=5,
+    content=CONTENT,
+    remembered={Account("https://backup.example", ALICE): remember(CONTENT, b"blob", sealed_format=1, version=3)},
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StateDirectory:
+    return StateDirectory(tmp_path / "new" / "state", lock_wait_seconds=0.1, sleep=lambda _: None)
+
+
+def write(directory: StateDirectory, state: State = STATE) -> None:
+    with directory.locked() as held:
+        held.write(state)
+
+
+@given(backups())
+def test_every_state_comes_back_as_it_was(content: Backup) -> None:
+    state = replace(STATE, content=content)
+    assert decode_state(encode_state(state), Path("state.json")) == state
+
+
+def test_what_was_written_is_read(directory: StateDirectory) -> None:
+    write(directory)
+    assert directory.read() == STATE
+
+
+def test_nobody_else_can_read_it(directory: StateDirectory) -> None:
+    old = os.umask(0)
+    try:
+        write(directory)
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.path.iterdir()}
+    assert modes == {"state.json": 0o600, "lock": 0o600}
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_file_that_a_crash_left_behind_is_not_written_into(directory: StateDirectory) -> None:
+    write(directory)
+    leftover = directory.path / "state.json.new"
+    leftover.touch(mode=0o644)
+    write(directory, replace(STATE, seq=6))
+    assert stat.S_IMODE((directory.path / "state.json").stat().st_mode) == 0o600
+    assert directory.read().seq == 6
+
+
+def test_a_write_that_fails_leaves_the_old_state(directory: StateDirectory) -> None:
+    write(directory)
+    (directory.path / "state.json.new").mkdir()
+    with pytest.raises(StateUnusable):
+        write(directory, replace(STATE, seq=6))
+    assert directory.read() == STATE
+
+
+def test_two_processes_do_not_hold_it_at_once(directory: StateDirectory) -> None:
+    with directory.locked(), pytest.raises(StateBusy), directory.locked():
+        pass
+
+
+def test_a_lock_is_waited_for(directory: StateDirectory) -> None:
+    holding = directory.locked()
+    holding.__enter__()
+
+    def let_go(_seconds: float) -> None:
+        holding.__exit__(None, None, None)
+
+    with replace(directory, sleep=let_go).locked() as held:
+        assert held.state is None
+
+
+def test_reading_needs_no_lock(directory: StateDirectory) -> None:
+    write(directory)
+    with directory.locked():
+        assert directory.read() == STATE
+
+
+def test_nothing_is_there_before_the_first_write(directory: StateDirectory) -> None:
+    with pytest.raises(StateMissing):
+        directory.read()
+    assert not directory.path.exists()
+
+
+def test_a_place_that_cannot_hold_a_state_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StateUnusable), StateDirectory(tmp_path / "file").locked():
+        pass
+
+
+def test_a_later_format_is_not_touched(directory: StateDirectory) -> None:
+    write(directory)
+    path = directory.path / "state.json"
+    later = path.read_bytes().replace(b'"format": 1,\n "device', b'"format": 2,\n "device')
+    path.write_bytes(later)
+    with pytest.raises(StateNewer):
+        write(directory)
+    assert path.read_bytes() == later
+
+
+def edited(**changes: Any) -> bytes:
+    return json.dumps({**json.loads(encode_state(STATE)), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"format": 1}',
+        encode_state(STATE)[:-20],
+        edited(device_id="abc"),
+        edited(device_id="00"),
+        edited(seq=-1),
+        edited(seq="5"),
+        edited(content="!"),
+        edited(content="AAAA"),
+        edited(remembered=[{}]),
+        edited(remembered=5),
+    ],
+)
+def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
+    with pytest.raises(StateDamaged):
+        decode_state(encoded, Path("state.json"))
+
+
+def test_neither_errors_nor_reprs_show_the_private_key() -> None:
+    state = replace(STATE, content=backup(identity=replace(IDENTITY, private_key=b"hush-hush")))
+    assert "hush" not in repr(state)
+
+
+def test_what_is_remembered_is_kept_for_each_server_and_user(directory: StateDirectory) -> None:
+    known = remember(CONTENT, b"other", sealed_format=1, version=9)
+    both = {**STATE.remembered, Account("https://other.example", UUID(int=5)): known}
+    write(directory, replace(STATE, remembered=both))
+    assert directory.read().remembered == both

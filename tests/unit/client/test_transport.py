@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from obscura_backup_client.http_transport import HttpTransport, Patience
+from obscura_backup_client.server_address import normal_address
+from obscura_backup_client.token import user_id_of
+from obscura_backup_client.transport_errors import (
+    BackupLost,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    ServerRefused,
+    TokenUnusable,
+    TooLarge,
+    TransportError,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+    VersionMismatch,
+)
+
+BLOB = b"sealed" * 10_000
+TOKEN = "aaa.bbb.ccc"
+
+
+def digest(content: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    hang_up: bool = False
+    declared_length: int | None = None
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A real HTTP server that answers from a script, the last reply again and again."""
+
+    address: str
+    script: list[Reply] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            scripted.requests.append(Request(self.command, self.path, headers, body))
+            reply = scripted.script.pop(0) if len(scripted.script) > 1 else scripted.script[0]
+            self.close_connection = True
+            if reply.hang_up:
+                return
+            self.send_response(reply.status)
+            length = len(reply.body) if reply.declared_length is None else reply.declared_length
+            for name, value in {"Content-Length": str(length), "Connection": "close", **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+
+        do_GET = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
+
+        def log_message(self, *args: Any) -> None:
+            """Keep the tests' output to the tests."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        scripted = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
+        threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield scripted
+        httpd.shutdown()
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def connect(server: Server, waits: list[float]) -> Callable[..., HttpTransport]:
+    def make(*script: Reply, **options: Any) -> HttpTransport:
+        server.script[:] = script
+        return HttpTransport(
+            options.pop("server", server.address), TOKEN, sleep=waits.append, jitter=lambda: 1.0, **options
+        )
+
+    return make
+
+
+Connect = Callable[..., HttpTransport]
+OK = Reply(200, {"ETag": '"7"', "Repr-Digest": digest(BLOB), "Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}, BLOB)
+
+
+def problem(status: int, kind: str = "about:blank", **facts: Any) -> Reply:
+    body = json.dumps({"type": kind, "title": "No", "status": status, **facts}).encode()
+    return Reply(status, {"Content-Type": "application/problem+json"}, body)
+
+
+def test_a_download_gives_bytes_version_and_date(connect: Connect) -> None:
+    fetched = connect(OK).fetch()
+    assert fetched is not None
+    assert (fetched.blob, fetched.version, fetched.updated_at) == (BLOB, 7, "Sun, 06 Nov 1994 08:49:37 GMT")
+
+
+def test_the_token_is_sent_as_a_bearer_token(connect: Connect, server: Server) -> None:
+    connect(OK).fetch()
+    assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_version_that_is_still_current_is_not_downloaded(connect: Connect, server: Server) -> None:
+    assert connect(Reply(304, {"ETag": '"7"'})).fetch(if_none_match=7) is None
+    assert server.requests[0].headers["if-none-match"] == '"7"'
+
+
+def test_bytes_that_are_not_the_announced_ones_are_refused(connect: Connect) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        connect(Reply(200, {"ETag": '"7"', "Repr-Digest": digest(b"other")}, BLOB)).fetch()
+
+
+def test_an_answer_without_a_version_is_not_from_an_obscura_server(connect: Connect) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        connect(Reply(200, {}, b"<html>welcome to the hotel network")).fetch()
+
+
+def test_a_download_is_not_read_beyond_its_bound(connect: Connect) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        connect(OK, max_blob_bytes=len(BLOB) - 1).fetch()
+
+
+def test_a_download_that_breaks_off_is_fetched_again(connect: Connect) -> None:
+    fetched = connect(Reply(200, {"ETag": '"7"'}, BLOB, declared_length=len(BLOB) + 1), OK).fetch()
+    assert fetched is not None
+    assert fetched.blob == BLOB
+
+
+def test_head_describes_without_a_body(connect: Connect) -> None:
+    described = connect(OK).head()
+    assert (described.version, described.size_bytes, described.sha256) == (
+        7,
+        len(BLOB),
+        hashlib.sha256(BLOB).digest(),
+    )
+
+
+def test_an_upload_carries_its_condition_and_its_digest(connect: Connect, server: Server) -> None:
+    assert connect(Reply(200, {"ETag": '"8"'})).push(BLOB, expected_version=7) == 8
+    sent = server.requests[0]
+    assert (sent.method, sent.path, sent.body) == ("POST", "/v1/backup", BLOB)
+    assert sent.headers["if-match"] == '"7"'
+    assert sent.headers["content-digest"] == digest(BLOB)
+
+
+def test_a_first_upload_has_no_if_match(connect: Connect, server: Server) -> None:
+    connect(Reply(200, {"ETag": '"1"'})).push(BLOB, expected_version=0)
+    assert "if-match" not in server.requests[0].headers
+
+
+def test_a_path_in_front_of_the_api_is_kept(connect: Connect, server: Server) -> None:
+    connect(OK, server=server.address + "/backup-service/").fetch()
+    assert server.requests[0].path == "/backup-service/v1/backup"
+
+
+def test_progress_is_told_in_bytes_both_ways(connect: Connect) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    transport = connect(OK, on_bytes=lambda *each: told.append(each))
+    transport.push(BLOB, 0)
+    transport.fetch()
+    assert ("up", len(BLOB), len(BLOB)) in told
+    assert told[-1] == ("down", len(BLOB), len(BLOB))
+
+
+def test_a_deletion_is_conditional(connect: Connect, server: Server) -> None:
+    connect(Reply(204)).delete(expected_version=7)
+    assert (server.requests[0].method, server.requests[0].headers["if-match"]) == ("DELETE", '"7"')
+
+
+def test_the_servers_limits_are_read(connect: Connect) -> None:
+    limits = connect(Reply(200, {}, b'{"min_bytes": 32, "max_bytes": 2097152, "retention": null}')).limits()
+    assert (limits.min_bytes, limits.max_bytes) == (32, 2097152)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (problem(401), Unauthorized),
+        (problem(403), Unauthorized),
+        (problem(404), NotFound),
+        (problem(409, current_version=9), VersionMismatch),
+        (problem(409), UnexpectedAnswer),
+        (problem(413), TooLarge),
+        (problem(429), RateLimited),
+        (problem(400), UnexpectedAnswer),
+        (problem(500), OutcomeUnknown),
+        (Reply(302, {"Location": "http://evil.example/v1/backup"}), ServerRefused),
+    ],
+)
+def test_a_refused_upload_says_which_way(connect: Connect, reply: Reply, error: type[TransportError]) -> None:
+    with pytest.raises(error) as refused:
+        connect(reply).push(BLOB, 7)
+    assert type(refused.value) is error
+
+
+def test_a_version_mismatch_carries_the_current_version(connect: Connect) -> None:
+    with pytest.raises(VersionMismatch) as refused:
+        connect(problem(409, current_version=9)).push(BLOB, 7)
+    assert refused.value.current_version == 9
+
+
+def test_a_lost_backup_is_not_a_missing_one(connect: Connect) -> None:
+    with pytest.raises(BackupLost) as lost:
+        connect(problem(500, kind="/problems/backup-lost", version=5)).fetch()
+    assert lost.value.version == 5
+
+
+def test_rate_limiting_says_when_to_come_back(connect: Connect) -> None:
+    with pytest.raises(RateLimited) as limited:
+        connect(Reply(429, {"Retry-After": "30"})).fetch()
+    assert limited.value.retry_after_seconds == 30
+
+
+def test_a_redirect_is_not_followed(connect: Connect, server: Server) -> None:
+    with pytest.raises(ServerRefused):
+        connect(Reply(307, {"Location": "/elsewhere"}), OK).fetch()
+    assert len(server.requests) == 1
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(connect: Connect, server: Server) -> None:
+    assert connect(Reply(0, hang_up=True), Reply(503), Reply(200, {"ETag": '"8"'})).push(BLOB, 7) == 8
+    assert [(sent.body, sent.headers["if-match"]) for sent in server.requests] == [(BLOB, '"7"')] * 3
+
+
+def test_waits_double(connect: Connect, waits: list[float]) -> None:
+    with pytest.raises(Unavailable):
+        connect(Reply(503), patience=Patience(attempts=4, first_wait_seconds=1.0)).fetch()
+    assert waits == [1.0, 2.0, 4.0]
+
+
+def test_the_servers_own_wait_is_honoured(connect: Connect, waits: list[float]) -> None:
+    connect(Reply(503, {"Retry-After": "3"}), OK).fetch()
+    assert waits == [3.0]
+
+
+def test_a_wait_may_be_given_as_a_date(connect: Connect, waits: list[float]) -> None:
+    def now() -> datetime:
+        return datetime(1994, 11, 6, 8, 49, 30, tzinfo=UTC)
+
+    connect(Reply(503, {"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}), OK, now=now).fetch()
+    assert waits == [7.0]
+
+
+def test_too_long_a_wait_is_not_waited(connect: Connect, waits: list[float]) -> None:
+    with pytest.raises(Unavailable):
+        connect(Reply(503, {"Retry-After": "3600"})).fetch()
+    assert waits == []
+
+
+@pytest.mark.parametrize("reply", [Reply(0, hang_up=True), Reply(503)])
+def test_an_upload_without_a_clear_answer_may_have_happened(connect: Connect, reply: Reply) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(reply).push(BLOB, 7)
+
+
+def test_an_upload_that_never_left_did_not_happen(connect: Connect) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with pytest.raises(Unavailable):
+        connect(OK, server=nobody).push(BLOB, 7)
+
+
+def test_no_repr_shows_the_token(connect: Connect) -> None:
+    assert TOKEN not in repr(connect(OK))
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("HTTPS://Backup.Example:443/", "https://backup.example"),
+        ("https://backup.example/a/b/", "https://backup.example/a/b"),
+        ("http://127.0.0.1:8400", "http://127.0.0.1:8400"),
+        ("http://[::1]:8400/", "http://[::1]:8400"),
+        ("http://localhost", "http://localhost"),
+    ],
+)
+def test_an_address_has_one_form(written: str, normal: str) -> None:
+    assert normal_address(written) == normal
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://backup.example",
+        "http://10.0.0.1:8400",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://backup.example",
+        "backup.example",
+        "https://",
+        "https://host:port",
+        "https://user:hunter2@backup.example",
+        "https://backup.example/?a=b",
+        "https://backup.example/#a",
+    ],
+)
+def test_an_address_that_is_not_safe_to_send_a_token_to_is_refused(url: str) -> None:
+    with pytest.raises(ServerRefused) as refused:
+        normal_address(url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_plain_http_to_another_machine_needs_an_explicit_word() -> None:
+    assert normal_address("http://10.0.0.1:8400", allow_insecure_http=True) == "http://10.0.0.1:8400"
+
+
+def jwt(**claims: Any) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"e30.{body}.c2ln"
+
+
+def test_the_user_is_the_tokens_subject() -> None:
+    user_id = UUID("00112233-4455-6677-8899-aabbccddeeff")
+    assert user_id_of(jwt(sub=str(user_id))) == user_id
+
+
+@pytest.mark.parametrize(
+    "token", ["", "opaque", "a.b", "a.!.c", "e30.bm8.c", jwt(), jwt(sub="alice"), jwt(sub=5), "a.b.c\r\nX-Evil: 1"]
+)
+def test_a_token_that_names_no_user_is_refused_without_being_quoted(token: str) -> None:
+    with pytest.raises(TokenUnusable) as refused:
+        user_id_of(token)
+    assert len(token) < 2 or token not in str(refused.value)
