@@ -75,7 +75,14 @@ def test_1024_bytes_are_the_most() -> None:
 
 @pytest.mark.parametrize(
     ("character", "kind"),
-    [("\n", "control"), ("\x7f", "control"), ("\x85", "control"), ("\ud800", "surrogate"), ("\u0378", "unassigned")],
+    [
+        ("\n", "control"),
+        ("\x7f", "control"),
+        ("\x85", "control"),
+        ("\ud800", "surrogate"),
+        ("\u0378", "unassigned"),
+        ("\ufdd0", "unassigned"),
+    ],
 )
 def test_code_points_that_may_not_be_repeatable_are_refused(character: str, kind: str) -> None:
     with pytest.raises(PasswordCharacterRefused) as refused:
