@@ -58,9 +58,6 @@ class FilesystemBlobStore:
 
     Args:
         root: the directory.
-
-    Raises:
-        StoreUnusable: the directory cannot be made or written.
     """
 
     def __init__(self, root: Path) -> None:
@@ -68,10 +65,17 @@ class FilesystemBlobStore:
         self._incoming = root / "incoming"
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
         self._sync_failed = False
+
+    async def start(self) -> None:
+        """See `BlobStore.start`."""
         try:
-            self._prepare()
+            await self._in_thread(self._prepare)
         except OSError as error:
-            raise StoreUnusable(f"The blob directory {root} cannot be used: {error.strerror}.") from error
+            raise StoreUnusable(f"The blob directory {self._root} cannot be used: {error.strerror}.") from error
+
+    async def close(self) -> None:
+        """See `BlobStore.close`."""
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
@@ -97,10 +101,6 @@ class FilesystemBlobStore:
     async def check(self) -> None:
         """See `BlobStore.check`."""
         await self._in_thread(self._check)
-
-    def close(self) -> None:
-        """Let the threads end. Nothing is buffered, so nothing can be lost by not calling it."""
-        self._threads.shutdown(wait=True)
 
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))

@@ -49,7 +49,7 @@ class KeySource(Protocol):
         """The current keys.
 
         Args:
-            unknown_key_id: a token names a key that was not among them: look again, if the last look is long enough ago.
+            unknown_key_id: a token names a key that was not among them: look again, unless that was just done.
 
         Raises:
             Unavailable: there are none yet, and the place where they are kept does not answer.

@@ -40,6 +40,12 @@ class MemoryMetadataStore:
         for user_id in _in_order(self._rows, after):
             yield user_id, self._rows[user_id]
 
+    async def start(self) -> None:
+        """See `BackupMetadataStore.start`."""
+
+    async def close(self) -> None:
+        """See `BackupMetadataStore.close`."""
+
     async def check(self) -> None:
         """See `BackupMetadataStore.check`."""
 
@@ -106,6 +112,12 @@ class MemoryBlobStore:
         """See `BlobStore.scan`."""
         for user_id in _in_order(self._objects, after):
             yield user_id
+
+    async def start(self) -> None:
+        """See `BlobStore.start`."""
+
+    async def close(self) -> None:
+        """See `BlobStore.close`."""
 
     async def check(self) -> None:
         """See `BlobStore.check`."""

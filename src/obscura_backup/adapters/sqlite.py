@@ -70,24 +70,36 @@ class SqliteMetadataStore:
     Args:
         path: of the file.
         lock_timeout_seconds: how long a request waits for others of the same user, or for other processes.
-
-    Raises:
-        StoreUnusable: the file cannot be opened, is no such database, or is of a newer version of this program.
     """
+
+    _reader: sqlite3.Connection
 
     def __init__(self, path: Path, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
         self._path = path
         self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
         self._timeout_seconds = lock_timeout_seconds
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+
+    async def start(self) -> None:
+        """See `BackupMetadataStore.start`. A file of a newer version of this program is refused."""
         try:
             self._create()
             self._reader = self._connect()
             writer = self._connect()
         except (OSError, sqlite3.Error) as error:
-            raise StoreUnusable(f"The metadata file {path} cannot be used: {error}.") from error
-        self._thread = threading.Thread(target=self._write_batches, args=(writer,), name="metadata", daemon=True)
-        self._thread.start()
+            raise StoreUnusable(f"The metadata file {self._path} cannot be used: {error}.") from error
+        self._writer = threading.Thread(target=self._write_batches, args=(writer,), name="metadata", daemon=True)
+        self._writer.start()
+
+    async def close(self) -> None:
+        """See `BackupMetadataStore.close`. What is waiting is committed."""
+        if self._writer is None:
+            return
+        self._writes.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._reader.close()
+        self._writer = None
 
     @asynccontextmanager
     async def locked(self, user_id: UserId) -> AsyncIterator[_SqliteSlot]:
@@ -126,7 +138,7 @@ class SqliteMetadataStore:
             self._reader.execute("SELECT 1 FROM backups LIMIT 1").fetchone()
         except sqlite3.Error as error:
             raise MetadataUnavailable from error
-        if not self._thread.is_alive() or not os.access(self._path, os.W_OK):
+        if self._writer is None or not self._writer.is_alive() or not os.access(self._path, os.W_OK):
             raise MetadataUnavailable(f"The metadata file {self._path} cannot be written.")
 
     async def save(self, user_id: UserId, revision: Revision) -> None:
@@ -135,12 +147,6 @@ class SqliteMetadataStore:
         saved: asyncio.Future[None] = loop.create_future()
         self._writes.put(_Write((str(user_id), *_row(revision)), saved, loop))
         await saved
-
-    def close(self) -> None:
-        """Commit what is waiting, then let go of the file."""
-        self._writes.put(None)
-        self._thread.join()
-        self._reader.close()
 
     def _create(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -34,6 +34,16 @@ class LockedSlot(Protocol):
 class BackupMetadataStore(Protocol):
     """The index of all slots and the lock of each. It may lag behind the blob store, never lead."""
 
+    async def start(self) -> None:
+        """Get ready, once, before anything else is called.
+
+        Raises:
+            StoreUnusable: it cannot be used as it is configured.
+        """
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of everything; safe to call more than once."""
+
     def locked(self, user_id: UserId) -> AbstractAsyncContextManager[LockedSlot]:
         """Hold the slot's lock; leaving without `save` changes nothing.
 
@@ -95,6 +105,16 @@ class OpenBlob(Protocol):
 
 class BlobStore(Protocol):
     """One object a slot, replaced by conditional writes that are atomic, in bytes and metadata together."""
+
+    async def start(self) -> None:
+        """Get ready, once, before anything else is called.
+
+        Raises:
+            StoreUnusable: it cannot be used as it is configured.
+        """
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of everything; safe to call more than once."""
 
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """Store `blob` with its `draft` if and only if the object's tag is `replaces` (None: if there is no object).

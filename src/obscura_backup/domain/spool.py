@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
     from types import TracebackType
 
-MEMORY_BYTES = 1024 * 1024
+MEMORY_BYTES = 256 * 1024
 """What one upload may hold in memory; the rest goes to a file without a name."""
 
 

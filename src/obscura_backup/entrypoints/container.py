@@ -1,0 +1,82 @@
+"""The wiring: which adapter stands behind which port, decided by the settings, in this one file."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dependency_injector import containers, providers
+
+from obscura_backup.adapters.filesystem import FilesystemBlobStore
+from obscura_backup.adapters.jwks import JwksKeySource, KeySource, SecretKeySource
+from obscura_backup.adapters.jwt import JwtVerifier
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.adapters.sqlite import SqliteMetadataStore
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.model import Limits
+from obscura_backup.domain.service import BackupService
+from obscura_backup.entrypoints.settings import Settings
+from obscura_backup.entrypoints.signing_secret import signing_secret
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+def token_secret(settings: Settings) -> str:
+    """The secret of HS256 tokens: the configured one, or the one under the data directory."""
+    return settings.auth_secret or signing_secret(settings.data_dir)
+
+
+def _key_source(settings: Settings) -> KeySource:
+    if settings.auth_jwks is None:
+        return SecretKeySource(token_secret(settings))
+    if settings.auth_jwks.startswith(("https:", "http:")):
+        return JwksKeySource.url(settings.auth_jwks)
+    return JwksKeySource.file(Path(settings.auth_jwks))
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything that one worker needs, made when it is first asked for."""
+
+    settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+    clock = providers.Singleton(SystemClock)
+    metadata = providers.Selector(
+        settings.provided.metadata_kind,
+        sqlite=providers.Singleton(SqliteMetadataStore, settings.provided.metadata_path),
+        memory=providers.Singleton(MemoryMetadataStore),
+    )
+    blobs = providers.Selector(
+        settings.provided.blobs_kind,
+        file=providers.Singleton(FilesystemBlobStore, settings.provided.blobs_path),
+        memory=providers.Singleton(MemoryBlobStore),
+    )
+    key_source = providers.Singleton(_key_source, settings)
+    tokens = providers.Singleton(
+        JwtVerifier,
+        key_source,
+        clock,
+        audience=settings.provided.auth_audience,
+        issuer=settings.provided.auth_issuer,
+        user_claim=settings.provided.auth_user_claim,
+    )
+    limits = providers.Singleton(Limits, min_bytes=settings.provided.min_bytes, max_bytes=settings.provided.max_bytes)
+    service = providers.Singleton(BackupService, metadata, blobs, clock)
+
+
+@asynccontextmanager
+async def started(container: Container) -> AsyncIterator[None]:
+    """Both stores, ready; and closed again at the end, whatever happens in between.
+
+    Raises:
+        StoreUnusable: one of them, or the signing secret, cannot be used as configured.
+    """
+    container.key_source()
+    metadata, blobs = container.metadata(), container.blobs()
+    try:
+        await metadata.start()
+        await blobs.start()
+        yield
+    finally:
+        await metadata.close()
+        await blobs.close()

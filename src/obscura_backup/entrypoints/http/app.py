@@ -1,0 +1,94 @@
+"""The application: routes, errors and policies put together around what the container holds."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+
+from obscura_backup.domain.errors import ObscuraError
+from obscura_backup.entrypoints.container import Container, started
+from obscura_backup.entrypoints.http import openapi, operations, problems
+from obscura_backup.entrypoints.http.authentication import BearerAuthentication
+from obscura_backup.entrypoints.http.backup import BackupController
+from obscura_backup.entrypoints.http.metrics import MeteredApp
+from obscura_backup.entrypoints.http.upload_gate import UploadGate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from litestar.types import ASGIApp
+
+    from obscura_backup.entrypoints.settings import Settings
+
+_EXPOSED = ["ETag", "Repr-Digest", "Last-Modified", "Content-Range", "Accept-Ranges", "Retry-After"]
+_ALLOWED = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Content-Digest", "Range", "If-Range"]
+
+
+def create_litestar(container: Container) -> Litestar:
+    """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
+    settings = container.settings()
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with started(container):
+            yield
+
+    backup = Router(
+        path="/",
+        route_handlers=[BackupController],
+        middleware=[DefineMiddleware(BearerAuthentication, tokens=container.tokens())],
+    )
+    return Litestar(
+        route_handlers=[
+            backup,
+            operations.config,
+            operations.live,
+            operations.ready,
+            operations.metrics,
+            openapi.docs_assets(),
+        ],
+        dependencies={
+            "service": _provide(container.service),
+            "limits": _provide(container.limits),
+            "stores": _provide(lambda: operations.Stores(container.metadata(), container.blobs())),
+            "gate": _provide(lambda: UploadGate(settings.max_uploads_per_user)),
+        },
+        exception_handlers={
+            ObscuraError: problems.refuse,
+            HTTPException: problems.refuse_http,
+            Exception: problems.fail,
+        },
+        cors_config=_cors(settings.cors_origins),
+        openapi_config=openapi.openapi_config(),
+        lifespan=[lifespan],
+        logging_config=None,
+    )
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """What a server runs: the application with everything around it."""
+    return MeteredApp(create_litestar(Container(settings=settings)))
+
+
+def _provide(make: Callable[[], Any]) -> Provide:
+    # Asked for once, here, instead of for every request.
+    part = make()
+    return Provide(lambda: part, sync_to_thread=False)
+
+
+def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "HEAD", "POST", "DELETE"],
+        allow_headers=_ALLOWED,
+        expose_headers=_EXPOSED,
+        max_age=600,
+    )

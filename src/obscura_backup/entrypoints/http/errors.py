@@ -1,0 +1,33 @@
+"""What only HTTP can get wrong; beside the domain's errors, under the same root."""
+
+from __future__ import annotations
+
+from obscura_backup.domain.errors import ObscuraError
+
+
+class MalformedHeader(ObscuraError):
+    """A header does not say what it should say."""
+
+    code = "malformed-header"
+
+    def __init__(self, header: str, wanted: str) -> None:
+        super().__init__(f"The header {header} is malformed: {wanted}.")
+        self.header = header
+
+
+class PreconditionRequired(ObscuraError):
+    """A deletion must name the version that it deletes, in If-Match."""
+
+    code = "precondition-required"
+
+
+class UnsupportedMediaType(ObscuraError):
+    """The body is the blob itself, as it is: no multipart form, no content coding."""
+
+    code = "unsupported-media-type"
+
+
+class UploadTimeout(ObscuraError):
+    """The body came too slowly."""
+
+    code = "upload-timeout"

@@ -1,0 +1,133 @@
+"""Runs the application under uvicorn: one process, or several behind one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from obscura_backup.domain.errors import ObscuraError
+from obscura_backup.entrypoints.http.protocol import BoundedProtocol
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp
+
+    from obscura_backup.entrypoints.settings import Settings
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 65
+"""Longer than the 60 seconds after which most load balancers close an idle connection, so that they do it first."""
+_PR_SET_PDEATHSIG = 1
+
+
+class AddressInUse(ObscuraError):
+    """The address to listen on is not to be had."""
+
+    code = "address-in-use"
+
+
+@dataclass(frozen=True)
+class AppFactory:
+    """Makes the application inside the process that runs it; travels to worker processes."""
+
+    settings: Settings
+    parent_pid: int
+
+    def __call__(self) -> ASGIApp:
+        """The application, with this process set up for it."""
+        if os.getpid() != self.parent_pid:
+            _die_with_parent(self.parent_pid)
+        configure_logging(self.settings.log_level)
+        from obscura_backup.entrypoints.http.app import create_app  # noqa: PLC0415  # where it is needed: in the worker
+
+        return create_app(self.settings)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a taken port is told before anything else is done.
+
+    Raises:
+        AddressInUse: it is taken, or not ours to have.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+
+
+def check_stores(settings: Settings) -> None:
+    """Start and close the stores once, so that what is wrong with them is told in one sentence.
+
+    Raises:
+        StoreUnusable: one of them cannot be used as configured.
+    """
+    from obscura_backup.entrypoints.container import Container, started  # noqa: PLC0415  # not before the port is ours
+
+    async def check() -> None:
+        async with started(Container(settings=settings)):
+            pass
+
+    asyncio.run(check())
+
+
+def run(settings: Settings, listening: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then let requests in flight finish."""
+    config = uvicorn.Config(
+        AppFactory(settings, os.getpid()),
+        factory=True,
+        workers=settings.workers,
+        http=BoundedProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+    # uvicorn raises the signal anew once it is done; an orderly end is a success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        if settings.workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            from uvicorn.supervisors import Multiprocess  # noqa: PLC0415  # most run one worker
+
+            with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
+                Multiprocess(config, sockets=[listening]).run()
+    except KeyboardInterrupt:
+        pass
+
+
+def configure_logging(level: str) -> None:
+    """One line an event, on standard error."""
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    # Its lines at start and stop say what ours say; its warnings are of what strangers send.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    # A worker that outlived a killed parent would go on holding the port.
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent_pid:
+        sys.exit(1)

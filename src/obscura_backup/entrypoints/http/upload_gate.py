@@ -1,0 +1,67 @@
+"""What keeps one client from taking all there is: uploads at once, and the patience with a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from obscura_backup.domain.errors import TooManyUploads
+from obscura_backup.entrypoints.http.errors import UploadTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+
+    from obscura_backup.domain.model import UserId
+
+STALL_SECONDS = 30.0
+"""How long a body may pause."""
+BODY_SECONDS = 600.0
+"""How long a body may take: 2 MiB at 3.5 KiB a second."""
+
+
+class UploadGate:
+    """Counts the uploads under way, by user."""
+
+    def __init__(self, max_per_user: int) -> None:
+        self._max_per_user = max_per_user
+        self._under_way: dict[UserId, int] = {}
+
+    @contextmanager
+    def admit(self, user_id: UserId) -> Iterator[None]:
+        """Let one more in, until the block ends.
+
+        Raises:
+            TooManyUploads: as many as may be are under way.
+        """
+        count = self._under_way.get(user_id, 0)
+        if count >= self._max_per_user:
+            raise TooManyUploads
+        self._under_way[user_id] = count + 1
+        try:
+            yield
+        finally:
+            count = self._under_way.pop(user_id) - 1
+            if count:
+                self._under_way[user_id] = count
+
+
+async def patient(
+    body: AsyncGenerator[bytes, None], *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
+) -> AsyncGenerator[bytes, None]:
+    """The pieces of `body` as they come, as long as they come.
+
+    Raises:
+        UploadTimeout: it paused or took too long.
+    """
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + total_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(min(loop.time() + stall_seconds, ends_at)):
+                chunk = await anext(body, None)
+        except TimeoutError as error:
+            raise UploadTimeout from error
+        if chunk is None:
+            return
+        yield chunk

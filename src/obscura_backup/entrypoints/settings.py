@@ -1,0 +1,189 @@
+"""Every setting, from flags, then `OBSCURA_BACKUP_*` variables, then a TOML file, then the defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "OBSCURA_BACKUP_"
+CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
+SECRET_MIN_BYTES = 16
+SECRET_GOOD_BYTES = 32
+
+_SQLITE = "sqlite"
+_FILE = "file"
+_MEMORY = "memory"
+
+
+class InvalidSettings(Exception):
+    """A setting is unknown, malformed, or contradicts another. The message names it and never quotes a secret."""
+
+
+def default_data_dir() -> Path:
+    """Where the embedded stores live unless told otherwise (the XDG base directory specification)."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "obscura-backup"
+
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration of one service.
+
+    Attributes:
+        data_dir: of the embedded stores and of the signing secret.
+        metadata_url: `sqlite:///PATH` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
+        blobs_url: `file:///DIR` or `memory:`; None: `blobs` under `data_dir`.
+        min_bytes: the shortest blob.
+        max_bytes: the longest blob.
+        auth_secret: of HS256 tokens; None: the file `auth-secret` under `data_dir`, made on first use.
+        auth_jwks: a JWKS file or URL; tokens are then RS256, ES256 or EdDSA, and `auth_secret` is not used.
+        auth_issuer: that tokens must name in `iss`.
+        auth_audience: that tokens must name in `aud`.
+        auth_user_claim: that holds the user id.
+        host: to listen on.
+        port: to listen on; 0 for any free one.
+        workers: processes that serve.
+        cors_origins: that browsers may call from.
+        max_connections: open at once, for each worker; more are answered 503.
+        max_uploads_per_user: under way at once, for each worker; more are answered 429.
+        drain_seconds: that requests in flight get to finish when the service stops.
+        log_level: of Python's logging.
+    """
+
+    data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    metadata_url: str | None = None
+    blobs_url: str | None = None
+    min_bytes: PositiveInt = 32
+    max_bytes: PositiveInt = 2 * 1024 * 1024
+    auth_secret: str | None = None
+    auth_jwks: str | None = None
+    auth_issuer: str | None = None
+    auth_audience: str | None = None
+    auth_user_claim: str = "sub"
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8400
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    cors_origins: tuple[str, ...] = ()
+    max_connections: PositiveInt = 1024
+    max_uploads_per_user: PositiveInt = 64
+    drain_seconds: PositiveInt = 30
+    log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
+
+    def __repr__(self) -> str:
+        # Secrets, and URLs that may hold one, have no business in a log.
+        return f"Settings(host={self.host!r}, port={self.port}, metadata={self.metadata_kind}, blobs={self.blobs_kind})"
+
+    @property
+    def metadata_kind(self) -> str:
+        """The technology of the metadata store."""
+        return _scheme("metadata_url", self.metadata_url or f"{_SQLITE}:", (_SQLITE, _MEMORY))
+
+    @property
+    def blobs_kind(self) -> str:
+        """The technology of the blob store."""
+        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, _MEMORY))
+
+    @property
+    def metadata_path(self) -> Path:
+        """Of the SQLite file."""
+        return _path("metadata_url", self.metadata_url) if self.metadata_url else self.data_dir / "metadata.sqlite3"
+
+    @property
+    def blobs_path(self) -> Path:
+        """Of the blob directory."""
+        return _path("blobs_url", self.blobs_url) if self.blobs_url else self.data_dir / "blobs"
+
+
+def load_settings(
+    flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, config: Path | None = None
+) -> Settings:
+    """Read all sources, the stronger over the weaker, and check the whole.
+
+    Args:
+        flags: given on the command line, by setting; None means "not given".
+        environ: the environment.
+        config: a TOML file; None: the one that `OBSCURA_BACKUP_CONFIG` names, if any.
+
+    Raises:
+        InvalidSettings: see there.
+    """
+    path = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    values = _checked(_read_toml(path), f"in {path}") if path else {}
+    values |= _checked(_from_environment(environ), "in the environment", prefix=PREFIX)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"A setting is malformed: {error}.") from error
+    _check_whole(settings)
+    return settings
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in environ.items():
+        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE and value != "":
+            name = variable.removeprefix(PREFIX).lower()
+            values[name] = value.split(",") if name == "cors_origins" else value
+    return values
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings(f"The configuration file {path} cannot be read: {error}.") from error
+
+
+def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, Any]:
+    known = {field.name for field in msgspec.structs.fields(Settings)}
+    for name in values:
+        if name not in known:
+            shown = prefix + name.upper() if prefix else name
+            raise InvalidSettings(f"There is no setting {shown} ({where}).")
+    return values
+
+
+def _check_whole(settings: Settings) -> None:
+    if settings.min_bytes > settings.max_bytes:
+        raise InvalidSettings("min_bytes is larger than max_bytes.")
+    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_MIN_BYTES:
+        raise InvalidSettings(f"auth_secret is too short to be safe: at least {SECRET_MIN_BYTES} bytes.")
+    if settings.auth_secret is not None and settings.auth_jwks is not None:
+        raise InvalidSettings("auth_secret and auth_jwks exclude each other.")
+    if settings.auth_jwks is not None and settings.auth_jwks.startswith("http:"):
+        host = urlsplit(settings.auth_jwks).hostname
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            raise InvalidSettings("auth_jwks must be fetched over https: whoever can change it can be anybody.")
+    if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
+        raise InvalidSettings("A store in memory belongs to one worker.")
+    for kind, url in ((settings.metadata_kind, settings.metadata_url), (settings.blobs_kind, settings.blobs_url)):
+        if url is not None and kind in (_SQLITE, _FILE):
+            _path("metadata_url" if kind == _SQLITE else "blobs_url", url)
+
+
+def _scheme(name: str, url: str, known: tuple[str, ...]) -> str:
+    scheme = url.partition(":")[0]
+    if scheme not in known:
+        raise InvalidSettings(f"{name} must begin with one of {', '.join(f'{kind}:' for kind in known)}.")
+    return scheme
+
+
+def _path(name: str, url: str) -> Path:
+    # sqlite:///relative.db and sqlite:////absolute.db are SQLAlchemy's habit, file:///absolute the RFC's. A path after
+    # three slashes is absolute here for both.
+    match = re.fullmatch(r"[a-z]+://(/[^?#]+)", url)
+    if match is None:
+        raise InvalidSettings(f"{name} takes an absolute path: {url.partition(':')[0]}:///PATH.")
+    return Path(unquote(match[1]))
