@@ -5,7 +5,7 @@ import json
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obscura_backup_client import contact_files
@@ -306,11 +306,13 @@ def is_read_or_refused(data: bytes, file_format: FileFormat | None) -> bool:
         return bool(str(error).encode())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), FORMATS)
 def test_arbitrary_bytes_are_contacts_or_a_contact_file_error(data: bytes, file_format: FileFormat | None) -> None:
     assert is_read_or_refused(data, file_format)
 
 
+@settings(deadline=None)
 @given(SNIPPETS, FORMATS)
 def test_arbitrary_pieces_of_files_are_contacts_or_a_contact_file_error(
     pieces: list[str], file_format: FileFormat | None

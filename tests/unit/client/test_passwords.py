@@ -4,7 +4,7 @@ import unicodedata
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obscura_backup_client.errors import (
@@ -101,6 +101,7 @@ def test_opening_with_a_lone_surrogate_is_a_clean_error() -> None:
     assert refused.value.position == 6
 
 
+@settings(deadline=None)  # the first example loads what is imported late
 @given(st.text())
 def test_any_text_is_either_settable_or_refused_with_a_typed_error(password: str) -> None:
     with suppress(PasswordRefused):
@@ -133,6 +134,7 @@ def test_an_empty_password_has_no_strength() -> None:
     assert strength("").score == 0
 
 
+@settings(deadline=None)  # the first example loads what is imported late
 @given(st.text(max_size=80))
 def test_strength_is_a_score_for_any_text(password: str) -> None:
     assert 0 <= strength(password).score <= 4

@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obscura_backup_client.errors import (
@@ -68,6 +68,7 @@ def test_published_vector_is_reproduced_by_the_public_functions() -> None:
     assert open_sealed(blob, PASSWORD, ALICE).payload == bytes.fromhex("0a026869")
 
 
+@settings(deadline=None)  # the first example loads what is imported late
 @given(st.binary(max_size=40000), st.uuids(), st.binary(min_size=12, max_size=12))
 def test_what_was_sealed_opens_to_the_same_payload(payload: bytes, user_id: UUID, nonce: bytes) -> None:
     blob = seal_plaintext(pad(payload), TINY_KEY, user_id, nonce=nonce)
@@ -259,6 +260,7 @@ def test_a_kept_key_needs_nobodys_agreement_since_it_takes_no_memory() -> None:
     assert open_sealed(blob, key, ALICE).payload == b"hi"
 
 
+@settings(deadline=None)  # the first example loads what is imported late
 @given(st.binary(max_size=200), st.sampled_from([b"", b"OBK1", TINY_BLOB[:14], TINY_BLOB[:74]]))
 def test_any_bytes_give_a_typed_error(rest: bytes, start: bytes) -> None:
     with pytest.raises(ClientError):
