@@ -108,6 +108,9 @@ class HttpTransport:
     def head(self) -> Described:
         """See `Transport.head`."""
         answer = self._call("HEAD", "/v1/backup", {})
+        if answer.status == 500:  # noqa: PLR2004
+            # An answer to HEAD has no body that could say why; the one to GET has.
+            self.fetch()
         if answer.status != 200:  # noqa: PLR2004
             raise refusal(answer, self.now())
         length = answer.header("content-length")

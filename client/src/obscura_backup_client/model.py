@@ -18,6 +18,9 @@ PUBLIC_KEY_LENGTHS = (32, 33)
 DEVICE_ID_BYTES = 16
 USER_ID_BYTES = 16
 MAX_NAME_BYTES = 256
+MAX_USERNAME_BYTES = 1024
+# The form of a contact's key is the messenger's business; this leaves room for post-quantum ones.
+MAX_CONTACT_KEY_BYTES = 4096
 MAX_DECRYPTION_KEY_BYTES = 128
 MAX_CONTACTS = 20_000
 MAX_WRITERS = 4096

@@ -128,7 +128,7 @@ def check(backup: model.Backup) -> None:
         _check_profile(backup.profile)
     for name, value in (("key_epoch", backup.key_epoch), ("sealed_at_ms", backup.sealed_at_ms)):
         _require(0 <= value <= model.MAX_INTEGER, f"{name} is out of range")
-    _require(_fits(backup.device_name, least=0), f"the device name is over {model.MAX_NAME_BYTES} bytes")
+    _require(_fits(backup.device_name), f"the device name is over {model.MAX_NAME_BYTES} bytes")
 
 
 def _check_identity(identity: model.Identity) -> None:
@@ -142,14 +142,14 @@ def _check_contact(contact: model.Contact) -> None:
     if contact.removed:
         _require(not contact.username and not contact.identity_key, "a removed contact still has a name or a key")
         return
-    _require(_fits(contact.username, least=1), f"a username is empty or over {model.MAX_NAME_BYTES} bytes")
-    lengths = (0, *model.PUBLIC_KEY_LENGTHS)
-    _require(len(contact.identity_key) in lengths, "a contact's identity key has a wrong length")
+    named = bool(contact.username) and _fits(contact.username, model.MAX_USERNAME_BYTES)
+    _require(named, f"a username is empty or over {model.MAX_USERNAME_BYTES} bytes")
+    _require(len(contact.identity_key) <= model.MAX_CONTACT_KEY_BYTES, "a contact's identity key is too long")
 
 
 def _check_profile(profile: model.Profile) -> None:
     _require(0 <= profile.stamp_ms <= model.MAX_INTEGER, "the profile's stamp is out of range")
-    _require(_fits(profile.attachment_id, least=0), f"the attachment id is over {model.MAX_NAME_BYTES} bytes")
+    _require(_fits(profile.attachment_id), f"the attachment id is over {model.MAX_NAME_BYTES} bytes")
     longest = model.MAX_DECRYPTION_KEY_BYTES if profile.attachment_id else 0
     _require(len(profile.decryption_key) <= longest, "the profile's decryption key has a wrong length")
 
@@ -159,9 +159,9 @@ def _require(rule: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as the
         raise PayloadError(otherwise)
 
 
-def _fits(text: str, least: int) -> bool:
+def _fits(text: str, most_bytes: int = model.MAX_NAME_BYTES) -> bool:
     try:
-        return least <= len(text.encode()) <= model.MAX_NAME_BYTES
+        return len(text.encode()) <= most_bytes
     except UnicodeEncodeError:
         raise PayloadError("a text in it cannot be written as UTF-8") from None
 

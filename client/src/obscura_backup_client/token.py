@@ -11,6 +11,8 @@ from obscura_backup_client.transport_errors import TokenUnusable
 
 # What a header may carry as a bearer token (RFC 6750); above all, no line end.
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# Stricter than `UUID()`, which takes braces, and hyphens anywhere.
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PARTS_OF_A_JWT = 3
 
 
@@ -43,7 +45,6 @@ def user_id_of(token: str) -> UUID:
     except ValueError:
         raise TokenUnusable("its claims cannot be read") from None
     subject = claims.get("sub") if isinstance(claims, dict) else None
-    try:
-        return UUID(subject)
-    except (ValueError, TypeError, AttributeError):
-        raise TokenUnusable("its `sub` is not a UUID") from None
+    if not isinstance(subject, str) or not _UUID.fullmatch(subject):
+        raise TokenUnusable("its `sub` is not a UUID")
+    return UUID(subject)

@@ -89,10 +89,12 @@ def test_an_identity_in_two_parts_is_joined_as_protobuf_does() -> None:
         pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 15, username="a")]), id="short user id"),
         pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a")] * 2), id="a contact twice"),
         pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16)]), id="no username"),
-        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a" * 257)]), id="long username"),
+        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a" * 1025)]), id="long username"),
         pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", removed=True)]), id="named tombstone"),
         pytest.param(
-            raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", identity_key=b"k")]), id="short identity key"
+            raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", identity_key=b"k" * 4097)]),
+            id="long identity key",
+
         ),
         pytest.param(
             raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", stamp_ms=MAX_INTEGER + 1)]), id="huge stamp"

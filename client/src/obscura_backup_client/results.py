@@ -1,0 +1,107 @@
+"""What the client's operations give back, and what they show before they ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    from obscura_backup_client.parameters import KdfParameters
+    from obscura_backup_client.rollback import Remembered
+    from obscura_backup_client.state import Account
+    from obscura_backup_client.transport import Described
+
+
+class Step(StrEnum):
+    """What takes time, for a progress line."""
+
+    FETCHING = "fetching"
+    DERIVING = "deriving"
+    SENDING = "sending"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """How many contacts an import added, changed, and found as they were."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """What a push did. `uploaded` is False when the server had everything already.
+
+    `merged` is whether something from other devices came in. `ahead` are contacts that a device stamped more than a
+    day in the future: its clock is wrong, and its edits win until that day.
+    """
+
+    uploaded: bool
+    version: int
+    contact_count: int
+    size_bytes: int = 0
+    merged: bool = False
+    ahead: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a person is shown before a restore changes anything. `sealed_at_ms` and `device_name` come from inside."""
+
+    version: int
+    size_bytes: int
+    sealed_at_ms: int
+    device_name: str
+    contact_count: int
+    identity_public_key: bytes
+    replaces_identity: bool
+    local_contact_count: int | None
+    parameters: KdfParameters
+    ahead: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """What a restore did. `pending` is whether this device now has something that the server does not."""
+
+    found: Found
+    contact_count: int
+    new_device: bool
+    pending: bool
+
+
+class RemoteState(StrEnum):
+    """How the server's backup stands to what this device last saw."""
+
+    NOT_ASKED = "not-asked"
+    NONE = "none"
+    GONE = "gone"
+    SAME = "same"
+    CHANGED = "changed"
+    NEVER_SEEN = "never-seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """This device beside the server, as far as it can be told without a password.
+
+    `pending` is whether this device has something that it never pushed there.
+    """
+
+    path: Path
+    device_id: bytes
+    device_name: str
+    identity_public_key: bytes
+    identity_epoch: int
+    contact_count: int
+    removed_count: int
+    account: Account | None = None
+    known: Remembered | None = None
+    pending: bool = True
+    remote_state: RemoteState = RemoteState.NOT_ASKED
+    remote: Described | None = field(default=None)
