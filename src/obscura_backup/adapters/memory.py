@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from obscura_backup.domain.spool import Spool
 
 LOCK_TIMEOUT_SECONDS = 5.0
+CHUNK_BYTES = 256 * 1024
 
 
 class MemoryMetadataStore:
@@ -70,7 +71,8 @@ class _MemoryBlob:
     data: bytes
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.data
+        for start in range(0, len(self.data), CHUNK_BYTES):
+            yield self.data[start : start + CHUNK_BYTES]
 
     async def aclose(self) -> None:
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -36,9 +37,7 @@ class Spool:
     @classmethod
     def of(cls, data: bytes) -> Spool:
         """A spool of bytes that are already at hand."""
-        file = tempfile.SpooledTemporaryFile(max_size=0)  # noqa: SIM115  # closed by __exit__; 0: never a real file
-        file.write(data)
-        return cls(size=len(data), sha256=Sha256(hashlib.sha256(data).digest()), file=file)  # type: ignore[arg-type]  # typeshed: a SpooledTemporaryFile is no BinaryIO, though it does all of it
+        return cls(size=len(data), sha256=Sha256(hashlib.sha256(data).digest()), file=io.BytesIO(data))
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +79,7 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha2
     except BaseException:
         file.close()
         raise
-    return Spool(size=size, sha256=Sha256(digest.digest()), file=file)  # type: ignore[arg-type]  # as above
+    return Spool(size=size, sha256=Sha256(digest.digest()), file=file)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
 
 
 def _require_at_most(max_bytes: int, size: int) -> None:

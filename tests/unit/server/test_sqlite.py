@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from obscura_backup.adapters.sqlite import SCHEMA_VERSION, SqliteMetadataStore
+from obscura_backup.domain.errors import StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
+    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3", lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+    await store.start()
+    yield store
+    await store.close()
+
+
+class TestSqliteMetadataStore(MetadataStoreContract):
+    pass
+
+
+async def test_rows_outlive_the_store(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    user, revision = samples.user(), samples.revision(3)
+    await saved(store, user, revision)
+    await store.close()
+    again = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await again.start()
+    assert await again.get(user) == revision
+    await again.close()
+
+
+async def test_two_processes_worth_of_stores_share_one_file(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    other = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await other.start()
+    user, newer = samples.user(), samples.revision(2)
+    await saved(other, user, newer)
+    await saved(store, user, samples.revision(1))
+    assert await store.get(user) == await other.get(user) == newer
+    await other.close()
+
+
+async def test_commits_are_synced(store: SqliteMetadataStore) -> None:
+    """WAL alone survives a crash of the program; only full synchronisation survives one of the machine."""
+    assert store._reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._reader.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+async def test_file_is_private(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    assert stat.S_IMODE((tmp_path / "metadata.sqlite3").stat().st_mode) == 0o600
+
+
+async def test_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(StoreUnusable, match="schema"):
+        await SqliteMetadataStore(path).start()
+
+
+async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.sqlite3"
+    path.write_bytes(b"no database, this" * 100)
+    with pytest.raises(StoreUnusable):
+        await SqliteMetadataStore(path).start()
+    assert path.read_bytes() == b"no database, this" * 100
+
+
+async def test_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable):
+        await SqliteMetadataStore(tmp_path).start()
