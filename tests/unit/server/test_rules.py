@@ -1,0 +1,141 @@
+"""The decisions as tables: (row, object, what is asked) -> what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts import samples
+from obscura_backup.domain.model import NO_VERSION, Kind, Sha256, Tag, Version
+from obscura_backup.domain.rules import (
+    Absent,
+    Bury,
+    Deletion,
+    Done,
+    Mismatch,
+    Put,
+    Upload,
+    decide,
+    lags,
+    reconcile,
+    refused_whatever_comes,
+)
+
+NEW = Sha256(b"n" * 32)
+LIVE_3 = samples.revision(3, tag="three")
+LIVE_5 = samples.revision(5, tag="five")
+GRAVE_4 = samples.revision(4, kind=Kind.TOMBSTONE, tag="four")
+GRAVE_6 = samples.revision(6, kind=Kind.TOMBSTONE, tag="six")
+
+
+def upload(expected: int, sha256: Sha256 = NEW) -> Upload:
+    return Upload(Version(expected), sha256)
+
+
+def deletion(expected: int) -> Deletion:
+    return Deletion(Version(expected))
+
+
+def put(version: int, replaces: str | None) -> Put:
+    return Put(Version(version), None if replaces is None else Tag(replaces))
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "outcome"),
+    [
+        (None, upload(0), put(1, None)),
+        (None, upload(1), None),
+        (None, deletion(1), None),
+        (LIVE_3, upload(3), put(4, "three")),
+        (LIVE_3, upload(2), None),
+        (LIVE_3, upload(0), None),
+        (LIVE_3, upload(3, LIVE_3.sha256), None),  # equal bytes may have equal tags: not without a look
+        (LIVE_3, deletion(3), put(4, "three")),
+        (LIVE_3, deletion(2), None),
+        (GRAVE_4, upload(0), put(5, "four")),
+        (GRAVE_4, upload(4), put(5, "four")),
+        (GRAVE_4, upload(3), None),
+        (GRAVE_4, deletion(4), None),
+    ],
+)
+def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -> None:
+    assert decide(row, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "asked", "outcome"),
+    [
+        # there is nothing
+        (None, None, upload(0), put(1, None)),
+        (None, None, upload(2), Mismatch(NO_VERSION)),
+        (None, None, deletion(1), Absent()),
+        # the blob was lost
+        (LIVE_3, None, upload(3), put(4, None)),
+        (LIVE_3, None, upload(0), Mismatch(Version(3))),
+        (LIVE_3, None, upload(2), Mismatch(Version(3))),
+        (LIVE_3, None, deletion(3), put(4, None)),
+        # the tombstone was lost
+        (GRAVE_4, None, upload(0), put(5, None)),
+        (GRAVE_4, None, upload(4), put(5, None)),
+        (GRAVE_4, None, upload(3), Mismatch(Version(4))),
+        (GRAVE_4, None, deletion(3), Done(None)),
+        # the object is there, the row as old, behind, ahead or missing
+        (LIVE_3, LIVE_3, upload(3), put(4, "three")),
+        (None, LIVE_3, upload(3), put(4, "three")),
+        (LIVE_3, LIVE_5, upload(5), put(6, "five")),
+        (LIVE_3, LIVE_5, upload(3), Mismatch(Version(5))),
+        (LIVE_5, LIVE_3, upload(3), put(6, "three")),  # a bucket restored from a copy: no version is used twice
+        (LIVE_5, LIVE_3, upload(5), Mismatch(Version(3))),
+        (LIVE_5, LIVE_3, deletion(3), put(6, "three")),
+        # a retry after a lost answer, and the very bytes that are there
+        (None, LIVE_3, upload(2, LIVE_3.sha256), Done(LIVE_3)),
+        (LIVE_3, LIVE_3, upload(3, LIVE_3.sha256), Done(LIVE_3)),
+        (LIVE_3, LIVE_3, upload(1, LIVE_3.sha256), Mismatch(Version(3))),
+        # deleted
+        (GRAVE_4, GRAVE_4, upload(0), put(5, "four")),
+        (GRAVE_4, GRAVE_4, upload(4), put(5, "four")),
+        (GRAVE_4, GRAVE_4, upload(3), Mismatch(Version(4))),
+        (GRAVE_4, GRAVE_4, deletion(3), Done(GRAVE_4)),
+        (LIVE_3, GRAVE_4, deletion(3), Done(GRAVE_4)),
+        (LIVE_3, GRAVE_4, upload(3), Mismatch(Version(4))),
+        # a bucket restored from before a deletion
+        (GRAVE_6, LIVE_5, upload(0), Bury(Version(6), Tag("five"))),
+        (GRAVE_6, LIVE_5, deletion(5), Bury(Version(6), Tag("five"))),
+        (GRAVE_4, LIVE_5, upload(5), put(6, "five")),
+    ],
+)
+def test_slow_path(row: object, found: object, asked: Upload | Deletion, outcome: object) -> None:
+    assert reconcile(row, found, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "behind"),
+    [
+        (None, LIVE_3, True),
+        (LIVE_3, LIVE_5, True),
+        (LIVE_3, LIVE_3, False),
+        (LIVE_3, samples.retagged(LIVE_3, "copied"), True),
+        (LIVE_5, LIVE_3, False),
+    ],
+)
+def test_row_follows_the_object_never_backwards(row: object, found: object, *, behind: bool) -> None:
+    assert lags(row, found) is behind  # type: ignore[arg-type]  # a table of mixed rows
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "expected", "current"),
+    [
+        (LIVE_3, LIVE_3, 1, 3),
+        (LIVE_3, LIVE_3, 0, 3),
+        (LIVE_3, LIVE_3, 3, None),
+        (LIVE_3, LIVE_3, 2, None),  # its body may turn out to be the retry of what is there
+        (LIVE_3, LIVE_5, 5, None),
+        (None, None, 4, 0),
+        (None, None, 0, None),
+        (GRAVE_4, GRAVE_4, 3, 4),
+        (GRAVE_4, GRAVE_4, 0, None),
+    ],
+)
+def test_early_refusal_only_where_no_body_could_do(
+    row: object, found: object, expected: int, current: int | None
+) -> None:
+    assert refused_whatever_comes(row, found, Version(expected)) == current  # type: ignore[arg-type]  # mixed rows
