@@ -94,7 +94,6 @@ def test_an_identity_in_two_parts_is_joined_as_protobuf_does() -> None:
         pytest.param(
             raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", identity_key=b"k" * 4097)]),
             id="long identity key",
-
         ),
         pytest.param(
             raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", stamp_ms=MAX_INTEGER + 1)]), id="huge stamp"

@@ -1,0 +1,9 @@
+"""`python -m obscura_backup_client.cli`, for where the scripts are not on the path."""
+
+from __future__ import annotations
+
+import sys
+
+from obscura_backup_client.cli import main
+
+sys.exit(main())

@@ -1,0 +1,84 @@
+"""The group of commands: loads each at its first use, and turns errors into a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import click
+
+from obscura_backup_client.cli.exits import EPILOG, Exit, exit_code
+from obscura_backup_client.cli.run import Run
+from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.errors import ClientError
+
+COMMANDS = {
+    "new": "obscura_backup_client.cli.new:new",
+    "contact": "obscura_backup_client.cli.contact:contact",
+    "push": "obscura_backup_client.cli.push:push",
+    "restore": "obscura_backup_client.cli.restore:restore",
+    "status": "obscura_backup_client.cli.status:status",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are named."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The commands in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and end with one line and a code where it fails: never with a traceback."""
+        try:
+            return super().invoke(ctx)
+        except ClientError as error:
+            _say(ctx, f"Error: {error} [{error.code}]")
+            ctx.exit(exit_code(error))
+        except (KeyboardInterrupt, click.Abort):
+            _say(ctx, "Interrupted.")
+            ctx.exit(Exit.INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("OBSCURA_DEBUG") == "1":
+                raise
+            _say(
+                ctx,
+                f"This is a bug in obscura-client ({type(error).__name__}). Please report it to its maintainers, with "
+                "what OBSCURA_DEBUG=1 shows; look it over for anything private first.",
+            )
+            ctx.exit(Exit.UNEXPECTED)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EPILOG,
+)
+@global_options
+@click.version_option(package_name="obscura-backup-client", message="%(prog)s %(version)s")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Keep an identity and its contacts in an encrypted backup that only your password opens.
+
+    The server sees neither. Results go to standard output, everything else to standard error. All options here may
+    also stand after the command's name.
+    """
+    run = Run.of(context)
+    run.world.harden()
+    # Whatever way a command ends, the terminal gets its line back.
+    context.call_on_close(run.progress.clear)
+
+
+def _say(context: click.Context, text: str) -> None:
+    Run.of(context).note(text)

@@ -1,0 +1,125 @@
+"""`obscura-client contact`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup_client.cli.run import Run
+from obscura_backup_client.cli.settings import global_options, read_file
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from obscura_backup_client.model import Contact
+
+
+def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -> UUID:
+    """The UUID that was typed; the standard library's class alone takes more spellings than people mean."""
+    from uuid import UUID  # noqa: PLC0415
+
+    try:
+        user_id = UUID(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a UUID.") from None
+    if str(user_id) != value.lower():
+        raise click.BadParameter(f"{value!r} is not a UUID in its usual form.")
+    return user_id
+
+
+def _identity_key(_context: click.Context, _parameter: click.Parameter, value: str) -> bytes:
+    """A public key's bytes, from hex or either kind of Base64, as people copy them."""
+    with contextlib.suppress(ValueError):
+        return bytes.fromhex(value)
+    try:
+        return base64.b64decode(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4), validate=True)
+    except binascii.Error:
+        raise click.BadParameter("it is neither hex nor Base64.") from None
+
+
+@click.group()
+@global_options
+def contact() -> None:
+    """Add, remove, list and import contacts on this device. The next push takes them to the backup."""
+
+
+@contact.command()
+@click.argument("user_id", callback=_user_id)
+@click.argument("username")
+@click.option("--identity-key", callback=_identity_key, default="", help="Their public identity key, in hex or Base64.")
+@global_options
+@click.pass_context
+def add(context: click.Context, user_id: UUID, username: str, identity_key: bytes) -> None:
+    """Add a contact, or change the name or key of one."""
+    from obscura_backup_client.editing import NewContact  # noqa: PLC0415
+
+    run = Run.of(context)
+    result = run.local().put_contacts([NewContact(user_id, username, identity_key)])
+    word = "Added" if result.added else "Changed" if result.changed else "Already there:"
+    facts = {
+        "user_id": str(user_id),
+        "username": username,
+        "added": bool(result.added),
+        "changed": bool(result.changed),
+    }
+    run.result(facts, f"{word} {username} ({user_id}).")
+
+
+@contact.command()
+@click.argument("user_id", callback=_user_id)
+@global_options
+@click.pass_context
+def remove(context: click.Context, user_id: UUID) -> None:
+    """Remove a contact, here now and on other devices once both have pushed."""
+    run = Run.of(context)
+    run.local().remove_contact(user_id)
+    run.result({"user_id": str(user_id), "removed": True}, f"Removed {user_id}.")
+
+
+@contact.command("list")
+@global_options
+@click.pass_context
+def list_(context: click.Context) -> None:
+    """List the contacts, by name."""
+    run = Run.of(context)
+    contacts = sorted(run.local().contacts(), key=lambda each: (each.username.casefold(), each.user_id.bytes))
+    text = "\n".join(f"{each.user_id}  {_printable(each.username)}" for each in contacts)
+    if contacts or run.settings.as_json:
+        run.result({"contacts": [_facts(each) for each in contacts]}, text)
+    else:
+        run.note("There are no contacts yet.")
+
+
+@contact.command("import")
+@click.argument("file", metavar="FILE|-")
+@click.option("--format", "file_format", type=click.Choice(["csv", "vcard", "json"]), help="Found out otherwise.")
+@global_options
+@click.pass_context
+def import_(context: click.Context, file: str, file_format: Any) -> None:
+    """Add or change all contacts of a CSV, JSON or vCard file, or none of them if something in it is wrong."""
+    from obscura_backup_client.contact_files import read_contacts  # noqa: PLC0415
+    from obscura_backup_client.editing import NewContact  # noqa: PLC0415
+
+    run = Run.of(context)
+    found = read_contacts(read_file(file), file_format=file_format, name="" if file == "-" else file)
+    result = run.local().put_contacts([NewContact(each.user_id, each.username, each.identity_key) for each in found])
+    facts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
+    run.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} as they were.")
+
+
+def _facts(each: Contact) -> dict[str, Any]:
+    return {
+        "user_id": str(each.user_id),
+        "username": each.username,
+        "identity_key": base64.b64encode(each.identity_key).decode("ascii"),
+        "edited_at_ms": each.stamp_ms,
+    }
+
+
+def _printable(name: str) -> str:
+    """The name without what would move a terminal's cursor: a contact chooses their name, and may choose badly."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)

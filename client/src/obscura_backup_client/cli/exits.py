@@ -1,0 +1,110 @@
+"""What a script can tell from the exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from obscura_backup_client import errors, transport_errors
+from obscura_backup_client.errors import ClientError
+
+
+class Exit(IntEnum):
+    """By what the caller has to do about it. The meanings are part of the command's contract."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    PASSWORD = 3
+    UNREADABLE = 4
+    DECIDE = 5
+    TOKEN = 6
+    SERVER = 7
+    CONTENDED = 8
+    STATE = 9
+    NOTHING_THERE = 10
+    REFUSED_INPUT = 11
+    INTERRUPTED = 130
+
+
+EPILOG = """\b
+Exit codes:
+  0    it worked
+  1    a bug in this program
+  2    the command line is wrong
+  3    the password is wrong, missing or not strong enough
+  4    the backup cannot be read: damaged, not a backup, another user's, of a newer format, refused parameters
+  5    stopped for you to decide: an older backup than expected, another identity, not confirmed
+  6    the token is missing, unusable or not accepted
+  7    the server cannot be reached or used, or its answer was lost; trying again is safe
+  8    other devices kept pushing in between; try again
+  9    the state directory: no identity, one already, damaged, in use, not writable
+  10   there is nothing there: no backup on the server, no such contact
+  11   a contact, a contact file or the whole content is not what a backup can hold
+  130  interrupted
+"""
+
+# The first class that fits decides, so that a subclass stands before its root.
+_BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
+    (errors.WrongPassword, Exit.PASSWORD),
+    (errors.DifferentKey, Exit.PASSWORD),
+    (errors.PasswordRefused, Exit.PASSWORD),
+    (errors.NotABackup, Exit.UNREADABLE),
+    (errors.NewerFormat, Exit.UNREADABLE),
+    (errors.RefusedParameters, Exit.UNREADABLE),
+    (errors.KeyDerivationFailed, Exit.UNREADABLE),
+    (errors.Damaged, Exit.UNREADABLE),
+    (errors.RollbackSuspected, Exit.DECIDE),
+    (errors.IdentityConflict, Exit.DECIDE),
+    (errors.IdentityReplaced, Exit.DECIDE),
+    (errors.NotConfirmed, Exit.DECIDE),
+    (errors.PushContended, Exit.CONTENDED),
+    (errors.StateError, Exit.STATE),
+    (errors.UnknownContact, Exit.NOTHING_THERE),
+    (errors.ContactFileError, Exit.REFUSED_INPUT),
+    (errors.PayloadError, Exit.REFUSED_INPUT),
+    (errors.PayloadTooLarge, Exit.REFUSED_INPUT),
+    (transport_errors.TokenUnusable, Exit.TOKEN),
+    (transport_errors.Unauthorized, Exit.TOKEN),
+    (transport_errors.NotFound, Exit.NOTHING_THERE),
+    (transport_errors.BackupLost, Exit.DECIDE),
+    (transport_errors.VersionMismatch, Exit.CONTENDED),
+    (transport_errors.TooLarge, Exit.REFUSED_INPUT),
+    (transport_errors.TransportError, Exit.SERVER),
+)
+
+
+class NoTerminal(ClientError):
+    """A password is needed, and there is neither a terminal to ask on nor a file to read it from."""
+
+    code = "no-terminal"
+
+    def __init__(self) -> None:
+        super().__init__("A password is needed and there is no terminal to ask on: use --password-file")
+
+
+class PasswordsDiffer(ClientError):
+    """The second typing of a new password was not the first, three times over."""
+
+    code = "passwords-differ"
+
+    def __init__(self) -> None:
+        super().__init__("The two passwords are not the same")
+
+
+class UnreadableFile(ClientError):
+    """A file that an option or argument names cannot be read; `reason` is the system's word for why."""
+
+    code = "unreadable-file"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} cannot be read: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+def exit_code(error: ClientError) -> Exit:
+    """The exit code for an error."""
+    own = {NoTerminal: Exit.PASSWORD, PasswordsDiffer: Exit.PASSWORD, UnreadableFile: Exit.USAGE}
+    if type(error) in own:
+        return own[type(error)]
+    return next((code for kind, code in _BY_CLASS if isinstance(error, kind)), Exit.UNEXPECTED)

@@ -1,0 +1,79 @@
+"""Getting the password from a person or a file, and never from an argument."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from obscura_backup_client.cli.exits import PasswordsDiffer, UnreadableFile
+from obscura_backup_client.cli.settings import read_file
+from obscura_backup_client.errors import PasswordRefused
+
+if TYPE_CHECKING:
+    from obscura_backup_client.cli.progress import ProgressLine
+    from obscura_backup_client.cli.settings import Settings
+    from obscura_backup_client.cli.world import World
+    from obscura_backup_client.unlocking import Purpose
+
+TRIES = 3
+STRENGTHS = ("very weak", "weak", "fair", "good", "strong")
+
+
+def password(settings: Settings, world: World, progress: ProgressLine, purpose: Purpose) -> str:
+    """The password: from the file if one is named, else typed; a new one twice, and with its strength shown.
+
+    Raises:
+        UnreadableFile, NoTerminal, PasswordsDiffer: see there.
+        PasswordRefused: a new one from a file breaks a rule. A typed one is asked for again, up to three times.
+    """
+    # Known here by its text: the class would load what `--help` must not wait for.
+    new = purpose.value == "set"
+    if settings.password_file is not None:
+        given = _first_line(settings.password_file)
+        if new:
+            _judge(given)
+        return given
+    progress.clear()
+    return _typed_twice(world) if new else world.ask_password("Backup password: ")
+
+
+def _typed_twice(world: World) -> str:
+    click.echo(
+        "This sets the password of the backup. Nobody can restore it without, and nobody can reset it.", err=True
+    )
+    for remaining in reversed(range(TRIES)):
+        first = world.ask_password("New backup password: ")
+        try:
+            _judge(first)
+        except PasswordRefused as refused:
+            if not remaining:
+                raise
+            click.echo(str(refused), err=True)
+            continue
+        if world.ask_password("Once more: ") == first:
+            return first
+        click.echo("They are not the same.", err=True)
+    raise PasswordsDiffer
+
+
+def _judge(new_password: str) -> None:
+    """Refuse what cannot be set, and say how strong the rest is: a guesser works offline, at leisure."""
+    from obscura_backup_client.passwords import require_settable, strength  # noqa: PLC0415
+
+    require_settable(new_password)
+    found = strength(new_password)
+    feedback = f" {found.feedback}" if found.feedback else ""
+    click.echo(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4).{feedback}", err=True)
+
+
+def _first_line(name: str) -> str:
+    # Of standard input just the line: whoever types it ends it with Enter, and not with the end of the input.
+    content = sys.stdin.buffer.readline() if name == "-" else read_file(name)
+    line = content.partition(b"\n")[0].removesuffix(b"\r")
+    try:
+        # An editor's byte order mark is not part of what a person would type elsewhere.
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnreadableFile(name, "it is not UTF-8 text") from None

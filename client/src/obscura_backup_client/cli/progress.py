@@ -1,0 +1,52 @@
+"""One line that says what takes so long; on a terminal only, and gone when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from obscura_backup_client.results import Step
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+TEXTS = {
+    Step.FETCHING: "Asking the server",
+    Step.DERIVING: "Deriving the key (slow on purpose: it is as slow for who guesses)",
+    Step.SENDING: "Sending the backup",
+}
+DIRECTIONS = {"down": "Receiving", "up": "Sending"}
+
+
+@dataclass
+class ProgressLine:
+    """The line. While it is not `shown`, it does nothing and loads nothing."""
+
+    shown: bool
+    _status: Status | None = field(default=None, init=False)
+
+    def on_step(self, step: Step) -> None:
+        """Say what begins."""
+        self._say(TEXTS[step])
+
+    def on_bytes(self, direction: str, done: int, total: int | None) -> None:
+        """Say how far it is."""
+        of = "" if total is None else f" of {total // 1024}"
+        self._say(f"{DIRECTIONS[direction]}: {done // 1024}{of} KiB")
+
+    def clear(self) -> None:
+        """Make room for a question or a result."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _say(self, text: str) -> None:
+        if not self.shown:
+            return
+        if self._status is None:
+            # Imported here because it takes longer to load than most commands take to run.
+            from rich.console import Console  # noqa: PLC0415
+
+            self._status = Console(stderr=True).status(text)
+            self._status.start()
+        self._status.update(text)

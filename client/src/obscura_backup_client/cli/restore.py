@@ -1,0 +1,61 @@
+"""`obscura-client restore`."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+import click
+
+from obscura_backup_client.cli.moments import moment
+from obscura_backup_client.cli.run import Run
+from obscura_backup_client.cli.settings import global_options
+
+if TYPE_CHECKING:
+    from obscura_backup_client.results import Found
+
+
+@click.command()
+@click.option("--device-name", metavar="TEXT", help="Of this device, if it is a new one; its host name otherwise.")
+@click.option(
+    "--accept-rollback", is_flag=True, help="Go on although the server's backup is older than expected; you know why."
+)
+@global_options
+@click.pass_context
+def restore(context: click.Context, device_name: str | None, *, accept_rollback: bool) -> None:
+    """Bring identity and contacts back to this device.
+
+    Shows when and where the backup was made and asks before anything changes. What is on this device already is kept
+    and merged.
+    """
+    run = Run.of(context)
+    result = run.connected().restore(
+        run.secret,
+        confirm=lambda found: _confirmed(run, found),
+        device_name=platform.node() if device_name is None else device_name,
+        accept_rollback=accept_rollback,
+    )
+    facts = {
+        "version": result.found.version,
+        "sealed_at": moment(result.found.sealed_at_ms),
+        "sealed_on": result.found.device_name,
+        "contacts": result.contact_count,
+        "new_device": result.new_device,
+        "pending": result.pending,
+    }
+    pending = " This device has changes that are not in the backup; push them." if result.pending else ""
+    run.result(facts, f"Restored from version {result.found.version}: {result.contact_count} contacts.{pending}")
+
+
+def _confirmed(run: Run, found: Found) -> bool:
+    run.note(f"Found version {found.version} ({found.size_bytes} bytes), sealed {moment(found.sealed_at_ms)}")
+    run.note(f"  on         {found.device_name or 'a device without a name'}")
+    run.note(f"  contacts   {found.contact_count}")
+    run.note(f"  identity   {found.identity_public_key.hex()}")
+    run.note(f"  sealed by  {found.parameters}")
+    if found.local_contact_count is not None:
+        run.note(f"It is merged with the {found.local_contact_count} contacts on this device.")
+    if found.replaces_identity:
+        run.note("Warning: it holds a NEWER IDENTITY than this device, and replaces this device's keys.")
+    run.tell_ahead(found.ahead)
+    return run.settings.assume_yes or run.world.ask_yes("Is this the backup that you expect, and shall it be restored?")

@@ -1,0 +1,84 @@
+"""What every command begins and ends with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup_client.cli.passwords import password
+from obscura_backup_client.cli.progress import ProgressLine
+from obscura_backup_client.cli.settings import Settings
+from obscura_backup_client.cli.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from obscura_backup_client.sync import BackupClient
+    from obscura_backup_client.unlocking import Purpose
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one command."""
+
+    settings: Settings
+    world: World
+    progress: ProgressLine
+
+    @classmethod
+    def of(cls, context: click.Context) -> Run:
+        """The run of this context; a test's world is the context's object."""
+        world = context.find_object(World) or World()
+        return cls(Settings(context), world, ProgressLine(world.shows_progress()))
+
+    def local(self) -> BackupClient:
+        """The client for what needs no server."""
+        from obscura_backup_client.state_directory import StateDirectory  # noqa: PLC0415
+        from obscura_backup_client.sync import BackupClient  # noqa: PLC0415
+
+        return BackupClient(
+            StateDirectory(self.settings.state),
+            random=self.world.random,
+            now_ms=self.world.now_ms,
+            sleep=self.world.sleep,
+            jitter=self.world.jitter,
+            on_step=self.progress.on_step,
+        )
+
+    def connected(self) -> BackupClient:
+        """The client with a server. Without a token it is the local one, whose network calls say what is missing.
+
+        Raises:
+            TokenUnusable, ServerRefused, UnreadableFile: see there.
+        """
+        client, token = self.local(), self.settings.token
+        if token is None:
+            return client
+        transport, account = self.world.connect(self.settings.server, token, self.settings, self.progress.on_bytes)
+        return replace(client, transport=transport, account=account)
+
+    @property
+    def secret(self) -> Callable[[Purpose], str]:
+        """Gives the password once it is needed."""
+        return lambda purpose: password(self.settings, self.world, self.progress, purpose)
+
+    def result(self, facts: dict[str, Any], text: str) -> None:
+        """Write the result to stdout: the facts as JSON where that is wanted, else the text."""
+        self.progress.clear()
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False) if self.settings.as_json else text)
+
+    def note(self, text: str) -> None:
+        """Tell a person something that is not the result."""
+        self.progress.clear()
+        click.echo(text, err=True)
+
+    def tell_ahead(self, ahead: tuple[UUID, ...]) -> None:
+        """Warn of entries that a wrong clock stamped: until that day no edit elsewhere is newer by its own clock."""
+        if ahead:
+            shown = ", ".join(str(user_id) for user_id in ahead[:3])
+            more = f" and {len(ahead) - 3} more" if len(ahead) > 3 else ""  # noqa: PLR2004
+            self.note(f"Warning: edited by a device whose clock is over a day ahead: {shown}{more}.")

@@ -1,0 +1,136 @@
+"""What the global options and the environment say, and the options themselves, usable before and after a command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from obscura_backup_client.cli.exits import UnreadableFile
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_SERVER = "http://127.0.0.1:8400"
+_META = "obscura_backup_client.settings"
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep a global option's value for whatever command runs; what is typed last wins, and all typed beats the rest."""
+    name = parameter.name or ""
+    source, settings = context.get_parameter_source(name), context.meta.setdefault(_META, {})
+    if source is ParameterSource.COMMANDLINE or (source is ParameterSource.ENVIRONMENT and name not in settings):
+        settings[name] = value
+
+
+def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make a global option: known to every command and passed to none."""
+    return click.option(*names, expose_value=False, callback=_remember, **attributes)
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    _option(
+        "--state",
+        metavar="DIR",
+        envvar="OBSCURA_STATE",
+        help="Where identity and contacts are kept (OBSCURA_STATE; default ~/.local/share/obscura-client).",
+    ),
+    _option(
+        "--server",
+        metavar="URL",
+        envvar="OBSCURA_SERVER",
+        help=f"The server's address (OBSCURA_SERVER; default {DEFAULT_SERVER}).",
+    ),
+    _option(
+        "--token-file",
+        metavar="FILE",
+        envvar="OBSCURA_TOKEN_FILE",
+        help="The bearer token, in a file (or the token itself in OBSCURA_TOKEN).",
+    ),
+    _option(
+        "--password-file",
+        metavar="FILE",
+        envvar="OBSCURA_PASSWORD_FILE",
+        help="The password: the file's first line, or standard input's for `-`. Asked for otherwise.",
+    ),
+    _option("--json", "as_json", is_flag=True, help="Results as JSON."),
+    _option("--yes", "assume_yes", is_flag=True, help="Do not ask before a restore."),
+    _option("--allow-insecure-http", is_flag=True, help="Send the token over plain http:// to another machine, too."),
+)
+
+
+def global_options(command: F) -> F:
+    """Add the global options to a command or group. Their values go to `Settings`, not to the function."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Settings:
+    """The settings of this run, from the options first and the environment second."""
+
+    def __init__(self, context: click.Context) -> None:
+        self._values: dict[str, Any] = context.meta.setdefault(_META, {})
+
+    @property
+    def state(self) -> Path:
+        """The state directory. By default data, not cache or configuration: it cannot be made again from elsewhere."""
+        given = self._values.get("state")
+        if given:
+            return Path(given)
+        data = os.environ.get("XDG_DATA_HOME", "")
+        # The XDG specification has relative paths ignored.
+        home = Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share"
+        return home / "obscura-client"
+
+    @property
+    def server(self) -> str:
+        """The server's address as given."""
+        return str(self._values.get("server") or DEFAULT_SERVER)
+
+    @property
+    def token(self) -> str | None:
+        """The token, or None where there is none; a file named on the command line goes first.
+
+        Raises:
+            UnreadableFile: the token file.
+        """
+        if self._values.get("token_file"):
+            return read_file(self._values["token_file"]).decode("ascii", "replace").strip()
+        return os.environ.get("OBSCURA_TOKEN", "").strip() or None
+
+    @property
+    def password_file(self) -> str | None:
+        """Where the password is to be read, or None to ask."""
+        return self._values.get("password_file") or None
+
+    @property
+    def as_json(self) -> bool:
+        """Whether results are wanted as JSON."""
+        return bool(self._values.get("as_json"))
+
+    @property
+    def assume_yes(self) -> bool:
+        """Whether questions are answered already."""
+        return bool(self._values.get("assume_yes"))
+
+    @property
+    def allow_insecure_http(self) -> bool:
+        """Whether the token may go over plain http to another machine."""
+        return bool(self._values.get("allow_insecure_http"))
+
+
+def read_file(name: str) -> bytes:
+    """The bytes of a file, or of standard input for `-`.
+
+    Raises:
+        UnreadableFile: with the system's reason.
+    """
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UnreadableFile(name, error.strerror or type(error).__name__) from error

@@ -1,0 +1,85 @@
+"""What a command touches outside of itself, in one place, so that a test can hand in another world."""
+
+from __future__ import annotations
+
+import os
+import random as random_module
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from obscura_backup_client.cli.exits import NoTerminal
+from obscura_backup_client.cli.hardening import harden
+
+if TYPE_CHECKING:
+    from obscura_backup_client.cli.settings import Settings
+    from obscura_backup_client.state import Account
+    from obscura_backup_client.transport import OnBytes, Transport
+
+
+def ask_password(prompt: str) -> str:
+    """Ask on the terminal, without showing what is typed.
+
+    Raises:
+        NoTerminal: there is none. Falling back to standard input would show the password.
+    """
+    import getpass  # noqa: PLC0415
+
+    _require_terminal()
+    return getpass.getpass(prompt)
+
+
+def ask_yes(question: str) -> bool:
+    """Ask on the terminal; anything but y or yes is no.
+
+    Raises:
+        NoTerminal: there is none.
+    """
+    _require_terminal()
+    with open("/dev/tty", encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - a device, not a path of ours
+        click.echo(f"{question} [y/N] ", nl=False, err=True)
+        return terminal.readline().strip().lower() in ("y", "yes")
+
+
+def connect(server: str, token: str, settings: Settings, on_bytes: OnBytes) -> tuple[Transport, Account]:
+    """The way to the server, and whose backup it is there.
+
+    Raises:
+        TokenUnusable, ServerRefused: see there.
+    """
+    from obscura_backup_client.http_transport import HttpTransport  # noqa: PLC0415
+    from obscura_backup_client.state import Account  # noqa: PLC0415
+    from obscura_backup_client.token import user_id_of  # noqa: PLC0415
+
+    user_id = user_id_of(token)
+    transport = HttpTransport(server, token, settings.allow_insecure_http, on_bytes=on_bytes)
+    return transport, Account(transport.server, user_id)
+
+
+Connect = Callable[[str, str, "Settings", "OnBytes"], "tuple[Transport, Account]"]
+
+
+@dataclass(frozen=True)
+class World:
+    """The real one, by default."""
+
+    ask_password: Callable[[str], str] = ask_password
+    ask_yes: Callable[[str], bool] = ask_yes
+    connect: Connect = connect
+    harden: Callable[[], None] = harden
+    random: Callable[[int], bytes] = os.urandom
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random_module.random
+    shows_progress: Callable[[], bool] = field(default=sys.stderr.isatty)
+
+
+def _require_terminal() -> None:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        raise NoTerminal from None
