@@ -16,6 +16,7 @@ from obscura_backup_client.transport_errors import (
     RateLimited,
     ServerRefused,
     Unauthorized,
+    Unavailable,
     UnexpectedAnswer,
     VersionMismatch,
 )
@@ -77,12 +78,23 @@ def retry_after_seconds(answer: Answer, now: datetime) -> float | None:
         return None
 
 
+def problem_code(answer: Answer) -> str:
+    """The last part of the problem's `type`, which is a URI of some kind; empty where there is none."""
+    return re.split("[:/]", str(_problem(answer).get("type", "")).rstrip("/"))[-1]
+
+
+def max_bytes_of(answer: Answer) -> int | None:
+    """The most bytes that the server takes, where the problem says so."""
+    found = _problem(answer).get("max_bytes")
+    return found if isinstance(found, int) else None
+
+
 def refusal(answer: Answer, now: datetime) -> TransportError:
     """The error for an answer that is not a success, and that sending again would not change."""
     status, problem = answer.status, _problem(answer)
     if status in (401, 403):
         return Unauthorized()
-    if status == 404:  # noqa: PLR2004 - statuses are clearer as numbers here
+    if status == 404 and not _is_of_another_kind(answer):  # noqa: PLR2004 - statuses are clearer as numbers here
         return NotFound()
     if status == 409:  # noqa: PLR2004
         current = problem.get("current_version", _etag(answer))
@@ -94,13 +106,19 @@ def refusal(answer: Answer, now: datetime) -> TransportError:
     if 300 <= status < 400:  # noqa: PLR2004
         target = urlsplit(answer.header("location")).hostname or "another path"
         return ServerRefused(target, "the server sends us there, and a token is never taken along")
-    kind = str(problem.get("type", "")).rstrip("/").rpartition("/")[2]
-    if kind.endswith("backup-lost"):
+    if status == 408:  # noqa: PLR2004
+        return Unavailable("the upload took too long")
+    if problem_code(answer) == "backup-lost":
         version = problem.get("version", problem.get("current_version", _etag(answer)))
         return BackupLost(version if isinstance(version, int) else None)
-    # A problem's `title` is the server's text for a person; it is shown, cut short, and decides nothing.
-    title = str(problem.get("title") or problem.get("detail") or "")[:200]
-    return UnexpectedAnswer(status, f"status {status}" + (f", {title!r}" if title else ""))
+    # A problem's `detail` is the server's text for a person; it is shown, cut short, and decides nothing.
+    detail = str(problem.get("detail") or problem.get("title") or "")[:200]
+    return UnexpectedAnswer(status, f"status {status}" + (f", {detail!r}" if detail else ""))
+
+
+def _is_of_another_kind(answer: Answer) -> bool:
+    """Whether a 404 is about the address and not about the backup: taking one for the other would say "no backup"."""
+    return "html" in answer.header("content-type") or problem_code(answer) == "not-found"
 
 
 def _etag(answer: Answer) -> int | None:

@@ -15,6 +15,8 @@ from obscura_backup_client import __version__
 from obscura_backup_client.http_answers import (
     Answer,
     digest_header,
+    max_bytes_of,
+    problem_code,
     refusal,
     require_version,
     retry_after_seconds,
@@ -134,7 +136,7 @@ class HttpTransport:
         if answer.status in (200, 201):
             return require_version(answer)
         if answer.status == 413:  # noqa: PLR2004
-            raise TooLarge(len(blob))
+            raise TooLarge(len(blob), max_bytes_of(answer))
         raise refusal(answer, self.now())
 
     def delete(self, expected_version: int) -> None:
@@ -182,7 +184,6 @@ class HttpTransport:
             OutcomeUnknown: patience ran out, and one of the attempts may have changed something.
             Unavailable: patience ran out, and nothing can have changed.
         """
-        # 503 counts as unknown: the server answers it, too, where it lost its own store's answer.
         changes, may_have_happened, reason = method in ("POST", "DELETE"), False, ""
         for attempt in range(1, self.patience.attempts + 1):
             backoff_seconds = self.patience.first_wait_seconds * 2 ** (attempt - 1)
@@ -196,7 +197,9 @@ class HttpTransport:
                     if changes and answer.status >= 500:  # noqa: PLR2004
                         raise OutcomeUnknown(f"status {answer.status}")
                     return answer
-                may_have_happened, reason = True, f"status {answer.status}"
+                # Only this one says that nothing was stored; any other 503 may hide a lost answer of the stores.
+                may_have_happened = may_have_happened or problem_code(answer) != "slot-busy"
+                reason = f"status {answer.status}"
                 wait_seconds = max(wait_seconds, retry_after_seconds(answer, self.now()) or 0.0)
                 if wait_seconds > self.patience.longest_wait_seconds:
                     break

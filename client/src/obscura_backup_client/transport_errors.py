@@ -61,13 +61,15 @@ class VersionMismatch(TransportError):
 
 
 class TooLarge(TransportError):
-    """The server takes no backup of this size; `size_bytes` is what was offered."""
+    """The server takes no backup of this size; `size_bytes` was offered, and `max_bytes` is the most, if it said so."""
 
     code = "too-large"
 
-    def __init__(self, size_bytes: int) -> None:
-        super().__init__(f"The server takes no backup of {size_bytes} bytes.")
+    def __init__(self, size_bytes: int, max_bytes: int | None = None) -> None:
+        most = "" if max_bytes is None else f"; {max_bytes} is the most"
+        super().__init__(f"The server takes no backup of {size_bytes} bytes{most}.")
         self.size_bytes = size_bytes
+        self.max_bytes = max_bytes
 
 
 class RateLimited(TransportError):

@@ -212,10 +212,14 @@ def test_the_servers_limits_are_read(connect: Connect) -> None:
     [
         (problem(401), Unauthorized),
         (problem(403), Unauthorized),
-        (problem(404), NotFound),
+        (problem(404, kind="urn:obscura-backup:problem:backup-not-found"), NotFound),
+        (Reply(404), NotFound),
+        (problem(404, kind="urn:obscura-backup:problem:not-found"), UnexpectedAnswer),
+        (Reply(404, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>404</h1>"), UnexpectedAnswer),
+        (problem(408), Unavailable),
         (problem(409, current_version=9), VersionMismatch),
         (problem(409), UnexpectedAnswer),
-        (problem(413), TooLarge),
+        (problem(413, max_bytes=100), TooLarge),
         (problem(429), RateLimited),
         (problem(400), UnexpectedAnswer),
         (problem(500), OutcomeUnknown),
@@ -236,7 +240,7 @@ def test_a_version_mismatch_carries_the_current_version(connect: Connect) -> Non
 
 def test_a_lost_backup_is_not_a_missing_one(connect: Connect) -> None:
     with pytest.raises(BackupLost) as lost:
-        connect(problem(500, kind="/problems/backup-lost", version=5)).fetch()
+        connect(problem(500, kind="urn:obscura-backup:problem:backup-lost", version=5)).fetch()
     assert lost.value.version == 5
 
 
@@ -286,6 +290,17 @@ def test_too_long_a_wait_is_not_waited(connect: Connect, waits: list[float]) -> 
 def test_an_upload_without_a_clear_answer_may_have_happened(connect: Connect, reply: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(reply).push(BLOB, 7)
+
+
+def test_an_upload_that_never_got_its_turn_did_not_happen(connect: Connect) -> None:
+    with pytest.raises(Unavailable):
+        connect(problem(503, kind="urn:obscura-backup:problem:slot-busy")).push(BLOB, 7)
+
+
+def test_a_refusal_of_the_size_says_how_much_would_fit(connect: Connect) -> None:
+    with pytest.raises(TooLarge) as refused:
+        connect(problem(413, max_bytes=100)).push(BLOB, 7)
+    assert (refused.value.size_bytes, refused.value.max_bytes) == (len(BLOB), 100)
 
 
 def test_an_upload_that_never_left_did_not_happen(connect: Connect) -> None:

@@ -44,7 +44,7 @@ class Commands(click.Group):
         except ClientError as error:
             _say(ctx, f"Error: {error} [{error.code}]")
             ctx.exit(exit_code(error))
-        except (KeyboardInterrupt, click.Abort):
+        except (KeyboardInterrupt, EOFError, click.Abort):
             _say(ctx, "Interrupted.")
             ctx.exit(Exit.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):

@@ -43,6 +43,45 @@ Exit codes:
   130  interrupted
 """
 
+
+class NoTerminal(ClientError):
+    """A password is needed, and there is neither a terminal to ask on nor a file to read it from."""
+
+    code = "no-terminal"
+
+    def __init__(self) -> None:
+        super().__init__("A password is needed and there is no terminal to ask on: use --password-file.")
+
+
+class NobodyToAsk(ClientError):
+    """A question has to be answered, and there is no terminal to ask on."""
+
+    code = "nobody-to-ask"
+
+    def __init__(self) -> None:
+        super().__init__("There is no terminal to ask on. If that is the right backup, say so with --yes.")
+
+
+class PasswordsDiffer(ClientError):
+    """The second typing of a new password was not the first, three times over."""
+
+    code = "passwords-differ"
+
+    def __init__(self) -> None:
+        super().__init__("The two passwords are not the same.")
+
+
+class UnreadableFile(ClientError):
+    """A file that an option or argument names cannot be read; `reason` is the system's word for why."""
+
+    code = "unreadable-file"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} cannot be read: {reason}.")
+        self.name = name
+        self.reason = reason
+
+
 # The first class that fits decides, so that a subclass stands before its root.
 _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (errors.WrongPassword, Exit.PASSWORD),
@@ -63,6 +102,10 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (errors.ContactFileError, Exit.REFUSED_INPUT),
     (errors.PayloadError, Exit.REFUSED_INPUT),
     (errors.PayloadTooLarge, Exit.REFUSED_INPUT),
+    (NoTerminal, Exit.PASSWORD),
+    (PasswordsDiffer, Exit.PASSWORD),
+    (NobodyToAsk, Exit.DECIDE),
+    (UnreadableFile, Exit.USAGE),
     (transport_errors.TokenUnusable, Exit.TOKEN),
     (transport_errors.Unauthorized, Exit.TOKEN),
     (transport_errors.NotFound, Exit.NOTHING_THERE),
@@ -73,38 +116,6 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
 )
 
 
-class NoTerminal(ClientError):
-    """A password is needed, and there is neither a terminal to ask on nor a file to read it from."""
-
-    code = "no-terminal"
-
-    def __init__(self) -> None:
-        super().__init__("A password is needed and there is no terminal to ask on: use --password-file")
-
-
-class PasswordsDiffer(ClientError):
-    """The second typing of a new password was not the first, three times over."""
-
-    code = "passwords-differ"
-
-    def __init__(self) -> None:
-        super().__init__("The two passwords are not the same")
-
-
-class UnreadableFile(ClientError):
-    """A file that an option or argument names cannot be read; `reason` is the system's word for why."""
-
-    code = "unreadable-file"
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} cannot be read: {reason}")
-        self.name = name
-        self.reason = reason
-
-
 def exit_code(error: ClientError) -> Exit:
     """The exit code for an error."""
-    own = {NoTerminal: Exit.PASSWORD, PasswordsDiffer: Exit.PASSWORD, UnreadableFile: Exit.USAGE}
-    if type(error) in own:
-        return own[type(error)]
     return next((code for kind, code in _BY_CLASS if isinstance(error, kind)), Exit.UNEXPECTED)

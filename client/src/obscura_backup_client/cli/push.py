@@ -6,6 +6,7 @@ import click
 
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.wording import contacts_text
 
 
 @click.command(short_help="Merge with the server's backup, and replace it if there is news.")
@@ -41,8 +42,4 @@ def push(context: click.Context, profile: str | None, *, accept_rollback: bool) 
     }
     did = "Pushed version" if result.uploaded else "The server has it all in version"
     merged = ", with changes from other devices merged in" if result.merged else ""
-    run.result(facts, f"{did} {result.version}: {_contacts(result.contact_count)}{merged}.")
-
-
-def _contacts(count: int) -> str:
-    return "1 contact" if count == 1 else f"{count} contacts"
+    run.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from obscura_backup_client.cli.moments import moment
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.wording import contacts_text, moment
 
 if TYPE_CHECKING:
     from obscura_backup_client.results import Found
@@ -44,7 +44,7 @@ def restore(context: click.Context, device_name: str | None, *, accept_rollback:
         "pending": result.pending,
     }
     pending = " This device has changes that are not in the backup; push them." if result.pending else ""
-    run.result(facts, f"Restored from version {result.found.version}: {result.contact_count} contacts.{pending}")
+    run.result(facts, f"Restored from version {result.found.version}: {contacts_text(result.contact_count)}.{pending}")
 
 
 def _confirmed(run: Run, found: Found) -> bool:
@@ -54,7 +54,7 @@ def _confirmed(run: Run, found: Found) -> bool:
     run.note(f"  identity   {found.identity_public_key.hex()}")
     run.note(f"  sealed by  {found.parameters}")
     if found.local_contact_count is not None:
-        run.note(f"It is merged with the {found.local_contact_count} contacts on this device.")
+        run.note(f"It is merged with {contacts_text(found.local_contact_count)} on this device.")
     if found.replaces_identity:
         run.note("Warning: it holds a NEWER IDENTITY than this device, and replaces this device's keys.")
     run.tell_ahead(found.ahead)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.moments import moment
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.wording import contacts_text, moment
 
 if TYPE_CHECKING:
     from obscura_backup_client.results import Status
@@ -69,10 +69,12 @@ def _text(found: Status) -> str:
     ]
     if found.account is not None:
         lines.append(f"Account    {found.account.user_id} at {found.account.server}")
-        lines.append(f"Not pushed {'changes on this device' if found.pending else 'nothing'}")
+        lines.append(f"Pushed     {'not everything: this device has changes' if found.pending else 'everything'}")
     if found.known is not None:
         sealed = f"{moment(found.known.sealed_at_ms)} on {found.known.device_name or 'a device without a name'}"
-        lines.append(f"Last seen  version {found.known.version}, sealed {sealed}, {found.known.contact_count} contacts")
+        lines.append(
+            f"Last seen  version {found.known.version}, sealed {sealed}, {contacts_text(found.known.contact_count)}"
+        )
     remote = f"version {found.remote.version}: " if found.remote is not None else ""
     lines.append(f"Server     {remote}{REMOTE[found.remote_state.value]}")
     return "\n".join(lines)

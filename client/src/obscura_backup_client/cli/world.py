@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from obscura_backup_client.cli.exits import NoTerminal
+from obscura_backup_client.cli.exits import NobodyToAsk, NoTerminal
 from obscura_backup_client.cli.hardening import harden
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def ask_password(prompt: str) -> str:
     """
     import getpass  # noqa: PLC0415
 
-    _require_terminal()
+    if not _has_terminal():
+        raise NoTerminal
     return getpass.getpass(prompt)
 
 
@@ -37,9 +38,10 @@ def ask_yes(question: str) -> bool:
     """Ask on the terminal; anything but y or yes is no.
 
     Raises:
-        NoTerminal: there is none.
+        NobodyToAsk: there is none.
     """
-    _require_terminal()
+    if not _has_terminal():
+        raise NobodyToAsk
     with open("/dev/tty", encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - a device, not a path of ours
         click.echo(f"{question} [y/N] ", nl=False, err=True)
         return terminal.readline().strip().lower() in ("y", "yes")
@@ -78,8 +80,9 @@ class World:
     shows_progress: Callable[[], bool] = field(default=sys.stderr.isatty)
 
 
-def _require_terminal() -> None:
+def _has_terminal() -> bool:
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
-        raise NoTerminal from None
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Points in time as people and programs both read them."""
+"""Times and counts as people read them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def moment(milliseconds: int) -> str:
         return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return f"{milliseconds} ms"
+
+
+def contacts_text(count: int) -> str:
+    """So many contacts, in words."""
+    return "1 contact" if count == 1 else f"{count} contacts"
