@@ -89,6 +89,13 @@ class Service:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
         return {**inherited, "OBSCURA_BACKUP_AUTH_SECRET": SECRET, **self.environment}
 
+    def workers(self) -> list[int]:
+        """The ids of the worker processes; empty where the service is one process."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        named = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+        return sorted(int(pid) for pid, line in named.items() if b"resource_tracker" not in line)
+
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything."""
         self._end(signal.SIGKILL)

@@ -128,6 +128,6 @@ def configure_logging(level: str) -> None:
 def _die_with_parent(parent_pid: int) -> None:
     # A worker that outlived a killed parent would go on holding the port.
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         sys.exit(1)
