@@ -104,8 +104,8 @@ class JwksKeySource:
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
-        if self._due(unknown_key_id=unknown_key_id):
-            async with self._lock:
+        if not self._keys or self._due(unknown_key_id=unknown_key_id):
+            async with self._lock:  # whoever comes while the first look is under way waits for it
                 if self._due(unknown_key_id=unknown_key_id):
                     await self._refresh()
         if not self._keys:

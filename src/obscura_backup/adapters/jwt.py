@@ -84,7 +84,7 @@ class JwtVerifier:
     async def _key_for(self, token: str) -> VerificationKey:
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ValueError) as error:
             raise Unauthenticated("The token is not a JWT.") from error
         for look_again in (False, True):
             keys = await self._keys.keys(unknown_key_id=look_again)

@@ -1,0 +1,94 @@
+"""A few threads for a blocking driver, with a bound on who may wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from obscura_backup.domain.errors import BlobStoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+R = TypeVar("R")
+
+
+class BoundedThreads:
+    """Runs blocking work in `count` threads. When the store hangs, callers are told so instead of piling up.
+
+    Args:
+        count: of threads.
+        waiting_max: calls that may wait for a thread; the next one fails at once.
+        wait_seconds: that a call may have waited when its turn comes; later it fails without being run, for whoever
+            asked has most likely gone.
+    """
+
+    def __init__(self, count: int, *, waiting_max: int, wait_seconds: float) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="blobs")
+        self._places = threading.BoundedSemaphore(count + waiting_max)
+        self._wait_seconds = wait_seconds
+
+    async def run(self, work: Callable[[], R], *, unwanted: Callable[[R], None] | None = None) -> R:
+        """Run `work` in a thread.
+
+        Args:
+            work: what to run.
+            unwanted: given the result where the caller was cancelled meanwhile, to let it go.
+
+        Raises:
+            BlobStoreUnavailable: too many wait already, or it waited too long; `work` was not run.
+        """
+        if not self._places.acquire(blocking=False):
+            raise BlobStoreUnavailable("The blob store is too slow: too many requests wait for it.")
+        try:
+            future = self._submit(self._in_time(work))
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(lambda _: self._places.release())
+        return await _result(future, unwanted)
+
+    async def resume(self, work: Callable[[], R]) -> R:
+        """Run a further step of what has begun. It always gets its turn: whoever holds a stream is counted elsewhere.
+
+        Raises:
+            BlobStoreUnavailable: the store was closed.
+        """
+        return await _result(self._submit(work), None)
+
+    def close(self) -> None:
+        """Wait for what is under way; safe to call more than once."""
+        self._pool.shutdown()
+
+    def _submit(self, work: Callable[[], R]) -> Future[R]:
+        try:
+            return self._pool.submit(work)
+        except RuntimeError as error:
+            raise BlobStoreUnavailable("The blob store was closed.") from error
+
+    def _in_time(self, work: Callable[[], R]) -> Callable[[], R]:
+        latest = time.monotonic() + self._wait_seconds
+
+        def run() -> R:
+            if time.monotonic() > latest:
+                raise BlobStoreUnavailable("The blob store is too slow: a request waited for its turn too long.")
+            return work()
+
+        return run
+
+
+async def _result(future: Future[R], unwanted: Callable[[R], None] | None) -> R:
+    try:
+        return await asyncio.wrap_future(future)
+    except asyncio.CancelledError:
+        if unwanted is not None:
+            future.add_done_callback(lambda done: _let_go(done, unwanted))
+        raise
+
+
+def _let_go(done: Future[R], unwanted: Callable[[R], None]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        unwanted(done.result())

@@ -1,0 +1,117 @@
+"""What botocore raises, in the domain's words. Translated here and nowhere else.
+
+Only the store's error code is quoted: its messages may repeat headers, signatures and keys.
+"""
+
+from __future__ import annotations
+
+from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # as above
+from urllib3.exceptions import HTTPError
+
+from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
+
+DRIVER_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError)
+"""All that a call of botocore raises for what happens outside of this process."""
+
+_NOT_SENT = (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+)
+_SLOW = (ConnectTimeoutError, ReadTimeoutError)
+_NOT_MODIFIED = 304
+_NOT_FOUND = 404
+_REQUEST_TIMEOUT = 408
+_CONFLICT = 409
+_PRECONDITION_FAILED = 412
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_NOT_IMPLEMENTED = 501
+
+_KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_HINTS = {
+    "AccessDenied": "the policy of these credentials must allow it",
+    "InvalidAccessKeyId": _KEYS,
+    "NoSuchBucket": "make the bucket with `obscura-backup init-bucket`",
+    "NotImplemented": "the store lacks something that safety needs; `obscura-backup doctor` says what",
+    "RequestTimeTooSkewed": "the clock of this machine or of the store is wrong",
+    "SignatureDoesNotMatch": _KEYS,
+}
+
+
+class RefusedByStore(BlobStoreUnavailable):
+    """The store understood and said no, and will say no again until somebody changes a setting.
+
+    Attributes:
+        status: the HTTP status.
+        reason: the store's error code.
+    """
+
+    def __init__(self, status: int, reason: str, operation: str) -> None:
+        hint = _HINTS.get(reason)
+        super().__init__(f"The blob store answered {status} {reason} to {operation}{f': {hint}' if hint else ''}.")
+        self.status = status
+        self.reason = reason
+
+
+class PassingFailure(BlobStoreUnavailable):
+    """The store stumbled, quickly; a read is worth another try at once."""
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of an error answer; 0 where there is none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def reason_of(error: ClientError) -> str:
+    """The store's error code. A HEAD has no body to hold one, and then it is the status."""
+    return str(error.response.get("Error", {}).get("Code") or status_of(error))
+
+
+def failure_of_put(error: Exception) -> ObscuraError:
+    """What to raise for a failed conditional PUT. The question is only ever: may it have been stored?"""
+    if isinstance(error, ClientError):
+        status = status_of(error)
+        # 304 is an old MinIO's word for "there is an object already"; 409 is AWS's for a race that another PUT won.
+        refused = status in (_NOT_MODIFIED, _CONFLICT, _PRECONDITION_FAILED)
+        if refused or (status == _NOT_FOUND and reason_of(error) == "NoSuchKey"):
+            return PutRefused()
+        answered = status < _SERVER_ERROR or status == _NOT_IMPLEMENTED
+        if status and answered and status != _REQUEST_TIMEOUT:
+            return _refusal(error)
+        return OutcomeUnknown(f"The blob store answered {status} to an upload, which may or may not be stored.")
+    if isinstance(error, _NOT_SENT):
+        return BlobStoreUnavailable(f"The blob store cannot be reached ({type(error).__name__}).")
+    return OutcomeUnknown(f"No answer came to an upload, which may or may not be stored ({type(error).__name__}).")
+
+
+def failure_of_read(error: Exception) -> BlobStoreUnavailable:
+    """What to raise for a failed HEAD, GET, LIST or DELETE, none of which does harm when it is repeated."""
+    if isinstance(error, ClientError):
+        status = status_of(error)
+        if not status or status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS):
+            return PassingFailure(f"The blob store answered {status}.")
+        return _refusal(error)
+    if isinstance(error, IncompleteReadError):
+        return PassingFailure("The blob store broke off.")
+    message = f"The blob store does not answer ({type(error).__name__})."
+    return BlobStoreUnavailable(message) if isinstance(error, _SLOW) else PassingFailure(message)
+
+
+def _refusal(error: ClientError) -> RefusedByStore:
+    return RefusedByStore(status_of(error), reason_of(error), str(error.operation_name))

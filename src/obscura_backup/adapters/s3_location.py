@@ -1,0 +1,63 @@
+"""Where a bucket is, as one URL: `s3://BUCKET?endpoint=URL&region=REGION&checksums=off`. Imports no driver."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+DEFAULT_REGION = "us-east-1"
+"""What MinIO and its like take as theirs, and what AWS signs by where nothing else is said."""
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SWITCH = {"on": True, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """One bucket and the way to it.
+
+    Attributes:
+        bucket: its name.
+        endpoint: of a store other than AWS, such as `https://minio.example:9000`; None: AWS.
+        region: None: what the AWS configuration of this machine says, or `us-east-1`.
+        checksums: whether uploads carry their SHA-256 for the store to check; off for a store that refuses the header.
+    """
+
+    bucket: str
+    endpoint: str | None = None
+    region: str | None = None
+    checksums: bool = True
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read such a URL.
+
+        Raises:
+            ValueError: it is not one. The message says which part and quotes none of it, for a secret may sit there.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "s3" or parts.path not in ("", "/") or parts.fragment:
+            raise ValueError("it has the form s3://BUCKET?endpoint=URL&region=REGION")
+        if not _BUCKET.fullmatch(parts.netloc):
+            raise ValueError("its bucket name is not one that S3 allows; credentials come from the AWS variables")
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        given = dict(pairs)
+        if len(given) != len(pairs) or given.keys() - {"endpoint", "region", "checksums"}:
+            raise ValueError("it takes endpoint, region and checksums, once each")
+        checksums = _SWITCH.get(given.get("checksums", "on"))
+        if checksums is None:
+            raise ValueError("checksums is on or off")
+        endpoint = given.get("endpoint")
+        if endpoint is not None:
+            _require_origin(endpoint)
+        return cls(bucket=parts.netloc, endpoint=endpoint, region=given.get("region") or None, checksums=checksums)
+
+
+def _require_origin(endpoint: str) -> None:
+    parts = urlsplit(endpoint)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("its endpoint must not hold credentials; they come from the AWS variables")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("its endpoint has the form http://HOST:PORT or https://HOST")

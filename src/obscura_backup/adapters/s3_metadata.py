@@ -1,0 +1,79 @@
+"""A draft as the user metadata of an S3 object, and back.
+
+The names have hyphens and no underscores: proxies such as nginx drop headers with underscores without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from obscura_backup.domain.errors import BlobStoreUnavailable
+from obscura_backup.domain.model import Draft, Kind, Revision, Sha256, Tag, UploadId, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def metadata_of(draft: Draft) -> dict[str, str]:
+    """What goes out as `x-amz-meta-…` headers, in the same request as the bytes."""
+    return {
+        "version": str(draft.version),
+        "base": str(draft.base),
+        "kind": draft.kind.value,
+        "sha256": draft.sha256.hex(),
+        "upload-id": draft.upload_id,
+        "updated-at": draft.updated_at.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+
+
+def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int) -> Revision:
+    """The revision that an object holds.
+
+    Args:
+        metadata: of the object, without the `x-amz-meta-` in front.
+        tag: of the object.
+        size: of the whole object, in bytes.
+
+    Raises:
+        BlobStoreUnavailable: the object was not written by this service, or its metadata was damaged since.
+    """
+    given = {name.lower(): value for name, value in metadata.items()}  # some stores answer with Capitals
+    try:
+        return Revision(
+            version=Version(_number(given["version"], least=1)),
+            base=Version(_number(given["base"], least=0)),
+            kind=Kind(given["kind"]),
+            sha256=Sha256(bytes.fromhex(_text(_SHA256, given["sha256"]))),
+            size=size,
+            upload_id=UploadId(_text(_UPLOAD_ID, given["upload-id"])),
+            updated_at=_moment(given["updated-at"]),
+            tag=tag,
+        )
+    except (KeyError, ValueError) as error:
+        raise BlobStoreUnavailable("An object in the bucket is not one of ours, by its metadata.") from error
+
+
+def _text(pattern: re.Pattern[str], value: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError("malformed")
+    return value
+
+
+def _number(value: str, *, least: int) -> int:
+    number = int(_text(_NUMBER, value))
+    if number < least:
+        raise ValueError("out of range")
+    return number
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("without a zone")
+    return moment.astimezone(UTC)

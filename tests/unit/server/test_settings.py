@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.entrypoints.settings import InvalidSettings, Settings, load_settings
+from obscura_backup.entrypoints.signing_secret import signing_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET = "a secret of thirty-two bytes or more"
+
+
+def load(environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: Any) -> Settings:
+    return load_settings(flags, environ or {}, config)
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_are_the_embedded_stores() -> None:
+    settings = load(data_dir=Path("/data"))
+    assert (settings.metadata_kind, settings.metadata_path) == ("sqlite", Path("/data/metadata.sqlite3"))
+    assert (settings.blobs_kind, settings.blobs_path) == ("file", Path("/data/blobs"))
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8400, 1)
+
+
+def test_flags_beat_the_environment_beats_the_file(tmp_path: Path) -> None:
+    path = toml(tmp_path, 'port = 1\nworkers = 2\nhost = "::1"\n')
+    environ = {"OBSCURA_BACKUP_PORT": "3", "OBSCURA_BACKUP_WORKERS": "4"}
+    settings = load(environ, path, port=5)
+    assert (settings.port, settings.workers, settings.host) == (5, 4, "::1")
+
+
+def test_file_named_by_the_environment(tmp_path: Path) -> None:
+    path = toml(tmp_path, "port = 9000\n")
+    assert load({"OBSCURA_BACKUP_CONFIG": str(path)}).port == 9000
+
+
+def test_flag_that_was_not_given_overrides_nothing() -> None:
+    assert load({"OBSCURA_BACKUP_PORT": "3"}, port=None).port == 3
+
+
+def test_empty_variable_is_one_that_is_not_set() -> None:
+    assert load({"OBSCURA_BACKUP_PORT": ""}).port == 8400
+
+
+def test_list_in_a_variable() -> None:
+    settings = load({"OBSCURA_BACKUP_CORS_ORIGINS": "https://a.example,https://b.example"})
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize("variable", ["OBSCURA_BACKUP_PROT", "OBSCURA_BACKUP_", "OBSCURA_BACKUP_MAX_BYTE"])
+def test_unknown_variable(variable: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"no setting {variable}"):
+        load({variable: "1"})
+
+
+def test_unknown_key(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="no setting prot "):
+        load(config=toml(tmp_path, "prot = 8400\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("WORKERS", "0"),
+        ("MAX_BYTES", "0"),
+        ("MAX_BYTES", "2MB"),
+        ("LOG_LEVEL", "loud"),
+        ("METADATA_URL", "mysql://x"),
+        ("METADATA_URL", "sqlite://x"),
+        ("METADATA_URL", "sqlite:///x?mode=ro"),
+        ("BLOBS_URL", "ftp://x"),
+        ("BLOBS_URL", "file:relative"),
+        ("AUTH_SECRET", "short"),
+        ("AUTH_JWKS", "http://keys.example/jwks.json"),
+    ],
+)
+def test_malformed_value(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings):
+        load({f"OBSCURA_BACKUP_{name}": value})
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"min_bytes": 100, "max_bytes": 99},
+        {"auth_secret": SECRET, "auth_jwks": "/keys.json"},
+        {"metadata_url": "memory:", "workers": 2},
+    ],
+)
+def test_contradictions(flags: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSettings):
+        load(**flags)
+
+
+@pytest.mark.parametrize("text", ["port = ", "\x00", "port 8400"])
+def test_malformed_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        load(config=toml(tmp_path, text))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        load(config=tmp_path / "nowhere.toml")
+
+
+def test_no_secret_is_shown() -> None:
+    settings = load({"OBSCURA_BACKUP_AUTH_SECRET": SECRET})
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+
+
+def test_secret_is_made_once_and_private(tmp_path: Path) -> None:
+    first = signing_secret(tmp_path / "new")
+    assert signing_secret(tmp_path / "new") == first
+    assert len(first) >= 32
+    path = tmp_path / "new" / "auth-secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["auth-secret"]
+
+
+def test_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    signing_secret(tmp_path)
+    (tmp_path / "auth-secret").chmod(0o640)
+    with pytest.raises(StoreUnusable, match="chmod 600"):
+        signing_secret(tmp_path)
+
+
+def test_damaged_secret_is_refused(tmp_path: Path) -> None:
+    signing_secret(tmp_path)
+    (tmp_path / "auth-secret").write_text("")
+    with pytest.raises(StoreUnusable, match="damaged"):
+        signing_secret(tmp_path)
