@@ -233,7 +233,8 @@ class HttpTransport:
                 decode_content=False,
             )
             try:
-                content = self._read(response, longest)
+                # What is told is the blob's way; a short answer to an upload would only make the line flicker.
+                content = self._read(response, longest, told=method == "GET")
             finally:
                 response.close()
         except (exceptions.ConnectTimeoutError, exceptions.NewConnectionError, exceptions.SSLError) as error:
@@ -242,7 +243,7 @@ class HttpTransport:
             raise _NoAnswerError(_plain(error), sent=True) from error
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
 
-    def _read(self, response: Any, longest: int) -> bytes:
+    def _read(self, response: Any, longest: int, *, told: bool) -> bytes:
         declared = response.headers.get("Content-Length", "")
         total = int(declared) if declared.isascii() and declared.isdigit() else None
         content = bytearray()
@@ -250,7 +251,8 @@ class HttpTransport:
             content += chunk
             if len(content) > longest:
                 raise UnexpectedAnswer(0, f"it is longer than {longest} bytes")
-            self.on_bytes("down", len(content), total)
+            if told:
+                self.on_bytes("down", len(content), total)
         return bytes(content)
 
     def _counted(self, body: bytes) -> Iterator[bytes]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from obscura_backup_client.sync import BackupClient
     from obscura_backup_client.unlocking import Purpose
 
+_META = "obscura_backup_client.run"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -31,9 +33,11 @@ class Run:
 
     @classmethod
     def of(cls, context: click.Context) -> Run:
-        """The run of this context; a test's world is the context's object."""
+        """The one run that a context and those below it share; a test's world is the context's object."""
         world = context.find_object(World) or World()
-        return cls(Settings(context), world, ProgressLine(world.shows_progress()))
+        # One for all, so that whoever ends the run ends its progress line, too, and the cursor comes back.
+        run: Run = context.meta.setdefault(_META, cls(Settings(context), world, ProgressLine(world.shows_progress())))
+        return run
 
     def local(self) -> BackupClient:
         """The client for what needs no server."""
