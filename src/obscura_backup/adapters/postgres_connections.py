@@ -1,0 +1,313 @@
+"""Connections to PostgreSQL: a bounded pool that fails at once while the server is down and finds out when it is back.
+
+Nothing outlives a transaction on a connection, so that a pooler in transaction mode (PgBouncer) may stand between: no
+prepared statements, no session settings, and several statements go out as one message of the simple protocol. That
+message is one round trip, as a pipeline would be, and costs both sides less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
+Cursor: TypeAlias = psycopg.AsyncCursor[TupleRow]
+
+PAUSE_SECONDS = 1.0
+"""How long after a failure all calls fail at once, before one of them may try again."""
+LIFETIME_SECONDS = 30 * 60.0
+"""After which a connection is replaced, so that a fleet follows a move of the server or its name."""
+
+_log = logging.getLogger("obscura_backup")
+_OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
+    """The connection parameters of a URL; what it leaves open is chosen so that a dead network is noticed.
+
+    Raises:
+        StoreUnusable: it is not a PostgreSQL URL.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:
+        # Not even as a cause: libpq quotes the piece that it stumbles on, and that piece may be the password.
+        raise StoreUnusable("The metadata URL is not a valid PostgreSQL URL.") from None
+    return {
+        "connect_timeout": connect_timeout_seconds,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+        "application_name": "obscura-backup",
+        "client_encoding": "utf-8",
+        **given,
+    }
+
+
+class _Outage:
+    """What is known about the server being down, and whose turn it is to find out whether it still is."""
+
+    def __init__(self, *, probe_seconds: float) -> None:
+        self._probe_seconds = probe_seconds
+        self._quiet_until = 0.0
+        self._probing = False
+        self.cause: BaseException | None = None
+
+    def admit(self) -> None:
+        """Pass while all is well; in an outage one caller passes, once a pause, and the others need not wait for it.
+
+        Raises:
+            MetadataUnavailable: the server is down.
+        """
+        if self.cause is None:
+            return
+        now = time.monotonic()
+        if now < self._quiet_until:
+            raise MetadataUnavailable from self.cause
+        self._quiet_until = now + self._probe_seconds
+        self._probing = True
+
+    @property
+    def forbids_connecting(self) -> bool:
+        return self.cause is not None and not self._probing
+
+    def begin(self, cause: BaseException) -> None:
+        if self.cause is None:
+            _log.warning("the metadata store does not answer: %s", str(cause).strip() or type(cause).__name__)
+        self.cause = cause.with_traceback(None)
+        self._quiet_until = time.monotonic() + PAUSE_SECONDS
+        self._probing = False
+
+    def end(self) -> None:
+        if self.cause is not None:
+            _log.warning("the metadata store answers again")
+            self.cause = None
+
+
+class Connections:
+    """A pool that nobody waits for in vain.
+
+    Args:
+        url: `postgresql://…`, whatever libpq takes, several hosts included.
+        size: connections at most.
+        waiting: callers at most that wait for a connection; one more fails at once.
+        wait_seconds: how long they wait.
+        connect_timeout_seconds: for each host; libpq takes no less than 2.
+        answer_timeout_seconds: how long a server that should answer at once may take.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int,
+        waiting: int,
+        wait_seconds: float,
+        connect_timeout_seconds: int,
+        answer_timeout_seconds: float,
+    ) -> None:
+        self._url = url
+        self._size = size
+        self._max_waiting = waiting
+        self._wait_seconds = wait_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._answer_timeout_seconds = answer_timeout_seconds
+        self._outage = _Outage(probe_seconds=connect_timeout_seconds + answer_timeout_seconds)
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._in_use: set[Connection] = set()
+        self._patience: set[asyncio.Timeout] = set()
+
+    async def open(self) -> None:
+        """Get ready to connect when somebody asks; a server that is down is no reason not to.
+
+        Raises:
+            StoreUnusable: the URL is none.
+        """
+        kwargs = parameters(self._url, connect_timeout_seconds=self._connect_timeout_seconds)
+        # The pool would say many times, once for each connection, what `_Outage` says once.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        self._pool = AsyncConnectionPool(
+            connection_class=_reporting_to(self),
+            kwargs={
+                **kwargs,
+                "autocommit": True,
+                "prepare_threshold": None,
+                "cursor_factory": psycopg.AsyncClientCursor,
+            },
+            min_size=0,
+            max_size=self._size,
+            open=False,
+            timeout=self._wait_seconds,
+            max_waiting=self._max_waiting,
+            max_lifetime=LIFETIME_SECONDS,
+            reconnect_timeout=0,  # whether and when to try again is for `_Outage` to say
+        )
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close all connections; safe to call more than once."""
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def begin(self, query: str, values: Mapping[str, Any], *, seconds: float = 0) -> tuple[Connection, Cursor]:
+        """Ask on a connection that is given out with the answer; the caller releases it.
+
+        A connection that turns out dead (the server was restarted) is replaced and the question asked once more, so the
+        query must be one that may be sent twice.
+
+        Args:
+            query: any number of statements.
+            values: for its placeholders.
+            seconds: that the server is allowed to take over it, on top of the time to answer.
+
+        Raises:
+            MetadataUnavailable: there is no connection to be had.
+            psycopg.Error: as the server answered, or the connection was lost twice.
+        """
+        for final in (False, True):
+            connection = await self._acquire()
+            try:
+                return connection, await self.ask(connection, query, values, seconds=seconds)
+            except psycopg.Error as error:
+                lost = connection.closed
+                await self.release(connection)
+                if not lost:
+                    raise
+                if final or self._outage.forbids_connecting:
+                    self._begin_outage(error)
+                    raise
+            except BaseException:
+                await self.release(connection)
+                raise
+        raise AssertionError("the second time either answers or raises")
+
+    async def ask(
+        self, connection: Connection, query: str, values: Mapping[str, Any] | None = None, *, seconds: float = 0
+    ) -> Cursor:
+        """Ask on a connection that the caller holds: one message, one answer, never sent twice.
+
+        Raises:
+            psycopg.Error: as the server answered, or the connection was lost.
+        """
+        # `asyncio.timeout` would not do: on cancellation the driver asks the server to cancel, and waits for its word.
+        guard = asyncio.get_running_loop().call_later(
+            seconds + self._answer_timeout_seconds, self._give_up_on, connection
+        )
+        try:
+            cursor = await connection.execute(query.encode(), values)
+        except psycopg.Error:
+            if not connection.closed:
+                self._outage.end()
+            raise
+        finally:
+            guard.cancel()
+        self._outage.end()
+        return cursor
+
+    async def release(self, connection: Connection) -> None:
+        """Give a connection back, rolling back what is open on it; one in an unclear state is closed instead."""
+        try:
+            if connection.pgconn.transaction_status in _OPEN_TRANSACTION:
+                with suppress(psycopg.Error):  # then it is lost, and its transaction with it
+                    await self.ask(connection, "ROLLBACK")
+        finally:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                await connection.close()
+            self._in_use.discard(connection)
+            # Being cancelled halfway would cost the pool one connection for good.
+            await asyncio.shield(self._opened.putconn(connection))
+
+    @property
+    def _opened(self) -> AsyncConnectionPool[Connection]:
+        if self._pool is None:
+            raise AssertionError("open() comes first")
+        return self._pool
+
+    async def _acquire(self) -> Connection:
+        self._outage.admit()
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._patience.add(patience)
+                try:
+                    connection = await self._next_alive()
+                finally:
+                    self._patience.discard(patience)
+        except (TimeoutError, psycopg.Error) as error:
+            raise MetadataUnavailable from (self._outage.cause or error)
+        self._in_use.add(connection)
+        return connection
+
+    async def _next_alive(self) -> Connection:
+        for _ in range(self._size + 1):
+            connection = await self._opened.getconn()
+            if not _is_lost(connection):
+                return connection
+            await connection.close()
+            await self._opened.putconn(connection)
+        raise MetadataUnavailable("The metadata store closes each connection at once.")
+
+    def before_connecting(self) -> None:
+        """Raise where the server is known to be down, so that the pool does not knock once for each lost connection."""
+        if self._outage.forbids_connecting:
+            raise psycopg.OperationalError("not tried: the server was down a moment ago")
+
+    def failed_to_connect(self, error: psycopg.Error) -> None:
+        """Learn from it; whoever waits for this connection is told at once."""
+        # A server that has no connection to spare is not down while those that we have still work: whoever waits gets
+        # one of them. Those of a server that is gone have all been hung up.
+        if all(_is_lost(connection) for connection in self._in_use):
+            self._begin_outage(error)
+
+    def _begin_outage(self, cause: BaseException) -> None:
+        self._outage.begin(cause)
+        waiting, self._patience = self._patience, set()
+        for patience in waiting:
+            patience.reschedule(0)
+
+    def _give_up_on(self, connection: Connection) -> None:
+        self._begin_outage(TimeoutError("no answer in time"))
+        if not connection.closed:
+            # Hanging up under the driver's hands looks to it like a server that hung up: it cleans up and raises.
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+
+def _reporting_to(connections: Connections) -> type[Connection]:
+    class Reporting(psycopg.AsyncConnection[TupleRow]):
+        @classmethod
+        async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+            connections.before_connecting()
+            try:
+                return await super().connect(*args, **kwargs)
+            except psycopg.Error as error:
+                connections.failed_to_connect(error)
+                raise
+
+    return Reporting
+
+
+def _is_lost(connection: Connection) -> bool:
+    """Whether there is something to read on a connection that was asked nothing: a server's farewell."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

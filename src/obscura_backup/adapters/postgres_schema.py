@@ -1,0 +1,123 @@
+"""The schema of the metadata database: its revisions, and the way to the newest. Serving reads only the constants.
+
+Alembic and SQLAlchemy are imported where a migration runs, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+
+from obscura_backup.adapters.postgres_connections import parameters
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+REVISIONS = ("0001",)
+"""From the oldest to the one that this program needs; a unit test holds it to the migrations' own order."""
+HEAD = REVISIONS[-1]
+VERSION_TABLE = "obscura_backup_schema"
+"""Of our own, so that another application in the same database may use Alembic, too."""
+SELECT_REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  # a constant
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+CONNECT_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_SECONDS = 30
+"""How long a migration waits for another one, or for transactions on the table, which meanwhile wait behind it."""
+_LOCK_KEY = int.from_bytes(b"obscura\0", "big")
+
+
+class SchemaState(NamedTuple):
+    """Where a database is and where it should be; `current` is None before the first migration."""
+
+    current: str | None
+    head: str
+
+
+def require_current(current: str | None) -> None:
+    """Pass where the database is at the revision that this program needs.
+
+    Raises:
+        StoreUnusable: it is not, and what to do about it.
+    """
+    if current == HEAD:
+        return
+    _require_known(current)
+    found = f"is at schema {current}" if current else "has no schema yet"
+    raise StoreUnusable(f"The metadata database {found}; this program needs {HEAD}: run `obscura-backup migrate`.")
+
+
+def schema_state(url: str) -> SchemaState:
+    """Look, and change nothing.
+
+    Raises:
+        MetadataUnavailable: the server does not answer.
+        StoreUnusable: the URL is none.
+    """
+    try:
+        with _connect(url) as connection:
+            return SchemaState(_current(connection), HEAD)
+    except psycopg.Error as error:
+        raise MetadataUnavailable from error
+
+
+def migrate(url: str) -> list[str]:
+    """Bring the database to `HEAD`, in one transaction; several at once take turns. The revisions that were applied.
+
+    Raises:
+        MetadataUnavailable: the server does not answer, or a lock was not to be had; nothing was changed.
+        StoreUnusable: the URL is none, the schema is newer than this program, or the server refuses the change.
+    """
+    from alembic import command  # noqa: PLC0415
+    from sqlalchemy import create_engine, exc, pool, text  # noqa: PLC0415  # see the module's docstring
+
+    # SQLAlchemy would read the URL by its own rules; libpq's are the ones that hold.
+    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(url), poolclass=pool.NullPool)
+    applied: list[str] = []
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            driver: Any = connection.connection.driver_connection
+            _require_known(_current(driver))
+            command.upgrade(alembic_config(connection=connection, applied=applied), HEAD)
+    except (psycopg.OperationalError, exc.OperationalError) as error:
+        raise MetadataUnavailable from error
+    except (psycopg.Error, exc.DBAPIError) as error:
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        raise StoreUnusable(f"The metadata database cannot be migrated: {str(cause).strip()}.") from error
+    return applied
+
+
+def alembic_config(**attributes: Any) -> Config:
+    """Alembic's configuration, without a file of it; what `env.py` needs to know is in its attributes."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(attributes)
+    return config
+
+
+def _connect(url: str) -> psycopg.Connection[Any]:
+    kwargs = parameters(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS)
+    return psycopg.connect(**kwargs, prepare_threshold=None)
+
+
+def _current(connection: psycopg.Connection[Any]) -> str | None:
+    # Asked before the table: a statement that fails would end the transaction that the migrations are to run in.
+    row = connection.execute("SELECT to_regclass(%s)", (VERSION_TABLE,)).fetchone()
+    if row is None or row[0] is None:
+        return None
+    row = connection.execute(SELECT_REVISION.encode()).fetchone()
+    return str(row[0]) if row else None
+
+
+def _require_known(current: str | None) -> None:
+    if current is not None and current not in REVISIONS:
+        raise StoreUnusable(
+            f"The metadata database is at schema {current}, which is newer than this program ({HEAD}): update it."
+        )

