@@ -49,6 +49,7 @@ class Exchange:
     random: Random
     now_ms: Callable[[], int]
     on_step: Callable[[Step], None]
+    max_blob_bytes: int
 
     def holds_all_of(self, state: State) -> bool:
         """Whether the server still holds what this device last saw there, and this device has nothing new.
@@ -116,7 +117,7 @@ class Exchange:
         # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
         state = held.write(replace(state, seq=state.seq + 1))
         content = self._to_seal(state, new_password=fresh)
-        blob = seal(encode(content), key, self.account.user_id, random=self.random)
+        blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)
         version = self.transport.push(blob, 0 if remote is None else remote.version)
         state = held.write(self.remembering(replace(state, content=content), content, blob, version))

@@ -54,7 +54,7 @@ class LockedState:
 
 @dataclass(frozen=True, slots=True)
 class StateDirectory:
-    """A state directory at `path`; nothing is created before the first write."""
+    """A state directory at `path`; it is made when it is locked for the first time."""
 
     path: Path
     lock_wait_seconds: float = 10.0

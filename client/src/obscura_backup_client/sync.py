@@ -20,6 +20,7 @@ from obscura_backup_client.model import DEVICE_ID_BYTES, KEY_BYTES, Backup, Cont
 from obscura_backup_client.parameters import refuse
 from obscura_backup_client.results import Found, ImportResult, PushResult, RemoteState, RestoreResult, Status, Step
 from obscura_backup_client.rollback import content_sha256
+from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.state import Account, State
 from obscura_backup_client.state_directory import StateDirectory
 from obscura_backup_client.transport_errors import NotFound, TokenUnusable, VersionMismatch
@@ -54,6 +55,7 @@ class BackupClient:
         random: gives unpredictable bytes, `now_ms` the time in milliseconds since 1970, `jitter` a number from 0 to
             1: they come from outside so that tests can decide them.
         on_step: told what takes time, just before it does.
+        max_blob_bytes: the most that the server takes, checked before anything is sealed.
     """
 
     directory: StateDirectory
@@ -64,6 +66,7 @@ class BackupClient:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
     on_step: Callable[[Step], None] = _no_step
+    max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
 
     @classmethod
     def open(
@@ -80,7 +83,7 @@ class BackupClient:
             TokenUnusable: the token is not a JWT whose `sub` is a UUID.
             ServerRefused: the address is not one to send a token to.
         """
-        directory = StateDirectory(Path(state))
+        directory = StateDirectory(Path(state).expanduser())
         if token is None:
             return cls(directory)
         # Imported here so that what needs no server loads nothing for it.
@@ -256,7 +259,7 @@ class BackupClient:
     def _exchange(self) -> Exchange:
         if self.transport is None or self.account is None:
             raise TokenUnusable("there is none, and the server needs one to know whose backup it is")
-        return Exchange(self.transport, self.account, self.random, self.now_ms, self.on_step)
+        return Exchange(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
 
     def _unlocker(self, exchange: Exchange, secret: Secret, confirm_memory: Confirm) -> Unlocker:
         return Unlocker(secret, exchange.account.user_id, self.random, self.on_step, confirm_memory)

@@ -19,6 +19,8 @@ from obscura_backup_client.cli.app import COMMANDS, app
 from obscura_backup_client.cli.exits import Exit, NoTerminal, exit_code
 from obscura_backup_client.cli.world import World
 from obscura_backup_client.errors import ClientError
+from obscura_backup_client.parameters import KdfParameters
+from obscura_backup_client.sealed import Header
 from obscura_backup_client.state import Account
 from obscura_backup_client.state_directory import StateDirectory
 from obscura_backup_client.sync import BackupClient
@@ -374,6 +376,14 @@ def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
     assert "NobodyToAsk" in ended.stderr
     assert "--yes" in ended.stderr
+
+
+def test_an_unusual_amount_of_memory_is_asked_for(terminal: Terminal) -> None:
+    terminal.person.passwords, terminal.person.says_yes = [PASSWORD], False
+    hungry = Header(KdfParameters(memory_kib=300 * 1024, passes=3, lanes=1), b"s" * 16, b"n" * 12, b"c" * 32)
+    terminal.server.push(hungry.encoded + bytes(64), 0)
+    assert terminal.run("restore").exit_code == Exit.UNREADABLE
+    assert "300 MiB" in terminal.person.prompts[-1]
 
 
 def test_restoring_nothing_says_so(terminal: Terminal) -> None:

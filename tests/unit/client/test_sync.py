@@ -20,6 +20,7 @@ from obscura_backup_client.errors import (
     IdentityReplaced,
     NotConfirmed,
     PasswordTooShort,
+    PayloadTooLarge,
     PushContended,
     RollbackSuspected,
     StateExists,
@@ -486,6 +487,12 @@ def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> No
 
 
 # --- contacts, status and the rest ---
+
+
+def test_content_that_the_server_would_not_take_is_not_even_sealed(phone: BackupClient, server: ServerInMemory) -> None:
+    with pytest.raises(PayloadTooLarge):
+        replace(phone, max_blob_bytes=16_000).push(KEY)
+    assert server.pushed == []
 
 
 def test_an_import_is_one_write_and_counts_what_it_did(phone: BackupClient) -> None:

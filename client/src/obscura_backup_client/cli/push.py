@@ -31,7 +31,9 @@ def push(context: click.Context, profile: str | None, *, accept_rollback: bool) 
 
     run = Run.of(context)
     parameters = None if profile is None else PROFILES[profile]
-    result = run.connected().push(run.secret, parameters=parameters, accept_rollback=accept_rollback)
+    result = run.connected().push(
+        run.secret, parameters=parameters, accept_rollback=accept_rollback, confirm_memory=run.confirm_memory
+    )
     run.tell_ahead(result.ahead)
     facts = {
         "uploaded": result.uploaded,

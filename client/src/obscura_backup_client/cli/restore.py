@@ -34,6 +34,7 @@ def restore(context: click.Context, device_name: str | None, *, accept_rollback:
         confirm=lambda found: _confirmed(run, found),
         device_name=platform.node() if device_name is None else device_name,
         accept_rollback=accept_rollback,
+        confirm_memory=run.confirm_memory,
     )
     facts = {
         "version": result.found.version,

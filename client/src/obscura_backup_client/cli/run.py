@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.exits import NobodyToAsk
 from obscura_backup_client.cli.passwords import password
 from obscura_backup_client.cli.progress import ProgressLine
 from obscura_backup_client.cli.settings import Settings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from obscura_backup_client.parameters import KdfParameters
     from obscura_backup_client.sync import BackupClient
     from obscura_backup_client.unlocking import Purpose
 
@@ -69,6 +71,16 @@ class Run:
     def secret(self) -> Callable[[Purpose], str]:
         """Gives the password once it is needed."""
         return lambda purpose: password(self.settings, self.world, self.progress, purpose)
+
+    def confirm_memory(self, parameters: KdfParameters) -> bool:
+        """Ask before a key derivation that needs unusually much memory; without anybody to ask the answer is no."""
+        self.progress.clear()
+        try:
+            return self.world.ask_yes(
+                f"This backup takes {parameters.memory_kib // 1024} MiB of memory to open. Go on?"
+            )
+        except NobodyToAsk:
+            return False
 
     def result(self, facts: dict[str, Any], text: str) -> None:
         """Write the result to stdout: the facts as JSON where that is wanted, else the text."""
