@@ -50,6 +50,8 @@ TRANSIENT = frozenset({502, 503, 504})
 class Patience:
     """How long to wait and how often to try. All in seconds but `attempts`.
 
+    `read_seconds` is for the next byte, `answer_seconds` for all of one answer.
+
     Waits double from `first_wait_seconds`, each multiplied by a random factor of 0.5 to 1, so that the devices that
     one outage cut off do not come back all at once. A server's `Retry-After` is honoured up to
     `longest_wait_seconds`; asked for more, the call gives up.
@@ -57,6 +59,7 @@ class Patience:
 
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
+    answer_seconds: float = 300.0
     attempts: int = 4
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 15.0
@@ -246,9 +249,12 @@ class HttpTransport:
     def _read(self, response: Any, longest: int, *, told: bool) -> bytes:
         declared = response.headers.get("Content-Length", "")
         total = int(declared) if declared.isascii() and declared.isdigit() else None
-        content = bytearray()
-        for chunk in response.stream(CHUNK_BYTES, decode_content=False):
+        content, begun = bytearray(), self.now()
+        # Whatever has arrived, and not a full chunk: a server that trickles must not hold this up for ever.
+        while chunk := response.read1(CHUNK_BYTES, decode_content=False):
             content += chunk
+            if (self.now() - begun).total_seconds() > self.patience.answer_seconds:
+                raise _NoAnswerError("the answer took too long", sent=True)
             if len(content) > longest:
                 raise UnexpectedAnswer(0, f"it is longer than {longest} bytes")
             if told:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
@@ -259,6 +260,16 @@ def test_a_redirect_is_not_followed(connect: Connect, server: Server) -> None:
 def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(connect: Connect, server: Server) -> None:
     assert connect(Reply(0, hang_up=True), Reply(503), Reply(200, {"ETag": '"8"'})).push(BLOB, 7) == 8
     assert [(sent.body, sent.headers["if-match"]) for sent in server.requests] == [(BLOB, '"7"')] * 3
+
+
+def test_an_answer_that_trickles_is_not_waited_for(connect: Connect) -> None:
+    ticks = itertools.count()
+
+    def now() -> datetime:
+        return datetime(1994, 11, 6, tzinfo=UTC) + timedelta(seconds=next(ticks))
+
+    with pytest.raises(Unavailable):
+        connect(OK, now=now, patience=Patience(answer_seconds=0.5)).fetch()
 
 
 def test_waits_double(connect: Connect, waits: list[float]) -> None:
