@@ -1,4 +1,4 @@
-"""Finding, installing and starting the programs of real servers, as an ordinary user even where the tests run as root."""
+"""Finding, installing and running the programs of real servers, as an ordinary user even where the tests are root."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ def as_user(user: str | None) -> dict[str, Any]:
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
+def start(command: list[str], *, folder: Path, log: Path, user: str | None) -> subprocess.Popen[bytes]:
+    """Start a server in a folder of its own, saying what it says to the log."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **as_user(user)
+        )
+
+
 def install_with_apt(*packages: str) -> bool:
     """Whether Debian's packages are there now."""
     if not (MAY_INSTALL and IS_ROOT and shutil.which("apt-get")):
@@ -76,12 +84,9 @@ def install_with_apt(*packages: str) -> bool:
 
 def install_wheel(requirements: str, folder: Path) -> bool:
     """Whether the wheels of this file of hashes are unpacked in the folder now."""
-    return MAY_INSTALL and _succeeds(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        + ["--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
-        + ["-r", str(REQUIREMENTS / requirements)],
-        dict(os.environ),
-    )
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip += ["--only-binary", ":all:", "--require-hashes", "--target", str(folder)]
+    return MAY_INSTALL and _succeeds([*pip, "-r", str(REQUIREMENTS / requirements)], dict(os.environ))
 
 
 def await_answer(

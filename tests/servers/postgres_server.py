@@ -111,16 +111,10 @@ class _Native:
         )
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self._data, "-p", str(self.port), "-h", "127.0.0.1"]
-                + ["-c", "unix_socket_directories="],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                **native.as_user(self._user),
-            )
+        postgres = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1"]
+        self.process = native.start(
+            [*postgres, "-c", "unix_socket_directories="], folder=self._folder, log=self.log, user=self._user
+        )
 
     def stop(self, *, immediate: bool) -> None:
         # On SIGQUIT the server's processes drop everything at once, as in a crash. On SIGKILL its first one would leave

@@ -48,8 +48,14 @@ def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error:
-        # Not even as a cause: libpq quotes the piece that it stumbles on, and that piece may be the password.
-        raise StoreUnusable("The metadata URL is not a valid PostgreSQL URL.") from None
+        given = {"port": "none"}
+    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host or port, which errors quote.
+    ports = str(given.get("port") or "").split(",")
+    if "@" in str(given.get("host")) or not all(port.isdecimal() or not port for port in ports):
+        # Without a cause: libpq quotes the piece that it stumbles on, and that piece may be the password.
+        raise StoreUnusable(
+            "The metadata URL is not a valid PostgreSQL URL. In a password, @ : / ? # and % must be percent-encoded."
+        )
     return {
         "connect_timeout": connect_timeout_seconds,
         "keepalives_idle": 10,

@@ -1,0 +1,64 @@
+"""A real PgBouncer in transaction mode before the PostgreSQL of the tests."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from servers import native
+from servers.postgres_server import PASSWORD, USER, PostgresServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVER_CONNECTIONS = 3
+"""Fewer than the clients, so that a client does meet another's server connection."""
+STOP_SECONDS = 10.0
+_CONFIGURATION = """
+[databases]
+* = host=127.0.0.1 port={server_port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = {size}
+max_client_conn = 200
+"""
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_port(postgres_server: PostgresServer) -> Iterator[int]:
+    """The port of a pooler that lends a connection for one transaction, to the same databases and users."""
+    if shutil.which("pgbouncer") is None and not native.install_with_apt("pgbouncer"):
+        native.missing("PgBouncer", "install it (Debian: apt-get install pgbouncer)")
+    program = shutil.which("pgbouncer") or "pgbouncer"
+    user = native.ordinary_user("postgres")
+    folder = native.temporary_folder("pgbouncer", user=user)
+    users, configuration, log = folder / "users", folder / "pgbouncer.ini", folder / "log"
+    port = native.free_port()
+    users.write_text(f'"{USER}" "{PASSWORD}"\n')
+    configuration.write_text(
+        _CONFIGURATION.format(server_port=postgres_server.port, port=port, users=users, size=SERVER_CONNECTIONS)
+    )
+
+    def answers() -> bool:
+        try:
+            psycopg.connect(postgres_server.url_of("postgres", port=port), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    process = native.start([program, str(configuration)], folder=folder, log=log, user=user)
+    try:
+        native.await_answer(answers, process, log)
+        yield port
+    finally:
+        process.kill()
+        process.wait(STOP_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
