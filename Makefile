@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= .data
 PORT ?= 8400
 PYTEST_ARGS ?=
-SOURCES := src client/src tests tools
+SOURCES := src client/src tests tools benchmarks
 
 # The first interpreter found that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -55,6 +55,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_protobuf.py --check
+	$(BIN)/python tools/generate_format_vectors.py --check
 
 .PHONY: format
 format: $(VENV)/.dev

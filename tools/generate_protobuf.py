@@ -16,8 +16,8 @@ TARGET = ROOT / "client" / "src" / "obscura_backup_client" / "generated"
 def generate(target: Path) -> dict[str, bytes]:
     """Run protoc over every `.proto` file and return what it wrote, by path below `target`."""
     protos = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.proto"))
-    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{SOURCE}", f"--python_out={target}", f"--pyi_out={target}"]
-    subprocess.run([*command, *protos], check=True)
+    protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{SOURCE}"]
+    subprocess.run([*protoc, f"--python_out={target}", f"--pyi_out={target}", *protos], check=True)
     return {str(path.relative_to(target)): path.read_bytes() for path in sorted(target.rglob("*_pb2.py*"))}
 
 

@@ -6,22 +6,15 @@ the blob's bytes, `size` of them, up to the end of the file
 
 from __future__ import annotations
 
-import os
-import shutil
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
-from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from obscura_backup.domain.errors import BlobStoreUnavailable
 from obscura_backup.domain.model import Draft, Kind, Revision, Sha256, Tag, UploadId, Version
 
-if TYPE_CHECKING:
-    from obscura_backup.domain.spool import Spool
-
 MAGIC = b"OBFS1 "
 HEADER_MAX_BYTES = 1024
-CHUNK_BYTES = 256 * 1024
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,8 +31,8 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Header).decode
 
 
-def write_blob(file: BinaryIO, blob: Spool, draft: Draft) -> None:
-    """Write a whole object and sync it."""
+def encode_header(draft: Draft) -> bytes:
+    """The line that goes before the blob's bytes."""
     header = _Header(
         version=draft.version,
         base=draft.base,
@@ -49,28 +42,27 @@ def write_blob(file: BinaryIO, blob: Spool, draft: Draft) -> None:
         upload_id=draft.upload_id,
         updated_at=draft.updated_at,
     )
-    file.write(MAGIC + _encode(header) + b"\n")
-    blob.file.seek(0)
-    shutil.copyfileobj(blob.file, file, CHUNK_BYTES)
-    file.flush()
-    os.fsync(file.fileno())
+    return MAGIC + _encode(header) + b"\n"
 
 
-def read_header(file: BinaryIO) -> Revision:
-    """Read the line of metadata; the blob's bytes come next. The tag of a file is its upload id.
+def decode_header(beginning: bytes) -> tuple[Revision, int]:
+    """The revision that a file is of, and how many bytes of it are the header. The tag of a file is its upload id.
+
+    Args:
+        beginning: of the file, at least `HEADER_MAX_BYTES` of it where it has as many.
 
     Raises:
         BlobStoreUnavailable: the file is not one of ours.
     """
-    line = file.readline(HEADER_MAX_BYTES)
-    if not line.startswith(MAGIC) or not line.endswith(b"\n"):
+    end = beginning.find(b"\n", 0, HEADER_MAX_BYTES)
+    if end < 0 or not beginning.startswith(MAGIC):
         raise BlobStoreUnavailable("A file in the blob directory is not one of ours.")
     try:
-        header = _decode(line[len(MAGIC) :])
+        header = _decode(memoryview(beginning)[len(MAGIC) : end])
         sha256 = bytes.fromhex(header.sha256)
     except (msgspec.MsgspecError, ValueError) as error:
         raise BlobStoreUnavailable("A file in the blob directory is damaged.") from error
-    return Revision(
+    revision = Revision(
         version=Version(header.version),
         base=Version(header.base),
         kind=header.kind,
@@ -80,18 +72,4 @@ def read_header(file: BinaryIO) -> Revision:
         updated_at=header.updated_at,
         tag=Tag(header.upload_id),
     )
-
-
-def read_bytes(file: BinaryIO, length: int) -> bytes:
-    """Read exactly `length` bytes.
-
-    Raises:
-        BlobStoreUnavailable: there are fewer, or the disk cannot read them.
-    """
-    try:
-        chunk = file.read(length)
-    except OSError as error:
-        raise BlobStoreUnavailable from error
-    if len(chunk) != length:
-        raise BlobStoreUnavailable("A file in the blob directory is shorter than it says.")
-    return chunk
+    return revision, end + 1

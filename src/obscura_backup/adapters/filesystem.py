@@ -1,13 +1,12 @@
 """Blobs as files: one a slot, metadata and bytes together, replaced by rename, durable before anything is acknowledged.
 
     DIR/backups/ab/ab12…      one object (`blob_file`)
-    DIR/backups/ab/.lock      who replaces an object of this folder holds it alone, who opens one shares it
-    DIR/incoming/…            uploads being written; swept at start-up of whatever a power cut left there
+    DIR/incoming/…/…          uploads being written, a folder a process; swept of what a dead process left there
 
-A PUT writes and syncs its file beside the others first. Only then, under the folder's lock, it compares the tag,
-renames and syncs the folder. A reader takes the same lock to open a file, so that it never sees a revision which a
-power cut could still take back. The locks are the kernel's (flock): several processes on one directory are safe, and
-a process that dies lets go. The directory belongs on a local disk.
+A PUT writes and syncs its file in `incoming` first. Only then, holding the slot's folder alone, it compares the tag,
+renames and syncs the folder. A reader shares the hold while it opens a file, so that it never sees a revision which a
+power cut could still take back. The locks are the kernel's (flock): several processes on one directory are safe, and a
+process that dies lets go. The directory belongs on a local disk.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ import asyncio
 import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import UUID
 
-from obscura_backup.adapters.blob_file import CHUNK_BYTES, read_bytes, read_header, write_blob
+from obscura_backup.adapters.blob_file import HEADER_MAX_BYTES, decode_header, encode_header
+from obscura_backup.adapters.blob_folders import Folder, Incoming
 from obscura_backup.domain.errors import (
     BlobStoreUnavailable,
     OutcomeUnknown,
@@ -29,17 +28,10 @@ from obscura_backup.domain.errors import (
     RangeNotSatisfiable,
     StoreUnusable,
 )
-from obscura_backup.domain.model import (
-    ByteRange,
-    Draft,
-    Revision,
-    Tag,
-    UserId,
-    slot_key,
-)
+from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from obscura_backup.domain.spool import Spool
@@ -47,7 +39,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LOCK_NAME = ".lock"
+CHUNK_BYTES = 256 * 1024
 SHARDS = [f"{number:02x}" for number in range(256)]
 THREADS = 16
 """Each mostly waits for the disk to sync; more of them let the disk sync more in one go."""
@@ -60,9 +52,11 @@ class FilesystemBlobStore:
         root: the directory.
     """
 
+    _incoming: Incoming
+
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._incoming = root / "incoming"
+        self._folders: dict[str, Folder] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
         self._sync_failed = False
 
@@ -76,6 +70,10 @@ class FilesystemBlobStore:
     async def close(self) -> None:
         """See `BlobStore.close`."""
         await asyncio.to_thread(self._threads.shutdown)
+        if self._folders:
+            self._incoming.close()
+        while self._folders:
+            self._folders.popitem()[1].close()
 
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
@@ -100,31 +98,24 @@ class FilesystemBlobStore:
 
     async def check(self) -> None:
         """See `BlobStore.check`."""
-        await self._in_thread(self._check)
+        self._require_sound()
+        if not os.access(self._incoming.path, os.W_OK | os.X_OK):
+            raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.")
 
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _prepare(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        slots = self._root / "backups"
-        for folder in (self._incoming, slots, *(slots / shard for shard in SHARDS)):
-            folder.mkdir(exist_ok=True, mode=0o700)
-        for folder in (slots, self._root, self._root.parent):
-            _sync_folder(folder)
-        self._sweep()
-
-    def _sweep(self) -> None:
-        # What a killed process was writing. A living one holds the lock of its file, or has just renamed it.
-        for path in self._incoming.iterdir():
-            with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-
-    def _check(self) -> None:
-        self._require_sound()
-        if not os.access(self._incoming, os.W_OK | os.X_OK):
-            raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.")
+        slots, incoming = self._root / "backups", self._root / "incoming"
+        for path in (incoming, slots, *(slots / shard for shard in SHARDS)):
+            path.mkdir(exist_ok=True, mode=0o700)
+        for path in (slots, self._root, self._root.parent):
+            folder = Folder(path)
+            folder.sync()
+            folder.close()
+        self._incoming = Incoming(incoming)
+        self._folders = {shard: Folder(slots / shard) for shard in SHARDS}
 
     def _require_sound(self) -> None:
         # After a failed sync the kernel may drop what was not written and call the next sync a success. So nothing that
@@ -132,119 +123,137 @@ class FilesystemBlobStore:
         if self._sync_failed:
             raise BlobStoreUnavailable("The disk failed to sync a folder; look at the disk, then restart.")
 
-    def _path(self, user_id: UserId) -> Path:
+    def _place(self, user_id: UserId) -> tuple[Folder, str]:
         prefix, name = slot_key(user_id).split("/")
-        return self._root / prefix / name[:2] / name
+        return self._folders[name[:2]], f"{self._root}/{prefix}/{name[:2]}/{name}"
 
     def _names(self, shard: str) -> list[str]:
         try:
-            entries = [path.name for path in (self._root / "backups" / shard).iterdir()]
+            return sorted(path.name for path in self._folders[shard].path.iterdir())
         except OSError as error:
             raise BlobStoreUnavailable from error
-        return sorted(name for name in entries if name != LOCK_NAME)
 
     def _put(self, user_id: UserId, blob: Spool, draft: Draft, replaces: Tag | None) -> Revision:
         self._require_sound()
-        path = self._path(user_id)
-        incoming = self._incoming / draft.upload_id
+        folder, path = self._place(user_id)
+        incoming = f"{self._incoming.path}/{draft.upload_id}"
+        renamed = False
         try:
-            with incoming.open("xb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                write_blob(file, blob, draft)
-                with _folder_lock(path.parent, fcntl.LOCK_EX):
-                    held = _read_revision(path)
-                    if (held.tag if held else None) != replaces:
-                        raise PutRefused
-                    incoming.rename(path)
-                    self._sync_renamed(path.parent)
+            _write(incoming, encode_header(draft), blob)
+            with folder.held(fcntl.LOCK_EX):
+                held = _read_revision(path)
+                if (held.tag if held else None) != replaces:
+                    raise PutRefused
+                os.rename(incoming, path)  # noqa: PTH104  # strings on the hot path
+                renamed = True
+                folder.sync()
         except OSError as error:
+            if renamed:
+                self._sync_failed = True
+                raise OutcomeUnknown from error
             raise BlobStoreUnavailable from error
         finally:
-            incoming.unlink(missing_ok=True)
+            if not renamed:
+                _remove(incoming)
         return Revision.of(draft, Tag(draft.upload_id))
-
-    def _sync_renamed(self, folder: Path) -> None:
-        try:
-            _sync_folder(folder)
-        except OSError as error:
-            self._sync_failed = True
-            raise OutcomeUnknown from error
 
     def _stat(self, user_id: UserId) -> Revision | None:
         self._require_sound()
-        path = self._path(user_id)
+        folder, path = self._place(user_id)
         try:
-            with _folder_lock(path.parent, fcntl.LOCK_SH):
+            with folder.held(fcntl.LOCK_SH):
                 return _read_revision(path)
         except OSError as error:
             raise BlobStoreUnavailable from error
 
     def _open(self, user_id: UserId, wanted: ByteRange | None) -> _FileBlob | None:
         self._require_sound()
-        path = self._path(user_id)
+        folder, path = self._place(user_id)
         try:
-            with _folder_lock(path.parent, fcntl.LOCK_SH):
-                file = path.open("rb")
+            with folder.held(fcntl.LOCK_SH):
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise BlobStoreUnavailable from error
         try:
-            revision = read_header(file)
+            # For most backups this one read is all there is to read.
+            beginning = os.pread(file, HEADER_MAX_BYTES + CHUNK_BYTES, 0)
+            revision, header_bytes = decode_header(beginning)
             part = wanted.within(revision.size) if wanted else (0, revision.size)
             if part is None:
                 raise RangeNotSatisfiable(size=revision.size)
-            start, length = part
-            file.seek(start, os.SEEK_CUR)
-            # The first piece comes with the same trip to a thread; for most backups it is all there is.
-            return _FileBlob(file, revision, start, length, read_bytes(file, min(length, CHUNK_BYTES)))
+        except OSError as error:
+            os.close(file)
+            raise BlobStoreUnavailable from error
         except BaseException:
-            file.close()
+            os.close(file)
             raise
+        start, length = part
+        first = beginning[header_bytes + start : header_bytes + start + min(length, CHUNK_BYTES)]
+        return _FileBlob(file, revision, start, length, header_bytes + start, first)
 
 
 class _FileBlob:
-    def __init__(self, file: BinaryIO, revision: Revision, start: int, length: int, first: bytes) -> None:
-        self._file = file
+    def __init__(self, file: int, revision: Revision, start: int, length: int, offset: int, first: bytes) -> None:
+        self._file: int | None = file
+        self._offset = offset
         self._first = first
         self.revision = revision
         self.start = start
         self.length = length
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._first
-        left = self.length - len(self._first)
-        while left > 0:
-            chunk = await asyncio.to_thread(read_bytes, self._file, min(left, CHUNK_BYTES))
-            left -= len(chunk)
+        done = len(self._first)
+        if done:
+            yield self._first
+        while done < self.length:
+            chunk = await asyncio.to_thread(self._read, self._offset + done, min(self.length - done, CHUNK_BYTES))
+            done += len(chunk)
             yield chunk
 
+    def _read(self, offset: int, length: int) -> bytes:
+        if self._file is None:
+            raise BlobStoreUnavailable("The blob was let go of while it was being read.")
+        try:
+            chunk = os.pread(self._file, length, offset)
+        except OSError as error:
+            raise BlobStoreUnavailable from error
+        if not chunk:
+            raise BlobStoreUnavailable("A file in the blob directory is shorter than it says.")
+        return chunk
+
     async def aclose(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
-@contextmanager
-def _folder_lock(folder: Path, how: int) -> Iterator[None]:
-    # Opened anew each time: flock excludes by open file, so that threads exclude each other as processes do.
-    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _write(path: str, header: bytes, blob: Spool) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, how)
-        yield
+        blob.file.seek(0)
+        data = header + blob.file.read(CHUNK_BYTES)
+        while data:
+            data = data[os.write(file, data) :] or blob.file.read(CHUNK_BYTES)
+        os.fsync(file)
     finally:
-        os.close(lock)
+        os.close(file)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _remove(path: str) -> None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        os.unlink(path)  # noqa: PTH108  # as above
+    except FileNotFoundError:
+        return
 
 
-def _read_revision(path: Path) -> Revision | None:
+def _read_revision(path: str) -> Revision | None:
     try:
-        with path.open("rb") as file:
-            return read_header(file)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    try:
+        return decode_header(os.read(file, HEADER_MAX_BYTES))[0]
+    finally:
+        os.close(file)

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
-from obscura_backup.adapters import filesystem
+from obscura_backup.adapters.blob_folders import Folder
 from obscura_backup.adapters.filesystem import FilesystemBlobStore
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
 
@@ -50,11 +50,21 @@ async def test_two_processes_worth_of_stores_share_one_folder(blobs: FilesystemB
 
 
 async def test_start_sweeps_what_a_power_cut_left(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
-    (tmp_path / "blobs" / "incoming" / "0123").write_bytes(b"half a bl")
+    left = tmp_path / "blobs" / "incoming" / "0123"
+    left.mkdir()
+    (left / "4567").write_bytes(b"half a bl")
     again = FilesystemBlobStore(tmp_path / "blobs")
     await again.start()
-    assert list((tmp_path / "blobs" / "incoming").iterdir()) == []
+    assert not left.exists()
     await again.close()
+
+
+async def test_start_leaves_alone_what_a_living_process_is_writing(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
+    again = FilesystemBlobStore(tmp_path / "blobs")
+    await again.start()
+    await stored(blobs, samples.user())
+    await again.close()
+    await stored(blobs, samples.user())
 
 
 async def test_nothing_is_left_behind_by_a_refused_put(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
@@ -62,7 +72,7 @@ async def test_nothing_is_left_behind_by_a_refused_put(blobs: FilesystemBlobStor
     await stored(blobs, user)
     with pytest.raises(Exception, match="condition"):
         await stored(blobs, user, "again")
-    assert list((tmp_path / "blobs" / "incoming").iterdir()) == []
+    assert list((tmp_path / "blobs" / "incoming").glob("*/*")) == []
 
 
 async def test_file_and_folder_are_synced_before_put_returns(
@@ -79,7 +89,9 @@ async def test_file_and_folder_are_synced_before_put_returns(
     user = samples.user()
     await stored(blobs, user)
     root = tmp_path / "blobs"
-    assert [path.rpartition("/")[0] for path in synced] == [str(root / "incoming"), str(root / "backups")]
+    written, folder = (Path(path) for path in synced)
+    assert written.parent.parent == root / "incoming"
+    assert folder == root / "backups" / str(user)[:2]
 
 
 async def test_after_a_failed_folder_sync_nothing_is_believed(
@@ -87,12 +99,12 @@ async def test_after_a_failed_folder_sync_nothing_is_believed(
 ) -> None:
     """The file is visible by then, and may not be durable; a later sync that succeeds would prove nothing."""
 
-    def broken(_: Path) -> None:
+    def broken(_: Folder) -> None:
         raise OSError(5, "Input/output error")
 
     user = samples.user()
     with monkeypatch.context() as patch:
-        patch.setattr(filesystem, "_sync_folder", broken)
+        patch.setattr(Folder, "sync", broken)
         with pytest.raises(OutcomeUnknown):
             await stored(blobs, user)
     with pytest.raises(BlobStoreUnavailable, match="restart"):
@@ -120,7 +132,7 @@ async def test_full_disk_leaves_the_old_blob(blobs: FilesystemBlobStore, monkeyp
 async def test_damaged_file_is_told(blobs: FilesystemBlobStore, damage: bytes) -> None:
     user = samples.user()
     await stored(blobs, user)
-    blobs._path(user).write_bytes(damage)
+    Path(blobs._place(user)[1]).write_bytes(damage)
     with pytest.raises(BlobStoreUnavailable):
         await blobs.stat(user)
     with pytest.raises(BlobStoreUnavailable):
@@ -130,7 +142,7 @@ async def test_damaged_file_is_told(blobs: FilesystemBlobStore, damage: bytes) -
 async def test_truncated_file_is_told(blobs: FilesystemBlobStore) -> None:
     user = samples.user()
     await stored(blobs, user)
-    path = blobs._path(user)
+    path = Path(blobs._place(user)[1])
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(BlobStoreUnavailable, match="shorter"):
         await content(blobs, user)
