@@ -92,6 +92,8 @@ def failure_of_put(error: Exception) -> ObscuraError:
         if refused or (status == _NOT_FOUND and reason_of(error) == "NoSuchKey"):
             return PutRefused()
         answered = status < _SERVER_ERROR or status == _NOT_IMPLEMENTED
+        if status == _TOO_MANY_REQUESTS:
+            return BlobStoreUnavailable(f"The blob store answered {status}.")
         if status and answered and status != _REQUEST_TIMEOUT:
             return _refusal(error)
         return OutcomeUnknown(f"The blob store answered {status} to an upload, which may or may not be stored.")

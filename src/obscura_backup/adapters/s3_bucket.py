@@ -1,0 +1,289 @@
+"""One bucket by botocore, blocking, one request a call. What it raises is the domain's.
+
+Three of botocore's habits are turned off. It repeats a failed request, and a PUT that is repeated can meet its own
+success and take it for another's. It announces a body by `Expect: 100-continue` and waits, which doubles the round
+trips and nearly the CPU time of an upload. And it adds checksums of its own, as a trailer that half of the stores in
+the field do not understand; ours is known beforehand and travels as a header.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+import boto3  # type: ignore[import-untyped]  # boto3 and botocore ship no types; `_Client` is what is used of them
+import botocore.session  # type: ignore[import-untyped]  # as above
+from botocore.config import Config  # type: ignore[import-untyped]  # as above
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
+
+from obscura_backup.adapters.s3_errors import (
+    DRIVER_ERRORS,
+    failure_of_put,
+    failure_of_read,
+    reason_of,
+    status_of,
+)
+from obscura_backup.adapters.s3_location import DEFAULT_REGION
+from obscura_backup.adapters.s3_metadata import metadata_of, revision_of
+from obscura_backup.adapters.s3_reading import Reading
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable, StoreUnusable
+from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
+
+if TYPE_CHECKING:
+    from obscura_backup.adapters.s3_location import S3Location
+
+CONTENT_TYPE = "application/octet-stream"
+
+_ONE_BYTE = ByteRange(0, 0)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_NOT_FOUND = 404
+_RANGE_NOT_SATISFIABLE = 416
+
+
+class _Client(Protocol):
+    def put_object(self, **parameters: Any) -> dict[str, Any]: ...
+    def get_object(self, **parameters: Any) -> dict[str, Any]: ...
+    def head_object(self, **parameters: Any) -> dict[str, Any]: ...
+    def delete_object(self, **parameters: Any) -> dict[str, Any]: ...
+    def list_objects_v2(self, **parameters: Any) -> dict[str, Any]: ...
+    def close(self) -> None: ...
+
+
+class S3Bucket:
+    """The bucket. Any number of threads may call it at once.
+
+    Args:
+        location: of the bucket.
+        connections: kept open between requests.
+        connect_timeout_seconds: for a connection to be made.
+        read_timeout_seconds: that the store may be silent for.
+    """
+
+    def __init__(
+        self, location: S3Location, *, connections: int, connect_timeout_seconds: float, read_timeout_seconds: float
+    ) -> None:
+        self.name = location.bucket
+        self._location = location
+        self._connections = connections
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._read_timeout_seconds = read_timeout_seconds
+        self._made: _Client | None = None
+
+    def connect(self) -> None:
+        """Find credentials and make the client; asks the store nothing.
+
+        Raises:
+            StoreUnusable: there are no credentials, or the configuration is not one.
+        """
+        session = botocore.session.get_session()
+        if self._location.endpoint is not None:
+            # Only AWS hands out credentials by machine. Elsewhere the question would go nowhere, slowly.
+            session.get_component("credential_provider").remove("iam-role")
+        try:
+            if session.get_credentials() is None:
+                raise StoreUnusable(
+                    "There are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                    ", or give this machine a role where the store is AWS."
+                )
+            made = boto3.session.Session(botocore_session=session).client(
+                "s3",
+                endpoint_url=self._location.endpoint,
+                region_name=self._location.region or session.get_config_variable("region") or DEFAULT_REGION,
+                config=self._config(),
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise StoreUnusable(f"S3 cannot be used as it is configured ({type(error).__name__}).") from error
+        made.meta.events.register("before-send.s3", _without_expect)
+        self._made = made
+
+    def close(self) -> None:
+        """Close the connections; safe to call more than once."""
+        if self._made is not None:
+            self._made.close()
+
+    def put(self, key: str, body: BinaryIO, draft: Draft, *, replaces: Tag | None) -> Revision:
+        """One conditional PUT, as `BlobStore.put` promises it."""
+        return self.put_claiming(key, body, draft, sha256=draft.sha256, replaces=replaces)
+
+    def put_claiming(self, key: str, body: BinaryIO, draft: Draft, *, sha256: bytes, replaces: Tag | None) -> Revision:
+        """The same with another checksum than the true one, to see whether the store looks at it."""
+        condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
+        if self._location.checksums:
+            condition["ChecksumSHA256"] = base64.b64encode(sha256).decode()
+        body.seek(0)
+        try:
+            answer = self._client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ContentLength=draft.size,
+                ContentType=CONTENT_TYPE,
+                Metadata=metadata_of(draft),
+                **condition,
+            )
+        except DRIVER_ERRORS as error:
+            raise failure_of_put(error) from error
+        if not answer.get("ETag"):
+            raise OutcomeUnknown("The blob store took an upload without naming its tag.")
+        return Revision.of(draft, _tag(answer))
+
+    def get(self, key: str, wanted: ByteRange | None = None) -> Reading | None:
+        """One GET: the object's revision and the first piece of its bytes; None where there is no object.
+
+        Raises:
+            RangeNotSatisfiable: `wanted` lies outside of the object.
+            BlobStoreUnavailable: the store does not answer, or the object is not one of ours.
+        """
+        part = {} if wanted is None else {"Range": _range_header(wanted)}
+        try:
+            answer = self._client.get_object(Bucket=self.name, Key=key, **part)
+        except DRIVER_ERRORS as error:
+            if isinstance(error, ClientError):
+                if _is_absent(error):
+                    return None
+                if status_of(error) == _RANGE_NOT_SATISFIABLE:
+                    size = self._size_outside_of(key, error)
+                    if size is None:
+                        return None
+                    raise RangeNotSatisfiable(size=size) from error
+            raise failure_of_read(error) from error
+        body = answer["Body"]
+        try:
+            start, length, size = _extent(answer, partial=wanted is not None)
+            revision = revision_of(answer["Metadata"], tag=_tag(answer), size=size)
+        except BaseException:
+            body.close()
+            raise
+        return Reading(body, revision, start, length)
+
+    def head(self, key: str) -> Revision | None:
+        """One HEAD: the object's revision.
+
+        None only where there is no object: a HEAD's 404 does not say what is missing, so the object or the whole
+        bucket, and one more request asks. To take a lost bucket for an empty slot would tell clients to begin anew.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer, or the object is not one of ours.
+        """
+        try:
+            answer = self._client.head_object(Bucket=self.name, Key=key)
+        except DRIVER_ERRORS as error:
+            if isinstance(error, ClientError) and status_of(error) == _NOT_FOUND:
+                return self._head_by_get(key)
+            raise failure_of_read(error) from error
+        return revision_of(answer["Metadata"], tag=_tag(answer), size=int(answer["ContentLength"]))
+
+    def keys(self, prefix: str, *, after: str = "", most: int = 1000) -> list[str]:
+        """One page of keys in their order, from behind `after` on; fewer than `most` where these are the last.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer.
+        """
+        return [entry["Key"] for entry in self._list(prefix, after, most).get("Contents", ())]
+
+    def delete(self, key: str) -> None:
+        """Remove a scratch object. A user's slot is never removed (a deletion is a tombstone).
+
+        Raises:
+            BlobStoreUnavailable: it was not, or is not known to have been.
+        """
+        try:
+            self._client.delete_object(Bucket=self.name, Key=key)
+        except DRIVER_ERRORS as error:
+            raise failure_of_read(error) from error
+
+    def clock_skew_seconds(self) -> float:
+        """Ask the bucket for one key, the least that a service must be able to do: how far its clock is ahead of ours.
+
+        Good to a second, which is how the store states its time.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer.
+        """
+        before = time.time()
+        answer = self._list("backups/", "", 1)
+        ours = (before + time.time()) / 2
+        stated = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        try:
+            return parsedate_to_datetime(stated).timestamp() + 0.5 - ours
+        except ValueError:
+            return 0.0
+
+    @property
+    def _client(self) -> _Client:
+        if self._made is None:
+            raise BlobStoreUnavailable("The blob store was not started.")
+        return self._made
+
+    def _config(self) -> Config:
+        endpoint = self._location.endpoint
+        s3: dict[str, object] = {"addressing_style": "path" if endpoint else "auto"}
+        if self._location.checksums and (endpoint is None or endpoint.startswith("https:")):
+            # Under TLS the signed checksum header guards the bytes; to hash them once more would guard nothing.
+            s3["payload_signing_enabled"] = False
+        return Config(
+            connect_timeout=self._connect_timeout_seconds,
+            read_timeout=self._read_timeout_seconds,
+            max_pool_connections=self._connections,
+            tcp_keepalive=True,
+            retries={"mode": "standard", "total_max_attempts": 1},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            parameter_validation=False,  # all parameters are made above, from types
+            s3=s3,
+        )
+
+    def _list(self, prefix: str, after: str, most: int) -> dict[str, Any]:
+        try:
+            return self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=most)
+        except DRIVER_ERRORS as error:
+            raise failure_of_read(error) from error
+
+    def _head_by_get(self, key: str) -> Revision | None:
+        reading = self.get(key, _ONE_BYTE)
+        if reading is None:
+            return None
+        reading.finish()
+        return reading.revision
+
+    def _size_outside_of(self, key: str, error: ClientError) -> int | None:
+        size = str(error.response.get("Error", {}).get("ActualObjectSize", ""))
+        if size.isdecimal():
+            return int(size)
+        found = self.head(key)  # MinIO does not always say how long the object is
+        return None if found is None else found.size
+
+
+def _without_expect(request: Any, **_: object) -> None:
+    request.headers.pop("Expect", None)
+
+
+def _is_absent(error: ClientError) -> bool:
+    return status_of(error) == _NOT_FOUND and reason_of(error) == "NoSuchKey"
+
+
+def _tag(answer: dict[str, Any]) -> Tag:
+    return Tag(str(answer["ETag"]).strip('"'))  # some stores quote it in one answer and not in another
+
+
+def _range_header(wanted: ByteRange) -> str:
+    if wanted.first is None:
+        return f"bytes=-{wanted.last or 0}"
+    return f"bytes={wanted.first}-{'' if wanted.last is None else wanted.last}"
+
+
+def _extent(answer: dict[str, Any], *, partial: bool) -> tuple[int, int, int]:
+    """(start, length, size of the whole object) of what comes."""
+    length = int(answer["ContentLength"])
+    if not partial:
+        return 0, length, length
+    match = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
+    if match is None:
+        raise BlobStoreUnavailable("The blob store answered a range with something else.")
+    first, last, size = (int(group) for group in match.groups())
+    if length != last - first + 1:
+        raise BlobStoreUnavailable("The blob store answered a range with something else.")
+    return first, length, size

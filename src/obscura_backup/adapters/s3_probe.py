@@ -1,0 +1,197 @@
+"""Does the store really honour conditions? All safety rests on it, so it is tried out, on scratch objects, not assumed.
+
+Stores in the field have let `If-Match` on a missing key succeed, ignored conditions altogether, or dropped metadata.
+The scratch keys are fresh for each probe, under `probes/`, so that any number of services may probe at once, and are
+deleted at the end. The service's credentials may lack the right to delete: then the scratch object, 32 bytes, stays.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from obscura_backup.adapters.s3_errors import PassingFailure, RefusedByStore
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
+from obscura_backup.domain.model import Draft, Kind, UploadId, Version
+from obscura_backup.domain.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obscura_backup.adapters.s3_bucket import S3Bucket
+    from obscura_backup.domain.model import Revision, Tag
+
+SCRATCH_PREFIX = "probes/"
+
+_BAD_REQUEST = 400
+_NOT_IMPLEMENTED = 501
+_MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to see that they survive
+
+
+class Weight(StrEnum):
+    """What follows where a behaviour is missing: who allows unconditional writes does without a CONDITION."""
+
+    CONDITION = "condition"
+    REQUIRED = "required"
+    ADVISORY = "advisory"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One behaviour of the store.
+
+    Attributes:
+        name: of the behaviour, in words.
+        holds: whether the store has it.
+        weight: what follows where it does not.
+        detail: what the store did instead.
+    """
+
+    name: str
+    holds: bool
+    weight: Weight
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """All verdicts on one store, in the order in which they were reached."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def missing(self, weight: Weight) -> tuple[Verdict, ...]:
+        """The behaviours of this weight that the store does not have."""
+        return tuple(verdict for verdict in self.verdicts if verdict.weight is weight and not verdict.holds)
+
+    @property
+    def honours_conditions(self) -> bool:
+        """Whether the store is safe to write to from more than one place."""
+        return not self.missing(Weight.CONDITION)
+
+
+def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> ProbeReport:
+    """Try it out: seven small requests, and one deletion where all is well.
+
+    Raises:
+        BlobStoreUnavailable: the store does not answer, or refuses these credentials.
+        OutcomeUnknown: the same, in the middle of an upload.
+    """
+    return _Probe(bucket, random).run()
+
+
+class _Probe:
+    def __init__(self, bucket: S3Bucket, random: Callable[[int], bytes]) -> None:
+        self._bucket = bucket
+        self._random = random
+        self._key = f"{SCRATCH_PREFIX}{random(16).hex()}"
+        self._absent_key = f"{SCRATCH_PREFIX}{random(16).hex()}"
+        self._verdicts: list[Verdict] = []
+        self._written: dict[str, tuple[Revision, bytes]] = {}
+        self._unknown: set[str] = set()
+
+    def run(self) -> ProbeReport:
+        try:
+            self._try_out()
+        finally:
+            self._clean_up()
+        return ProbeReport(tuple(self._verdicts))
+
+    def _try_out(self) -> None:
+        first = self._accepted("creates where there is nothing", None)
+        if first is None:
+            return
+        self._refused("refuses to create over an object", self._key, None)
+        self._refused("refuses a tag where there is nothing", self._absent_key, first.tag)
+        # Whatever became of the second creation, the true tag is that of the last write.
+        if self._accepted("replaces by the current tag", self._current_tag) is None:
+            return
+        self._refused("refuses a stale tag", self._key, first.tag)
+        self._check_readback()
+        self._check_checksum()
+
+    @property
+    def _current_tag(self) -> Tag:
+        return self._written[self._key][0].tag
+
+    def _accepted(self, name: str, replaces: Tag | None) -> Revision | None:
+        try:
+            stored = self._put(self._key, replaces)
+        except PutRefused:
+            self._note(name, Weight.REQUIRED, "it was refused")
+        except RefusedByStore as error:
+            if error.status not in (_BAD_REQUEST, _NOT_IMPLEMENTED):
+                raise
+            self._note(name, Weight.REQUIRED, f"{error} (A store that knows no checksums takes checksums=off.)")
+        else:
+            self._note(name, Weight.REQUIRED)
+            return stored
+        return None
+
+    def _refused(self, name: str, key: str, replaces: Tag | None) -> None:
+        try:
+            self._put(key, replaces)
+        except PutRefused:
+            self._note(name, Weight.CONDITION)
+        except RefusedByStore as error:
+            self._note(name, Weight.CONDITION, str(error))
+        else:
+            self._note(name, Weight.CONDITION, "it was written")
+
+    def _check_readback(self) -> None:
+        name = "gives back the bytes and their metadata"
+        try:
+            reading = self._bucket.get(self._key)
+        except (RefusedByStore, PassingFailure):
+            raise
+        except BlobStoreUnavailable as error:
+            self._note(name, Weight.REQUIRED, str(error))
+            return
+        same = reading is not None and (reading.revision, reading.first) == self._written[self._key]
+        if reading is not None:
+            reading.finish()
+        self._note(name, Weight.REQUIRED, "" if same else "something else came back")
+
+    def _check_checksum(self) -> None:
+        name = "refuses bytes that do not have the checksum sent with them"
+        try:
+            self._put(self._key, self._current_tag, claimed=bytes(32))
+        except (RefusedByStore, PutRefused):
+            self._note(name, Weight.ADVISORY)
+        else:
+            self._note(name, Weight.ADVISORY, "it was written")
+
+    def _put(self, key: str, replaces: Tag | None, claimed: bytes | None = None) -> Revision:
+        with Spool.of(self._random(32)) as blob:
+            draft = Draft(
+                version=Version(2),
+                base=Version(1),
+                kind=Kind.LIVE,
+                sha256=blob.sha256,
+                size=blob.size,
+                upload_id=UploadId(self._random(16).hex()),
+                updated_at=_MOMENT,
+            )
+            try:
+                stored = self._bucket.put_claiming(
+                    key, blob.file, draft, sha256=claimed or blob.sha256, replaces=replaces
+                )
+            except OutcomeUnknown:
+                self._unknown.add(key)
+                raise
+            self._written[key] = stored, blob.read()
+            return stored
+
+    def _clean_up(self) -> None:
+        detail = ""
+        for key in sorted(self._written.keys() | self._unknown):
+            try:
+                self._bucket.delete(key)
+            except BlobStoreUnavailable as error:
+                detail = str(error)
+        self._note("lets scratch objects be deleted", Weight.ADVISORY, detail)
+
+    def _note(self, name: str, weight: Weight, detail: str = "") -> None:
+        self._verdicts.append(Verdict(name, not detail, weight, detail))

@@ -1,0 +1,486 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import secrets
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from contracts import samples
+from contracts.blob_store import BlobStoreContract, content, stored
+from obscura_backup.adapters import s3
+from obscura_backup.adapters.s3 import S3BlobStore
+from obscura_backup.adapters.s3_probe import Weight
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
+from obscura_backup.domain.model import ByteRange, Kind, slot_key
+from obscura_backup.domain.spool import Spool
+from servers import s3_servers
+from servers.careless_s3 import CarelessS3, Flaw
+from servers.fault_proxy import Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from obscura_backup.domain.model import Revision
+    from servers.s3_servers import S3Server
+
+pytestmark = pytest.mark.usefixtures("s3_credentials")
+
+READ_TIMEOUT_SECONDS = 0.5
+
+
+@pytest.fixture
+def server(minio_server: S3Server) -> S3Server:
+    """The server of a test that does not care which."""
+    return minio_server
+
+
+@pytest.fixture
+def bucket(server: S3Server) -> str:
+    return server.new_bucket()
+
+
+@pytest.fixture
+async def blobs(server: S3Server, bucket: str) -> AsyncIterator[S3BlobStore]:
+    blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+    await blobs.start()
+    yield blobs
+    await blobs.close()
+
+
+@pytest.fixture
+def proxy(server: S3Server) -> Iterator[FaultProxy]:
+    with FaultProxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def shaky(proxy: FaultProxy, bucket: str) -> AsyncIterator[S3BlobStore]:
+    """A store that is asked through the proxy, impatient, with nothing counted so far."""
+    blobs = S3BlobStore(
+        bucket, endpoint=f"http://127.0.0.1:{proxy.port}", read_timeout_seconds=READ_TIMEOUT_SECONDS, threads=2
+    )
+    await blobs.start()
+    proxy.forget()
+    yield blobs
+    await blobs.close()
+
+
+class TestMinio(BlobStoreContract):
+    async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:
+        report = await blobs.probe_conditional_writes()
+        assert [verdict for verdict in report.verdicts if not verdict.holds] == []
+
+
+class TestVersitygw(BlobStoreContract):
+    @pytest.fixture
+    def server(self, versitygw_server: S3Server) -> S3Server:
+        return versitygw_server
+
+    async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:
+        report = await blobs.probe_conditional_writes()
+        assert [verdict for verdict in report.verdicts if not verdict.holds] == []
+
+
+class TestWhatIsInTheBucket:
+    """Seen by a client that shares no code with the adapter."""
+
+    async def test_the_bytes_and_nothing_else(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+        user, data = samples.user(), secrets.token_bytes(700_000)
+        with Spool.of(data) as blob:
+            await blobs.put(user, blob, samples.draft(blob, version=3), replaces=None)
+        answer = server.witness().get_object(bucket_name=bucket, object_name=slot_key(user))
+        try:
+            assert answer.read() == data
+        finally:
+            answer.close()
+            answer.release_conn()
+
+    @pytest.mark.parametrize("kind", list(Kind))
+    async def test_the_draft_as_metadata(self, blobs: S3BlobStore, server: S3Server, bucket: str, kind: Kind) -> None:
+        user, blob = samples.user(), samples.blob()
+        draft = samples.draft(blob, version=12, base=4, kind=kind)
+        revision = await blobs.put(user, blob, draft, replaces=None)
+        seen = server.witness().stat_object(bucket_name=bucket, object_name=slot_key(user))
+        assert (seen.size, seen.etag, seen.content_type) == (blob.size, revision.tag, "application/octet-stream")
+        assert seen.metadata is not None
+        metadata = {name.lower(): value for name, value in seen.metadata.items()}
+        assert {name: value for name, value in metadata.items() if name.startswith("x-amz-meta-")} == {
+            "x-amz-meta-version": "12",
+            "x-amz-meta-base": "4",
+            "x-amz-meta-kind": kind.value,
+            "x-amz-meta-sha256": blob.sha256.hex(),
+            "x-amz-meta-upload-id": draft.upload_id,
+            "x-amz-meta-updated-at": "2026-03-14T15:09:26.535897+00:00",
+        }
+
+    async def test_one_object_a_slot_and_no_scratch(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+        user = samples.user()
+        first = await stored(blobs, user, "first")
+        await stored(blobs, user, "second", replaces=first.tag)
+        listed = server.witness().list_objects(bucket_name=bucket, recursive=True)
+        assert [entry.object_name for entry in listed] == [slot_key(user)]
+
+    async def test_an_object_of_another_program_is_told(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str
+    ) -> None:
+        user = samples.user()
+        _put_foreign(server, bucket, slot_key(user))
+        with pytest.raises(BlobStoreUnavailable, match="not one of ours"):
+            await blobs.stat(user)
+        with pytest.raises(BlobStoreUnavailable, match="not one of ours"):
+            await blobs.open(user)
+
+    async def test_scan_skips_what_is_not_ours_with_one_warning(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        user = samples.user()
+        await stored(blobs, user)
+        for name in ("backups/readme", "backups/zzz", f"backups/{str(user).upper()}x", "elsewhere"):
+            _put_foreign(server, bucket, name)
+        assert [found async for found in blobs.scan()] == [user]
+        assert len([record for record in caplog.records if "not ours" in record.message]) == 1
+
+
+class TestCostInRequests:
+    async def test_an_upload_is_one_put(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        await stored(shaky, samples.user())
+        assert dict(proxy.requests) == {"PUT": 1}
+
+    async def test_a_refused_upload_is_one_put(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        await stored(shaky, user)
+        proxy.forget()
+        with pytest.raises(PutRefused):
+            await stored(shaky, user, "again")
+        assert dict(proxy.requests) == {"PUT": 1}
+
+    async def test_a_download_is_one_get(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        await stored(shaky, user)
+        proxy.forget()
+        await content(shaky, user)
+        await content(shaky, user, ByteRange(4, 9))
+        assert dict(proxy.requests) == {"GET": 2}
+
+    async def test_a_look_is_one_head(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        await stored(shaky, user)
+        proxy.forget()
+        await shaky.stat(user)
+        assert dict(proxy.requests) == {"HEAD": 1}
+
+    async def test_an_absence_is_asked_for_twice(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        """A HEAD cannot say whether the object is missing or its whole bucket."""
+        await shaky.stat(samples.user())
+        assert dict(proxy.requests) == {"HEAD": 1, "GET": 1}
+
+    async def test_connections_are_used_again(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user, revision = samples.user(), await _stored_bytes(shaky, secrets.token_bytes(300_000))
+        for number in range(5):
+            await stored(shaky, samples.user(number))
+            await content(shaky, revision[0])
+            opened = await shaky.open(revision[0])  # what is left after the first piece is short, and drained
+            assert opened is not None
+            await opened.aclose()
+            await shaky.stat(user)
+        assert proxy.connections <= 2
+
+
+class TestFaults:
+    async def test_lost_answer_of_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        """It was stored; the upload id tells whose it is, and it was sent once only."""
+        user, blob = samples.user(), samples.blob()
+        draft = samples.draft(blob)
+        proxy.plan(Fault.LOSE_ANSWER)
+        with pytest.raises(OutcomeUnknown):
+            await shaky.put(user, blob, draft, replaces=None)
+        assert proxy.requests["PUT"] == 1
+        found = await shaky.stat(user)
+        assert found is not None
+        assert found.upload_id == draft.upload_id
+        with pytest.raises(PutRefused):
+            await stored(shaky, user, "another")
+
+    async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        proxy.plan(Fault.CUT_REQUEST)
+        with pytest.raises(OutcomeUnknown):
+            await _stored_bytes(shaky, secrets.token_bytes(2_000_000))
+        assert proxy.requests["PUT"] == 1
+        assert [user async for user in shaky.scan()] == []
+
+    async def test_silence_after_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 2)
+        with pytest.raises(OutcomeUnknown):
+            await stored(shaky, user)
+        assert proxy.requests["PUT"] == 1
+        assert await shaky.stat(user) is not None
+
+    async def test_refused_connection_is_known_not_to_have_stored(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        proxy.refuse()
+        with pytest.raises(BlobStoreUnavailable):
+            await stored(shaky, user)
+        with pytest.raises(BlobStoreUnavailable):
+            await shaky.check()
+        proxy.listen()
+        await shaky.check()
+        assert await shaky.stat(user) is None
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_a_read_that_is_reset_is_tried_again(
+        self, shaky: S3BlobStore, proxy: FaultProxy, method: str
+    ) -> None:
+        user = samples.user()
+        revision = await stored(shaky, user)
+        proxy.plan(Fault.CUT_ANSWER, method=method)
+        found = await shaky.stat(user) if method == "HEAD" else revision
+        assert found == revision
+        assert (await content(shaky, user)).startswith(b"sealed")
+        assert proxy.requests[method] == 2
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_a_read_is_not_tried_for_ever(self, shaky: S3BlobStore, proxy: FaultProxy, method: str) -> None:
+        user = samples.user()
+        await stored(shaky, user)
+        proxy.plan(Fault.LOSE_ANSWER, method=method, times=9)
+        with pytest.raises(BlobStoreUnavailable):
+            await (shaky.stat(user) if method == "HEAD" else shaky.open(user))
+        assert proxy.requests[method] == 1 + len(s3.RETRY_AFTER_SECONDS)
+
+    async def test_download_that_breaks_off_is_told(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user, _ = await _stored_bytes(shaky, secrets.token_bytes(24 * 1024 * 1024))
+        opened = await shaky.open(user)
+        assert opened is not None
+        pieces = opened.chunks()
+        await anext(pieces)
+        proxy.reset()
+        with pytest.raises(BlobStoreUnavailable):
+            async for _ in pieces:
+                pass
+        await opened.aclose()
+
+    async def test_download_that_nobody_wants_is_not_read_to_its_end(
+        self, shaky: S3BlobStore, proxy: FaultProxy
+    ) -> None:
+        user, _ = await _stored_bytes(shaky, secrets.token_bytes(24 * 1024 * 1024))
+        opened = await shaky.open(user)
+        assert opened is not None
+        began = time.monotonic()
+        await opened.aclose()
+        assert time.monotonic() - began < READ_TIMEOUT_SECONDS
+        assert (await content(shaky, user, ByteRange(0, 9))) != b""
+
+    async def test_reader_that_was_cancelled_leaves_nothing_behind(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user, _ = await _stored_bytes(shaky, secrets.token_bytes(600_000))
+        proxy.plan(Fault.STALL, method="GET", seconds=READ_TIMEOUT_SECONDS / 2)
+        opening = asyncio.create_task(shaky.open(user))
+        await asyncio.sleep(READ_TIMEOUT_SECONDS / 4)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert len(await content(shaky, user)) == 600_000
+
+    async def test_callers_do_not_pile_up_before_a_store_that_hangs(self, proxy: FaultProxy, bucket: str) -> None:
+        blobs = S3BlobStore(
+            bucket,
+            endpoint=f"http://127.0.0.1:{proxy.port}",
+            read_timeout_seconds=READ_TIMEOUT_SECONDS,
+            threads=2,
+            waiting_max=3,
+        )
+        await blobs.start()
+        proxy.plan(Fault.STALL, method="PUT", times=9, seconds=READ_TIMEOUT_SECONDS * 2)
+        hanging = [asyncio.create_task(stored(blobs, samples.user())) for _ in range(5)]
+        await asyncio.sleep(READ_TIMEOUT_SECONDS / 4)
+        began = time.monotonic()
+        with pytest.raises(BlobStoreUnavailable, match="too many"):
+            await stored(blobs, samples.user())
+        assert time.monotonic() - began < READ_TIMEOUT_SECONDS / 4
+        outcomes = await asyncio.gather(*hanging, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {OutcomeUnknown}
+        await blobs.close()
+
+    async def test_store_that_died_and_came_back(
+        self, server: S3Server, blobs: S3BlobStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        user = samples.user()
+        revision = await stored(blobs, user, "kept")
+        server.kill()
+        try:
+            with pytest.raises(BlobStoreUnavailable):
+                await blobs.stat(user)
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, user, "lost", replaces=revision.tag)
+        finally:
+            server.start()
+        assert await blobs.stat(user) == revision
+        assert (await content(blobs, user)).startswith(b"kept")
+
+
+class TestStart:
+    async def test_store_that_is_down_is_waited_for(
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The probe is made up for before the first upload, not skipped."""
+        proxy.refuse()
+        blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
+        await blobs.start()
+        assert "cannot be asked yet" in caplog.text
+        with pytest.raises(BlobStoreUnavailable):
+            await blobs.check()
+        with pytest.raises(BlobStoreUnavailable):
+            await stored(blobs, samples.user())
+        proxy.listen()
+        await blobs.check()
+        assert proxy.requests["PUT"] > 3
+        await stored(blobs, samples.user())
+        await blobs.close()
+
+    async def test_missing_bucket_is_refused_with_the_way_out(self, server: S3Server) -> None:
+        blobs = S3BlobStore("no-such-bucket", endpoint=server.endpoint)
+        with pytest.raises(StoreUnusable, match="obscura-backup init-bucket"):
+            await blobs.start()
+        await blobs.close()
+
+    async def test_bucket_that_was_lost_is_not_an_empty_slot(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str
+    ) -> None:
+        server.witness().remove_bucket(bucket_name=bucket)
+        for asked in (blobs.stat(samples.user()), blobs.open(samples.user()), stored(blobs, samples.user())):
+            with pytest.raises(BlobStoreUnavailable, match="NoSuchBucket"):
+                await asked
+
+    async def test_missing_credentials_are_told_at_once(
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        began = time.monotonic()
+        with pytest.raises(StoreUnusable, match="AWS_ACCESS_KEY_ID"):
+            await blobs.start()
+        assert time.monotonic() - began < 2
+        await blobs.close()
+
+    async def test_wrong_secret_is_told_and_not_quoted(
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret-that-stays-here")
+        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        with pytest.raises(StoreUnusable, match="AWS_SECRET_ACCESS_KEY") as refused:
+            await blobs.start()
+        told = "".join(traceback.format_exception(refused.value)) + repr(vars(blobs)) + repr(blobs)
+        assert "a-wrong-secret" not in told
+        await blobs.close()
+
+    async def test_no_secret_in_the_log(
+        self, server: S3Server, bucket: str, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        proxy.refuse()
+        blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
+        await blobs.start()
+        await blobs.close()
+        assert s3_servers.SECRET_KEY not in caplog.text
+        assert s3_servers.ACCESS_KEY not in caplog.text
+
+    async def test_clocks_agree(self, blobs: S3BlobStore) -> None:
+        assert abs(await blobs.clock_skew_seconds()) < 2
+
+
+class TestCarelessStores:
+    @pytest.mark.parametrize("flaw", [Flaw.IGNORES_CONDITIONS, Flaw.CREATES_BY_TAG])
+    async def test_store_that_ignores_conditions_is_refused(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            with pytest.raises(StoreUnusable, match="OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS=bucket"):
+                await blobs.start()
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, samples.user())
+            await blobs.close()
+            assert careless.objects == {}
+
+    async def test_report_names_what_is_ignored(self) -> None:
+        with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            await blobs.start()
+            report = await blobs.probe_conditional_writes()
+            await blobs.close()
+        assert not report.honours_conditions
+        assert [verdict.name for verdict in report.missing(Weight.CONDITION)] == [
+            "refuses to create over an object",
+            "refuses a tag where there is nothing",
+            "refuses a stale tag",
+        ]
+
+    async def test_operator_may_allow_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            await blobs.start()
+            assert "as allowed" in caplog.text
+            user = samples.user()
+            revision = await stored(blobs, user)
+            assert await blobs.stat(user) == revision
+            await blobs.close()
+
+    async def test_store_that_drops_metadata_is_refused_even_then(self) -> None:
+        with CarelessS3(Flaw.DROPS_METADATA) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            with pytest.raises(StoreUnusable, match="metadata"):
+                await blobs.start()
+            await blobs.close()
+
+    @pytest.mark.parametrize("flaw", [Flaw.ANSWERS_304, Flaw.ANSWERS_409])
+    async def test_other_words_for_a_refusal_are_understood(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            await blobs.start()
+            user = samples.user()
+            await stored(blobs, user)
+            with pytest.raises(PutRefused):
+                await stored(blobs, user, "again")
+            await blobs.close()
+
+    async def test_store_that_knows_no_checksums_can_be_used_without(self) -> None:
+        with CarelessS3(Flaw.REFUSES_CHECKSUMS) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            with pytest.raises(StoreUnusable, match="checksums=off"):
+                await blobs.start()
+            await blobs.close()
+            without = S3BlobStore("bucket", endpoint=careless.endpoint, checksums=False)
+            await without.start()
+            await stored(without, samples.user())
+            await without.close()
+
+    async def test_scratch_object_that_must_not_be_deleted_stays(self) -> None:
+        with CarelessS3(Flaw.REFUSES_DELETION) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            await blobs.start()
+            await blobs.close()
+            assert [key.rpartition("/")[0] for key in careless.objects] == ["/bucket/probes"]
+
+
+async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str) -> None:
+    blobs = S3BlobStore(bucket, endpoint=server.endpoint, waiting_max=1100)
+    await blobs.start()
+    users = [samples.user(number) for number in range(1, 1052)]
+    await asyncio.gather(*(stored(blobs, user) for user in users))
+    assert [user async for user in blobs.scan()] == users
+    assert [user async for user in blobs.scan(after=users[1000])] == users[1001:]
+    await blobs.close()
+
+
+async def _stored_bytes(blobs: S3BlobStore, data: bytes) -> tuple[Any, Revision]:
+    user = samples.user()
+    with Spool.of(data) as blob:
+        return user, await blobs.put(user, blob, samples.draft(blob), replaces=None)
+
+
+def _put_foreign(server: S3Server, bucket: str, key: str) -> None:
+    server.witness().put_object(bucket_name=bucket, object_name=key, data=io.BytesIO(b"x" * 32), length=32)

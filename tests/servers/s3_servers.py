@@ -1,0 +1,260 @@
+"""Two real S3 servers for the tests, written by different people: MinIO and Versity's gateway over a directory."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import pytest
+import urllib3
+from minio import Minio
+
+from servers import native, postgres_server
+from servers.go_programs import Builds, GoProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+ACCESS_KEY = "an-access-key"
+SECRET_KEY = "a-secret-that-no-log-may-hold"
+REGION = "us-east-1"
+STOP_SECONDS = 20.0
+
+# An image that honours `If-Match` on a missing key, as earlier ones did not.
+MINIO_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z"
+MINIO = GoProgram("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
+VERSITYGW = GoProgram("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0")
+
+_builds = Builds()
+
+
+class S3Server(ABC):
+    """One server on a port of its own; port and data outlive a stop."""
+
+    def __init__(self) -> None:
+        self.port = native.free_port()
+        self._numbers = itertools.count(1)
+        self._running = False
+        self._pool = urllib3.PoolManager(timeout=10.0, retries=False)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def witness(self) -> Minio:
+        """MinIO's own client, which shares no code with the adapter, to see what is really in a bucket."""
+        return Minio(
+            endpoint=f"127.0.0.1:{self.port}",
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            secure=False,
+            region=REGION,
+            http_client=self._pool,
+        )
+
+    def new_bucket(self) -> str:
+        """The name of a bucket that did not exist before."""
+        name = f"bucket-{next(self._numbers)}"
+        self.witness().make_bucket(bucket_name=name)
+        return name
+
+    def start(self) -> None:
+        if not self._running:
+            process, log = self._start()
+            self._running = True
+            native.await_answer(self._answers, process, log)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._running:
+            self._kill()
+            self._running = False
+            self._pool.clear()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def remove(self) -> None:
+        self.kill()
+        self._remove()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                pass
+            self.witness().list_buckets()
+        except Exception:  # noqa: BLE001  # whatever it says, it is not ready
+            return False
+        return True
+
+    @abstractmethod
+    def _start(self) -> tuple[subprocess.Popen[bytes] | None, Path | None]: ...
+
+    @abstractmethod
+    def _kill(self) -> None: ...
+
+    @abstractmethod
+    def _remove(self) -> None: ...
+
+
+class ProgramServer(S3Server):
+    """A server as a program of this machine."""
+
+    def __init__(
+        self, name: str, command: Callable[[int, Path], Sequence[str | Path]], environment: dict[str, str]
+    ) -> None:
+        super().__init__()
+        self._command = command
+        self._environment = environment
+        self._folder = native.temporary_folder(name, user=None)
+        (self._folder / "data").mkdir()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], Path]:
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command(self.port, self._folder),
+                cwd=self._folder,
+                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder), **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        return self._process, log
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_SECONDS)
+
+    def _remove(self) -> None:
+        self._pool.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class MinioContainer(S3Server):
+    """MinIO where Docker answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # only where Docker answers
+
+        self._container = (
+            DockerContainer(MINIO_IMAGE)
+            .with_env("MINIO_ROOT_USER", ACCESS_KEY)
+            .with_env("MINIO_ROOT_PASSWORD", SECRET_KEY)
+            .with_env("MINIO_UPDATE", "off")
+            .with_bind_ports(9000, self.port)
+            .with_command("server /data")
+        )
+        self._created = False
+
+    def _start(self) -> tuple[None, None]:
+        if self._created:
+            self._container.get_wrapped_container().start()
+        else:
+            self._container.start()
+            self._created = True
+        return None, None
+
+    def _kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
+    def _remove(self) -> None:
+        if self._created:
+            self._container.stop()
+
+
+def _minio() -> S3Server:
+    if postgres_server._docker_answers():
+        return MinioContainer()
+    program = _builds.path_of(MINIO)
+    return ProgramServer(
+        "minio",
+        lambda port, folder: [program, "server", folder / "data", "--address", f"127.0.0.1:{port}", "--quiet"],
+        {
+            "MINIO_ROOT_USER": ACCESS_KEY,
+            "MINIO_ROOT_PASSWORD": SECRET_KEY,
+            "MINIO_UPDATE": "off",
+            "MINIO_BROWSER": "off",
+            "MINIO_CALLHOME_ENABLE": "off",
+        },
+    )
+
+
+def _versitygw() -> S3Server:
+    program = _builds.path_of(VERSITYGW)
+
+    def command(port: int, folder: Path) -> Sequence[str | Path]:
+        sidecar: list[str | Path] = [] if _keeps_attributes(folder) else ["--sidecar", _made(folder / "attributes")]
+        listen = ["--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive"]
+        return [program, *listen, "posix", *sidecar, folder / "data"]
+
+    return ProgramServer("versitygw", command, {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY})
+
+
+def _keeps_attributes(folder: Path) -> bool:
+    """Whether this file system keeps extended attributes, where the gateway would like to keep its metadata."""
+    if not hasattr(os, "setxattr"):
+        return False
+    try:
+        os.setxattr(folder, "user.obscura-test", b"1")
+    except OSError:
+        return False
+    return True
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def begin_builds(session: pytest.Session) -> None:
+    """Start building what the collected tests will ask for, while the others run."""
+    if session.config.getoption("collectonly"):
+        return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if "versitygw_server" in wanted:
+        _builds.begin(VERSITYGW)
+    if "minio_server" in wanted and not postgres_server._docker_answers():
+        _builds.begin(MINIO)
+
+
+@pytest.fixture(scope="session")
+def minio_server() -> Iterator[S3Server]:
+    """A running MinIO; a test that kills it starts it again."""
+    yield from _running(_minio())
+
+
+@pytest.fixture(scope="session")
+def versitygw_server() -> Iterator[S3Server]:
+    """The same of the gateway."""
+    yield from _running(_versitygw())
+
+
+@pytest.fixture
+def s3_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The servers' credentials, as an operator gives them, and nothing of this machine's own AWS configuration."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-such-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-such-credentials"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def _running(server: S3Server) -> Iterator[S3Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
