@@ -1,0 +1,44 @@
+"""Zero knowledge as a property of the import graph: the server has nothing to look into a backup with."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import obscura_backup
+
+FORBIDDEN = ("argon2", "cryptography", "Crypto", "google.protobuf", "nacl", "obscura_backup_client")
+MODULES = sorted(Path(obscura_backup.__file__).parent.rglob("*.py"))
+
+
+def imported(module: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_no_module_of_the_server_imports_a_cipher_a_kdf_or_the_payload() -> None:
+    assert len(MODULES) > 20
+    for module in MODULES:
+        for name in imported(module):
+            assert not name.startswith(FORBIDDEN), f"{module.name} imports {name}"
+
+
+def test_the_distribution_does_not_depend_on_any_of_them_by_name() -> None:
+    from importlib.metadata import requires  # noqa: PLC0415  # read here alone
+
+    wanted = " ".join(requires("obscura-backup") or []).lower()
+    for name in ("argon2", "protobuf", "zxcvbn", "obscura-backup-client"):
+        assert name not in wanted
+
+
+def test_the_client_does_not_depend_on_the_server() -> None:
+    from importlib.metadata import requires  # noqa: PLC0415  # read here alone
+
+    wanted = " ".join(requires("obscura-backup-client") or []).lower()
+    for name in ("litestar", "msgspec", "uvicorn", "boto3", "psycopg", "obscura-backup>"):
+        assert name not in wanted
