@@ -47,12 +47,12 @@ class S3Server(ABC):
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def witness(self) -> Minio:
+    def witness(self, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Minio:
         """MinIO's own client, which shares no code with the adapter, to see what is really in a bucket."""
         return Minio(
             endpoint=f"127.0.0.1:{self.port}",
-            access_key=ACCESS_KEY,
-            secret_key=SECRET_KEY,
+            access_key=access_key,
+            secret_key=secret_key,
             secure=False,
             region=REGION,
             http_client=self._pool,
