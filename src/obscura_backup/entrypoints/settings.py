@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -20,7 +21,9 @@ SECRET_MIN_BYTES = 16
 SECRET_GOOD_BYTES = 32
 
 _SQLITE = "sqlite"
+_POSTGRES = "postgresql"
 _FILE = "file"
+_S3 = "s3"
 _MEMORY = "memory"
 
 
@@ -34,7 +37,19 @@ def default_data_dir() -> Path:
     return Path(base) / "obscura-backup"
 
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """What `s3://BUCKET?endpoint=URL&region=NAME` says; credentials come by the AWS variables, never in the URL."""
+
+    bucket: str
+    endpoint: str | None
+    region: str | None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,8 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         data_dir: of the embedded stores and of the signing secret.
-        metadata_url: `sqlite:///PATH` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
-        blobs_url: `file:///DIR` or `memory:`; None: `blobs` under `data_dir`.
+        metadata_url: `sqlite:///PATH`, `postgresql://…` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
+        blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`; None: `blobs` under `data_dir`.
+        allow_unconditional_bucket: the name of a bucket whose store may ignore conditional writes. Two uploads at once
+            can then overwrite each other unseen; it is here for trying things out.
         min_bytes: the shortest blob.
         max_bytes: the longest blob.
         auth_secret: of HS256 tokens; None: the file `auth-secret` under `data_dir`, made on first use.
@@ -64,8 +81,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     metadata_url: str | None = None
     blobs_url: str | None = None
-    min_bytes: PositiveInt = 32
-    max_bytes: PositiveInt = 2 * 1024 * 1024
+    allow_unconditional_bucket: str | None = None
+    min_bytes: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+PositiveInt = 32
+    max_bytes: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+PositiveInt = 2 * 1024 * 1024
     auth_secret: str | None = None
     auth_jwks: str | None = None
     auth_issuer: str | None = None
@@ -75,9 +99,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8400
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     cors_origins: tuple[str, ...] = ()
-    max_connections: PositiveInt = 1024
-    max_uploads_per_user: PositiveInt = 64
-    drain_seconds: PositiveInt = 30
+    max_connections: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+PositiveInt = 1024
+    max_uploads_per_user: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+PositiveInt = 64
+    drain_seconds: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+PositiveInt = 30
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:
@@ -87,12 +120,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def metadata_kind(self) -> str:
         """The technology of the metadata store."""
-        return _scheme("metadata_url", self.metadata_url or f"{_SQLITE}:", (_SQLITE, _MEMORY))
+        return _scheme("metadata_url", self.metadata_url or f"{_SQLITE}:", (_SQLITE, _POSTGRES, _MEMORY))
 
     @property
     def blobs_kind(self) -> str:
         """The technology of the blob store."""
-        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, _MEMORY))
+        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, _S3, _MEMORY))
 
     @property
     def metadata_path(self) -> Path:
@@ -103,6 +136,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def blobs_path(self) -> Path:
         """Of the blob directory."""
         return _path("blobs_url", self.blobs_url) if self.blobs_url else self.data_dir / "blobs"
+
+    @property
+    def s3_location(self) -> S3Location:
+        """Of the bucket."""
+        return _s3_location(self.blobs_url or "")
 
 
 def load_settings(
@@ -168,6 +206,8 @@ def _check_whole(settings: Settings) -> None:
             raise InvalidSettings("auth_jwks must be fetched over https: whoever can change it can be anybody.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
         raise InvalidSettings("A store in memory belongs to one worker.")
+    if settings.blobs_kind == _S3:
+        _s3_location(settings.blobs_url or "")
     for kind, url in ((settings.metadata_kind, settings.metadata_url), (settings.blobs_kind, settings.blobs_url)):
         if url is not None and kind in (_SQLITE, _FILE):
             _path("metadata_url" if kind == _SQLITE else "blobs_url", url)
@@ -178,6 +218,21 @@ def _scheme(name: str, url: str, known: tuple[str, ...]) -> str:
     if scheme not in known:
         raise InvalidSettings(f"{name} must begin with one of {', '.join(f'{kind}:' for kind in known)}.")
     return scheme
+
+
+def _s3_location(url: str) -> S3Location:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.username is not None or parts.password is not None:
+        raise InvalidSettings("blobs_url takes no credentials; they come by the AWS variables.")
+    if not _BUCKET.fullmatch(parts.netloc) or parts.path.strip("/") or parts.fragment:
+        raise InvalidSettings("blobs_url takes a bucket alone: s3://BUCKET?endpoint=URL&region=NAME.")
+    for name in query.keys() - {"endpoint", "region"}:
+        raise InvalidSettings(f"blobs_url knows endpoint and region; not {name}.")
+    endpoint = query.get("endpoint")
+    if endpoint is not None and urlsplit(endpoint).scheme not in ("http", "https"):
+        raise InvalidSettings("The endpoint in blobs_url must be an http or https URL.")
+    return S3Location(parts.netloc, endpoint, query.get("region"))
 
 
 def _path(name: str, url: str) -> Path:

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from contracts import samples
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.model import NO_VERSION, Kind, Revision, UserId, Version
+from obscura_backup.domain.scrub import Difference, Finding, Progress, Scrubber, compare
+from obscura_backup.domain.service import BackupService
+
+LIVE_3 = samples.revision(3)
+LIVE_5 = samples.revision(5)
+GRAVE_6 = samples.revision(6, kind=Kind.TOMBSTONE)
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "difference"),
+    [
+        (None, None, None),
+        (LIVE_3, LIVE_3, None),
+        (GRAVE_6, GRAVE_6, None),
+        (None, LIVE_3, Difference.ROW_MISSING),
+        (None, GRAVE_6, Difference.ROW_MISSING),
+        (LIVE_3, LIVE_5, Difference.ROW_BEHIND),
+        (LIVE_5, GRAVE_6, Difference.ROW_BEHIND),
+        (LIVE_3, samples.retagged(LIVE_3, "copied"), Difference.ROW_TAG),
+        (LIVE_5, LIVE_3, Difference.OBJECT_OLDER),
+        (LIVE_3, None, Difference.OBJECT_MISSING),
+        (GRAVE_6, None, Difference.TOMBSTONE_MISSING),
+        (GRAVE_6, LIVE_5, Difference.DELETION_UNDONE),
+    ],
+)
+def test_comparison(row: Revision | None, found: Revision | None, difference: Difference | None) -> None:
+    assert compare(row, found) == difference
+
+
+class Stores:
+    """A pair of stores that can be put at odds, as restores from copies of different age do."""
+
+    def __init__(self) -> None:
+        self.metadata = MemoryMetadataStore()
+        self.blobs = MemoryBlobStore()
+        self.service = BackupService(self.metadata, self.blobs, SystemClock())
+        self.scrubber = Scrubber(self.metadata, self.blobs, SystemClock())
+
+    async def backed_up(self, user: UserId, versions: int = 2) -> None:
+        version = NO_VERSION
+        for number in range(versions):
+            with samples.blob(f"{user} {number}") as blob:
+                version = (await self.service.upload(user, version, blob)).version
+
+    def copy(self, user: UserId) -> tuple[Revision | None, tuple[Revision, bytes] | None]:
+        return self.metadata._rows.get(user), self.blobs._objects.get(user)
+
+    def restore_row(self, user: UserId, row: Revision | None) -> None:
+        self.metadata._rows.pop(user, None)
+        if row is not None:
+            self.metadata._rows[user] = row
+
+    def restore_object(self, user: UserId, stored: tuple[Revision, bytes] | None) -> None:
+        self.blobs._objects.pop(user, None)
+        if stored is not None:
+            self.blobs._objects[user] = stored
+
+    async def walk(self, *, repair: bool = False, after: UserId | None = None) -> list[Progress]:
+        return [progress async for progress in self.scrubber.walk(repair=repair, after=after)]
+
+    async def findings(self, *, repair: bool = False) -> list[Finding]:
+        return [finding for progress in await self.walk(repair=repair) for finding in progress.findings]
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return Stores()
+
+
+async def test_nothing_to_find(stores: Stores) -> None:
+    for number in range(40):
+        await stores.backed_up(samples.user(number + 1))
+    walk = await stores.walk()
+    assert [progress.findings for progress in walk] == [()] * 3
+    assert walk[-1].slots == 40
+
+
+async def test_empty_stores(stores: Stores) -> None:
+    assert await stores.walk() == []
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+async def test_row_that_lags_is_mended(stores: Stores, keep: int) -> None:
+    user = samples.user()
+    await stores.backed_up(user, versions=1)
+    older = stores.copy(user)[0] if keep else None
+    await stores.service.upload(user, Version(1), samples.blob("two"))
+    stores.restore_row(user, older)
+    (finding,) = await stores.findings(repair=True)
+    assert finding.difference == (Difference.ROW_BEHIND if keep else Difference.ROW_MISSING)
+    assert finding.mended
+    assert await stores.findings() == []
+    assert await stores.metadata.get(user) == await stores.blobs.stat(user)
+
+
+async def test_without_repair_nothing_is_touched(stores: Stores) -> None:
+    user = samples.user()
+    await stores.backed_up(user)
+    stores.restore_row(user, None)
+    (finding,) = await stores.findings()
+    assert not finding.mended
+    assert await stores.metadata.get(user) is None
+
+
+async def test_lost_blob_is_reported_not_mended(stores: Stores) -> None:
+    user = samples.user()
+    await stores.backed_up(user)
+    stores.restore_object(user, None)
+    (finding,) = await stores.findings(repair=True)
+    assert (finding.difference, finding.mended) == (Difference.OBJECT_MISSING, False)
+
+
+async def test_older_blob_is_reported_not_mended(stores: Stores) -> None:
+    user = samples.user()
+    await stores.backed_up(user, versions=1)
+    older = stores.copy(user)[1]
+    await stores.service.upload(user, Version(1), samples.blob("two"))
+    stores.restore_object(user, older)
+    (finding,) = await stores.findings(repair=True)
+    assert (finding.difference, finding.mended) == (Difference.OBJECT_OLDER, False)
+    row = await stores.metadata.get(user)
+    assert row is not None
+    assert row.version == 2  # so that version 2 is never given out twice
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_deletion_is_made_to_hold_again(stores: Stores, *, whole: bool) -> None:
+    user = samples.user()
+    await stores.backed_up(user, versions=1)
+    before = stores.copy(user)[1]
+    await stores.service.delete(user, Version(1))
+    stores.restore_object(user, before if whole else None)
+    (finding,) = await stores.findings(repair=True)
+    assert finding.difference == (Difference.DELETION_UNDONE if whole else Difference.TOMBSTONE_MISSING)
+    assert finding.mended
+    found = await stores.blobs.stat(user)
+    assert found is not None
+    assert (found.kind, found.version) == (Kind.TOMBSTONE, 2)
+    assert await stores.findings() == []
+
+
+async def test_everybody_is_met_once_whichever_store_knows_them(stores: Stores) -> None:
+    users = [samples.user(number) for number in range(1, 100)]
+    for number, user in enumerate(users):
+        await stores.backed_up(user)
+        if number % 3 == 0:
+            stores.restore_row(user, None)
+        if number % 3 == 1:
+            stores.restore_object(user, None)
+    walk = await stores.walk()
+    assert walk[-1].slots == 99
+    met = [finding.user_id for progress in walk for finding in progress.findings]
+    assert met == [user for number, user in enumerate(users) if number % 3 != 2]
+
+
+async def test_walk_resumes_where_it_ended(stores: Stores) -> None:
+    users = [samples.user(number) for number in range(1, 41)]
+    for user in users:
+        await stores.backed_up(user)
+        stores.restore_row(user, None)
+    first = (await stores.walk())[0]
+    rest = await stores.walk(after=first.last)
+    met = [finding.user_id for progress in [first, *rest] for finding in progress.findings]
+    assert met == users
+
+
+async def test_what_others_mended_meanwhile_is_no_difference(stores: Stores) -> None:
+    user = samples.user()
+    await stores.backed_up(user, versions=1)
+    stale = await stores.metadata.get(user)
+    await stores.service.upload(user, Version(1), samples.blob("two"))
+    assert await stores.scrubber._look(user, stale, repair=False) is None
+
+
+def test_share_of_the_walk_that_is_done() -> None:
+    user = UserId(UUID("80000000-0000-0000-0000-000000000000"))
+    assert Progress(1, user, ()).share == 0.5
