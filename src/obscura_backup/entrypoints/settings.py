@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
+
+from obscura_backup.adapters.s3_location import S3Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,19 +38,7 @@ def default_data_dir() -> Path:
     return Path(base) / "obscura-backup"
 
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class S3Location:
-    """What `s3://BUCKET?endpoint=URL&region=NAME` says; credentials come by the AWS variables, never in the URL."""
-
-    bucket: str
-    endpoint: str | None
-    region: str | None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,14 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metadata_url: str | None = None
     blobs_url: str | None = None
     allow_unconditional_bucket: str | None = None
-    min_bytes: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-PositiveInt = 32
-    max_bytes: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-PositiveInt = 2 * 1024 * 1024
+    min_bytes: PositiveInt = 32
+    max_bytes: PositiveInt = 2 * 1024 * 1024
     auth_secret: str | None = None
     auth_jwks: str | None = None
     auth_issuer: str | None = None
@@ -99,18 +82,9 @@ PositiveInt = 2 * 1024 * 1024
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8400
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     cors_origins: tuple[str, ...] = ()
-    max_connections: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-PositiveInt = 1024
-    max_uploads_per_user: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-PositiveInt = 64
-    drain_seconds: # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-PositiveInt = 30
+    max_connections: PositiveInt = 1024
+    max_uploads_per_user: PositiveInt = 64
+    drain_seconds: PositiveInt = 30
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:
@@ -221,18 +195,10 @@ def _scheme(name: str, url: str, known: tuple[str, ...]) -> str:
 
 
 def _s3_location(url: str) -> S3Location:
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.username is not None or parts.password is not None:
-        raise InvalidSettings("blobs_url takes no credentials; they come by the AWS variables.")
-    if not _BUCKET.fullmatch(parts.netloc) or parts.path.strip("/") or parts.fragment:
-        raise InvalidSettings("blobs_url takes a bucket alone: s3://BUCKET?endpoint=URL&region=NAME.")
-    for name in query.keys() - {"endpoint", "region"}:
-        raise InvalidSettings(f"blobs_url knows endpoint and region; not {name}.")
-    endpoint = query.get("endpoint")
-    if endpoint is not None and urlsplit(endpoint).scheme not in ("http", "https"):
-        raise InvalidSettings("The endpoint in blobs_url must be an http or https URL.")
-    return S3Location(parts.netloc, endpoint, query.get("region"))
+    try:
+        return S3Location.parse(url)
+    except ValueError as error:
+        raise InvalidSettings(f"blobs_url is malformed: {error}.") from error
 
 
 def _path(name: str, url: str) -> Path:
