@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def store(postgres_url: str) -> AsyncIterator[PostgresMetadataStore]:
-    store = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+    # A thousand uploads at once, as the contract has them, may take their time on a busy machine.
+    store = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_wait_seconds=30)
     await store.start()
     yield store
     await store.close()
@@ -179,12 +180,8 @@ async def test_cancelled_upload_leaves_the_pool_whole(postgres_url: str, elsewhe
     await store.close()
 
 
-async def test_pool_that_is_taken_does_not_keep_anyone_for_long(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("obscura_backup.adapters.postgres.POOL_WAIT_SECONDS", 0.05)
-    monkeypatch.setattr("obscura_backup.adapters.postgres.POOL_WAITING", 3)
-    store = PostgresMetadataStore(postgres_url, pool_size=1)
+async def test_pool_that_is_taken_does_not_keep_anyone_for_long(postgres_url: str) -> None:
+    store = PostgresMetadataStore(postgres_url, pool_size=1, pool_waiting=3, pool_wait_seconds=0.05)
     await store.start()
     async with store.locked(samples.user()):
         outcomes = await asyncio.gather(*(store.get(samples.user()) for _ in range(50)), return_exceptions=True)

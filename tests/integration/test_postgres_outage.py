@@ -17,8 +17,8 @@ from servers.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-AT_ONCE_SECONDS = 0.3
-"""For hundreds of calls together, on a machine that has other things to do, too."""
+AT_ONCE_SECONDS = 1.0
+"""For hundreds of calls together, on a machine that has other things to do, too; one time-out alone would be longer."""
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_wire_that_goes_dead_is_given_up(wired: PostgresMetadataStore, wir
         assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
         started = time.monotonic()
         assert isinstance(await answer(wired), MetadataUnavailable)
-        assert time.monotonic() - started < 0.05, "nobody waits for what is known to be dead"
+        assert time.monotonic() - started < 0.2, "nobody waits for what is known to be dead"
     wire.come_back()
     await recovery(wired)
     async with wired.locked(user) as slot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +28,7 @@ def pooler_url(postgres_url: str, postgres_server: PostgresServer, postgres_data
 
 @pytest.fixture
 async def store(pooler_url: str) -> AsyncIterator[PostgresMetadataStore]:
-    store = PostgresMetadataStore(pooler_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+    store = PostgresMetadataStore(pooler_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_wait_seconds=30)
     await store.start()
     yield store
     await store.close()
@@ -74,6 +76,31 @@ async def test_lock_that_the_server_took_away_is_noticed_by_save(
         with pytest.raises(MetadataUnavailable):
             await slot.save(samples.revision(2))
     assert await store.get(user) == before
+
+
+async def test_outage_behind_it_is_noticed_and_ends(pooler_url: str, postgres_server: PostgresServer) -> None:
+    store = PostgresMetadataStore(pooler_url, answer_timeout_seconds=0.5)
+    await store.start()
+    user, revision = samples.user(), samples.revision(1)
+    await saved(store, user, revision)
+    postgres_server.stop(immediate=True)
+    try:
+        started = time.monotonic()
+        outcomes = await asyncio.gather(*(store.get(user) for _ in range(100)), return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
+        assert time.monotonic() - started < 2
+    finally:
+        postgres_server.start()
+    started = time.monotonic()
+    while time.monotonic() - started < 5:  # the pooler has a pause of its own before it connects again
+        try:
+            assert await store.get(user) == revision
+            break
+        except MetadataUnavailable:
+            await asyncio.sleep(0.02)
+    else:
+        pytest.fail("the server is back, and nobody noticed")
+    await store.close()
 
 
 def test_migrations_run_through_it(pooler_url: str) -> None:

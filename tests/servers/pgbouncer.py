@@ -29,6 +29,7 @@ auth_file = {users}
 pool_mode = transaction
 default_pool_size = {size}
 max_client_conn = 200
+server_login_retry = 1
 """
 
 

@@ -84,6 +84,8 @@ class PostgresMetadataStore:
         lock_timeout_seconds: how long a request waits for others of the same user, in this process and elsewhere.
         hold_seconds: how long a holder may be silent before the server takes its lock away.
         pool_size: connections at most; a holder keeps one for as long as its blob is on the way.
+        pool_waiting: requests at most that wait for a connection; one more fails at once.
+        pool_wait_seconds: how long they wait.
         connect_timeout_seconds: for each host; libpq takes no less than 2.
         answer_timeout_seconds: that the server may take over anything but waiting for a lock.
     """
@@ -95,14 +97,16 @@ class PostgresMetadataStore:
         lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
         pool_size: int = POOL_SIZE,
+        pool_waiting: int = POOL_WAITING,
+        pool_wait_seconds: float = POOL_WAIT_SECONDS,
         connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
     ) -> None:
         self._connections = Connections(
             url,
             size=pool_size,
-            waiting=POOL_WAITING,
-            wait_seconds=POOL_WAIT_SECONDS,
+            waiting=pool_waiting,
+            wait_seconds=pool_wait_seconds,
             connect_timeout_seconds=connect_timeout_seconds,
             answer_timeout_seconds=answer_timeout_seconds,
         )

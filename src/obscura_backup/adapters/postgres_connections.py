@@ -12,7 +12,6 @@ import logging
 import os
 import select
 import socket
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -22,6 +21,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from obscura_backup.adapters.postgres_outage import Outage
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
@@ -30,12 +30,11 @@ if TYPE_CHECKING:
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 Cursor: TypeAlias = psycopg.AsyncCursor[TupleRow]
 
-PAUSE_SECONDS = 1.0
-"""How long after a failure all calls fail at once, before one of them may try again."""
+CONNECTS_PER_OUTAGE = 2
+"""Failed in a row: one alone may be the last word of a server that is up again. The pool tries again at once."""
 LIFETIME_SECONDS = 30 * 60.0
 """After which a connection is replaced, so that a fleet follows a move of the server or its name."""
 
-_log = logging.getLogger("obscura_backup")
 _OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -68,46 +67,6 @@ def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
     }
 
 
-class _Outage:
-    """What is known about the server being down, and whose turn it is to find out whether it still is."""
-
-    def __init__(self, *, probe_seconds: float) -> None:
-        self._probe_seconds = probe_seconds
-        self._quiet_until = 0.0
-        self._probing = False
-        self.cause: BaseException | None = None
-
-    def admit(self) -> None:
-        """Pass while all is well; in an outage one caller passes, once a pause, and the others need not wait for it.
-
-        Raises:
-            MetadataUnavailable: the server is down.
-        """
-        if self.cause is None:
-            return
-        now = time.monotonic()
-        if now < self._quiet_until:
-            raise MetadataUnavailable from self.cause
-        self._quiet_until = now + self._probe_seconds
-        self._probing = True
-
-    @property
-    def forbids_connecting(self) -> bool:
-        return self.cause is not None and not self._probing
-
-    def begin(self, cause: BaseException) -> None:
-        if self.cause is None:
-            _log.warning("the metadata store does not answer: %s", str(cause).strip() or type(cause).__name__)
-        self.cause = cause.with_traceback(None)
-        self._quiet_until = time.monotonic() + PAUSE_SECONDS
-        self._probing = False
-
-    def end(self) -> None:
-        if self.cause is not None:
-            _log.warning("the metadata store answers again")
-            self.cause = None
-
-
 class Connections:
     """A pool that nobody waits for in vain.
 
@@ -136,8 +95,9 @@ class Connections:
         self._wait_seconds = wait_seconds
         self._connect_timeout_seconds = connect_timeout_seconds
         self._answer_timeout_seconds = answer_timeout_seconds
-        self._outage = _Outage(probe_seconds=connect_timeout_seconds + answer_timeout_seconds)
+        self._outage = Outage(probe_seconds=connect_timeout_seconds + answer_timeout_seconds)
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self._failed_connects = 0
         self._in_use: set[Connection] = set()
         self._patience: set[asyncio.Timeout] = set()
 
@@ -148,7 +108,7 @@ class Connections:
             StoreUnusable: the URL is none.
         """
         kwargs = parameters(self._url, connect_timeout_seconds=self._connect_timeout_seconds)
-        # The pool would say many times, once for each connection, what `_Outage` says once.
+        # The pool would say many times, once for each connection, what `Outage` says once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self._pool = AsyncConnectionPool(
             connection_class=_reporting_to(self),
@@ -164,7 +124,7 @@ class Connections:
             timeout=self._wait_seconds,
             max_waiting=self._max_waiting,
             max_lifetime=LIFETIME_SECONDS,
-            reconnect_timeout=0,  # whether and when to try again is for `_Outage` to say
+            reconnect_timeout=0,  # whether and when to try again is for `Outage` to say
         )
         await self._pool.open()
 
@@ -276,11 +236,18 @@ class Connections:
             raise psycopg.OperationalError("not tried: the server was down a moment ago")
 
     def failed_to_connect(self, error: psycopg.Error) -> None:
-        """Learn from it; whoever waits for this connection is told at once."""
+        """Learn from it; in an outage whoever waits is told at once."""
+        self._failed_connects += 1
+        if self._failed_connects < CONNECTS_PER_OUTAGE and not isinstance(error, psycopg.errors.ConnectionTimeout):
+            return
         # A server that has no connection to spare is not down while those that we have still work: whoever waits gets
         # one of them. Those of a server that is gone have all been hung up.
         if all(_is_lost(connection) for connection in self._in_use):
             self._begin_outage(error)
+
+    def connected(self) -> None:
+        """Learn from it; whether the server answers is seen by the first question."""
+        self._failed_connects = 0
 
     def _begin_outage(self, cause: BaseException) -> None:
         self._outage.begin(cause)
@@ -302,10 +269,12 @@ def _reporting_to(connections: Connections) -> type[Connection]:
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             connections.before_connecting()
             try:
-                return await super().connect(*args, **kwargs)
+                connection = await super().connect(*args, **kwargs)
             except psycopg.Error as error:
                 connections.failed_to_connect(error)
                 raise
+            connections.connected()
+            return connection
 
     return Reporting
 
