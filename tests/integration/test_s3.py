@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import io
 import logging
 import secrets
 import time
 import traceback
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
@@ -24,6 +32,7 @@ from servers.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from obscura_backup.domain.model import Revision
     from servers.s3_servers import S3Server
@@ -466,6 +475,47 @@ class TestCarelessStores:
             assert [key.rpartition("/")[0] for key in careless.objects] == ["/bucket/probes"]
 
 
+class TestOnTheWire:
+    """What an upload looks like to the store."""
+
+    async def test_no_expectation_no_trailer_no_chunks(self) -> None:
+        data = secrets.token_bytes(600_000)
+        with CarelessS3() as plain:
+            blobs = S3BlobStore("bucket", endpoint=plain.endpoint)
+            await blobs.start()
+            await _stored_bytes(blobs, data)
+            await blobs.close()
+            (sent,) = plain.uploads[-1:]
+        digest = hashlib.sha256(data)
+        assert sent["x-amz-checksum-sha256"] == base64.b64encode(digest.digest()).decode()
+        assert (sent["content-length"], sent["if-none-match"]) == ("600000", "*")
+        assert sent["x-amz-content-sha256"] == digest.hexdigest()
+        assert not {"expect", "transfer-encoding", "content-encoding", "x-amz-trailer"} & sent.keys()
+        assert {name for name in sent if "checksum" in name} == {"x-amz-checksum-sha256"}
+
+    async def test_under_tls_the_bytes_are_not_hashed_once_more(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate = _certificate(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        with CarelessS3(certificate=certificate) as secure:
+            blobs = S3BlobStore("bucket", endpoint=secure.endpoint)
+            await blobs.start()
+            await stored(blobs, samples.user())
+            await blobs.close()
+            (sent,) = secure.uploads[-1:]
+        assert sent["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+        assert "x-amz-checksum-sha256" in sent["authorization"]
+        assert "expect" not in sent
+
+    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path) -> None:
+        with CarelessS3(certificate=_certificate(tmp_path)) as secure:
+            blobs = S3BlobStore("bucket", endpoint=secure.endpoint)
+            with pytest.raises(StoreUnusable, match="AWS_CA_BUNDLE"):
+                await blobs.start()
+            await blobs.close()
+
+
 async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str) -> None:
     blobs = S3BlobStore(bucket, endpoint=server.endpoint, waiting_max=1100)
     await blobs.start()
@@ -480,6 +530,31 @@ async def _stored_bytes(blobs: S3BlobStore, data: bytes) -> tuple[Any, Revision]
     user = samples.user()
     with Spool.of(data) as blob:
         return user, await blobs.put(user, blob, samples.draft(blob), replaces=None)
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that signs itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
 
 
 def _put_foreign(server: S3Server, bucket: str, key: str) -> None:

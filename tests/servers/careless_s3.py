@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -28,18 +30,26 @@ class CarelessS3:
 
     Attributes:
         objects: bytes and metadata, by path.
+        uploads: the headers of every PUT, in lower case.
     """
 
-    def __init__(self, *flaws: Flaw) -> None:
+    def __init__(self, *flaws: Flaw, certificate: Path | None = None) -> None:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.uploads: list[dict[str, str]] = []
         self.lock = threading.Lock()
         self.flaws = frozenset(flaws)
         self._server = _Server(self)
+        self._scheme = "http"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -91,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers["Content-Length"]))
         store = self.server.store
         with store.lock:
+            store.uploads.append({name.lower(): value for name, value in self.headers.items()})
             refusal = store.refusal(self.path, self.headers)
             if refusal is None:
                 keep = {} if Flaw.DROPS_METADATA in store.flaws else dict(self.headers)

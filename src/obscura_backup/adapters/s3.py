@@ -17,7 +17,7 @@ from uuid import UUID
 
 from obscura_backup.adapters.bounded_threads import BoundedThreads
 from obscura_backup.adapters.s3_bucket import S3Bucket
-from obscura_backup.adapters.s3_errors import PassingFailure, RefusedByStore
+from obscura_backup.adapters.s3_errors import Misconfigured, PassingFailure
 from obscura_backup.adapters.s3_location import S3Location
 from obscura_backup.adapters.s3_probe import ProbeReport, Weight, probe
 from obscura_backup.domain.errors import BlobStoreUnavailable, StoreUnusable, Unavailable
@@ -91,7 +91,7 @@ class S3BlobStore:
         await self._threads.run(self._bucket.connect)
         try:
             await self._prove()
-        except RefusedByStore as error:
+        except Misconfigured as error:
             raise StoreUnusable(str(error)) from error
         except Unavailable as error:
             _log.warning("the blob store cannot be asked yet, so there are no uploads yet: %s", error)

@@ -1,9 +1,9 @@
-"""One bucket by botocore, blocking, one request a call. What it raises is the domain's.
+"""One bucket by botocore (boto3 without its conveniences), blocking, one request a call; it raises what the domain knows.
 
 Three of botocore's habits are turned off. It repeats a failed request, and a PUT that is repeated can meet its own
-success and take it for another's. It announces a body by `Expect: 100-continue` and waits, which doubles the round
-trips and nearly the CPU time of an upload. And it adds checksums of its own, as a trailer that half of the stores in
-the field do not understand; ours is known beforehand and travels as a header.
+success and take it for another's. It announces a body by `Expect: 100-continue` and waits for leave to send it: a round
+trip more, and a quarter more CPU time. And it adds checksums of its own, under TLS as a trailer that many stores do not
+understand; ours is known beforehand and travels as a header.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import base64
 import re
 import time
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-import boto3  # type: ignore[import-untyped]  # boto3 and botocore ship no types; `_Client` is what is used of them
+import botocore.loaders  # type: ignore[import-untyped]  # botocore ships no types; `_Client` is what is used of it
 import botocore.session  # type: ignore[import-untyped]  # as above
 from botocore.config import Config  # type: ignore[import-untyped]  # as above
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
@@ -79,6 +80,7 @@ class S3Bucket:
             StoreUnusable: there are no credentials, or the configuration is not one.
         """
         session = botocore.session.get_session()
+        session.register_component("data_loader", _loader())
         if self._location.endpoint is not None:
             # Only AWS hands out credentials by machine. Elsewhere the question would go nowhere, slowly.
             session.get_component("credential_provider").remove("iam-role")
@@ -88,7 +90,7 @@ class S3Bucket:
                     "There are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     ", or give this machine a role where the store is AWS."
                 )
-            made = boto3.session.Session(botocore_session=session).client(
+            made = session.create_client(
                 "s3",
                 endpoint_url=self._location.endpoint,
                 region_name=self._location.region or session.get_config_variable("region") or DEFAULT_REGION,
@@ -255,6 +257,12 @@ class S3Bucket:
             return int(size)
         found = self.head(key)  # MinIO does not always say how long the object is
         return None if found is None else found.size
+
+
+@cache
+def _loader() -> Any:
+    # To read the description of S3 is most of the work of making a client, and `serve` makes one to check, one to run.
+    return botocore.loaders.create_loader()
 
 
 def _without_expect(request: Any, **_: object) -> None:

@@ -16,6 +16,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore sh
     PartialCredentialsError,
     ProxyConnectionError,
     ReadTimeoutError,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # as above
 from urllib3.exceptions import HTTPError
@@ -43,6 +44,7 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 
+_UNTRUSTED = "The certificate of the blob store is not trusted; AWS_CA_BUNDLE names the file of its authority."
 _KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _HINTS = {
     "AccessDenied": "the policy of these credentials must allow it",
@@ -54,8 +56,12 @@ _HINTS = {
 }
 
 
-class RefusedByStore(BlobStoreUnavailable):
-    """The store understood and said no, and will say no again until somebody changes a setting.
+class Misconfigured(BlobStoreUnavailable):
+    """It will fail again in the same way until somebody changes a setting, here or there."""
+
+
+class RefusedByStore(Misconfigured):
+    """The store understood and said no.
 
     Attributes:
         status: the HTTP status.
@@ -97,6 +103,8 @@ def failure_of_put(error: Exception) -> ObscuraError:
         if status and answered and status != _REQUEST_TIMEOUT:
             return _refusal(error)
         return OutcomeUnknown(f"The blob store answered {status} to an upload, which may or may not be stored.")
+    if _is_untrusted(error):
+        return Misconfigured(_UNTRUSTED)
     if isinstance(error, _NOT_SENT):
         return BlobStoreUnavailable(f"The blob store cannot be reached ({type(error).__name__}).")
     return OutcomeUnknown(f"No answer came to an upload, which may or may not be stored ({type(error).__name__}).")
@@ -111,8 +119,15 @@ def failure_of_read(error: Exception) -> BlobStoreUnavailable:
         return _refusal(error)
     if isinstance(error, IncompleteReadError):
         return PassingFailure("The blob store broke off.")
+    if _is_untrusted(error):
+        return Misconfigured(_UNTRUSTED)
     message = f"The blob store does not answer ({type(error).__name__})."
     return BlobStoreUnavailable(message) if isinstance(error, _SLOW) else PassingFailure(message)
+
+
+def _is_untrusted(error: Exception) -> bool:
+    # The TLS library's own words: the reason is lost on the way through two libraries that wrap it.
+    return isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _refusal(error: ClientError) -> RefusedByStore:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.s3_errors import PassingFailure, RefusedByStore
+from obscura_backup.adapters.s3_errors import Misconfigured, PassingFailure, RefusedByStore
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 from obscura_backup.domain.spool import Spool
@@ -144,7 +144,7 @@ class _Probe:
         name = "gives back the bytes and their metadata"
         try:
             reading = self._bucket.get(self._key)
-        except (RefusedByStore, PassingFailure):
+        except (Misconfigured, PassingFailure):
             raise
         except BlobStoreUnavailable as error:
             self._note(name, Weight.REQUIRED, str(error))
