@@ -92,7 +92,7 @@ async def test_outage_behind_it_is_noticed_and_ends(pooler_url: str, postgres_se
     finally:
         postgres_server.start()
     started = time.monotonic()
-    while time.monotonic() - started < 5:  # the pooler has a pause of its own before it connects again
+    while time.monotonic() - started < 10:  # the pooler has a pause of its own before it connects again
         try:
             assert await store.get(user) == revision
             break

@@ -54,7 +54,8 @@ SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
 SELECT {_COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
 """  # noqa: S608
 # A row never goes back: of two writers that overtake each other, the one that is further along stays.
-_SAVE = """
+_SAVE = f"""
+{_BOUNDED}
 INSERT INTO backups (user_id, version, base, kind, sha256, size, upload_id, updated_at, tag)
 VALUES (%(user_id)s, %(version)s, %(base)s, %(kind)s, %(sha256)s, %(size)s, %(upload_id)s, %(updated_at)s, %(tag)s)
 ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_id, updated_at, tag) =
@@ -62,9 +63,9 @@ ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_i
      excluded.updated_at, excluded.tag)
 WHERE excluded.version >= backups.version;
 COMMIT
-"""
-# A transaction that failed earlier answers COMMIT with ROLLBACK: only this very pair says that the row is there.
-_SAVED = (["INSERT 0 1", "COMMIT"], ["INSERT 0 0", "COMMIT"])
+"""  # noqa: S608
+# A transaction that failed earlier answers COMMIT with ROLLBACK: only these very words say that the row is there.
+_SAVED = (["SET", "INSERT 0 1", "COMMIT"], ["SET", "INSERT 0 0", "COMMIT"])
 _PAGE = f"""
 {_BOUNDED} SELECT user_id, {_COLUMNS} FROM backups
 WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMIT {PAGE_ROWS}
@@ -182,7 +183,8 @@ class PostgresMetadataStore:
             raise _translated(error) from error
         try:
             rows = await _last_result(cursor)
-            return _PostgresSlot(self._connections, connection, user_id, _revision(rows[0]) if rows else None)
+            record = _revision(rows[0]) if rows else None
+            return _PostgresSlot(self._connections, connection, user_id, record, self._statement_seconds)
         except BaseException:
             await self._connections.release(connection)
             raise
@@ -223,19 +225,26 @@ class PostgresMetadataStore:
 
 class _PostgresSlot:
     def __init__(
-        self, connections: Connections, connection: Connection, user_id: UserId, record: Revision | None
+        self,
+        connections: Connections,
+        connection: Connection,
+        user_id: UserId,
+        record: Revision | None,
+        statement_seconds: float,
     ) -> None:
         self._connections = connections
         self._connection: Connection | None = connection
         self._user_id = user_id
+        self._statement_seconds = statement_seconds
         self.record = record
 
     async def save(self, revision: Revision) -> None:
         if self._connection is None:
             raise AssertionError("a slot is saved once")
         connection, self._connection = self._connection, None
+        values = {**_values(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
         try:
-            cursor = await self._connections.ask(connection, _SAVE, _values(self._user_id, revision))
+            cursor = await self._connections.ask(connection, _SAVE, values)
         except psycopg.Error as error:
             raise MetadataUnavailable from error
         finally:

@@ -44,13 +44,8 @@ def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
     Raises:
         StoreUnusable: it is not a PostgreSQL URL.
     """
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.Error:
-        given = {"port": "none"}
-    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host or port, which errors quote.
-    ports = str(given.get("port") or "").split(",")
-    if "@" in str(given.get("host")) or not all(port.isdecimal() or not port for port in ports):
+    given = _read(url)
+    if given is None:
         # Without a cause: libpq quotes the piece that it stumbles on, and that piece may be the password.
         raise StoreUnusable(
             "The metadata URL is not a valid PostgreSQL URL. In a password, @ : / ? # and % must be percent-encoded."
@@ -65,6 +60,17 @@ def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
         "client_encoding": "utf-8",
         **given,
     }
+
+
+def _read(url: str) -> dict[str, Any] | None:
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:
+        return None
+    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host or port, which errors quote.
+    ports = str(given.get("port") or "").split(",")
+    sound = "@" not in str(given.get("host")) and all(port.isdecimal() or not port for port in ports)
+    return given if sound else None
 
 
 class Connections:
