@@ -71,7 +71,15 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .PHONY: lock
 lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in -o requirements/run.txt
+	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
+
+# Fresh passwords for compose.yaml, once; what is there is left alone.
+.PHONY: compose-env
+compose-env:
+	@umask 077; test -e .env || { secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }; \
+	printf 'POSTGRES_PASSWORD=%s\nMINIO_PASSWORD=%s\nOBSCURA_BACKUP_AUTH_SECRET=%s\n' "$$(secret)" "$$(secret)" "$$(secret)" > .env; \
+	echo 'Wrote .env; docker compose up --detach --wait is next.'; }
 
 .PHONY: clean
 clean:

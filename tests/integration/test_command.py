@@ -54,6 +54,20 @@ def test_token_is_all_that_is_printed(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_token_into_a_file_is_private(tmp_path: Path) -> None:
+    out = tmp_path / "token"
+    out.write_text("what was there before, for all to read")
+    result = run("token", str(uuid4()), "--data-dir", str(tmp_path / "data"), "--out", str(out))
+    assert (result.returncode, result.stdout) == (0, "")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert out.read_text().count(".") == 2
+
+
+def test_token_into_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    result = run("token", str(uuid4()), "--data-dir", str(tmp_path / "data"), "--out", str(tmp_path / "no" / "where"))
+    refused(result, 2, "cannot be written")
+
+
 def test_token_before_serve_is_good_after(tmp_path: Path) -> None:
     service = Service(tmp_path / "data", environment={"OBSCURA_BACKUP_AUTH_SECRET": ""})
     token = service.token(uuid4())

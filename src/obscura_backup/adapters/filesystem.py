@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -43,6 +45,10 @@ CHUNK_BYTES = 256 * 1024
 SHARDS = [f"{number:02x}" for number in range(256)]
 THREADS = 16
 """Each mostly waits for the disk to sync; more of them let the disk sync more in one go."""
+
+
+_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_log = logging.getLogger(__name__)
 
 
 class FilesystemBlobStore:
@@ -129,9 +135,13 @@ class FilesystemBlobStore:
 
     def _names(self, shard: str) -> list[str]:
         try:
-            return sorted(path.name for path in self._folders[shard].path.iterdir())
+            names = sorted(path.name for path in self._folders[shard].path.iterdir())
         except OSError as error:
             raise BlobStoreUnavailable from error
+        ours = [name for name in names if _NAME.fullmatch(name)]
+        if len(ours) < len(names):
+            _log.warning("%s holds files that are not ours; they are skipped", self._folders[shard].path)
+        return ours
 
     def _put(self, user_id: UserId, blob: Spool, draft: Draft, replaces: Tag | None) -> Revision:
         self._require_sound()

@@ -22,6 +22,9 @@ from obscura_backup.entrypoints.signing_secret import signing_secret
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from obscura_backup.adapters.postgres import PostgresMetadataStore
+    from obscura_backup.adapters.s3 import S3BlobStore
+
 
 def token_secret(settings: Settings) -> str:
     """The secret of HS256 tokens: the configured one, or the one under the data directory."""
@@ -36,6 +39,25 @@ def _key_source(settings: Settings) -> KeySource:
     return JwksKeySource.file(Path(settings.auth_jwks))
 
 
+def _postgres(settings: Settings) -> PostgresMetadataStore:
+    from obscura_backup.adapters.postgres import PostgresMetadataStore  # noqa: PLC0415  # the embedded stores start without
+
+    return PostgresMetadataStore(settings.metadata_url or "")
+
+
+def _s3(settings: Settings) -> S3BlobStore:
+    from obscura_backup.adapters.s3 import S3BlobStore  # noqa: PLC0415  # boto3 alone takes a fifth of a second to import
+
+    location = settings.s3_location
+    return S3BlobStore(
+        location.bucket,
+        endpoint=location.endpoint,
+        region=location.region,
+        checksums=location.checksums,
+        allow_unconditional=settings.allow_unconditional_blobs == location.bucket,
+    )
+
+
 class Container(containers.DeclarativeContainer):
     """Everything that one worker needs, made when it is first asked for."""
 
@@ -44,11 +66,13 @@ class Container(containers.DeclarativeContainer):
     metadata = providers.Selector(
         settings.provided.metadata_kind,
         sqlite=providers.Singleton(SqliteMetadataStore, settings.provided.metadata_path),
+        postgresql=providers.Singleton(_postgres, settings),
         memory=providers.Singleton(MemoryMetadataStore),
     )
     blobs = providers.Selector(
         settings.provided.blobs_kind,
         file=providers.Singleton(FilesystemBlobStore, settings.provided.blobs_path),
+        s3=providers.Singleton(_s3, settings),
         memory=providers.Singleton(MemoryBlobStore),
     )
     key_source = providers.Singleton(_key_source, settings)
@@ -65,13 +89,18 @@ class Container(containers.DeclarativeContainer):
 
 
 @asynccontextmanager
-async def started(container: Container) -> AsyncIterator[None]:
+async def started(container: Container, *, tokens: bool = True) -> AsyncIterator[None]:
     """Both stores, ready; and closed again at the end, whatever happens in between.
+
+    Args:
+        container: of the stores.
+        tokens: whether tokens are going to be verified: then what they are verified with has to be there, too.
 
     Raises:
         StoreUnusable: one of them, or the signing secret, cannot be used as configured.
     """
-    container.key_source()
+    if tokens:
+        container.key_source()
     metadata, blobs = container.metadata(), container.blobs()
     try:
         await metadata.start()

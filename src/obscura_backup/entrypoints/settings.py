@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         data_dir: of the embedded stores and of the signing secret.
         metadata_url: `sqlite:///PATH`, `postgresql://…` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
         blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`; None: `blobs` under `data_dir`.
-        allow_unconditional_bucket: the name of a bucket whose store may ignore conditional writes. Two uploads at once
+        allow_unconditional_blobs: the name of a bucket whose store may ignore conditional writes. Two uploads at once
             can then overwrite each other unseen; it is here for trying things out.
         min_bytes: the shortest blob.
         max_bytes: the longest blob.
@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     metadata_url: str | None = None
     blobs_url: str | None = None
-    allow_unconditional_bucket: str | None = None
+    allow_unconditional_blobs: str | None = None
     min_bytes: PositiveInt = 32
     max_bytes: PositiveInt = 2 * 1024 * 1024
     auth_secret: str | None = None
@@ -189,6 +189,7 @@ def _check_whole(settings: Settings) -> None:
 
 def _scheme(name: str, url: str, known: tuple[str, ...]) -> str:
     scheme = url.partition(":")[0]
+    scheme = _POSTGRES if scheme == "postgres" else scheme  # libpq takes both
     if scheme not in known:
         raise InvalidSettings(f"{name} must begin with one of {', '.join(f'{kind}:' for kind in known)}.")
     return scheme

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from obscura_backup.domain.errors import ObscuraError
+from obscura_backup.entrypoints.cli.options import log_to_stderr
 from obscura_backup.entrypoints.http.protocol import BoundedProtocol
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class AppFactory:
         """The application, with this process set up for it."""
         if os.getpid() != self.parent_pid:
             _die_with_parent(self.parent_pid)
-        configure_logging(self.settings.log_level)
+        log_to_stderr(self.settings.log_level)
+        # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
         from obscura_backup.entrypoints.http.app import create_app  # noqa: PLC0415  # where it is needed: in the worker
 
         return create_app(self.settings)
@@ -111,18 +114,6 @@ def run(settings: Settings, listening: socket.socket) -> None:
                 Multiprocess(config, sockets=[listening]).run()
     except KeyboardInterrupt:
         pass
-
-
-def configure_logging(level: str) -> None:
-    """One line an event, on standard error."""
-    logging.basicConfig(
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    # Its lines at start and stop say what ours say; its warnings are of what strangers send.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def _die_with_parent(parent_pid: int) -> None:

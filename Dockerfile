@@ -1,0 +1,33 @@
+# The service and nothing else: no compiler, no package manager's cache, no root.
+ARG BASE=python:3.13-slim-bookworm
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY requirements/server.txt requirements/server.txt
+# Wheels only, each checked against its hash; the layer is kept as long as the lock does not change.
+RUN python3 -m venv /opt/venv \
+ && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
+    --only-binary :all: -r requirements/server.txt
+COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY src src
+RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
+ && /opt/venv/bin/python -m pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers packaging \
+ && /opt/venv/bin/python -m compileall -q /opt/venv/lib \
+ && /opt/venv/bin/python -m pip uninstall --yes --quiet pip
+
+FROM ${BASE}
+COPY --from=build /opt/venv /opt/venv
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin obscura \
+ && install --directory --owner obscura --group obscura --mode 0700 /data
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    OBSCURA_BACKUP_HOST=0.0.0.0 \
+    OBSCURA_BACKUP_DATA_DIR=/data
+USER obscura
+VOLUME /data
+EXPOSE 8400
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8400/health/live', timeout=2)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["obscura-backup"]
+CMD ["serve"]

@@ -1,0 +1,65 @@
+"""What an operator wants to know of the metadata database, asked on a connection of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from obscura_backup.adapters.postgres_connections import parameters
+from obscura_backup.domain.errors import MetadataUnavailable
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+_FACTS = """
+SELECT current_setting('server_version'), current_setting('transaction_read_only') = 'off',
+       current_setting('synchronous_commit'), current_setting('fsync'), extract(epoch FROM clock_timestamp())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One look at a server.
+
+    Attributes:
+        version: of the server.
+        writable: it is not a standby.
+        durable: a COMMIT that returned survives a crash: neither `fsync` nor `synchronous_commit` is off.
+        round_trip_seconds: of one statement on an open connection.
+        skew_seconds: how far its clock is ahead of ours.
+    """
+
+    version: str
+    writable: bool
+    durable: bool
+    round_trip_seconds: float
+    skew_seconds: float
+
+
+def diagnose(url: str) -> Diagnosis:
+    """Ask; blocking.
+
+    Raises:
+        MetadataUnavailable: the server does not answer.
+        StoreUnusable: the URL is none.
+    """
+    try:
+        kwargs = parameters(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS)
+        with psycopg.connect(**kwargs, prepare_threshold=None, autocommit=True) as connection:
+            connection.execute("SELECT 1")
+            began, clock = time.perf_counter(), time.time()
+            row = connection.execute(_FACTS).fetchone()
+            took = time.perf_counter() - began
+    except psycopg.Error as error:
+        raise MetadataUnavailable from error
+    if row is None:
+        raise MetadataUnavailable
+    version, writable, synchronous_commit, fsync, epoch = row
+    return Diagnosis(
+        version=version,
+        writable=writable,
+        durable=fsync == "on" and synchronous_commit != "off",
+        round_trip_seconds=took,
+        skew_seconds=float(epoch) - (clock + took / 2),
+    )

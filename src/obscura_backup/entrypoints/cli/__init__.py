@@ -1,0 +1,49 @@
+"""The command `obscura-backup`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from obscura_backup import __version__
+from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.cli.doctor import doctor
+from obscura_backup.entrypoints.cli.migrate import init_bucket, migrate
+from obscura_backup.entrypoints.cli.scrub import scrub
+from obscura_backup.entrypoints.cli.serve import serve
+from obscura_backup.entrypoints.cli.token import token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 well, 1 a defect, 2 usage or settings, 3 a store cannot be used, 4 the address is taken, 5 "
+    "doctor or scrub found something. Every setting is also an OBSCURA_BACKUP_… variable and a key of the TOML file.",
+)
+@click.version_option(__version__, prog_name="obscura-backup")
+def cli() -> None:
+    """End-to-end encrypted backup: the server, which knows nothing."""
+
+
+for command in (serve, token, migrate, init_bucket, doctor, scrub):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit with its code; a defect goes to the log, whole."""
+    try:
+        code = cli.main(arguments, prog_name="obscura-backup", standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = options.EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except Exception:
+        logging.getLogger(__name__).exception("a defect; please report it")
+        code = options.EXIT_DEFECT
+    sys.exit(code)

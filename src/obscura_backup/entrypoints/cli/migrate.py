@@ -1,0 +1,71 @@
+"""`migrate` and `init-bucket`: an operator's work before the first start."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup.entrypoints.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@options.config_option
+@options.metadata_url_option
+def migrate(config: Path | None, **flags: Any) -> int:
+    """Bring the schema of the PostgreSQL metadata store up to date. Safe to repeat, and from several places at once."""
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # noqa: PLC0415  # `--help` should not wait
+
+    settings = options.settings_from(flags, config)
+    if settings.metadata_kind != "postgresql":
+        click.echo("Nothing to do: only PostgreSQL has migrations.", err=True)
+        return 0
+    from obscura_backup.adapters import postgres_schema  # noqa: PLC0415  # as above
+
+    try:
+        applied = postgres_schema.migrate(settings.metadata_url or "")
+    except (StoreUnusable, Unavailable) as error:
+        options.fail(error, options.EXIT_STORE)
+    click.echo(f"Applied {', '.join(applied)}." if applied else "Nothing to do: the schema is up to date.")
+    return 0
+
+
+@click.command("init-bucket")
+@click.option("--policy", is_flag=True, help="Print the least-privilege policy for the service's credentials, alone.")
+@options.config_option
+@options.blobs_url_option
+def init_bucket(config: Path | None, *, policy: bool, **flags: Any) -> int:
+    """Make the bucket where it is missing, with an administrator's credentials from the AWS variables."""
+    from obscura_backup.domain.errors import StoreUnusable  # noqa: PLC0415  # `--help` should not wait for it
+
+    settings = options.settings_from(flags, config)
+    if settings.blobs_kind != "s3":
+        options.fail("init-bucket needs a blobs_url that begins with s3:.", options.EXIT_USAGE)
+    from obscura_backup.adapters import minio_admin  # noqa: PLC0415  # as above
+
+    location = settings.s3_location
+    if policy:
+        click.echo(json.dumps(minio_admin.least_privilege_policy(location.bucket), indent=2))
+        return 0
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret_key:
+        options.fail("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.", options.EXIT_USAGE)
+    region = location.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    try:
+        made = minio_admin.init_bucket(
+            location.endpoint or f"https://s3.{region}.amazonaws.com",
+            location.bucket,
+            region=region,
+            access_key=access_key,
+            secret_key=secret_key,
+            session_token=os.environ.get("AWS_SESSION_TOKEN"),
+        )
+    except StoreUnusable as error:
+        options.fail(error, options.EXIT_STORE)
+    click.echo(f"Made the bucket {location.bucket}." if made else f"The bucket {location.bucket} is there already.")
+    return 0

@@ -1,0 +1,70 @@
+"""What the commands share: options, settings, exit codes, and the way to fail in one sentence.
+
+Imports click alone: whatever else a command needs, it imports when it runs, so that `--help` waits for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from obscura_backup.entrypoints.settings import Settings
+
+EXIT_DEFECT = 1
+EXIT_USAGE = 2
+EXIT_STORE = 3
+EXIT_ADDRESS = 4
+EXIT_FOUND = 5
+EXIT_INTERRUPTED = 130
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file of settings."
+)
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Of the embedded stores and the secret."
+)
+metadata_url_option = click.option(
+    "--metadata-url", help="sqlite:///PATH, postgresql://… or memory:. Default: a file in the data directory."
+)
+blobs_url_option = click.option(
+    "--blobs-url", help="file:///DIR, s3://BUCKET?… or memory:. Default: a folder in the data directory."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+
+class Failure(click.ClickException):
+    """One sentence on standard error, and an exit code of its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it on the class and reads it off the instance
+
+
+def fail(why: object, exit_code: int) -> NoReturn:
+    """End the command."""
+    raise Failure(str(why), exit_code)
+
+
+def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
+    """All settings, with the command's flags on top; fails with what is wrong with them."""
+    from obscura_backup.entrypoints.settings import InvalidSettings, load_settings  # noqa: PLC0415  # see above
+
+    try:
+        return load_settings(flags, config=config)
+    except InvalidSettings as error:
+        fail(error, EXIT_USAGE)
+
+
+def log_to_stderr(level: str) -> None:
+    """One line an event, on standard error."""
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )

@@ -1,0 +1,160 @@
+"""`scrub`: walk all slots, tell where the two stores differ, mend what loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup.entrypoints.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from uuid import UUID
+
+    from click._termui_impl import ProgressBar
+
+    from obscura_backup.domain.model import Revision
+    from obscura_backup.domain.scrub import Finding, Progress
+    from obscura_backup.entrypoints.settings import Settings
+
+BAR_STEPS = 1000
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Mend what may be mended without losing anything.")
+@click.option("--after", type=click.UUID, help="Go on behind this user, where an earlier walk was stopped.")
+@options.json_option
+@options.config_option
+@options.data_dir_option
+@options.metadata_url_option
+@options.blobs_url_option
+def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | None, **flags: Any) -> int:
+    """Walk all slots, report every one whose row and blob differ, and why. The service may run meanwhile.
+
+    Exit code 5 tells that differences are left. A walk that was stopped says how to go on.
+    """
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # noqa: PLC0415  # `--help` should not wait
+
+    settings = options.settings_from(flags, config)
+    options.log_to_stderr("warning")
+    report = _Report(as_json=as_json)
+    try:
+        with _progress_bar(hidden=as_json) as advance:
+            asyncio.run(_walk(settings, report, advance, repair=repair, after=after))
+    except StoreUnusable as error:
+        options.fail(error, options.EXIT_STORE)
+    except Unavailable as error:
+        report.stopped()
+        options.fail(error, options.EXIT_STORE)
+    except KeyboardInterrupt:
+        report.stopped()
+        return options.EXIT_INTERRUPTED
+    report.ended()
+    return options.EXIT_FOUND if report.left else 0
+
+
+async def _walk(
+    settings: Settings, report: _Report, advance: Callable[[float], None], *, repair: bool, after: UUID | None
+) -> None:
+    from obscura_backup.domain.model import UserId  # noqa: PLC0415  # as above
+    from obscura_backup.domain.scrub import Scrubber  # noqa: PLC0415
+    from obscura_backup.entrypoints.container import Container, started  # noqa: PLC0415
+
+    container = Container(settings=settings)
+    async with started(container, tokens=False):
+        scrubber = Scrubber(container.metadata(), container.blobs(), container.clock())
+        async for progress in scrubber.walk(repair=repair, after=UserId(after) if after else None):
+            report.met(progress)
+            advance(progress.share)
+
+
+class _Report:
+    """Findings to standard output as they come; where the walk is, for whoever wants to go on."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._last: UUID | None = None
+        self._slots = 0
+        self._found = 0
+        self._mended = 0
+
+    @property
+    def left(self) -> int:
+        """Differences that were not mended."""
+        return self._found - self._mended
+
+    def met(self, progress: Progress) -> None:
+        for finding in progress.findings:
+            self._found += 1
+            self._mended += finding.mended
+            click.echo(json.dumps(_as_dict(finding)) if self._as_json else _as_text(finding))
+        self._last, self._slots = progress.last, progress.slots
+
+    def stopped(self) -> None:
+        if self._as_json:
+            click.echo(json.dumps({"done": False, "last": self._last and str(self._last), **self._sums()}))
+        elif self._last is not None:
+            click.echo(f"Stopped after {self._slots} slots. To go on: --after {self._last}", err=True)
+
+    def ended(self) -> None:
+        if self._as_json:
+            click.echo(json.dumps({"done": True, **self._sums()}))
+        else:
+            mended = f", {self._mended} mended" if self._mended else ""
+            click.echo(f"{self._slots} slots, {self._found} differ{mended}.", err=True)
+
+    def _sums(self) -> dict[str, int]:
+        return {"slots": self._slots, "found": self._found, "mended": self._mended}
+
+
+def _as_text(finding: Finding) -> str:
+    mended = " Mended." if finding.mended else ""
+    versions = f"row {_version(finding.row)}, blob {_version(finding.found)}"
+    return f"{finding.user_id}  {finding.difference.value} ({versions}): {finding.difference.why}{mended}"
+
+
+def _version(revision: Revision | None) -> str:
+    if revision is None:
+        return "none"
+    return str(revision.version) if revision.is_live else f"{revision.version} deleted"
+
+
+def _as_dict(finding: Finding) -> dict[str, Any]:
+    return {
+        "user_id": str(finding.user_id),
+        "difference": finding.difference.value,
+        "why": finding.difference.why,
+        "row": _facts(finding.row),
+        "blob": _facts(finding.found),
+        "mended": finding.mended,
+    }
+
+
+def _facts(revision: Revision | None) -> dict[str, Any] | None:
+    if revision is None:
+        return None
+    return {"version": revision.version, "kind": revision.kind.value, "updated_at": revision.updated_at.isoformat()}
+
+
+@contextmanager
+def _progress_bar(*, hidden: bool) -> Iterator[Callable[[float], None]]:
+    """On a terminal only. User ids are random, so how far the walk is among them is how much of it is done."""
+    stream = click.get_text_stream("stderr")
+    hidden = hidden or not stream.isatty()
+    bar: ProgressBar[int] = click.progressbar(length=BAR_STEPS, label="Slots", file=stream, hidden=hidden)
+    with bar as shown:
+        done = 0
+
+        def advance(share: float) -> None:
+            nonlocal done
+            now = int(share * BAR_STEPS)
+            shown.update(now - done)
+            done = now
+
+        yield advance
+        advance(1.0)

@@ -1,0 +1,76 @@
+"""`serve`: run the service."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from obscura_backup import __version__
+from obscura_backup.entrypoints.cli import options
+
+if TYPE_CHECKING:
+    from obscura_backup.entrypoints.settings import Settings
+
+
+@click.command()
+@options.config_option
+@options.data_dir_option
+@click.option("--host", help="To listen on. Default: 127.0.0.1.")
+@click.option("--port", type=int, help="To listen on; 0 for any free one. Default: 8400.")
+@click.option("--workers", type=int, help="Processes that serve. Default: 1.")
+@options.metadata_url_option
+@options.blobs_url_option
+@click.option("--log-level", help="debug, info, warning or error. Default: info.")
+@click.option("--welcome", is_flag=True, help="Print lines to copy and paste for a first push.")
+def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
+    """Run the service. On a fresh machine it needs nothing else."""
+    from obscura_backup.domain.errors import StoreUnusable  # noqa: PLC0415  # `--help` should not wait for it
+    from obscura_backup.entrypoints.http import server  # noqa: PLC0415
+
+    settings = options.settings_from(flags, config)
+    options.log_to_stderr(settings.log_level)
+    _warn(settings)
+    try:
+        listening = server.listen(settings.host, settings.port)
+        server.check_stores(settings)
+    except server.AddressInUse as error:
+        options.fail(error, options.EXIT_ADDRESS)
+    except StoreUnusable as error:
+        options.fail(error, options.EXIT_STORE)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{listening.getsockname()[1]}"
+    click.echo(f"Obscura Backup {__version__} listens on {url} (its API: {url}/docs)", err=True)
+    if welcome:
+        click.echo(_welcome(settings, url), err=True)
+    server.run(settings, listening)
+    return 0
+
+
+def _warn(settings: Settings) -> None:
+    from obscura_backup.entrypoints.settings import SECRET_GOOD_BYTES  # noqa: PLC0415  # as above
+
+    log = logging.getLogger("obscura_backup")
+    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_GOOD_BYTES:
+        log.warning("auth_secret is shorter than the %d bytes that RFC 7518 asks for", SECRET_GOOD_BYTES)
+    if "memory" in (settings.metadata_kind, settings.blobs_kind):
+        log.warning("a store is in memory: what it holds is gone when the service stops")
+
+
+def _welcome(settings: Settings, url: str) -> str:
+    here = Path(sys.argv[0]).parent
+    demo = settings.data_dir / "demo"
+    server = "" if url.endswith(":8400") else f" --server {url}"
+    return f"""
+A first push, to copy into another terminal (it asks for a new password):
+
+    {here}/obscura-backup token {uuid4()} --ttl 30d --data-dir {settings.data_dir} --out {demo}.token &&
+    {here}/obscura-client new --state {demo} &&
+    {here}/obscura-client push --state {demo} --token-file {demo}.token{server}
+
+Ctrl-C stops the service.
+"""

@@ -1,0 +1,86 @@
+"""`token`: who has the service's secret can speak for anybody."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup.entrypoints.cli import options
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+_TTL = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Ttl(click.ParamType[timedelta]):
+    """A duration such as 90s, 30m, 1h or 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """See the base class."""
+        if isinstance(value, timedelta):
+            return value
+        match = _TTL.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a duration such as 90s, 30m, 1h or 7d", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+@click.command()
+@click.argument("user_id", type=click.UUID)
+@click.option("--ttl", type=Ttl(), default="1h", show_default=True, help="How long it is good: 90s, 30m, 1h, 7d.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A file for it, readable by its owner alone."
+)
+@options.config_option
+@options.data_dir_option
+def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, **flags: Any) -> int:
+    """Print a bearer token for USER_ID (a UUID), signed with the service's secret."""
+    from obscura_backup.adapters.jwt import issue_token  # noqa: PLC0415  # `--help` should not wait for it
+    from obscura_backup.adapters.system_clock import SystemClock  # noqa: PLC0415
+    from obscura_backup.domain.errors import StoreUnusable  # noqa: PLC0415
+    from obscura_backup.domain.model import UserId  # noqa: PLC0415
+    from obscura_backup.entrypoints.signing_secret import signing_secret  # noqa: PLC0415
+
+    settings = options.settings_from(flags, config)
+    if settings.auth_jwks is not None:
+        options.fail(
+            "Tokens come from your identity provider: with auth_jwks there is no secret here to sign with.",
+            options.EXIT_USAGE,
+        )
+    try:
+        secret = settings.auth_secret or signing_secret(settings.data_dir)
+    except StoreUnusable as error:
+        options.fail(error, options.EXIT_STORE)
+    issued = issue_token(
+        secret,
+        UserId(user_id),
+        ttl,
+        SystemClock(),
+        audience=settings.auth_audience,
+        issuer=settings.auth_issuer,
+        user_claim=settings.auth_user_claim,
+    )
+    if out is None:
+        click.echo(issued)
+    else:
+        _write_private(out, issued + "\n")
+    return 0
+
+
+def _write_private(path: Path, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, 0o600)  # also where the file was there before
+            file.write(text)
+    except OSError as error:
+        options.fail(f"{path} cannot be written: {error.strerror}.", options.EXIT_USAGE)

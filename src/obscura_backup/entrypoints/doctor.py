@@ -1,0 +1,222 @@
+"""Is everything that the service needs there, and does it do what the service relies on? Tried out, not believed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from obscura_backup.adapters.filesystem import FilesystemBlobStore
+from obscura_backup.adapters.jwks import JwksKeySource
+from obscura_backup.domain.errors import ObscuraError, PutRefused
+from obscura_backup.domain.model import NO_VERSION, Draft, Kind, Tag, UploadId, UserId, Version
+from obscura_backup.domain.spool import Spool
+from obscura_backup.entrypoints.container import Container
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from obscura_backup.adapters.s3 import S3BlobStore
+    from obscura_backup.domain.ports import BackupMetadataStore, BlobStore
+    from obscura_backup.entrypoints.settings import Settings
+
+SKEW_MAX_SECONDS = 60.0
+"""S3 refuses requests that are signed 15 minutes off; a minute says that nobody keeps this clock."""
+FREE_MIN_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        part: `tokens`, `metadata` or `blobs`.
+        name: of what was looked at, in words.
+        holds: whether it is as it must be.
+        detail: a version, a place, or what is wrong.
+        seconds: that it took, where that says something.
+        must: whether the service can do without; what it can do without is a warning.
+    """
+
+    part: str
+    name: str
+    holds: bool
+    detail: str = ""
+    seconds: float | None = None
+    must: bool = True
+
+
+async def examine(settings: Settings) -> AsyncIterator[Check]:
+    """Look at everything that these settings name, as far as one thing can be looked at when another fails."""
+    container = Container(settings=settings)
+    yield await _timed("tokens", "verification keys are there", lambda: _keys(container))
+    metadata = container.metadata()
+    try:
+        async for check in _metadata(settings, metadata):
+            yield check
+    finally:
+        await metadata.close()
+    blobs = container.blobs()
+    try:
+        async for check in _blobs(settings, blobs):
+            yield check
+    finally:
+        await blobs.close()
+
+
+async def _timed(part: str, name: str, look: Callable[[], Awaitable[str]]) -> Check:
+    began = time.perf_counter()
+    try:
+        detail = await look()
+    except ObscuraError as error:
+        because = f" ({error.__cause__})" if error.__cause__ else ""
+        return Check(part, name, holds=False, detail=f"{error}{because}", seconds=time.perf_counter() - began)
+    return Check(part, name, holds=True, detail=detail, seconds=time.perf_counter() - began)
+
+
+async def _keys(container: Container) -> str:
+    source = container.key_source()
+    keys = await source.keys()
+    kind = "key set" if isinstance(source, JwksKeySource) else "secret"
+    return f"{kind}: {', '.join(sorted({key.algorithm for key in keys}))}"
+
+
+async def _metadata(settings: Settings, store: BackupMetadataStore) -> AsyncIterator[Check]:
+    match settings.metadata_kind:
+        case "postgresql":
+            async for check in _postgres(settings.metadata_url or ""):
+                yield check
+        case "sqlite":
+            where = f"SQLite {sqlite3.sqlite_version}, {settings.metadata_path}"
+            yield Check("metadata", "technology", holds=True, detail=where)
+        case kind:
+            yield Check("metadata", "technology", holds=True, detail=kind)
+    started = await _timed("metadata", "starts", lambda: _started(store))
+    yield started
+    if started.holds:
+        yield await _timed("metadata", "answers", lambda: _answers(store))
+
+
+async def _postgres(url: str) -> AsyncIterator[Check]:
+    from obscura_backup.adapters import postgres_diagnosis, postgres_schema  # noqa: PLC0415  # for who uses it
+
+    try:
+        facts = await asyncio.to_thread(postgres_diagnosis.diagnose, url)
+        state = await asyncio.to_thread(postgres_schema.schema_state, url)
+    except ObscuraError as error:
+        yield Check("metadata", "PostgreSQL answers", holds=False, detail=f"{error} ({error.__cause__})")
+        return
+    yield Check("metadata", "technology", holds=True, detail=f"PostgreSQL {facts.version}")
+    yield Check("metadata", "round trip", holds=True, seconds=facts.round_trip_seconds)
+    yield Check("metadata", "is writable", holds=facts.writable)
+    yield Check("metadata", "commits are durable", holds=facts.durable, detail="fsync and synchronous_commit")
+    current = state.current or "none"
+    detail = f"{current}, wanted {state.head}" + ("" if state.current == state.head else ": obscura-backup migrate")
+    yield Check("metadata", "schema is up to date", holds=state.current == state.head, detail=detail)
+    yield _skew("metadata", facts.skew_seconds)
+
+
+async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
+    match settings.blobs_kind:
+        case "s3":
+            async for check in _s3(settings, store):  # type: ignore[arg-type]  # that kind is that store
+                yield check
+            return
+        case "file":
+            yield Check("blobs", "technology", holds=True, detail=f"files, {settings.blobs_path}")
+        case kind:
+            yield Check("blobs", "technology", holds=True, detail=kind)
+    started = await _timed("blobs", "starts", lambda: _started(store))
+    yield started
+    if started.holds:
+        yield await _timed("blobs", "answers", lambda: _answers(store))
+        if settings.blobs_kind == "file":
+            free = shutil.disk_usage(settings.blobs_path).free
+            yield Check("blobs", "space is left", free > FREE_MIN_BYTES, f"{free // 2**20} MiB", must=False)
+            async for check in _conditional_files(settings.blobs_path):
+                yield check
+
+
+async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
+    location = settings.s3_location
+    yield Check(
+        "blobs", "technology", holds=True, detail=f"S3, bucket {location.bucket} at {location.endpoint or 'AWS'}"
+    )
+    started = await _timed("blobs", "starts", lambda: _started(store))
+    yield started
+    answers = await _timed("blobs", "answers", lambda: _answers(store))
+    if started.holds or answers.holds:
+        yield answers
+    try:
+        skew = await store.clock_skew_seconds()
+        report = await store.probe_conditional_writes()
+    except ObscuraError as error:
+        yield Check("blobs", "conditional writes", holds=False, detail=f"could not be tried out: {error}")
+        return
+    yield _skew("blobs", skew)
+    for verdict in report.verdicts:
+        must = verdict.weight.value != "advisory"
+        yield Check("blobs", verdict.name, holds=verdict.holds, detail=verdict.detail, must=must)
+
+
+async def _conditional_files(root: Path) -> AsyncIterator[Check]:
+    """The same four behaviours, of this file system: network file systems are known to lack some."""
+    with tempfile.TemporaryDirectory(prefix="probe-", dir=root) as scratch:
+        store = FilesystemBlobStore(Path(scratch))
+        await store.start()
+        try:
+            for name, holds in await _try_out(store):
+                yield Check("blobs", name, holds)
+        finally:
+            await store.close()
+
+
+async def _try_out(store: BlobStore) -> list[tuple[str, bool]]:
+    user, nobody = UserId(UUID(int=1)), UserId(UUID(int=2))
+    first = await _tag_of(store, user, None)
+    second = await _tag_of(store, user, first)
+    return [
+        ("creates where there is nothing", first is not None),
+        ("replaces by the current tag", second is not None),
+        ("refuses to create over an object", await _tag_of(store, user, None) is None),
+        ("refuses a stale tag", await _tag_of(store, user, first) is None),
+        ("refuses a tag where there is nothing", await _tag_of(store, nobody, first) is None),
+    ]
+
+
+async def _tag_of(store: BlobStore, user_id: UserId, replaces: Tag | None) -> Tag | None:
+    with Spool.of(os.urandom(32)) as blob:
+        draft = Draft(
+            version=Version(1),
+            base=NO_VERSION,
+            kind=Kind.LIVE,
+            sha256=blob.sha256,
+            size=blob.size,
+            upload_id=UploadId(os.urandom(16).hex()),
+            updated_at=Container.clock().now(),
+        )
+        try:
+            return (await store.put(user_id, blob, draft, replaces=replaces)).tag
+        except PutRefused:
+            return None
+
+
+async def _started(store: BackupMetadataStore | BlobStore) -> str:
+    await store.start()
+    return ""
+
+
+async def _answers(store: BackupMetadataStore | BlobStore) -> str:
+    await store.check()
+    return ""
+
+
+def _skew(part: str, seconds: float) -> Check:
+    return Check(part, "its clock and ours agree", abs(seconds) < SKEW_MAX_SECONDS, f"{seconds:+.1f} s")
