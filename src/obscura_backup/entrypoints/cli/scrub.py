@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from uuid import UUID
-
-    from click._termui_impl import ProgressBar
 
     from obscura_backup.domain.model import Revision
     from obscura_backup.domain.scrub import Finding, Progress
@@ -144,10 +143,8 @@ def _facts(revision: Revision | None) -> dict[str, Any] | None:
 @contextmanager
 def _progress_bar(*, hidden: bool) -> Iterator[Callable[[float], None]]:
     """On a terminal only. User ids are random, so how far the walk is among them is how much of it is done."""
-    stream = click.get_text_stream("stderr")
-    hidden = hidden or not stream.isatty()
-    bar: ProgressBar[int] = click.progressbar(length=BAR_STEPS, label="Slots", file=stream, hidden=hidden)
-    with bar as shown:
+    hidden = hidden or not sys.stderr.isatty()
+    with click.progressbar(length=BAR_STEPS, label="Slots", file=sys.stderr, hidden=hidden) as shown:
         done = 0
 
         def advance(share: float) -> None:
