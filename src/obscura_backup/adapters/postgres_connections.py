@@ -219,7 +219,7 @@ class Connections:
             async with asyncio.timeout(None) as patience:
                 self._patience.add(patience)
                 try:
-                    connection = await self._next_alive()
+                    connection = await self._next_alive(patience)
                 finally:
                     self._patience.discard(patience)
         except (TimeoutError, psycopg.Error) as error:
@@ -227,13 +227,15 @@ class Connections:
         self._in_use.add(connection)
         return connection
 
-    async def _next_alive(self) -> Connection:
+    async def _next_alive(self, patience: asyncio.Timeout) -> Connection:
         for _ in range(self._size + 1):
             connection = await self._opened.getconn()
             if not _is_lost(connection):
                 return connection
             await connection.close()
             await self._opened.putconn(connection)
+            if patience.expired():  # Python 3.11 may lose a cancellation that meets a result, here a dead connection
+                raise TimeoutError
         raise MetadataUnavailable("The metadata store closes each connection at once.")
 
     def before_connecting(self) -> None:
