@@ -50,6 +50,7 @@ class FaultProxy:
         port: that it listens on, on the loopback interface.
         connections: accepted so far.
         requests: seen so far, by method.
+        answered_bytes: passed back so far.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -57,6 +58,7 @@ class FaultProxy:
         self.port = 0
         self.connections = 0
         self.requests: Counter[str] = Counter()
+        self.answered_bytes = 0
         self._plans: list[_Plan] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,6 +78,11 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    @property
+    def open_connections(self) -> int:
+        """How many there are right now."""
+        return len(self._open) // 2
 
     def plan(self, fault: Fault, *, method: str = "PUT", times: int = 1, seconds: float = 0.0) -> None:
         """Let the fault befall the next `times` requests of this method; `seconds` is how long a stall lasts."""
@@ -97,6 +104,7 @@ class FaultProxy:
         """Count anew, and drop the faults that have not befallen anything."""
         self._plans.clear()
         self.requests.clear()
+        self.answered_bytes = 0
         self.connections = 0
 
     def _do(self, work: Coroutine[None, None, None]) -> None:
@@ -243,6 +251,7 @@ class _Line:
                 return
             self._down.write(piece)
             await self._down.drain()
+            self._proxy.answered_bytes += len(piece)
 
 
 def _reset_connection(writer: asyncio.StreamWriter) -> None:

@@ -71,9 +71,11 @@ def _find_or_build(program: GoProgram) -> Path | None:
     on_path = shutil.which(program.name)
     if on_path is not None:
         return Path(on_path)
-    go = shutil.which("go")
-    if program.built.exists() or go is None:
-        return program.built if program.built.exists() else None
+    if program.built.exists():
+        return program.built
+    go = shutil.which("go") or (shutil.which("go") if native.install_with_apt("golang-go") else None)
+    if go is None:
+        return None
     program.built.parent.mkdir(parents=True, exist_ok=True)
     with program.built.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be building the same

@@ -1,4 +1,4 @@
-"""One bucket by botocore (boto3 without its conveniences), blocking, one request a call; it raises what the domain knows.
+"""One bucket by botocore (boto3 without its conveniences), blocking, one request a call, in the domain's errors.
 
 Three of botocore's habits are turned off. It repeats a failed request, and a PUT that is repeated can meet its own
 success and take it for another's. It announces a body by `Expect: 100-continue` and waits for leave to send it: a round
