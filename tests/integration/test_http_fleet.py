@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from contracts.http_api import HttpContract
 from servers.fleet import Fleet
 

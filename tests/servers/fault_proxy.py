@@ -58,6 +58,7 @@ class FaultProxy:
         self.port = 0
         self.connections = 0
         self.requests: Counter[str] = Counter()
+        self.round_trips = 0
         self.answered_bytes = 0
         self._plans: list[_Plan] = []
         self._open: set[asyncio.StreamWriter] = set()
@@ -104,6 +105,7 @@ class FaultProxy:
         """Count anew, and drop the faults that have not befallen anything."""
         self._plans.clear()
         self.requests.clear()
+        self.round_trips = 0
         self.answered_bytes = 0
         self.connections = 0
 
@@ -182,6 +184,7 @@ class _Line:
         self._up = up
         self._plan: _Plan | None = None
         self._left = 0  # of the body of the request that is passing
+        self._asked = False
 
     async def carry(self) -> None:
         directions = [asyncio.ensure_future(self._carry_requests()), asyncio.ensure_future(self._carry_answers())]
@@ -234,11 +237,14 @@ class _Line:
         _reset_connection(self._down)
 
     async def _send_up(self, piece: bytes) -> None:
+        self._asked = True
         self._up.write(piece)
         await self._up.drain()
 
     async def _carry_answers(self) -> None:
         while piece := await self._answers.read(_PIECE_BYTES):
+            self._proxy.round_trips += self._asked
+            self._asked = False
             plan, self._plan = self._plan, None
             if plan is not None and plan.fault is Fault.STALL:
                 await asyncio.sleep(plan.seconds)

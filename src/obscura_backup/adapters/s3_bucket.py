@@ -15,7 +15,8 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-import botocore.loaders  # type: ignore[import-untyped]  # botocore ships no types; `_Client` is what is used of it
+import boto3.session  # type: ignore[import-untyped]  # boto3 ships no types; `_Client` is what is used of it
+import botocore.loaders  # type: ignore[import-untyped]  # as above
 import botocore.session  # type: ignore[import-untyped]  # as above
 from botocore.config import Config  # type: ignore[import-untyped]  # as above
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
@@ -90,7 +91,7 @@ class S3Bucket:
                     "There are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     ", or give this machine a role where the store is AWS."
                 )
-            made = session.create_client(
+            made = boto3.session.Session(botocore_session=session).client(
                 "s3",
                 endpoint_url=self._location.endpoint,
                 region_name=self._location.region or session.get_config_variable("region") or DEFAULT_REGION,

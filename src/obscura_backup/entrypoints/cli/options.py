@@ -68,3 +68,4 @@ def log_to_stderr(level: str) -> None:
         stream=sys.stderr,
         force=True,
     )
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found credentials, each time
