@@ -1,6 +1,4 @@
-"""Two services on PostgreSQL and MinIO while everything around them is killed, cut off and stalled; what calls cost; and
-what operators do.
-"""
+"""Services on PostgreSQL and MinIO: everything killed, cut off, stalled; what calls cost; what operators do."""
 
 from __future__ import annotations
 

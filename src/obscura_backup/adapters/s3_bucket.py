@@ -1,6 +1,6 @@
-"""One bucket by botocore (boto3 without its conveniences), blocking, one request a call, in the domain's errors.
+"""One bucket by boto3, blocking, one request a call, in the domain's errors.
 
-Three of botocore's habits are turned off. It repeats a failed request, and a PUT that is repeated can meet its own
+Three of its habits are turned off. It repeats a failed request, and a PUT that is repeated can meet its own
 success and take it for another's. It announces a body by `Expect: 100-continue` and waits for leave to send it: a round
 trip more, and a quarter more CPU time. And it adds checksums of its own, under TLS as a trailer that many stores do not
 understand; ours is known beforehand and travels as a header.
