@@ -135,11 +135,17 @@ def load_settings(
     values |= _checked(_from_environment(environ), "in the environment", prefix=PREFIX)
     values |= {name: value for name, value in flags.items() if value is not None}
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise InvalidSettings(f"A setting is malformed: {error}.") from error
     _check_whole(settings)
     return settings
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    raise NotImplementedError
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -53,6 +53,14 @@ def test_empty_variable_is_one_that_is_not_set() -> None:
     assert load({"OBSCURA_BACKUP_PORT": ""}).port == 8400
 
 
+def test_data_directory_from_every_source(tmp_path: Path) -> None:
+    assert load({"OBSCURA_BACKUP_DATA_DIR": "/data"}).data_dir == Path("/data")
+    assert load(config=toml(tmp_path, 'data_dir = "/data"\n')).data_dir == Path("/data")
+    assert load({"OBSCURA_BACKUP_DATA_DIR": "~/data"}).data_dir == Path.home() / "data"
+    with pytest.raises(InvalidSettings, match="data_dir"):
+        load(config=toml(tmp_path, "data_dir = 7\n"))
+
+
 def test_list_in_a_variable() -> None:
     settings = load({"OBSCURA_BACKUP_CORS_ORIGINS": "https://a.example,https://b.example"})
     assert settings.cors_origins == ("https://a.example", "https://b.example")
