@@ -143,9 +143,9 @@ def load_settings(
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, (str, Path)):
         return Path(value).expanduser()
-    raise NotImplementedError
+    raise TypeError(f"Expected a path, got `{type(value).__name__}`")
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
