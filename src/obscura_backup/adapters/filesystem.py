@@ -112,11 +112,12 @@ class FilesystemBlobStore:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _prepare(self) -> None:
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         slots, incoming = self._root / "backups", self._root / "incoming"
-        for path in (incoming, slots, *(slots / shard for shard in SHARDS)):
-            path.mkdir(exist_ok=True, mode=0o700)
-        for path in (slots, self._root, self._root.parent):
+        wanted = (self._root, incoming, slots, *(slots / shard for shard in SHARDS))
+        made = [path for path in wanted if not path.is_dir()]
+        for path in made:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in {path.parent for path in made}:
             folder = Folder(path)
             folder.sync()
             folder.close()

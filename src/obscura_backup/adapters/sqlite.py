@@ -158,8 +158,9 @@ class SqliteMetadataStore:
                 raise StoreUnusable(
                     f"The metadata file {self._path} is of schema {found}; this program knows up to {SCHEMA_VERSION}."
                 )
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if found < SCHEMA_VERSION:
+                connection.execute(_SCHEMA)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             connection.close()
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
