@@ -13,9 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
-from obscura_backup.domain.errors import PutRefused
-from obscura_backup.domain.model import TOMBSTONE_BYTES, Draft, Kind, Revision, UploadId, UserId
-from obscura_backup.domain.spool import Spool
+from obscura_backup.domain.burial import bury_again
+from obscura_backup.domain.model import Kind, Revision, UploadId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -191,19 +190,16 @@ class Scrubber:
             return True
         if row is None or row.kind is not Kind.TOMBSTONE:
             return False
-        with Spool.of(self._random(TOMBSTONE_BYTES)) as grave:
-            draft = Draft(
-                version=row.version,
-                base=row.base,
-                kind=Kind.TOMBSTONE,
-                sha256=grave.sha256,
-                size=grave.size,
-                upload_id=UploadId(self._random(16).hex()),
-                updated_at=self._clock.now(),
-            )
-            try:
-                buried = await self._blobs.put(user_id, grave, draft, replaces=found.tag if found else None)
-            except PutRefused:
-                return False  # somebody was faster, and the slot is their business now
+        buried = await bury_again(
+            self._blobs,
+            user_id,
+            row,
+            replaces=found.tag if found else None,
+            upload_id=UploadId(self._random(16).hex()),
+            now=self._clock.now(),
+            random=self._random,
+        )
+        if buried is None:
+            return False
         await slot.save(buried)
         return True

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
+from obscura_backup.domain.burial import bury_again
 from obscura_backup.domain.errors import (
     BackupLost,
     BackupNotFound,
@@ -224,20 +225,15 @@ class BackupService:
     async def _bury(self, user_id: UserId, row: Revision | None, bury: Bury, attempts: _Attempts) -> Revision | None:
         if row is None:
             raise AssertionError("only a row knows of a grave that the object does not")
-        with Spool.of(self._random(TOMBSTONE_BYTES)) as grave:
-            draft = Draft(
-                version=bury.version,
-                base=row.base,
-                kind=Kind.TOMBSTONE,
-                sha256=grave.sha256,
-                size=grave.size,
-                upload_id=self._new_upload_id(attempts),
-                updated_at=self._clock.now(),
-            )
-            try:
-                return await self._blobs.put(user_id, grave, draft, replaces=bury.replaces)
-            except PutRefused:
-                return None
+        return await bury_again(
+            self._blobs,
+            user_id,
+            row,
+            replaces=bury.replaces,
+            upload_id=self._new_upload_id(attempts),
+            now=self._clock.now(),
+            random=self._random,
+        )
 
     def _new_upload_id(self, attempts: _Attempts) -> UploadId:
         if attempts.left == 0:
