@@ -37,9 +37,9 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Bury:
-    """Do: put back the tombstone of `version` over `replaces`, an older backup that a restored bucket brought back."""
+    """Do: put the tombstone `deleted` back over `replaces`, an older backup that a restored bucket brought back."""
 
-    version: Version
+    deleted: Revision
     replaces: Tag
 
 
@@ -88,7 +88,7 @@ def reconcile(
     if found is None:
         return _without_object(row, asked)
     if found.is_live and row is not None and row.kind is Kind.TOMBSTONE and row.version > found.version:
-        return Bury(row.version, found.tag)
+        return Bury(row, found.tag)
     following = Put(Version(max(found.version, row.version if row else NO_VERSION) + 1), found.tag)
     match asked:
         case Upload(expected, sha256) if found.is_live:

@@ -185,7 +185,7 @@ class BackupService:
                         return stored
                     found = await self._blobs.stat(user_id)
                 case Bury():
-                    found = await self._bury(user_id, slot.record, outcome, attempts) or await self._blobs.stat(user_id)
+                    found = await self._bury(user_id, outcome, attempts) or await self._blobs.stat(user_id)
                 case Done(revision):
                     await self._follow(slot, found)
                     return revision
@@ -222,13 +222,11 @@ class BackupService:
                 return found
             raise  # not there now, but it may still arrive: only a retry by the client can tell
 
-    async def _bury(self, user_id: UserId, row: Revision | None, bury: Bury, attempts: _Attempts) -> Revision | None:
-        if row is None:
-            raise AssertionError("only a row knows of a grave that the object does not")
+    async def _bury(self, user_id: UserId, bury: Bury, attempts: _Attempts) -> Revision | None:
         return await bury_again(
             self._blobs,
             user_id,
-            row,
+            bury.deleted,
             replaces=bury.replaces,
             upload_id=self._new_upload_id(attempts),
             now=self._clock.now(),

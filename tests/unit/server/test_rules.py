@@ -98,8 +98,8 @@ def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -
         (LIVE_3, GRAVE_4, deletion(3), Done(GRAVE_4)),
         (LIVE_3, GRAVE_4, upload(3), Mismatch(Version(4))),
         # a bucket restored from before a deletion
-        (GRAVE_6, LIVE_5, upload(0), Bury(Version(6), Tag("five"))),
-        (GRAVE_6, LIVE_5, deletion(5), Bury(Version(6), Tag("five"))),
+        (GRAVE_6, LIVE_5, upload(0), Bury(GRAVE_6, Tag("five"))),
+        (GRAVE_6, LIVE_5, deletion(5), Bury(GRAVE_6, Tag("five"))),
         (GRAVE_4, LIVE_5, upload(5), put(6, "five")),
     ],
 )
