@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
+from obscura_backup_client.model import MAX_INTEGER
 from obscura_backup_client.transport_errors import (
     BackupLost,
     NotFound,
+    OutcomeUnknown,
     RateLimited,
     ServerRefused,
     Unauthorized,
@@ -22,13 +25,17 @@ from obscura_backup_client.transport_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from obscura_backup_client.transport_errors import TransportError
 
-_ETAG = re.compile(r'"(0|[1-9][0-9]{0,17})"')
+_ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
+_COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
+
+# What `json.loads` comes to with text that somebody else wrote: no JSON, too deep, a number beyond all numbers.
+UNREADABLE_JSON: Final = (ValueError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,42 @@ class Answer:
         return self.headers.get(name.lower(), "")
 
 
+class NoAnswerError(Exception):
+    """No complete answer came; `sent` is whether the server may have the request, `final` whether to stop trying."""
+
+    def __init__(self, reason: str, *, sent: bool, final: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+        self.final = final
+
+
+def plain(error: Exception) -> str:
+    """The driver's error as a few plain words: its own text names objects and addresses in memory."""
+    names = {
+        "NewConnectionError": "no connection",
+        "NameResolutionError": "the host name is not known",
+        "ConnectTimeoutError": "no connection in time",
+        "ReadTimeoutError": "no answer in time",
+        "SSLError": "the certificate or the TLS connection was refused",
+    }
+    return names.get(type(error).__name__, "the connection broke")
+
+
+@contextlib.contextmanager
+def nonsense_is_unknown() -> Iterator[None]:
+    """Around what changes something: an answer that makes no sense does not say whether it did.
+
+    Any other refusal (4xx) says by its status alone that it did not, whoever wrote it.
+    """
+    try:
+        yield
+    except UnexpectedAnswer as nonsense:
+        if 400 <= nonsense.status < 500 and nonsense.status != 409:  # noqa: PLR2004 - statuses are clearer as numbers
+            raise
+        raise OutcomeUnknown(nonsense.reason) from nonsense
+
+
 def require_version(answer: Answer) -> int:
     """The version in the `ETag`.
 
@@ -54,6 +97,13 @@ def require_version(answer: Answer) -> int:
     if version is None:
         raise UnexpectedAnswer(answer.status, "there is no version in it")
     return version
+
+
+def count_of(value: object) -> int | None:
+    """A count of bytes or seconds as a header or a problem gives it; None for what is none, or longer than any real."""
+    if isinstance(value, str):
+        return int(value) if _COUNT.fullmatch(value) else None
+    return value if _is_count(value) else None
 
 
 def sha256_of(answer: Answer) -> bytes | None:
@@ -70,23 +120,23 @@ def digest_header(sha256: bytes) -> str:
 def retry_after_seconds(answer: Answer, now: datetime) -> float | None:
     """What `Retry-After` asks for, whether it gives seconds or a date; None where it gives neither."""
     value = answer.header("retry-after").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
+    if (seconds := count_of(value)) is not None:
+        return float(seconds)
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
 def problem_code(answer: Answer) -> str:
     """The last part of the problem's `type`, which is a URI of some kind; empty where there is none."""
-    return re.split("[:/]", str(_problem(answer).get("type", "")).rstrip("/"))[-1]
+    kind = _problem(answer).get("type")
+    return re.split("[:/]", kind.rstrip("/"))[-1] if isinstance(kind, str) else ""
 
 
 def max_bytes_of(answer: Answer) -> int | None:
     """The most bytes that the server takes, where the problem says so."""
-    found = _problem(answer).get("max_bytes")
-    return found if isinstance(found, int) else None
+    return count_of(_problem(answer).get("max_bytes"))
 
 
 def refusal(answer: Answer, now: datetime) -> TransportError:
@@ -98,22 +148,21 @@ def refusal(answer: Answer, now: datetime) -> TransportError:
         return NotFound()
     if status == 409:  # noqa: PLR2004
         current = problem.get("current_version", _etag(answer))
-        if isinstance(current, int) and current >= 0:
+        if _is_count(current):
             return VersionMismatch(current)
         return UnexpectedAnswer(status, "it does not say which version is current")
     if status == 429:  # noqa: PLR2004
         return RateLimited(retry_after_seconds(answer, now))
     if 300 <= status < 400:  # noqa: PLR2004
-        target = urlsplit(answer.header("location")).hostname or "another path"
-        return ServerRefused(target, "the server sends us there, and a token is never taken along")
+        return ServerRefused(_redirected_to(answer), "the server sends us there, and a token is never taken along")
     if status == 408:  # noqa: PLR2004
         return Unavailable("the upload took too long")
     if problem_code(answer) == "backup-lost":
         version = problem.get("version", problem.get("current_version", _etag(answer)))
-        return BackupLost(version if isinstance(version, int) else None)
+        return BackupLost(version if _is_count(version) and version > 0 else None)
     # A problem's `detail` is the server's text for a person; it is shown, cut short, and decides nothing.
-    detail = str(problem.get("detail") or problem.get("title") or "")[:200]
-    return UnexpectedAnswer(status, f"status {status}" + (f", {detail!r}" if detail else ""))
+    detail = problem.get("detail") or problem.get("title")
+    return UnexpectedAnswer(status, f"status {status}" + (f", {detail[:200]!r}" if isinstance(detail, str) else ""))
 
 
 def _is_of_another_kind(answer: Answer) -> bool:
@@ -121,14 +170,27 @@ def _is_of_another_kind(answer: Answer) -> bool:
     return "html" in answer.header("content-type") or problem_code(answer) == "not-found"
 
 
+def _redirected_to(answer: Answer) -> str:
+    try:
+        return urlsplit(answer.header("location")).hostname or "another path"
+    except ValueError:
+        return "another address"
+
+
 def _etag(answer: Answer) -> int | None:
     found = _ETAG.fullmatch(answer.header("etag").removeprefix("W/"))
-    return int(found.group(1)) if found else None
+    version = int(found.group(1)) if found else None
+    return version if _is_count(version) else None
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    """Whether it is a number that JSON carries without loss; to Python, `true` is one, too."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
 
 
 def _problem(answer: Answer) -> dict[str, Any]:
     try:
         document = json.loads(answer.body)
-    except ValueError:
+    except UNREADABLE_JSON:
         return {}
     return document if isinstance(document, dict) else {}

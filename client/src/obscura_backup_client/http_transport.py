@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from obscura_backup_client import __version__
 from obscura_backup_client.http_answers import (
+    UNREADABLE_JSON,
     Answer,
+    NoAnswerError,
+    count_of,
     digest_header,
     max_bytes_of,
+    nonsense_is_unknown,
+    plain,
     problem_code,
     refusal,
     require_version,
@@ -29,15 +34,15 @@ from obscura_backup_client.transport import Described, Fetched, OnBytes, ServerL
 from obscura_backup_client.transport_errors import (
     OutcomeUnknown,
     TooLarge,
-    TransportError,
     Unavailable,
     UnexpectedAnswer,
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
-    import urllib3
+    from obscura_backup_client.http_connection import Attempt
 
 # Enough for a problem document or a configuration, whoever wrote it.
 MAX_DOCUMENT_BYTES = 64 * 1024
@@ -50,7 +55,8 @@ TRANSIENT = frozenset({502, 503, 504})
 class Patience:
     """How long to wait and how often to try. All in seconds but `attempts`.
 
-    `read_seconds` is for the next byte, `answer_seconds` for all of one answer.
+    `read_seconds` is for the next byte, `answer_seconds` for the whole of one request, from connecting to the answer's
+    last byte. A request that took that long is not sent again.
 
     Waits double from `first_wait_seconds`, each multiplied by a random factor of 0.5 to 1, so that the devices that
     one outage cut off do not come back all at once. A server's `Retry-After` is honoured up to
@@ -118,10 +124,9 @@ class HttpTransport:
             self.fetch()
         if answer.status != 200:  # noqa: PLR2004
             raise refusal(answer, self.now())
-        length = answer.header("content-length")
         return Described(
             version=require_version(answer),
-            size_bytes=int(length) if length.isascii() and length.isdigit() else None,
+            size_bytes=count_of(answer.header("content-length")),
             sha256=sha256_of(answer),
             updated_at=answer.header("last-modified"),
         )
@@ -135,18 +140,23 @@ class HttpTransport:
         }
         # The form of a first upload without `If-Match` is the one that every server of this contract understands.
         condition = {"If-Match": f'"{expected_version}"'} if expected_version else {}
-        answer = self._call("POST", "/v1/backup", {**headers, **condition}, body=blob)
-        if answer.status in (200, 201):
-            return require_version(answer)
-        if answer.status == 413:  # noqa: PLR2004
-            raise TooLarge(len(blob), max_bytes_of(answer))
-        raise refusal(answer, self.now())
+        with nonsense_is_unknown():
+            answer = self._call("POST", "/v1/backup", {**headers, **condition}, body=blob)
+            if answer.status in (200, 201):
+                return require_version(answer)
+            if answer.status == 413:  # noqa: PLR2004
+                raise TooLarge(len(blob), max_bytes_of(answer))
+            raise refusal(answer, self.now())
 
     def delete(self, expected_version: int) -> None:
         """See `Transport.delete`."""
-        answer = self._call("DELETE", "/v1/backup", {"If-Match": f'"{expected_version}"'})
-        if answer.status not in (200, 204):
-            raise refusal(answer, self.now())
+        with nonsense_is_unknown():
+            answer = self._call("DELETE", "/v1/backup", {"If-Match": f'"{expected_version}"'})
+            if answer.status == 200:  # noqa: PLR2004
+                # Anything answers 200 with a page of its own; only this server says that there is nothing to say.
+                raise UnexpectedAnswer(answer.status, "it is not the answer to a deletion")
+            if answer.status != 204:  # noqa: PLR2004
+                raise refusal(answer, self.now())
 
     def limits(self) -> ServerLimits:
         """What the server takes.
@@ -155,22 +165,26 @@ class HttpTransport:
             UnexpectedAnswer: it does not answer with a configuration.
         """
         answer = self._call("GET", "/v1/config", {})
+        if answer.status == 404:  # noqa: PLR2004
+            raise UnexpectedAnswer(answer.status, "it has no configuration")
         if answer.status != 200:  # noqa: PLR2004
             raise refusal(answer, self.now())
         try:
             document = json.loads(answer.body)
-            found = {name: document.get(name) for name in ("min_bytes", "max_bytes")}
-        except (ValueError, AttributeError):
+            found = {name: count_of(document.get(name)) for name in ("min_bytes", "max_bytes")}
+        except (*UNREADABLE_JSON, AttributeError):
             raise UnexpectedAnswer(answer.status, "it is not a configuration") from None
-        return ServerLimits(**{name: value if isinstance(value, int) else None for name, value in found.items()})
+        return ServerLimits(**found)
 
     @cached_property
-    def _pool(self) -> urllib3.PoolManager:
-        # Imported here because it takes longer to load than the commands that need no network take to run.
-        import urllib3  # noqa: PLC0415
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self.server.startswith("https://"):
+            return None
+        # Imported here because it takes longer to load than the commands that need no network take to run; and made
+        # once, because it reads all certificates that this machine trusts.
+        import ssl  # noqa: PLC0415
 
-        timeout = urllib3.Timeout(connect=self.patience.connect_seconds, read=self.patience.read_seconds)
-        return urllib3.PoolManager(num_pools=1, timeout=timeout, retries=False)
+        return ssl.create_default_context()
 
     def _call(
         self,
@@ -193,8 +207,10 @@ class HttpTransport:
             wait_seconds = min(backoff_seconds, self.patience.longest_wait_seconds) * (0.5 + self.jitter() / 2)
             try:
                 answer = self._send(method, path, headers, body, longest)
-            except _NoAnswerError as error:
+            except NoAnswerError as error:
                 may_have_happened, reason = may_have_happened or error.sent, error.reason
+                if error.final:
+                    break
             else:
                 if answer.status not in TRANSIENT:
                     if changes and answer.status >= 500:  # noqa: PLR2004
@@ -214,10 +230,32 @@ class HttpTransport:
         """One request and its whole answer.
 
         Raises:
-            _NoAnswerError: see there.
+            NoAnswerError: see there.
             UnexpectedAnswer: the answer is longer than `longest`.
         """
-        from urllib3 import exceptions  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        from obscura_backup_client.http_connection import Attempt  # noqa: PLC0415
+
+        attempt = Attempt()
+        try:
+            with attempt.within(self.patience.answer_seconds):
+                answer = self._exchanged(attempt, method, path, headers, body, longest)
+        except (HTTPError, OSError) as error:
+            reason = "it took too long as a whole" if attempt.cut else plain(error)
+            raise NoAnswerError(reason, sent=attempt.sent, final=attempt.cut) from error
+        if attempt.cut:
+            # Where the end of the connection is the end of the answer, one that was cut off looks complete.
+            raise NoAnswerError("it took too long as a whole", sent=True, final=True)
+        return answer
+
+    def _exchanged(
+        self, attempt: Attempt, method: str, path: str, headers: Mapping[str, str], body: bytes | None, longest: int
+    ) -> Answer:
+        from urllib3 import Timeout  # noqa: PLC0415
+        from urllib3.util import parse_url  # noqa: PLC0415
+
+        from obscura_backup_client.http_connection import pool_for  # noqa: PLC0415
 
         # `identity`: a digest is over the bytes as stored, and a proxy that compresses would only cost time.
         always = {
@@ -225,10 +263,12 @@ class HttpTransport:
             "Accept-Encoding": "identity",
             "User-Agent": f"obscura-backup-client/{__version__}",
         }
-        try:
-            response = self._pool.request(
+        url = parse_url(self.server + path)
+        timeout = Timeout(connect=self.patience.connect_seconds, read=self.patience.read_seconds)
+        with pool_for(url.scheme or "", url.host or "", url.port, timeout, attempt, self._tls) as pool:
+            response = pool.request(
                 method,
-                self.server + path,
+                url.request_uri,
                 headers={**always, **headers},
                 body=None if body is None else self._counted(body),
                 redirect=False,
@@ -236,25 +276,16 @@ class HttpTransport:
                 decode_content=False,
             )
             try:
-                # What is told is the blob's way; a short answer to an upload would only make the line flicker.
-                content = self._read(response, longest, told=method == "GET")
+                # What is told is the blob's way; a short answer to anything else would only make the line flicker.
+                content = self._read(response, longest, told=method == "GET" and response.status == 200)  # noqa: PLR2004
             finally:
                 response.close()
-        except (exceptions.ConnectTimeoutError, exceptions.NewConnectionError, exceptions.SSLError) as error:
-            raise _NoAnswerError(_plain(error), sent=False) from error
-        except (exceptions.HTTPError, OSError) as error:
-            raise _NoAnswerError(_plain(error), sent=True) from error
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
 
     def _read(self, response: Any, longest: int, *, told: bool) -> bytes:
-        declared = response.headers.get("Content-Length", "")
-        total = int(declared) if declared.isascii() and declared.isdigit() else None
-        content, begun = bytearray(), self.now()
-        # Whatever has arrived, and not a full chunk: a server that trickles must not hold this up for ever.
+        total, content = count_of(response.headers.get("Content-Length")), bytearray()
         while chunk := response.read1(CHUNK_BYTES, decode_content=False):
             content += chunk
-            if (self.now() - begun).total_seconds() > self.patience.answer_seconds:
-                raise _NoAnswerError("the answer took too long", sent=True)
             if len(content) > longest:
                 raise UnexpectedAnswer(0, f"it is longer than {longest} bytes")
             if told:
@@ -265,26 +296,3 @@ class HttpTransport:
         for start in range(0, len(body), CHUNK_BYTES):
             yield body[start : start + CHUNK_BYTES]
             self.on_bytes("up", min(start + CHUNK_BYTES, len(body)), len(body))
-
-
-class _NoAnswerError(TransportError):
-    """No complete answer came; `sent` is whether the request may have reached the server."""
-
-    code = "no-answer"
-
-    def __init__(self, reason: str, *, sent: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.sent = sent
-
-
-def _plain(error: Exception) -> str:
-    """The driver's error as a few plain words: its own text names objects and addresses in memory."""
-    names = {
-        "NewConnectionError": "no connection",
-        "NameResolutionError": "the host name is not known",
-        "ConnectTimeoutError": "no connection in time",
-        "ReadTimeoutError": "no answer in time",
-        "SSLError": "the certificate or the TLS handshake was refused",
-    }
-    return names.get(type(error).__name__, "the connection broke")

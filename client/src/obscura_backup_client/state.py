@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from obscura_backup_client.errors import PayloadError, StateDamaged, StateNewer
-from obscura_backup_client.model import DEVICE_ID_BYTES, Backup
+from obscura_backup_client.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup
 from obscura_backup_client.payload import decode, encode
 from obscura_backup_client.rollback import Remembered
 
@@ -76,7 +76,7 @@ def decode_state(encoded: bytes, path: Path) -> State:
     try:
         document = json.loads(encoded)
         state_format = int(document["format"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         raise StateDamaged(path, "it is not a state file") from None
     if state_format > STATE_FORMAT:
         raise StateNewer(path, state_format)
@@ -131,6 +131,6 @@ def _bytes(text: str, length: int) -> bytes:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
         raise ValueError("a count is expected here")
     return value

@@ -42,7 +42,7 @@ def user_id_of(token: str) -> UUID:
         raise TokenUnusable("it is not a JWT")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError, OverflowError):
         raise TokenUnusable("its claims cannot be read") from None
     subject = claims.get("sub") if isinstance(claims, dict) else None
     if not isinstance(subject, str) or not _UUID.fullmatch(subject):

@@ -94,16 +94,17 @@ class Unavailable(TransportError):
 
 
 class OutcomeUnknown(TransportError):
-    """The request was sent and its answer was lost: it may or may not have happened.
+    """The request was sent, and no answer came that makes sense: it may or may not have happened.
 
-    Pushing again is safe: it fetches first, finds the own upload if it did arrive, and then sends nothing.
+    Doing it again is safe: a push fetches first, finds the own upload if it did arrive, and then sends nothing, and a
+    deletion of what is deleted is none.
     """
 
     code = "outcome-unknown"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The answer to the upload was lost ({reason}): it may or may not have been stored. Push again to find out."
+            f"No clear answer came back ({reason}): it may or may not have happened. Doing it again is safe."
         )
         self.reason = reason
 
