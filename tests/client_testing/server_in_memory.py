@@ -48,9 +48,7 @@ class ServerInMemory:
             self.meanwhile.pop(0)()
         self.pushed.append(blob)
         self._store(blob, expected_version)
-        if self.lose_next_answers:
-            self.lose_next_answers -= 1
-            raise OutcomeUnknown("the connection broke")
+        self._lose_answer()
         return self.slot.version
 
     def delete(self, expected_version: int) -> None:
@@ -58,6 +56,12 @@ class ServerInMemory:
         if self.slot.blob is not None:
             self._require(expected_version)
             self.slot = Slot(self.slot.version + 1, None, self.slot.version)
+        self._lose_answer()
+
+    def _lose_answer(self) -> None:
+        if self.lose_next_answers:
+            self.lose_next_answers -= 1
+            raise OutcomeUnknown("the connection broke")
 
     def _blob(self) -> bytes:
         if self.lost:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import codecs
-import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, Literal
 
 from obscura_backup_client.contact_entries import Entry, csv_entries, json_entries, parse_uuid, vcard_entries
+from obscura_backup_client.contact_keys import MalformedKeyError, parse_identity_key
 from obscura_backup_client.errors import ContactFileError
+from obscura_backup_client.names import username_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +20,8 @@ FileFormat = Literal["csv", "vcard", "json"]
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 MAX_CONTACTS: Final = 100_000
-MAX_USERNAME_CODE_POINTS: Final = 256
-MAX_IDENTITY_KEY_BYTES: Final = 4096
 
 _EXTENSIONS: Final[dict[str, FileFormat]] = {".csv": "csv", ".vcf": "vcard", ".json": "json"}
-_HEX: Final = re.compile(r"(?:[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
-_UNPRINTABLE_CATEGORIES: Final = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True)
@@ -114,32 +108,13 @@ def _checked(entry: Entry, unit: str) -> ImportedContact:
     if user_id is None:
         raise ContactFileError(f"{_shown(entry.user_id)} is not a UUID", entry.place, unit=unit)
     username = entry.username.strip()
-    if not username:
-        raise ContactFileError("the contact has no username", entry.place, unit=unit)
-    if len(username) > MAX_USERNAME_CODE_POINTS:
-        raise ContactFileError(
-            f"the username has more than {MAX_USERNAME_CODE_POINTS} characters", entry.place, unit=unit
-        )
-    if any(unicodedata.category(character) in _UNPRINTABLE_CATEGORIES for character in username):
-        raise ContactFileError("the username has a control character or line break in it", entry.place, unit=unit)
-    identity_key = _key(entry.identity_key)
-    if identity_key is None:
-        raise ContactFileError("the identity key is neither base64 nor hex", entry.place, unit=unit)
-    if len(identity_key) > MAX_IDENTITY_KEY_BYTES:
-        raise ContactFileError(f"the identity key has more than {MAX_IDENTITY_KEY_BYTES} bytes", entry.place, unit=unit)
-    return ImportedContact(user_id, username, identity_key)
-
-
-def _key(text: str) -> bytes | None:
-    """Decode a key: hex when it can be hex (no real key looks like hex in base64), else base64 of either alphabet."""
-    compact = "".join(text.split())
-    if _HEX.fullmatch(compact):
-        return bytes.fromhex(compact)
-    standard = compact.translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
+    problem = username_problem(username)
+    if problem is not None:
+        raise ContactFileError(problem, entry.place, unit=unit)
     try:
-        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
+        return ImportedContact(user_id, username, parse_identity_key(entry.identity_key))
+    except MalformedKeyError as malformed:
+        raise ContactFileError(str(malformed), entry.place, unit=unit) from None
 
 
 def _shown(text: str) -> str:

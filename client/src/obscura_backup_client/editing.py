@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from obscura_backup_client.errors import PayloadError, UnknownContact
 from obscura_backup_client.merge import highest_stamp_ms
 from obscura_backup_client.model import MAX_INTEGER, Backup, Contact, Profile
-from obscura_backup_client.payload import check
+from obscura_backup_client.names import require_username
+from obscura_backup_client.payload import check, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +43,9 @@ def put_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) ->
     An empty `identity_key` leaves a known key as it is: an import without keys must not throw verified ones away.
 
     Raises:
-        PayloadError: a name or key that the format does not take, or too many contacts.
+        NameRefused: a name that no contact can have.
+        PayloadError: a key that the format does not take.
+        TooManyContacts: it would add to more than a backup holds. Changing those that are there still works.
     """
     stamp_ms = next_stamp_ms(backup, now_ms)
     entries = {entry.user_id: entry for entry in backup.contacts}
@@ -50,8 +53,12 @@ def put_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) ->
         held = entries.get(contact.user_id)
         entry = _edited(contact, held, stamp_ms)
         if entry != held:
+            require_username(contact.username)
             entries[contact.user_id] = entry
-    return _with_contacts(backup, entries.values())
+    changed = _with_contacts(backup, entries.values())
+    if len(changed.live_contacts) > len(backup.live_contacts):
+        require_writable(changed)
+    return changed
 
 
 def remove_contact(backup: Backup, user_id: UUID, now_ms: int) -> Backup:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from uuid import UUID
 
     from obscura_backup_client.parameters import KdfParameters
@@ -151,6 +150,30 @@ class ContactFileError(ClientError):
         self.unit = unit
 
 
+class NameRefused(ClientError):
+    """A name that no contact or device can have; `reason` quotes nothing of it."""
+
+    code = "name-refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This name cannot be taken: {reason}.")
+        self.reason = reason
+
+
+class TooManyContacts(ClientError):
+    """More contacts, removed ones not counted, than a backup may hold. None is lost: this device keeps them all."""
+
+    code = "too-many-contacts"
+
+    def __init__(self, count: int, max_count: int) -> None:
+        super().__init__(
+            f"That makes {count} contacts, and a backup holds at most {max_count}. Remove {count - max_count} and try "
+            "again; what this device has already is kept."
+        )
+        self.count = count
+        self.max_count = max_count
+
+
 class PayloadError(ClientError):
     """The content of a backup breaks a rule of the payload format; `reason` quotes nothing of it."""
 
@@ -169,8 +192,8 @@ class IdentityConflict(ClientError):
     def __init__(self, epoch: int) -> None:
         super().__init__(
             f"The backup holds another identity than this device, and neither is newer (both have epoch {epoch}). "
-            "Nothing was merged. To keep the backup's identity, restore it on a fresh state; to keep this device's, "
-            "delete the backup first."
+            "Nothing was merged. To keep the backup's identity, restore it into an empty state directory; to keep this "
+            "device's, delete the backup and push."
         )
         self.epoch = epoch
 
@@ -229,70 +252,3 @@ class PushContended(ClientError):
     def __init__(self, attempts: int) -> None:
         super().__init__(f"Other devices pushed in between, {attempts} times in a row. Push again in a moment.")
         self.attempts = attempts
-
-
-class StateError(ClientError):
-    """The root of what can be wrong with the state directory, `path`."""
-
-    code = "state"
-
-    def __init__(self, path: Path, message: str) -> None:
-        super().__init__(f"{message}: {path}")
-        self.path = path
-
-
-class StateMissing(StateError):
-    """Nothing was created or restored in this directory yet."""
-
-    code = "state-missing"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "There is no identity here yet; make one with `new` or bring one back with `restore`")
-
-
-class StateExists(StateError):
-    """There is an identity already, and a new one would overwrite it."""
-
-    code = "state-exists"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "There is an identity here already, and it is not overwritten")
-
-
-class StateBusy(StateError):
-    """Another process kept the directory locked for as long as we were willing to wait."""
-
-    code = "state-busy"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "Another process is using this state")
-
-
-class StateDamaged(StateError):
-    """The state file cannot be read back; `reason` quotes nothing of it."""
-
-    code = "state-damaged"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, f"The state file is damaged ({reason})")
-        self.reason = reason
-
-
-class StateNewer(StateError):
-    """The state file was written by a later version of this client; `state_format` is its number."""
-
-    code = "state-newer"
-
-    def __init__(self, path: Path, state_format: int) -> None:
-        super().__init__(path, f"The state file has format {state_format}, of a later version of this client")
-        self.state_format = state_format
-
-
-class StateUnusable(StateError):
-    """The operating system does not let us read or write the state; `reason` is its own word for why."""
-
-    code = "state-unusable"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, f"The state cannot be used ({reason})")
-        self.reason = reason

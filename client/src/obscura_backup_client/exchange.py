@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.errors import IdentityReplaced
+from obscura_backup_client.errors import IdentityReplaced, NotConfirmed
 from obscura_backup_client.merge import contacts_ahead, merge, merge_writers, replaces_identity
-from obscura_backup_client.model import DEVICE_ID_BYTES, Backup, Writer
-from obscura_backup_client.payload import decode, encode
-from obscura_backup_client.results import PushResult, Step
+from obscura_backup_client.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup, Writer
+from obscura_backup_client.payload import decode, encode, require_writable
+from obscura_backup_client.results import Doomed, PushResult, Step
 from obscura_backup_client.rollback import content_sha256, remember, require_latest, require_never_seen
 from obscura_backup_client.sealed import MAGIC, seal
-from obscura_backup_client.transport_errors import BackupLost, NotFound
+from obscura_backup_client.transport_errors import BackupLost, NotFound, OutcomeUnknown, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,16 @@ FORMAT = int(MAGIC[3:])
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What the server holds, opened and checked; without content where it lost the bytes and that was accepted."""
+    """What the server holds, opened and checked; without content where it lost the bytes and that was accepted.
+
+    `latest` is False where a suspicion had to be accepted: other devices will have it, too.
+    """
 
     version: int
     blob: bytes = field(default=b"", repr=False)
     content: Backup | None = field(default=None, repr=False)
     key: SealingKey | None = field(default=None, repr=False)
+    latest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Exchange:
         anyway by answering nothing at all.
         """
         known = state.remembered.get(self.account)
-        if known is None or known.content_sha256 != content_sha256(state.content):
+        if known is None or not known.holds(state.content):
             return False
         self.on_step(Step.FETCHING)
         try:
@@ -90,8 +94,9 @@ class Exchange:
             return None
         opened = unlocker.open(fetched.blob)
         content = decode(opened.payload)
-        require_latest(known, content, sha256(fetched.blob).digest(), FORMAT, accepted=accept_rollback)
-        return Remote(fetched.version, fetched.blob, content, opened.key)
+        digest = sha256(fetched.blob).digest()
+        latest = require_latest(known, content, digest, FORMAT, accepted=accept_rollback)
+        return Remote(fetched.version, fetched.blob, content, opened.key, latest)
 
     def push(
         self, held: LockedState, unlocker: Unlocker, parameters: KdfParameters | None, *, accept_rollback: bool
@@ -106,12 +111,16 @@ class Exchange:
         if remote is not None and remote.content is not None:
             before = content_sha256(state.content)
             state = self._merged(state, remote.content)
-            # Seen is seen, whatever becomes of this push.
-            state = held.write(self.remembering(state, remote.content, remote.blob, remote.version))
-            after = content_sha256(state.content)
-            merged = after != before
-            if after == content_sha256(remote.content) and _sealed_as(remote, parameters):
+            merged = content_sha256(state.content) != before
+            if remote.latest:
+                # Seen is seen, whatever becomes of this push. What is older than seen is not: if the push fails, the
+                # next one has to be an alarm again, and only what this one stores takes the memory's place.
+                state = held.write(self.remembering(state, remote.content, remote.blob, remote.version))
+            # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
+            complete = remote.latest and state.remembered[self.account].holds(state.content)
+            if complete and _sealed_as(remote, parameters):
                 return self._result(state, remote.version, uploaded=False, merged=merged)
+        require_writable(state.content)
         fresh = remote is None or remote.content is None
         key = unlocker.sealing_key(parameters, fresh=fresh)
         # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
@@ -122,6 +131,53 @@ class Exchange:
         version = self.transport.push(blob, 0 if remote is None else remote.version)
         state = held.write(self.remembering(replace(state, content=content), content, blob, version))
         return self._result(state, version, uploaded=True, merged=merged, size_bytes=len(blob))
+
+    def delete(self, held: LockedState, confirm: Callable[[Doomed], bool]) -> Doomed:
+        """Look at what the server holds, ask, and delete just that.
+
+        Raises:
+            NotConfirmed: `confirm` said no. What `BackupClient.delete` raises.
+        """
+        state = held.state
+        self.on_step(Step.FETCHING)
+        doomed = self._doomed(state)
+        if not confirm(doomed):
+            raise NotConfirmed
+        # Written down before it is asked for: its answer may be lost, and a deletion of our own is no alarm.
+        before = self._expecting_absence(held)
+        self.on_step(Step.DELETING)
+        try:
+            self.transport.delete(doomed.version)
+        except OutcomeUnknown:
+            raise
+        except TransportError:
+            if before is not None:
+                held.write(before)
+            raise
+        return doomed
+
+    def _doomed(self, state: State | None) -> Doomed:
+        known = None if state is None else state.remembered.get(self.account)
+        count = None if state is None else len(state.content.live_contacts)
+        try:
+            described = self.transport.head()
+        except BackupLost as lost:
+            if lost.version is None:
+                raise
+            return Doomed(lost.version, None, "", last_seen=False, local_contact_count=count)
+        last_seen = known is not None and is_same(known, described)
+        return Doomed(described.version, described.size_bytes, described.updated_at, last_seen, count)
+
+    def _expecting_absence(self, held: LockedState) -> State | None:
+        """The state as it was, if there was anything to note in it."""
+        state = held.state
+        known = None if state is None else state.remembered.get(self.account)
+        if state is None or known is None:
+            return None
+        # The vector stays remembered: what this device pushes next is above it, and nothing older passes for newer.
+        noted = replace(known, may_be_gone=True)
+        held.write(replace(state, remembered={**state.remembered, self.account: noted}))
+        return state
 
     def remembering(self, state: State, content: Backup, blob: bytes, version: int) -> State:
         """The state that remembers this sealed content as the latest of the account."""
@@ -148,7 +204,8 @@ class Exchange:
             content,
             writers=merge_writers(content.writers, [Writer(state.device_id, state.seq)]),
             key_epoch=content.key_epoch + new_password,
-            sealed_at_ms=self.now_ms(),
+            # A clock before 1970 is wrong by far, and no reason not to back up: the time is shown and decides nothing.
+            sealed_at_ms=min(max(0, self.now_ms()), MAX_INTEGER),
             device_name=state.device_name,
         )
 

@@ -22,7 +22,11 @@ MAX_USERNAME_BYTES = 1024
 # The form of a contact's key is the messenger's business; this leaves room for post-quantum ones.
 MAX_CONTACT_KEY_BYTES = 4096
 MAX_DECRYPTION_KEY_BYTES = 128
+# Live ones, in a backup that is being written.
 MAX_CONTACTS = 20_000
+# Entries, live and removed, in one that is read: devices that were each within the limit may together be beyond it, and
+# tombstones are never purged. Far more than fits into what a server takes; it bounds the work and the memory.
+MAX_ENTRIES = 200_000
 MAX_WRITERS = 4096
 # Clients whose numbers are IEEE doubles must read every integer without loss.
 MAX_INTEGER = 2**53 - 1

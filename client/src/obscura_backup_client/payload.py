@@ -13,7 +13,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError, Message
 
 from obscura_backup_client import model
-from obscura_backup_client.errors import PayloadError
+from obscura_backup_client.errors import PayloadError, TooManyContacts
 from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
 from obscura_backup_client.wire import MalformedWireError, WireType, submessages, unknown_fields
 
@@ -108,14 +108,25 @@ def decode(payload: bytes) -> model.Backup:
     return backup
 
 
+def require_writable(backup: model.Backup) -> None:
+    """Check the one rule that holds for what is sealed and not for what is read or kept.
+
+    Raises:
+        TooManyContacts: over 20,000 live ones. Merging may lead here, and removing some of them leads out.
+    """
+    count = len(backup.live_contacts)
+    if count > model.MAX_CONTACTS:
+        raise TooManyContacts(count, model.MAX_CONTACTS)
+
+
 def check(backup: model.Backup) -> None:
-    """Check every rule of the format that a type cannot express.
+    """Check every rule of the format that a type cannot express, except `require_writable`'s.
 
     Raises:
         PayloadError: names the first rule that is broken.
     """
     _check_identity(backup.identity)
-    _require(len(backup.contacts) <= model.MAX_CONTACTS, f"it has more than {model.MAX_CONTACTS} contacts")
+    _require(len(backup.contacts) <= model.MAX_ENTRIES, f"it has more than {model.MAX_ENTRIES} entries")
     _require(len(backup.writers) <= model.MAX_WRITERS, f"it has more than {model.MAX_WRITERS} writers")
     for contact in backup.contacts:
         _check_contact(contact)

@@ -22,6 +22,7 @@ class Step(StrEnum):
     FETCHING = "fetching"
     DERIVING = "deriving"
     SENDING = "sending"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,22 @@ class RestoreResult:
     contact_count: int
     new_device: bool
     pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """What a person is shown before a deletion: the server's word, as nothing was opened.
+
+    `size_bytes` is None where the server does not say or lost the bytes, `updated_at` an HTTP date or empty.
+    `last_seen` is whether it is what this device last pushed or opened; `local_contact_count` is None where there is no
+    identity on this device, so that nothing of the backup may remain.
+    """
+
+    version: int
+    size_bytes: int | None
+    updated_at: str
+    last_seen: bool
+    local_contact_count: int | None
 
 
 class RemoteState(StrEnum):

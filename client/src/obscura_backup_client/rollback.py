@@ -36,7 +36,8 @@ class Remembered:
 
     `sha256` is over the sealed bytes. `version` is the server's own count: good for asking it whether anything
     changed, and no evidence of anything. `content_sha256` is over what this device would push, without what each
-    sealing changes, so that an unchanged content is recognised without a password.
+    sealing changes, so that an unchanged content is recognised without a password. `may_be_gone` is set when this
+    device asks for a deletion, so that its own deletion is no alarm.
     """
 
     vector: Mapping[bytes, int] = field(repr=False)
@@ -48,6 +49,20 @@ class Remembered:
     sealed_at_ms: int
     device_name: str
     contact_count: int
+    may_be_gone: bool = False
+
+    def holds(self, content: Backup) -> bool:
+        """Whether a server that holds this has all of `content`: what a person would miss, and every sealing in it.
+
+        After an accepted rollback the contents may be equal and the server's vector still lower. Other devices would
+        then take it for an older backup for ever, unless somebody seals it anew.
+        """
+        return self.content_sha256 == content_sha256(content) and covers(self.vector, content.vector)
+
+
+def covers(vector: Mapping[bytes, int], other: Mapping[bytes, int]) -> bool:
+    """Whether `vector` is at or above `other` in every component."""
+    return all(vector.get(device_id, 0) >= seq for device_id, seq in other.items())
 
 
 def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format: int) -> tuple[Reason, ...]:
@@ -60,7 +75,7 @@ def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format:
         sealed_format: the digit of the sealed format.
     """
     reasons, vector = [], fetched.vector
-    if any(vector.get(device_id, 0) < seq for device_id, seq in known.vector.items()):
+    if not covers(vector, known.vector):
         reasons.append(Reason.OLDER_WRITERS)
     if vector == known.vector and sha256 != known.sha256:
         reasons.append(Reason.SAME_WRITERS_OTHER_BYTES)
@@ -73,24 +88,29 @@ def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format:
 
 def require_latest(
     known: Remembered | None, fetched: Backup, sha256: bytes, sealed_format: int, *, accepted: bool = False
-) -> None:
+) -> bool:
     """Stop at a suspicion, unless the person accepted it. Without anything remembered there is nothing to suspect.
+
+    Gives whether there was nothing to accept.
 
     Raises:
         RollbackSuspected: with all reasons.
     """
-    reasons = () if known is None or accepted else suspicions(known, fetched, sha256, sealed_format)
-    if reasons:
+    reasons = () if known is None else suspicions(known, fetched, sha256, sealed_format)
+    if reasons and not accepted:
         raise RollbackSuspected(reasons)
+    return not reasons
 
 
 def require_never_seen(known: Remembered | None, *, accepted: bool = False) -> None:
     """Stop when a backup that this device knows of is gone: answering 404 is the oldest rollback of all.
 
+    Not where this device itself asked for the deletion.
+
     Raises:
         RollbackSuspected: `gone`.
     """
-    if known is not None and not accepted:
+    if known is not None and not known.may_be_gone and not accepted:
         raise RollbackSuspected((Reason.GONE,))
 
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from obscura_backup_client.errors import PayloadError, StateDamaged, StateNewer
+from obscura_backup_client.errors import PayloadError
 from obscura_backup_client.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup
+from obscura_backup_client.names import nearest_device_name
 from obscura_backup_client.payload import decode, encode
 from obscura_backup_client.rollback import Remembered
+from obscura_backup_client.state_errors import StateDamaged, StateNewer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +85,8 @@ def decode_state(encoded: bytes, path: Path) -> State:
     try:
         return State(
             device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
-            device_name=str(document["device_name"]),
+            # A name that can never be sealed must not strand a state that has one.
+            device_name=nearest_device_name(str(document["device_name"])),
             seq=_count(document["seq"]),
             content=decode(base64.b64decode(document["content"], validate=True)),
             remembered=dict(_remembered_from_json(each) for each in document["remembered"]),
@@ -106,6 +109,7 @@ def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
         "sealed_at_ms": known.sealed_at_ms,
         "device_name": known.device_name,
         "contact_count": known.contact_count,
+        "may_be_gone": known.may_be_gone,
     }
 
 
@@ -120,6 +124,8 @@ def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered
         sealed_at_ms=_count(document["sealed_at_ms"]),
         device_name=str(document["device_name"]),
         contact_count=_count(document["contact_count"]),
+        # Files of earlier versions do not have it.
+        may_be_gone=document.get("may_be_gone", False) is True,
     )
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.errors import StateBusy, StateMissing, StateUnusable
 from obscura_backup_client.state import State, decode_state, encode_state
+from obscura_backup_client.state_errors import StateBusy, StateMissing, StateUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,17 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obscura_backup_client import editing
-from obscura_backup_client.errors import NotConfirmed, PushContended, StateExists
-from obscura_backup_client.exchange import Exchange, Remote, is_same
+from obscura_backup_client.errors import NotConfirmed, PushContended
+from obscura_backup_client.exchange import Exchange, Remote
 from obscura_backup_client.merge import contacts_ahead, merge, replaces_identity
 from obscura_backup_client.model import DEVICE_ID_BYTES, KEY_BYTES, Backup, Contact, Identity
+from obscura_backup_client.names import require_device_name
 from obscura_backup_client.parameters import refuse
-from obscura_backup_client.results import Found, ImportResult, PushResult, RemoteState, RestoreResult, Status, Step
-from obscura_backup_client.rollback import content_sha256
+from obscura_backup_client.results import (
+    Doomed,
+    Found,
+    ImportResult,
+    PushResult,
+    RestoreResult,
+    Status,
+    Step,
+)
 from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
+from obscura_backup_client.standing import standing
 from obscura_backup_client.state import Account, State
 from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.transport_errors import NotFound, TokenUnusable, VersionMismatch
+from obscura_backup_client.state_errors import StateExists
+from obscura_backup_client.transport_errors import BackupLost, NotFound, TokenUnusable, VersionMismatch
 from obscura_backup_client.unlocking import Secret, Unlocker
 
 if TYPE_CHECKING:
@@ -98,10 +108,12 @@ class BackupClient:
         """Make a new identity on this device.
 
         Raises:
+            NameRefused: the device cannot be called so; nothing was written.
             StateExists: there is one already; it is not touched.
         """
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
 
+        require_device_name(device_name)
         with self.directory.locked() as held:
             if held.state is not None:
                 raise StateExists(self.directory.path)
@@ -166,7 +178,7 @@ class BackupClient:
         Raises:
             WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters: the server's backup cannot be opened.
             RollbackSuspected, IdentityConflict, IdentityReplaced: the person has to decide; nothing was merged.
-            PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
+            TooManyContacts, PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
             PushContended, OutcomeUnknown, Unavailable and the other transport errors: pushing again is safe.
         """
         exchange = self._exchange()
@@ -190,7 +202,8 @@ class BackupClient:
         secret: Secret,
         *,
         confirm: Callable[[Found], bool],
-        device_name: str = "",
+        device_name: str | None = None,
+        new_device_name: str = "",
         accept_rollback: bool = False,
         confirm_memory: Confirm = refuse,
     ) -> RestoreResult:
@@ -200,30 +213,57 @@ class BackupClient:
             secret: as for `push`.
             confirm: shown what was found; nothing changes unless it says yes. A new device remembers nothing that an
                 older backup could be told by, so that the person's eye is the check.
-            device_name: of a new device.
+            device_name: what this device is called from now on, new or not.
+            new_device_name: what a new device is called where `device_name` is None; another one keeps its name.
             accept_rollback: as for `push`.
             confirm_memory: as for `push`.
 
         Raises:
-            NotFound: there is no backup. NotConfirmed: `confirm` said no.
+            NameRefused: the device cannot be called so. NotFound: there is no backup. NotConfirmed: `confirm` said no.
+            BackupLost: the server lost it, which no accepting brings back.
             All else that `push` raises before it sends anything; `IdentityReplaced` is what `confirm` decides here.
         """
+        require_device_name(new_device_name if device_name is None else device_name)
         exchange = self._exchange()
         with self.directory.locked() as held:
             unlocker = self._unlocker(exchange, secret, confirm_memory)
             remote = exchange.fetch(held.state, unlocker, accept_rollback=accept_rollback)
-            if remote is None or remote.content is None:
+            if remote is None:
                 raise NotFound
+            if remote.content is None:
+                raise BackupLost(remote.version)
             new_device = held.state is None
-            state = held.state or State(self.random(DEVICE_ID_BYTES), device_name, 0, remote.content)
+            state = held.state or State(self.random(DEVICE_ID_BYTES), new_device_name, 0, remote.content)
+            if device_name is not None:
+                state = replace(state, device_name=device_name)
             merged = merge(state.content, remote.content)
             found = self._found(remote, remote.content, held.state)
             if not confirm(found):
                 raise NotConfirmed
             state = exchange.renewed_if_copied(replace(state, content=merged), remote.content)
-            held.write(exchange.remembering(state, remote.content, remote.blob, remote.version))
-            pending = content_sha256(merged) != content_sha256(remote.content)
+            # An accepted rollback is remembered at once: nothing follows here that could heal it. What was seen before
+            # stays in the content's own vector, so that the next push uploads above it.
+            state = held.write(exchange.remembering(state, remote.content, remote.blob, remote.version))
+            pending = not state.remembered[exchange.account].holds(merged)
             return RestoreResult(found, len(merged.live_contacts), new_device, pending)
+
+    def delete(self, *, confirm: Callable[[Doomed], bool]) -> Doomed:
+        """Delete the backup from the server. What is on this device stays, and so does what this device remembers.
+
+        Needs no password and opens nothing, so that it is also the way out where the server's copy is damaged or holds
+        another identity: a push afterwards uploads what this device has, under a new password.
+
+        Args:
+            confirm: shown what is about to be deleted; nothing is unless it says yes.
+
+        Raises:
+            NotFound: there is no backup. NotConfirmed: `confirm` said no.
+            VersionMismatch: another device replaced it meanwhile; nothing was deleted.
+            OutcomeUnknown, Unavailable and the other transport errors: deleting again is safe.
+        """
+        exchange = self._exchange()
+        with self.directory.locked() as held:
+            return exchange.delete(held, confirm)
 
     def status(self) -> Status:
         """This device beside the server, by a HEAD request and without a password.
@@ -231,30 +271,7 @@ class BackupClient:
         Raises:
             StateMissing: there is no identity yet. Transport errors: the server cannot be asked.
         """
-        state = self.directory.read()
-        content = state.content
-        local = Status(
-            path=self.directory.path,
-            device_id=state.device_id,
-            device_name=state.device_name,
-            identity_public_key=content.identity.public_key,
-            identity_epoch=content.identity.epoch,
-            contact_count=len(content.live_contacts),
-            removed_count=len(content.contacts) - len(content.live_contacts),
-        )
-        if self.account is None or self.transport is None:
-            return local
-        known = state.remembered.get(self.account)
-        pending = known is None or known.content_sha256 != content_sha256(content)
-        local = replace(local, account=self.account, known=known, pending=pending)
-        try:
-            remote = self.transport.head()
-        except NotFound:
-            return replace(local, remote_state=RemoteState.NONE if known is None else RemoteState.GONE)
-        if known is None:
-            return replace(local, remote=remote, remote_state=RemoteState.NEVER_SEEN)
-        same = is_same(known, remote)
-        return replace(local, remote=remote, remote_state=RemoteState.SAME if same else RemoteState.CHANGED)
+        return standing(self.directory.path, self.directory.read(), self.account, self.transport)
 
     def _exchange(self) -> Exchange:
         if self.transport is None or self.account is None:

@@ -12,15 +12,16 @@ from uuid import UUID
 import pytest
 from click.testing import CliRunner, Result
 
-from client_testing.contents import ALICE, BOB, NOW_MS
+from client_testing.contents import ALICE, BOB, NOW_MS, contact
 from client_testing.server_in_memory import ServerInMemory
-from obscura_backup_client import errors, transport_errors
+from obscura_backup_client import errors, state_errors, transport_errors
 from obscura_backup_client.cli.app import COMMANDS, app
 from obscura_backup_client.cli.exits import Exit, NoTerminal, exit_code
 from obscura_backup_client.cli.world import World
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.parameters import KdfParameters
-from obscura_backup_client.sealed import Header
+from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.sealed import Header, open_sealed, seal
 from obscura_backup_client.state import Account
 from obscura_backup_client.state_directory import StateDirectory
 from obscura_backup_client.sync import BackupClient
@@ -173,6 +174,11 @@ def test_new_needs_only_a_state_directory(terminal: Terminal) -> None:
     assert (terminal.home / "x" / "state.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_new_refuses_a_device_name_that_could_never_be_pushed(terminal: Terminal) -> None:
+    assert terminal.run("new", "--device-name", "x" * 300).exit_code == Exit.REFUSED_INPUT
+    assert not (terminal.home / "phone").exists()
+
+
 def test_new_never_overwrites(terminal: Terminal) -> None:
     terminal.ok("new")
     before = (terminal.home / "phone" / "state.json").read_bytes()
@@ -199,14 +205,33 @@ def test_contacts_are_added_listed_and_removed(terminal: Terminal) -> None:
 
 def test_a_contact_who_names_themself_with_escape_codes_is_shown_without(terminal: Terminal) -> None:
     terminal.ok("new")
-    terminal.ok("contact", "add", str(ALICE), "\x1b[2Jalice")
-    assert "\x1b" not in terminal.ok("contact", "list")
+    with StateDirectory(terminal.home / "phone").locked() as held:
+        state = held.require()
+        # As another client may have backed it up.
+        named = contact(username="\x1b[2Jalice\x9b2J\n\u202eecila")
+        held.write(replace(state, content=replace(state.content, contacts=(named,))))
+    shown = terminal.ok("contact", "list") + terminal.ok("contact", "list", "--json")
+    assert [each for each in shown if each in "\x1b\x9b\u202e"] == []
+    assert terminal.facts("contact", "list")["contacts"][0]["username"] == named.username
 
 
 @pytest.mark.parametrize("user_id", ["alice", "{00112233-4455-6677-8899-aabbccddeeff}", "00112233"])
 def test_a_contact_needs_a_uuid(terminal: Terminal, user_id: str) -> None:
     terminal.ok("new")
     assert terminal.run("contact", "add", user_id, "alice").exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize("key", ["4b" * 31 + "4", "é", "4b", "S0tL"])
+def test_a_key_that_may_have_been_cut_off_is_not_stored(terminal: Terminal, key: str) -> None:
+    terminal.ok("new")
+    assert terminal.run("contact", "add", str(BOB), "bob", "--identity-key", key).exit_code == Exit.USAGE
+    assert terminal.facts("contact", "list") == {"contacts": []}
+
+
+def test_a_name_with_control_characters_is_refused_and_not_echoed(terminal: Terminal) -> None:
+    terminal.ok("new")
+    result = terminal.run("contact", "add", str(BOB), "\x1b[2Jbob")
+    assert (result.exit_code, "\x1b" in result.output) == (Exit.REFUSED_INPUT, False)
 
 
 def test_removing_nobody_says_so(terminal: Terminal) -> None:
@@ -288,6 +313,24 @@ def test_a_restore_shows_what_it_found_and_asks(pushed: Terminal, password_file:
     assert not (pushed.home / "laptop" / "state.json").exists()
 
 
+def test_a_restore_renames_the_device_only_when_asked(pushed: Terminal, password_file: str) -> None:
+    pushed.ok("restore", "--password-file", password_file, "--yes")
+    assert pushed.facts("status")["device_name"] == "phone"
+    pushed.ok("restore", "--password-file", password_file, "--yes", "--device-name", "old phone")
+    assert pushed.facts("status")["device_name"] == "old phone"
+
+
+def test_names_from_a_backup_do_not_move_the_cursor(pushed: Terminal, password_file: str) -> None:
+    opened = open_sealed(pushed.server.slot.blob or b"", PASSWORD, USER)
+    named = replace(decode(opened.payload), device_name="\x1b[2J\r\n")
+    pushed.server.slot = replace(pushed.server.slot, blob=seal(encode(named), opened.key, USER))
+    laptop = ["--state", str(pushed.home / "laptop")]
+    restored = pushed.run("restore", *laptop, "--password-file", password_file, "--yes")
+    shown = restored.output + pushed.ok("status", *laptop)
+    assert restored.exit_code == 0
+    assert [each for each in shown if each in "\x1b\r"] == []
+
+
 def test_an_edit_from_a_second_device_is_merged_by_the_firsts_push(pushed: Terminal, password_file: str) -> None:
     laptop = ["--state", str(pushed.home / "laptop")]
     pushed.ok("restore", *laptop, "--password-file", password_file, "--yes")
@@ -356,7 +399,44 @@ def test_the_status_needs_neither_password_nor_token(pushed: Terminal) -> None:
     assert "phone" in pushed.ok("status")
 
 
-@pytest.mark.parametrize("command", ["push", "restore"])
+def test_a_deletion_shows_what_is_there_and_asks(pushed: Terminal) -> None:
+    pushed.person.says_yes = False
+    result = pushed.run("delete")
+    assert result.exit_code == Exit.DECIDE
+    assert "version 1" in result.stderr
+    assert "stay on this device" in result.stderr
+    assert pushed.server.slot.blob is not None
+
+
+def test_a_deletion_leaves_this_device_as_it_is(pushed: Terminal) -> None:
+    assert pushed.facts("delete", "--yes") == {"deleted": True, "version": 1}
+    assert pushed.person.prompts == []
+    assert pushed.server.slot.blob is None
+    assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["alice"]
+
+
+def test_after_a_deletion_a_push_sets_a_password_anew(pushed: Terminal) -> None:
+    pushed.ok("delete", "--yes")
+    pushed.person.passwords = [PASSWORD, PASSWORD]
+    assert pushed.facts("push", "--profile", "low-memory")["uploaded"]
+
+
+def test_deleting_without_an_identity_here_warns(pushed: Terminal) -> None:
+    result = pushed.run("delete", "--state", str(pushed.home / "empty"), "--yes")
+    assert (result.exit_code, "NO IDENTITY" in result.stderr) == (0, True)
+
+
+def test_deleting_nothing_says_so(terminal: Terminal) -> None:
+    assert terminal.run("delete", "--yes").exit_code == Exit.NOTHING_THERE
+
+
+def test_a_lost_backup_is_called_lost_by_a_restore_that_accepts_it(pushed: Terminal) -> None:
+    pushed.server.lost = True
+    result = pushed.run("restore", "--accept-rollback", "--yes")
+    assert (result.exit_code, "[backup-lost]" in result.stderr) == (Exit.DECIDE, True)
+
+
+@pytest.mark.parametrize("command", ["push", "restore", "delete"])
 def test_without_a_token_there_is_nothing_to_talk_about(terminal: Terminal, command: str) -> None:
     terminal.ok("new")
     assert terminal.run(command, OBSCURA_TOKEN=None).exit_code == Exit.TOKEN
@@ -428,9 +508,8 @@ def all_errors(root: type[ClientError]) -> list[type[ClientError]]:
 
 
 def test_every_error_has_an_exit_code_and_a_code_of_its_own() -> None:
-    public = [
-        each for each in all_errors(ClientError) if each.__module__ in (errors.__name__, transport_errors.__name__)
-    ]
+    modules = {errors.__name__, state_errors.__name__, transport_errors.__name__}
+    public = [each for each in all_errors(ClientError) if each.__module__ in modules]
     codes = [each.code for each in public]
     assert len(codes) == len(set(codes))
     unmapped = [each.__name__ for each in public if exit_code(each.__new__(each)) is Exit.UNEXPECTED]

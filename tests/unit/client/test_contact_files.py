@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import codecs
 import json
 from uuid import UUID
@@ -70,7 +71,8 @@ def test_a_quoted_csv_cell_may_hold_the_delimiter_and_quotes() -> None:
 
 
 def test_a_key_in_url_safe_base64_is_the_same_key() -> None:
-    assert only(f"{ALICE},alice,-_8").identity_key == b"\xfb\xff"
+    key = b"\xfb\xff" * 16
+    assert only(f"{ALICE},alice,{base64.urlsafe_b64encode(key).decode()}").identity_key == key
 
 
 @pytest.mark.parametrize(
@@ -287,6 +289,11 @@ def test_more_contacts_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatc
     lines = [f"{number:032x},n" for number in range(4)]
     assert len(read_contacts("\n".join([*lines[:3], lines[0]]).encode())) == 3
     assert str(refusal("\n".join(lines))).startswith("Line 4: the file has more than 3 contacts")
+
+
+@pytest.mark.parametrize("key", [KEY.hex()[:-1], KEY.hex()[:20], KEY_BASE64[:-2] + "9="])
+def test_an_identity_key_that_may_have_been_cut_off_is_refused(key: str) -> None:
+    assert "the identity key" in str(refusal(f"{ALICE},alice,{key}"))
 
 
 def test_an_identity_key_of_unlikely_length_is_refused() -> None:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_testing.contents import ALICE, BOB, IDENTITY, LAPTOP, NOW_MS, PHONE, backup, backups, contact, tombstone
-from obscura_backup_client.errors import PayloadError
+from obscura_backup_client import model
+from obscura_backup_client.errors import PayloadError, TooManyContacts
 from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
 from obscura_backup_client.model import MAX_CONTACTS, MAX_INTEGER, Backup, Profile, Writer
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.payload import decode, encode, require_writable
 
 UNKNOWN_GROUP = bytes([15 << 3 | 3, 1 << 3, 7, 15 << 3 | 4])
 
@@ -117,11 +118,25 @@ def test_what_breaks_a_rule_is_refused(payload: bytes) -> None:
         decode(payload)
 
 
-def test_the_limit_on_contacts_counts_the_removed_ones() -> None:
-    most = [tombstone(UUID(int=number)) for number in range(1, MAX_CONTACTS + 1)]
-    assert len(decode(encode(backup(*most))).contacts) == MAX_CONTACTS
+def test_more_contacts_are_read_than_may_be_written() -> None:
+    many = backup(*(contact(UUID(int=number), "x", identity_key=b"") for number in range(MAX_CONTACTS + 1)))
+    assert decode(encode(many)) == many
+    with pytest.raises(TooManyContacts):
+        require_writable(many)
+
+
+def test_removed_contacts_do_not_count_among_those_that_may_be_written() -> None:
+    most = [contact(UUID(int=number)) for number in range(1, MAX_CONTACTS + 1)]
+    require_writable(backup(tombstone(UUID(int=0)), *most))
+
+
+def test_reading_has_a_limit_that_counts_the_removed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert model.MAX_ENTRIES == 200_000
+    monkeypatch.setattr(model, "MAX_ENTRIES", 3)
+    entries = [tombstone(UUID(int=number)) for number in range(4)]
+    assert len(decode(encode(backup(*entries[:3]))).contacts) == 3
     with pytest.raises(PayloadError):
-        encode(backup(tombstone(UUID(int=0)), *most))
+        encode(backup(*entries))
 
 
 def test_nothing_is_encoded_that_could_not_be_read_back() -> None:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 
 from client_testing.contents import ALICE, IDENTITY, NOW_MS, PHONE, backup, backups, contact
-from obscura_backup_client.errors import StateBusy, StateDamaged, StateMissing, StateNewer, StateUnusable
 from obscura_backup_client.model import Backup, Writer
 from obscura_backup_client.rollback import remember
 from obscura_backup_client.state import Account, State, decode_state, encode_state
 from obscura_backup_client.state_directory import StateDirectory
+from obscura_backup_client.state_errors import StateBusy, StateDamaged, StateMissing, StateNewer, StateUnusable
 
 CONTENT = backup(contact(), writers=(Writer(PHONE, 4),), key_epoch=2, sealed_at_ms=NOW_MS, device_name="phone")
 STATE = State(

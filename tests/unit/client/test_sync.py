@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import hashlib
-import itertools
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
 import obscura_backup_client
 from client_testing.contents import ALICE, BOB, NOW_MS
-from client_testing.server_in_memory import ServerInMemory
+from client_testing.devices import KEY, LOW_MEMORY, USER, Device, names, yes
+from obscura_backup_client import model
 from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import (
     DifferentKey,
@@ -22,9 +20,7 @@ from obscura_backup_client.errors import (
     PasswordTooShort,
     PayloadTooLarge,
     PushContended,
-    RollbackSuspected,
-    StateExists,
-    StateMissing,
+    TooManyContacts,
     WrongPassword,
 )
 from obscura_backup_client.merge import merge
@@ -32,79 +28,17 @@ from obscura_backup_client.parameters import PROFILES, KdfParameters
 from obscura_backup_client.payload import decode
 from obscura_backup_client.results import Found, RemoteState, Step
 from obscura_backup_client.sealed import SealingKey, open_sealed, read_header, seal_plaintext
-from obscura_backup_client.state import Account
-from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.sync import BackupClient
-from obscura_backup_client.transport_errors import BackupLost, NotFound, OutcomeUnknown, TokenUnusable
+from obscura_backup_client.state_errors import StateExists, StateMissing
+from obscura_backup_client.transport_errors import NotFound, OutcomeUnknown, TokenUnusable
 from obscura_backup_client.unlocking import Purpose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-USER = UUID("99999999-8888-4777-8666-555555555555")
-ACCOUNT = Account("https://backup.example", USER)
+    from client_testing.server_in_memory import ServerInMemory
+    from obscura_backup_client.sync import BackupClient
+
 PASSWORD = "correct horse battery"
-LOW_MEMORY = PROFILES["low-memory"]
-# What a password would come to: most facts here do not depend on how a key was derived, and deriving takes long.
-KEY = SealingKey(LOW_MEMORY, b"s" * 16, b"r" * 32)
-
-Device = Callable[..., BackupClient]
-
-
-def counting_random() -> Callable[[int], bytes]:
-    """Bytes that never repeat, so that every device and every nonce differs, as in life."""
-    numbers = itertools.count(1)
-    return lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count)
-
-
-@pytest.fixture
-def server() -> ServerInMemory:
-    return ServerInMemory()
-
-
-@pytest.fixture
-def device(tmp_path: Path, server: ServerInMemory) -> Device:
-    """Make a device by name; the clock ticks by a second at each look, and nobody really sleeps."""
-    random, clock = counting_random(), itertools.count(NOW_MS, 1000)
-
-    def make(name: str, **others: Any) -> BackupClient:
-        defaults: dict[str, Any] = {
-            "transport": server,
-            "account": ACCOUNT,
-            "random": random,
-            "now_ms": lambda: next(clock),
-            "sleep": lambda _: None,
-            "jitter": lambda: 0.5,
-        }
-        return BackupClient(StateDirectory(tmp_path / name), **{**defaults, **others})
-
-    return make
-
-
-@pytest.fixture
-def phone(device: Device) -> BackupClient:
-    """A device with an identity and Alice."""
-    client = device("phone")
-    client.create("phone")
-    client.put_contacts([NewContact(ALICE, "alice")])
-    return client
-
-
-@pytest.fixture
-def laptop(phone: BackupClient, device: Device) -> BackupClient:
-    """A second device, restored from what the phone pushed."""
-    phone.push(KEY)
-    client = device("laptop")
-    client.restore(KEY, confirm=yes, device_name="laptop")
-    return client
-
-
-def yes(_found: Found) -> bool:
-    return True
-
-
-def names(client: BackupClient) -> set[str]:
-    return {contact.username for contact in client.contacts()}
 
 
 # --- the first push and the first restore ---
@@ -372,86 +306,6 @@ def test_a_copied_state_becomes_another_writer(
     assert len(decode(open_sealed(server.slot.blob or b"", KEY, USER).payload).vector) == 2
 
 
-# --- alarms ---
-
-
-def test_an_older_backup_is_an_alarm_and_changes_nothing(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    old = server.slot
-    phone.put_contacts([NewContact(BOB, "bob")])
-    phone.push(KEY)
-    server.slot = replace(old, version=3)
-    before = phone.directory.read()
-    with pytest.raises(RollbackSuspected) as alarm:
-        phone.push(KEY)
-    assert alarm.value.reasons == ("older-writers",)
-    assert phone.directory.read() == before
-
-
-def test_an_accepted_rollback_is_healed_by_the_push(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
-) -> None:
-    old = server.slot
-    phone.put_contacts([NewContact(BOB, "bob")])
-    phone.push(KEY)
-    server.slot = replace(old, version=3)
-    assert phone.push(KEY, accept_rollback=True).uploaded
-    laptop.push(KEY)
-    assert names(laptop) == {"alice", "bob"}
-
-
-def test_what_was_fetched_counts_as_seen_even_if_the_push_fails(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
-) -> None:
-    old = server.slot
-    laptop.put_contacts([NewContact(BOB, "bob")])
-    laptop.push(KEY)
-    phone.put_contacts([NewContact(UUID(int=7), "carol")])
-
-    def never_arrives() -> None:
-        server.slot = old
-        raise OutcomeUnknown("the connection broke")
-
-    server.meanwhile.append(never_arrives)
-    with pytest.raises(OutcomeUnknown):
-        phone.push(KEY)
-    with pytest.raises(RollbackSuspected):
-        phone.push(KEY)
-
-
-def test_a_backup_that_is_gone_is_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    server.delete(1)
-    with pytest.raises(RollbackSuspected) as alarm:
-        phone.push(KEY)
-    assert alarm.value.reasons == ("gone",)
-
-
-def test_an_accepted_absence_is_filled_again(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    server.delete(1)
-    assert phone.push(KEY, accept_rollback=True).version == 3
-
-
-def test_a_lost_backup_is_not_pushed_over_unasked(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    server.lost = True
-    with pytest.raises(BackupLost):
-        phone.push(KEY)
-    assert phone.push(KEY, accept_rollback=True).version == 2
-
-
-def test_a_restore_of_an_older_backup_is_an_alarm_too(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
-) -> None:
-    old = server.slot
-    laptop.put_contacts([NewContact(BOB, "bob")])
-    laptop.push(KEY)
-    server.slot = old
-    with pytest.raises(RollbackSuspected):
-        laptop.restore(KEY, confirm=yes)
-
-
 # --- identities ---
 
 
@@ -486,7 +340,64 @@ def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> No
     assert phone.push(KEY).ahead == (BOB,)
 
 
+# --- too many contacts ---
+
+
+@pytest.fixture
+def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_CONTACTS", 2)
+
+
+@pytest.fixture
+def overfull(two_at_most: None, phone: BackupClient, laptop: BackupClient) -> BackupClient:
+    """The phone, within the limit as the laptop is, and beyond it once it has merged."""
+    laptop.put_contacts([NewContact(UUID(int=7), "carol")])
+    laptop.push(KEY)
+    phone.put_contacts([NewContact(BOB, "bob")])
+    with pytest.raises(TooManyContacts):
+        phone.push(KEY)
+    return phone
+
+
+def test_contacts_beyond_the_limit_are_not_added(two_at_most: None, phone: BackupClient) -> None:
+    with pytest.raises(TooManyContacts) as refused:
+        phone.put_contacts([NewContact(BOB, "bob"), NewContact(UUID(int=7), "carol")])
+    assert (refused.value.count, refused.value.max_count) == (3, 2)
+    assert names(phone) == {"alice"}
+
+
+def test_devices_that_are_beyond_the_limit_together_lose_nobody(overfull: BackupClient) -> None:
+    assert names(overfull) == {"alice", "bob", "carol"}
+
+
+def test_beyond_the_limit_contacts_are_still_renamed_and_removed_and_then_pushed(
+    overfull: BackupClient, laptop: BackupClient
+) -> None:
+    overfull.put_contacts([NewContact(ALICE, "alicia")])
+    overfull.remove_contact(UUID(int=7))
+    assert overfull.push(KEY).uploaded
+    laptop.push(KEY)
+    assert names(laptop) == {"alicia", "bob"}
+
+
+def test_a_restore_takes_in_more_than_may_be_pushed(
+    two_at_most: None, phone: BackupClient, laptop: BackupClient
+) -> None:
+    phone.put_contacts([NewContact(UUID(int=7), "carol")])
+    phone.push(KEY)
+    laptop.put_contacts([NewContact(BOB, "bob")])
+    laptop.restore(KEY, confirm=yes)
+    assert names(laptop) == {"alice", "bob", "carol"}
+
+
 # --- contacts, status and the rest ---
+
+
+def test_a_clock_from_before_1970_is_no_reason_not_to_push(phone: BackupClient, server: ServerInMemory) -> None:
+    old = replace(phone, now_ms=lambda: -5_000)
+    old.put_contacts([NewContact(BOB, "bob")])
+    assert old.push(KEY).uploaded
+    assert decode(open_sealed(server.slot.blob or b"", KEY, USER).payload).sealed_at_ms == 0
 
 
 def test_content_that_the_server_would_not_take_is_not_even_sealed(phone: BackupClient, server: ServerInMemory) -> None:

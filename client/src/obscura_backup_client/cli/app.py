@@ -19,6 +19,7 @@ COMMANDS = {
     "push": "obscura_backup_client.cli.push:push",
     "restore": "obscura_backup_client.cli.restore:restore",
     "status": "obscura_backup_client.cli.status:status",
+    "delete": "obscura_backup_client.cli.delete:delete",
 }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options, read_file
+from obscura_backup_client.cli.wording import printable
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,12 +32,12 @@ def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 def _identity_key(_context: click.Context, _parameter: click.Parameter, value: str) -> bytes:
     """A public key's bytes, from hex or either kind of Base64, as people copy them."""
-    with contextlib.suppress(ValueError):
-        return bytes.fromhex(value)
+    from obscura_backup_client.contact_keys import MalformedKeyError, parse_identity_key  # noqa: PLC0415
+
     try:
-        return base64.b64decode(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4), validate=True)
-    except binascii.Error:
-        raise click.BadParameter("it is neither hex nor Base64.") from None
+        return parse_identity_key(value)
+    except MalformedKeyError as malformed:
+        raise click.BadParameter(f"{malformed}.") from None
 
 
 @click.group()
@@ -66,7 +65,7 @@ def add(context: click.Context, user_id: UUID, username: str, identity_key: byte
         "added": bool(result.added),
         "changed": bool(result.changed),
     }
-    run.result(facts, f"{word} {username} ({user_id}).")
+    run.result(facts, f"{word} {printable(username)} ({user_id}).")
 
 
 @contact.command()
@@ -87,7 +86,7 @@ def list_(context: click.Context) -> None:
     """List the contacts, by name."""
     run = Run.of(context)
     contacts = sorted(run.local().contacts(), key=lambda each: (each.username.casefold(), each.user_id.bytes))
-    text = "\n".join(f"{each.user_id}  {_printable(each.username)}" for each in contacts)
+    text = "\n".join(f"{each.user_id}  {printable(each.username)}" for each in contacts)
     if contacts or run.settings.as_json:
         run.result({"contacts": [_facts(each) for each in contacts]}, text)
     else:
@@ -118,8 +117,3 @@ def _facts(each: Contact) -> dict[str, Any]:
         "identity_key": base64.b64encode(each.identity_key).decode("ascii"),
         "edited_at_ms": each.stamp_ms,
     }
-
-
-def _printable(name: str) -> str:
-    """The name without what would move a terminal's cursor: a contact chooses their name, and may choose badly."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)

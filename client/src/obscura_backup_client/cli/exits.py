@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from obscura_backup_client import errors, transport_errors
+from obscura_backup_client import errors, state_errors, transport_errors
 from obscura_backup_client.errors import ClientError
 
 
@@ -59,7 +59,7 @@ class NobodyToAsk(ClientError):
     code = "nobody-to-ask"
 
     def __init__(self) -> None:
-        super().__init__("There is no terminal to ask on. If that is the right backup, say so with --yes.")
+        super().__init__("There is no terminal to ask on. If the answer is yes, say so with --yes.")
 
 
 class PasswordsDiffer(ClientError):
@@ -97,9 +97,11 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (errors.IdentityReplaced, Exit.DECIDE),
     (errors.NotConfirmed, Exit.DECIDE),
     (errors.PushContended, Exit.CONTENDED),
-    (errors.StateError, Exit.STATE),
+    (state_errors.StateError, Exit.STATE),
     (errors.UnknownContact, Exit.NOTHING_THERE),
     (errors.ContactFileError, Exit.REFUSED_INPUT),
+    (errors.NameRefused, Exit.REFUSED_INPUT),
+    (errors.TooManyContacts, Exit.REFUSED_INPUT),
     (errors.PayloadError, Exit.REFUSED_INPUT),
     (errors.PayloadTooLarge, Exit.REFUSED_INPUT),
     (NoTerminal, Exit.PASSWORD),

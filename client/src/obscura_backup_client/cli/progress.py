@@ -14,6 +14,7 @@ TEXTS = {
     Step.FETCHING: "Asking the server",
     Step.DERIVING: "Deriving the key (slow on purpose: it is as slow for who guesses)",
     Step.SENDING: "Sending the backup",
+    Step.DELETING: "Deleting the backup",
 }
 DIRECTIONS = {"down": "Receiving", "up": "Sending"}
 
@@ -31,6 +32,9 @@ class ProgressLine:
 
     def on_bytes(self, direction: str, done: int, total: int | None) -> None:
         """Say how far it is."""
+        if not done and not total:
+            # "0 of 0 KiB" tells nobody anything.
+            return
         of = "" if total is None else f" of {total // 1024}"
         self._say(f"{DIRECTIONS[direction]}: {done // 1024}{of} KiB")
 

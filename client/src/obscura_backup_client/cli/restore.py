@@ -9,14 +9,18 @@ import click
 
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
-from obscura_backup_client.cli.wording import contacts_text, moment
+from obscura_backup_client.cli.wording import contacts_text, moment, printable
 
 if TYPE_CHECKING:
     from obscura_backup_client.results import Found
 
 
 @click.command()
-@click.option("--device-name", metavar="TEXT", help="Of this device, if it is a new one; its host name otherwise.")
+@click.option(
+    "--device-name",
+    metavar="TEXT",
+    help="What this device is called from now on; a new one is called by its host name otherwise.",
+)
 @click.option(
     "--accept-rollback", is_flag=True, help="Go on although the server's backup is older than expected; you know why."
 )
@@ -28,11 +32,14 @@ def restore(context: click.Context, device_name: str | None, *, accept_rollback:
     Shows when and where the backup was made and asks before anything changes. What is on this device already is kept
     and merged.
     """
+    from obscura_backup_client.names import nearest_device_name  # noqa: PLC0415
+
     run = Run.of(context)
     result = run.connected().restore(
         run.secret,
         confirm=lambda found: _confirmed(run, found),
-        device_name=platform.node() if device_name is None else device_name,
+        device_name=device_name,
+        new_device_name=nearest_device_name(platform.node()),
         accept_rollback=accept_rollback,
         confirm_memory=run.confirm_memory,
     )
@@ -50,7 +57,7 @@ def restore(context: click.Context, device_name: str | None, *, accept_rollback:
 
 def _confirmed(run: Run, found: Found) -> bool:
     run.note(f"Found version {found.version} ({found.size_bytes} bytes), sealed {moment(found.sealed_at_ms)}")
-    run.note(f"  on         {found.device_name or 'a device without a name'}")
+    run.note(f"  on         {printable(found.device_name) or 'a device without a name'}")
     run.note(f"  contacts   {found.contact_count}")
     run.note(f"  identity   {found.identity_public_key.hex()}")
     run.note(f"  sealed by  {found.parameters}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from obscura_backup_client.cli.exits import NobodyToAsk
 from obscura_backup_client.cli.passwords import password
 from obscura_backup_client.cli.progress import ProgressLine
 from obscura_backup_client.cli.settings import Settings
+from obscura_backup_client.cli.wording import printable_lines
 from obscura_backup_client.cli.world import World
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.unlocking import Purpose
 
 _META = "obscura_backup_client.run"
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,20 @@ class Run:
     def result(self, facts: dict[str, Any], text: str) -> None:
         """Write the result to stdout: the facts as JSON where that is wanted, else the text."""
         self.progress.clear()
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False) if self.settings.as_json else text)
+        if self.settings.as_json:
+            # Programs read JSON, and people pipe it to a terminal: escaped, what would move its cursor is still there.
+            click.echo(
+                _UNSAFE_IN_JSON.sub(
+                    lambda found: f"\\u{ord(found[0]):04x}", json.dumps(facts, indent=2, ensure_ascii=False)
+                )
+            )
+        else:
+            click.echo(printable_lines(text))
 
     def note(self, text: str) -> None:
         """Tell a person something that is not the result."""
         self.progress.clear()
-        click.echo(text, err=True)
+        click.echo(printable_lines(text), err=True)
 
     def tell_ahead(self, ahead: tuple[UUID, ...]) -> None:
         """Warn of entries that a wrong clock stamped: until that day no edit elsewhere is newer by its own clock."""

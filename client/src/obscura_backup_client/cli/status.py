@@ -8,7 +8,7 @@ import click
 
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
-from obscura_backup_client.cli.wording import contacts_text, moment
+from obscura_backup_client.cli.wording import contacts_text, moment, printable
 
 if TYPE_CHECKING:
     from obscura_backup_client.results import Status
@@ -63,7 +63,7 @@ def _facts(found: Status) -> dict[str, Any]:
 def _text(found: Status) -> str:
     lines = [
         f"State      {found.path}",
-        f"Device     {found.device_name or '(no name)'}, {found.device_id.hex()}",
+        f"Device     {printable(found.device_name) or '(no name)'}, {found.device_id.hex()}",
         f"Identity   {found.identity_public_key.hex()}, epoch {found.identity_epoch}",
         f"Contacts   {found.contact_count}" + (f" ({found.removed_count} removed)" if found.removed_count else ""),
     ]
@@ -71,7 +71,9 @@ def _text(found: Status) -> str:
         lines.append(f"Account    {found.account.user_id} at {found.account.server}")
         lines.append(f"Pushed     {'not everything: this device has changes' if found.pending else 'everything'}")
     if found.known is not None:
-        sealed = f"{moment(found.known.sealed_at_ms)} on {found.known.device_name or 'a device without a name'}"
+        sealed = (
+            f"{moment(found.known.sealed_at_ms)} on {printable(found.known.device_name) or 'a device without a name'}"
+        )
         lines.append(
             f"Last seen  version {found.known.version}, sealed {sealed}, {contacts_text(found.known.contact_count)}"
         )
