@@ -14,18 +14,40 @@ from obscura_backup_client.errors import ContactFileError
 from obscura_backup_client.vcards import Card, Property, read_cards, split_unescaped, unescape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # In order of preference, where a file has several; compared without case, spaces and punctuation.
 _ID_NAMES: Final = ("userid", "uuid", "uid", "id")
-_USERNAME_NAMES: Final = ("username", "handle", "nickname", "displayname", "name")
+_USERNAME_NAMES: Final = (
+    "username",
+    "handle",
+    "nickname",
+    "displayname",
+    "name",
+    "fullname",
+    "formattedname",
+    "fileas",
+)
+# Address books have the two apart, and as a rule nothing in most of the columns above.
+_FIRST_NAMES: Final = ("firstname", "givenname")
+_LAST_NAMES: Final = ("lastname", "familyname", "surname")
 _KEY_NAMES: Final = ("identitykey", "publickey", "key")
+
+# What Excel writes, and reads, before the header: the delimiter of the rest.
+_SEPARATOR_LINE: Final = re.compile(r"sep=([,;\t|])[ \t]*(?=[\r\n])", re.IGNORECASE)
 
 # Stricter than `UUID()`, which also takes hyphens anywhere, underscores and the digits of any script.
 _UUID: Final = re.compile(
     r"(?:urn:uuid:)?([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})", re.IGNORECASE | re.ASCII
 )
-_DATA_URI: Final = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+# Cards of what is not a person: RFC 6350 and its extensions, and what Apple's address books write in version 3.
+_KIND_NAMES: Final = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
+_NOT_PEOPLE: Final = frozenset({"group", "org", "location", "application", "device", "thing"})
+
+# Keys for other programs: mail (OpenPGP, S/MIME) and remote logins.
+_FOREIGN_KEY_TYPES: Final = frozenset({"pgp", "gpg", "openpgp", "x509", "x.509", "smime", "s/mime", "ssh"})
+_OWN_MEDIA_TYPES: Final = frozenset({"", "application/octet-stream"})
+_URI: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -44,12 +66,43 @@ def parse_uuid(text: str) -> UUID | None:
     return UUID(found[1]) if found else None
 
 
+def _name(candidates: Iterable[str], first_names: Iterable[str], last_names: Iterable[str]) -> str:
+    """Choose the first candidate that is not empty, and else put first and last name together."""
+    chosen = _first(candidates)
+    return chosen or f"{_first(first_names)} {_first(last_names)}".strip()
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next((text.strip() for text in texts if text.strip()), "")
+
+
 def _plain(name: str) -> str:
     """Reduce a column's or member's name to what is compared: "User ID", "user_id" and "userId" are one name."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
 # CSV
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns hold what; of several for a name, each row's first that is not empty counts."""
+
+    user_id: int
+    username: tuple[int, ...]
+    key: int | None
+    first_name: tuple[int, ...] = ()
+    last_name: tuple[int, ...] = ()
+
+    def entry(self, row: list[str], line: int) -> Entry:
+        """What a row says."""
+
+        def cells(columns: Iterable[int]) -> list[str]:
+            return [row[index] for index in columns if index < len(row)]
+
+        name = _name(cells(self.username), cells(self.first_name), cells(self.last_name))
+        user_id, key = "".join(cells([self.user_id])), "" if self.key is None else "".join(cells([self.key]))
+        return Entry(line, user_id, name, key)
 
 
 def csv_entries(text: str) -> Iterator[Entry]:
@@ -59,14 +112,19 @@ def csv_entries(text: str) -> Iterator[Entry]:
     columns = _header_columns(first)
     if columns is None:
         columns = _headerless_columns(first, first_line)
-        yield _csv_entry(first, columns, first_line, len(first))
+        yield columns.entry(first, first_line)
     for line, row in rows:
-        yield _csv_entry(row, columns, line, len(first))
+        if any(cell.strip() for cell in row[len(first) :]):
+            # Most often a comma in a name that nobody quoted: reading on would cut the name short without a word.
+            raise ContactFileError(f"the row has more than the first row's {len(first)} columns", line)
+        yield columns.entry(row, line)
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Give each row that is not blank with the line it begins on."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    said = _SEPARATOR_LINE.match(text)
+    delimiter = said[1] if said else _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -75,7 +133,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise ContactFileError(f"not valid CSV ({error})", line) from None
-        if any(cell.strip() for cell in row):
+        if any(cell.strip() for cell in row) and not (said and line == 1):
             yield line, row
 
 
@@ -85,35 +143,33 @@ def _delimiter(text: str) -> str:
     return max(",;\t", key=unquoted.count)
 
 
-def _header_columns(row: list[str]) -> tuple[int, int | None, int | None] | None:
-    """Find the columns of user id, username and key by name, or None when the row names no user id."""
+def _header_columns(row: list[str]) -> _Columns | None:
+    """Find the columns by their names, or None when the row names no user id."""
     names = [_plain(cell) for cell in row]
 
-    def column(wanted: tuple[str, ...]) -> int | None:
-        return next((names.index(name) for name in wanted if name in names), None)
+    def columns(wanted: tuple[str, ...]) -> tuple[int, ...]:
+        return tuple(index for name in wanted for index, found in enumerate(names) if found == name)
 
-    user_id = column(_ID_NAMES)
-    if user_id is None or any(parse_uuid(cell) for cell in row):
+    user_ids, keys = columns(_ID_NAMES), columns(_KEY_NAMES)
+    if not user_ids or any(parse_uuid(cell) for cell in row):
         return None
-    return user_id, column(_USERNAME_NAMES), column(_KEY_NAMES)
+    return _Columns(
+        user_id=user_ids[0],
+        username=columns(_USERNAME_NAMES),
+        key=keys[0] if keys else None,
+        first_name=columns(_FIRST_NAMES),
+        last_name=columns(_LAST_NAMES),
+    )
 
 
-def _headerless_columns(row: list[str], line: int) -> tuple[int, int | None, int | None]:
+def _headerless_columns(row: list[str], line: int) -> _Columns:
     user_id = next((index for index, cell in enumerate(row) if parse_uuid(cell)), None)
     if user_id is None:
         raise ContactFileError("no column holds user ids (a UUID, or a header such as user_id)", line)
     others = [index for index in range(len(row)) if index != user_id]
     if not 1 <= len(others) <= 2:  # noqa: PLR2004 - a username, and perhaps a key
         raise ContactFileError("without a header there must be two or three columns: user id, username, key", line)
-    return user_id, others[0], others[1] if others[1:] else None
-
-
-def _csv_entry(row: list[str], columns: tuple[int, int | None, int | None], line: int, width: int) -> Entry:
-    if any(cell.strip() for cell in row[width:]):
-        # Most often a comma in a name that nobody quoted: reading on would cut the name short without a word.
-        raise ContactFileError(f"the row has more than the first row's {width} columns", line)
-    user_id, username, key = (row[index] if index is not None and index < len(row) else "" for index in columns)
-    return Entry(line, user_id, username, key)
+    return _Columns(user_id, (others[0],), others[1] if others[1:] else None)
 
 
 # JSON
@@ -159,37 +215,60 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _json_entry(member: dict[str, Any], place: int) -> Entry:
     by_name = {_plain(name): value for name, value in member.items() if value is not None}
 
-    def text(wanted: tuple[str, ...]) -> str:
-        value = next((by_name[name] for name in wanted if name in by_name), "")
-        if not isinstance(value, str):
-            raise ContactFileError(f"{wanted[0]} must be text", place, unit="entry")
-        return value
+    def texts(wanted: tuple[str, ...]) -> Iterator[str]:
+        for name in wanted:
+            value = by_name.get(name, "")
+            if not isinstance(value, str):
+                raise ContactFileError(f"{wanted[0]} must be text", place, unit="entry")
+            yield value
 
-    return Entry(place, text(_ID_NAMES), text(_USERNAME_NAMES), text(_KEY_NAMES))
+    name = _name(texts(_USERNAME_NAMES), texts(_FIRST_NAMES), texts(_LAST_NAMES))
+    return Entry(place, _first(texts(_ID_NAMES)), name, _first(texts(_KEY_NAMES)))
 
 
 # vCard
 
 
 def vcard_entries(text: str) -> Iterator[Entry]:
-    """Read UID, the first of NICKNAME, FN and N, and KEY of each card; the place is a line."""
+    """Read UID, the first of NICKNAME, FN and N, and KEY of each card of a person; the place is a line."""
     for card in read_cards(text):
+        if not _is_person(card):
+            continue
         uid = card.first("UID")
         if uid is None:
             raise ContactFileError("the card that begins here has no UID", card.line)
-        yield Entry(uid.line, unescape(uid.value), _card_username(card), _card_key(card.first("KEY")))
+        yield Entry(uid.line, unescape(uid.value), _card_username(card), _card_key(card))
+
+
+def _is_person(card: Card) -> bool:
+    kinds = (card.first(name) for name in _KIND_NAMES)
+    return not any(kind is not None and kind.value.strip().lower() in _NOT_PEOPLE for kind in kinds)
 
 
 def _card_username(card: Card) -> str:
-    if nickname := card.first("NICKNAME"):
-        return next((text for text in nickname.texts if text.strip()), "")
-    if formatted := card.first("FN"):
-        return unescape(formatted.value)
-    if structured := card.first("N"):
-        family, given, *_ = [unescape(part).strip() for part in split_unescaped(structured.value, ";")] + ["", ""]
-        return f"{given} {family}".strip()
-    return ""
+    nicknames = (text for nickname in card.all("NICKNAME") for text in nickname.texts)
+    formatted = (unescape(each.value) for each in card.all("FN"))
+    names = [[unescape(part) for part in split_unescaped(each.value, ";")] for each in card.all("N")]
+    # N is: family name, given name, and more.
+    return _name([*nicknames, *formatted], [part for name in names for part in name[1:2]], [name[0] for name in names])
 
 
-def _card_key(key: Property | None) -> str:
-    return "" if key is None else _DATA_URI.sub("", unescape(key.value), count=1)
+def _card_key(card: Card) -> str:
+    """Give the card's first key that may be one of ours: cards carry keys of mail programs far more often."""
+    return next((key for each in card.all("KEY") if (key := _own_key(each)) is not None), "")
+
+
+def _own_key(key: Property) -> str | None:
+    types = {part.strip().lower() for part in key.parameters.get("TYPE", "").split(",")}
+    media_types = {each for each in types if "/" in each} | {key.parameters.get("MEDIATYPE", "")}
+    value = unescape(key.value).strip()
+    scheme = _URI.match(value)
+    if scheme is not None:
+        head, comma, data = value[scheme.end() :].partition(",")
+        kind, base64, _ = head.rpartition(";base64")
+        if scheme[1].lower() != "data" or not (comma and base64):
+            return None
+        media_types.add(kind)
+        value = data
+    own = all(each.partition(";")[0].strip().lower() in _OWN_MEDIA_TYPES for each in media_types)
+    return value if own and not types & _FOREIGN_KEY_TYPES else None

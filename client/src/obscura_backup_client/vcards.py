@@ -44,9 +44,13 @@ class Card:
     line: int
     properties: tuple[Property, ...]
 
+    def all(self, name: str) -> list[Property]:
+        """Give the properties of that name whose value is not empty, in order."""
+        return [prop for prop in self.properties if prop.name == name and prop.value.strip()]
+
     def first(self, name: str) -> Property | None:
-        """Give the first property of that name whose value is not empty."""
-        return next((prop for prop in self.properties if prop.name == name and prop.value.strip()), None)
+        """Give the first of them, or None."""
+        return next(iter(self.all(name)), None)
 
 
 def read_cards(text: str) -> Iterator[Card]:
@@ -76,13 +80,12 @@ def read_cards(text: str) -> Iterator[Card]:
 
 def split_unescaped(value: str, separator: str) -> list[str]:
     """Split at each separator that no backslash stands before; the parts stay escaped."""
-    parts = [""]
-    for piece in re.split(rf"(\\.|{re.escape(separator)})", value, flags=re.DOTALL):
-        if piece == separator:
-            parts.append("")
-        else:
-            parts[-1] += piece
-    return parts
+    parts, begin = [], 0
+    for found in re.finditer(rf"\\.|{re.escape(separator)}", value, flags=re.DOTALL):
+        if found[0] == separator:
+            parts.append(value[begin : found.start()])
+            begin = found.end()
+    return [*parts, value[begin:]]
 
 
 def unescape(value: str) -> str:
@@ -118,11 +121,16 @@ def _property(content: str, line: int) -> Property:
     if value is None or found is None:
         raise ContactFileError("not a vCard property (NAME:value)", line)
     parameters: dict[str, str] = {}
+    types: list[str] = []
     for part in head[1:]:
         name, equals, setting = part.strip().partition("=")
         if not equals:  # 2.1 leaves out the name where the value says enough
             name, setting = ("ENCODING" if name.upper() in _BARE_ENCODINGS else "TYPE"), name
+        if name.upper() == "TYPE":  # may be given as a list or, to the same effect, again
+            types.append(setting.strip('"'))
         parameters.setdefault(name.upper(), setting.strip('"'))
+    if types:
+        parameters["TYPE"] = ",".join(types)
     return Property(found[1].upper(), MappingProxyType(parameters), _decoded(value, parameters, line), line)
 
 
