@@ -191,6 +191,22 @@ def test_older_backup_sets_off_an_alarm(household: Household) -> None:
     assert person.download().body == older
 
 
+def test_deleted_backup_is_gone_until_it_is_pushed_anew(household: Household) -> None:
+    """By the way out of two identities: whose phone asked for the deletion goes on, and the other one is told."""
+    phone, other = household.phone("phone"), household.phone("other")
+    phone.does("new")
+    phone.push()
+    other.does("new")
+    assert other.run("push").returncode == 5
+    other.does("delete", "--yes")
+    assert phone.run("push").returncode == 5
+    assert household.phone("third").run("restore", "--yes").returncode == 10
+    other.push()
+    third = household.phone("third")
+    third.does("restore", "--yes")
+    assert third.status()["identity_public_key"] == other.status()["identity_public_key"]
+
+
 def test_push_goes_through_although_the_service_is_killed_again_and_again(tmp_path: Path) -> None:
     service = Service(tmp_path / "data")
     service.start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.state import State, decode_state, encode_state
@@ -14,12 +16,14 @@ from obscura_backup_client.state_errors import StateBusy, StateMissing, StateUnu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 FILE_NAME = "state.json"
 LOCK_NAME = "lock"
+BESIDE = ".new"
 OWNER_ONLY_FILE = 0o600
 OWNER_ONLY_FOLDER = 0o700
+FOR_OTHERS = 0o077
+WRITABLE_BY_OTHERS = 0o022
 LOCK_POLL_SECONDS = 0.05
 
 
@@ -60,6 +64,18 @@ class StateDirectory:
     lock_wait_seconds: float = 10.0
     sleep: Callable[[float], None] = time.sleep
 
+    @classmethod
+    def named(cls, path: Path | str) -> StateDirectory:
+        """The directory of this name, in which `~` is a home directory.
+
+        Raises:
+            StateUnusable: there is no such home directory.
+        """
+        try:
+            return cls(Path(path).expanduser())
+        except RuntimeError as error:
+            raise StateUnusable(Path(path), "there is no such home directory") from error
+
     def read(self) -> State:
         """The state as it stands, without a lock: replacing is atomic, so that a reader sees all of one or the other.
 
@@ -94,11 +110,14 @@ class StateDirectory:
     def replace(self, encoded: bytes) -> None:
         """Write the file beside the old one, sync it, rename it over, and sync the folder. Only while locked.
 
+        Where `state.json` is a link, this happens where it leads: whoever put it there meant it to stay.
+
         Raises:
             StateUnusable: the operating system refused; the old file is still there.
         """
-        beside = self.path / f"{FILE_NAME}.new"
         with self._translated():
+            target = Path(os.path.realpath(self.path / FILE_NAME))
+            beside = target.with_name(f"{target.name}{BESIDE}")
             # What a crash left behind may have any mode; O_EXCL makes sure that ours is the one given here.
             beside.unlink(missing_ok=True)
             file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
@@ -106,8 +125,8 @@ class StateDirectory:
                 stream.write(encoded)
                 stream.flush()
                 os.fsync(stream.fileno())
-            beside.replace(self.path / FILE_NAME)
-            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            beside.replace(target)
+            folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(folder)
             finally:
@@ -116,10 +135,36 @@ class StateDirectory:
     def _load(self) -> State | None:
         with self._translated():
             try:
-                encoded = (self.path / FILE_NAME).read_bytes()
+                with (self.path / FILE_NAME).open("rb") as stream:
+                    _close_to_others(stream.fileno())
+                    encoded = stream.read()
             except FileNotFoundError:
                 return None
+            self._close_folder_to_others()
         return decode_state(encoded, self.path / FILE_NAME)
+
+    def is_open_to_others(self) -> bool:
+        """Whether other users may write to the directory, and so replace what is in it.
+
+        Not where it holds our own files alone: then it is closed to them when its state is read.
+        """
+        try:
+            mode = self.path.stat().st_mode
+            return bool(mode & WRITABLE_BY_OTHERS) and not self._holds_only_ours()
+        except OSError:
+            return False
+
+    def _close_folder_to_others(self) -> None:
+        # A folder with other things in it (a home directory, say) was not made for this, and is not ours to close.
+        if self._holds_only_ours():
+            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _close_to_others(folder)
+            finally:
+                os.close(folder)
+
+    def _holds_only_ours(self) -> bool:
+        return {each.name for each in self.path.iterdir()} <= {FILE_NAME, LOCK_NAME, FILE_NAME + BESIDE}
 
     def _lock(self, lock: int) -> None:
         for _ in range(max(1, round(self.lock_wait_seconds / LOCK_POLL_SECONDS))):
@@ -137,3 +182,14 @@ class StateDirectory:
             yield
         except OSError as error:
             raise StateUnusable(self.path, error.strerror or type(error).__name__) from error
+
+
+def _close_to_others(opened: int) -> None:
+    """Take other users' permissions away, as an older program, a copy or a restored disk may have left them.
+
+    Best effort: what is another user's, or on a file system without permissions, stays as it is.
+    """
+    mode = stat.S_IMODE(os.fstat(opened).st_mode)
+    if mode & FOR_OTHERS:
+        with suppress(OSError):
+            os.fchmod(opened, mode & ~FOR_OTHERS)

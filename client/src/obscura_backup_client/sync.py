@@ -9,7 +9,6 @@ import os
 import random as random_module
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obscura_backup_client import editing
@@ -38,6 +37,7 @@ from obscura_backup_client.unlocking import Secret, Unlocker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from uuid import UUID
 
     from obscura_backup_client.parameters import Confirm, KdfParameters
@@ -92,8 +92,9 @@ class BackupClient:
         Raises:
             TokenUnusable: the token is not a JWT whose `sub` is a UUID.
             ServerRefused: the address is not one to send a token to.
+            StateUnusable: the path begins with `~`, and there is no such home directory.
         """
-        directory = StateDirectory(Path(state).expanduser())
+        directory = StateDirectory.named(state)
         if token is None:
             return cls(directory)
         # Imported here so that what needs no server loads nothing for it.

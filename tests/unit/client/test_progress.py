@@ -36,6 +36,13 @@ def test_clearing_twice_is_fine() -> None:
     line.clear()
 
 
+def test_nothing_of_nothing_is_not_worth_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ProgressLine(shown=True)
+    line.on_bytes("down", 0, 0)
+    line.clear()
+    assert capsys.readouterr().err == ""
+
+
 def test_the_line_stays_off_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     line = ProgressLine(shown=True)
     line.on_step(Step.SENDING)

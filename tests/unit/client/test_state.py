@@ -60,6 +60,62 @@ def test_nobody_else_can_read_it(directory: StateDirectory) -> None:
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
+def test_a_state_that_others_could_read_is_closed_to_them_at_once(directory: StateDirectory) -> None:
+    write(directory)
+    (directory.path / "state.json").chmod(0o644)
+    directory.path.chmod(0o775)
+    directory.read()
+    assert stat.S_IMODE((directory.path / "state.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_directory_with_other_things_in_it_is_not_closed_and_said_to_be_open(directory: StateDirectory) -> None:
+    write(directory)
+    (directory.path / "something else").touch()
+    directory.path.chmod(0o777)
+    directory.read()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
+    assert directory.is_open_to_others()
+
+
+def test_a_linked_state_stays_a_link(directory: StateDirectory, tmp_path: Path) -> None:
+    write(directory)
+    elsewhere = tmp_path / "elsewhere.json"
+    (directory.path / "state.json").rename(elsewhere)
+    (directory.path / "state.json").symlink_to(elsewhere)
+    write(directory, replace(STATE, seq=6))
+    assert (directory.path / "state.json").is_symlink()
+    assert decode_state(elsewhere.read_bytes(), elsewhere).seq == 6
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o600
+
+
+def test_a_link_that_leads_nowhere_is_followed_there(directory: StateDirectory, tmp_path: Path) -> None:
+    directory.path.mkdir(parents=True)
+    (directory.path / "state.json").symlink_to(tmp_path / "elsewhere.json")
+    write(directory)
+    assert (tmp_path / "elsewhere.json").exists()
+    assert directory.read() == STATE
+
+
+def test_a_link_in_a_circle_is_a_typed_error(directory: StateDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    (directory.path / "state.json").symlink_to(directory.path / "state.json")
+    with pytest.raises(StateUnusable):
+        write(directory)
+
+
+def test_a_file_of_an_earlier_version_is_read() -> None:
+    document = json.loads(encode_state(STATE))
+    for known in document["remembered"]:
+        del known["may_be_gone"]
+    assert decode_state(json.dumps(document).encode(), Path("state.json")) == STATE
+
+
+def test_a_home_directory_that_is_not_there_is_a_typed_error() -> None:
+    with pytest.raises(StateUnusable):
+        StateDirectory.named("~nobody-of-this-name/state")
+
+
 def test_a_file_that_a_crash_left_behind_is_not_written_into(directory: StateDirectory) -> None:
     write(directory)
     leftover = directory.path / "state.json.new"

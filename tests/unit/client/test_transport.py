@@ -197,6 +197,13 @@ def test_progress_is_told_in_bytes_both_ways(connect: Connect) -> None:
     assert told[-1] == ("down", len(BLOB), len(BLOB))
 
 
+def test_no_progress_is_told_of_an_answer_that_is_no_backup(connect: Connect) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    with pytest.raises(NotFound):
+        connect(problem(404), on_bytes=lambda *each: told.append(each)).fetch()
+    assert told == []
+
+
 def test_a_deletion_is_conditional(connect: Connect, server: Server) -> None:
     connect(Reply(204)).delete(expected_version=7)
     assert (server.requests[0].method, server.requests[0].headers["if-match"]) == ("DELETE", '"7"')

@@ -6,16 +6,35 @@ and a mistyped option answer at once.
 
 from __future__ import annotations
 
+# As in `exits.Exit`, which takes longer to load than an interruption may wait for.
+_OUTPUT_LOST = 12
+_INTERRUPTED = 130
+
 
 def main() -> int:
     """Run the command line. Results go to stdout, all else to stderr; exit codes are in the README and in `--help`."""
     try:
+        from obscura_backup_client.cli import output  # noqa: PLC0415
+
+        output.plug_closed_descriptors()
+        return output.drained(_run(), otherwise=_OUTPUT_LOST)
+    except KeyboardInterrupt:
+        # Only what interrupts the loading itself arrives here.
+        return _INTERRUPTED
+
+
+def _run() -> int:
+    try:
         from obscura_backup_client.cli.app import app  # noqa: PLC0415
 
         app(prog_name="obscura-client")
-    except KeyboardInterrupt:
-        # Only what interrupts the loading itself arrives here.
-        return 130
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except OSError as error:
+        # Whatever the commands write is looked after there; help and usage errors are written before there is one.
+        from obscura_backup_client.cli.exits import OutputLost  # noqa: PLC0415
+        from obscura_backup_client.cli.output import tell  # noqa: PLC0415
+
+        tell(OutputLost.sentence(error))
+        return _OUTPUT_LOST
     return 0

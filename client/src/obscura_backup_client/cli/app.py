@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from obscura_backup_client.cli.exits import EPILOG, Exit, exit_code
+from obscura_backup_client.cli.exits import EPILOG, Exit, OutputLost, exit_code
+from obscura_backup_client.cli.output import is_lost_output
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.errors import ClientError
@@ -51,6 +52,9 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and is_lost_output(error):
+                _say(ctx, OutputLost.sentence(error))
+                ctx.exit(Exit.OUTPUT)
             if os.environ.get("OBSCURA_DEBUG") == "1":
                 raise
             _say(

@@ -23,6 +23,7 @@ class Exit(IntEnum):
     STATE = 9
     NOTHING_THERE = 10
     REFUSED_INPUT = 11
+    OUTPUT = 12
     INTERRUPTED = 130
 
 
@@ -30,16 +31,17 @@ EPILOG = """\b
 Exit codes:
   0    it worked
   1    a bug in this program
-  2    the command line is wrong
+  2    the command line is wrong, or a file that it names cannot be read
   3    the password is wrong, missing or not strong enough
   4    the backup cannot be read: damaged, not a backup, another user's, of a newer format, refused parameters
-  5    stopped for you to decide: an older backup than expected, another identity, not confirmed
+  5    stopped for you to decide: an older backup than expected, gone or lost, another identity, not confirmed
   6    the token is missing, unusable or not accepted
   7    the server cannot be reached or used, or its answer was lost; trying again is safe
   8    other devices kept pushing in between; try again
   9    the state directory: no identity, one already, damaged, in use, not writable
   10   there is nothing there: no backup on the server, no such contact
-  11   a contact, a contact file or the whole content is not what a backup can hold
+  11   a name, a contact, a contact file or the whole content is not what a backup can hold
+  12   the command did its work, and its result could not be written out
   130  interrupted
 """
 
@@ -60,6 +62,38 @@ class NobodyToAsk(ClientError):
 
     def __init__(self) -> None:
         super().__init__("There is no terminal to ask on. If the answer is yes, say so with --yes.")
+
+
+class PasswordNotText(ClientError):
+    """What was typed as a password is not text in the terminal's character encoding; it is not quoted."""
+
+    code = "password-not-text"
+
+    def __init__(self) -> None:
+        super().__init__("What was typed is not text in this terminal's character encoding.")
+
+
+class NoHome(ClientError):
+    """The state has to be somewhere, nobody said where, and this user has no home directory."""
+
+    code = "no-home"
+
+    def __init__(self) -> None:
+        super().__init__("There is no home directory to keep the state in: say where with --state.")
+
+
+class OutputLost(ClientError):
+    """The result could not be written to standard output. What the command does was done before."""
+
+    code = "output-lost"
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"The result cannot be written ({error.strerror or type(error).__name__}).")
+
+    @classmethod
+    def sentence(cls, error: OSError) -> str:
+        """The error as it is shown."""
+        return f"Error: {cls(error)} [{cls.code}]"
 
 
 class PasswordsDiffer(ClientError):
@@ -105,6 +139,9 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (errors.PayloadError, Exit.REFUSED_INPUT),
     (errors.PayloadTooLarge, Exit.REFUSED_INPUT),
     (NoTerminal, Exit.PASSWORD),
+    (PasswordNotText, Exit.PASSWORD),
+    (NoHome, Exit.USAGE),
+    (OutputLost, Exit.OUTPUT),
     (PasswordsDiffer, Exit.PASSWORD),
     (NobodyToAsk, Exit.DECIDE),
     (UnreadableFile, Exit.USAGE),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from obscura_backup_client.cli.exits import PasswordsDiffer, UnreadableFile
+from obscura_backup_client.cli.output import tell
 from obscura_backup_client.cli.settings import read_file
 from obscura_backup_client.errors import PasswordRefused
 
@@ -40,9 +38,7 @@ def password(settings: Settings, world: World, progress: ProgressLine, purpose: 
 
 
 def _typed_twice(world: World) -> str:
-    click.echo(
-        "This sets the password of the backup. Nobody can restore it without, and nobody can reset it.", err=True
-    )
+    tell("This sets the password of the backup. Nobody can restore it without, and nobody can reset it.")
     for remaining in reversed(range(TRIES)):
         first = world.ask_password("New backup password: ")
         try:
@@ -50,11 +46,11 @@ def _typed_twice(world: World) -> str:
         except PasswordRefused as refused:
             if not remaining:
                 raise
-            click.echo(str(refused), err=True)
+            tell(str(refused))
             continue
         if world.ask_password("Once more: ") == first:
             return first
-        click.echo("They are not the same.", err=True)
+        tell("They are not the same.")
     raise PasswordsDiffer
 
 
@@ -65,12 +61,12 @@ def _judge(new_password: str) -> None:
     require_settable(new_password)
     found = strength(new_password)
     feedback = f" {found.feedback}" if found.feedback else ""
-    click.echo(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4).{feedback}", err=True)
+    tell(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4).{feedback}")
 
 
 def _first_line(name: str) -> str:
     # Of standard input just the line: whoever types it ends it with Enter, and not with the end of the input.
-    content = sys.stdin.buffer.readline() if name == "-" else read_file(name)
+    content = read_file(name, only_a_line=name == "-")
     line = content.partition(b"\n")[0].removesuffix(b"\r")
     try:
         # An editor's byte order mark is not part of what a person would type elsewhere.

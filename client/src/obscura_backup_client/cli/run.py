@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup_client.cli.exits import NobodyToAsk
+from obscura_backup_client.cli.output import tell
 from obscura_backup_client.cli.passwords import password
 from obscura_backup_client.cli.progress import ProgressLine
 from obscura_backup_client.cli.settings import Settings
@@ -49,8 +50,11 @@ class Run:
         from obscura_backup_client.state_directory import StateDirectory  # noqa: PLC0415
         from obscura_backup_client.sync import BackupClient  # noqa: PLC0415
 
+        directory = StateDirectory(self.settings.state)
+        if directory.is_open_to_others():
+            self.note(f"Warning: other users of this machine may write to {directory.path}, and replace what it keeps.")
         return BackupClient(
-            StateDirectory(self.settings.state),
+            directory,
             random=self.world.random,
             now_ms=self.world.now_ms,
             sleep=self.world.sleep,
@@ -101,7 +105,7 @@ class Run:
     def note(self, text: str) -> None:
         """Tell a person something that is not the result."""
         self.progress.clear()
-        click.echo(printable_lines(text), err=True)
+        tell(printable_lines(text))
 
     def tell_ahead(self, ahead: tuple[UUID, ...]) -> None:
         """Warn of entries that a wrong clock stamped: until that day no edit elsewhere is newer by its own clock."""

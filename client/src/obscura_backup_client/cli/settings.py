@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from obscura_backup_client.cli.exits import UnreadableFile
+from obscura_backup_client.cli.exits import NoHome, UnreadableFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,13 +79,21 @@ class Settings:
 
     @property
     def state(self) -> Path:
-        """The state directory. By default data, not cache or configuration: it cannot be made again from elsewhere."""
+        """The state directory. By default data, not cache or configuration: it cannot be made again from elsewhere.
+
+        Raises:
+            NoHome: there is no home directory to take it from.
+        """
         given = self._values.get("state")
-        if given:
-            return Path(given)
         data = os.environ.get("XDG_DATA_HOME", "")
-        # The XDG specification has relative paths ignored.
-        home = Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share"
+        try:
+            if given:
+                # A shell does this for `--state ~/x` and not for `--state=~/x`.
+                return Path(given).expanduser()
+            # The XDG specification has relative paths ignored.
+            home = Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share"
+        except RuntimeError:
+            raise NoHome from None
         return home / "obscura-client"
 
     @property
@@ -124,13 +133,27 @@ class Settings:
         return bool(self._values.get("allow_insecure_http"))
 
 
-def read_file(name: str) -> bytes:
-    """The bytes of a file, or of standard input for `-`.
+def read_file(name: str, *, only_a_line: bool = False) -> bytes:
+    """The bytes of a file, or of standard input for `-`; of either no more than a line where that is all.
 
     Raises:
         UnreadableFile: with the system's reason.
     """
+    shown = "standard input" if name == "-" else name
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise UnreadableFile(name, error.strerror or type(error).__name__) from error
+        with contextlib.ExitStack() as opened:
+            if name != "-":
+                stream: IO[bytes] = opened.enter_context(Path(name).open("rb"))
+            elif _is_closed(sys.stdin):
+                raise UnreadableFile(shown, "it is closed")
+            else:
+                stream = sys.stdin.buffer
+            return stream.readline() if only_a_line else stream.read()
+    except (OSError, ValueError) as error:  # the latter for a name with a zero byte in it
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UnreadableFile(shown, reason or type(error).__name__) from error
+
+
+def _is_closed(stream: object) -> bool:
+    """Whether the program was started without it, which the type of the standard streams does not allow for."""
+    return stream is None

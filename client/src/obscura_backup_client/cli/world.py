@@ -7,12 +7,12 @@ import random as random_module
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from obscura_backup_client.cli.exits import NobodyToAsk, NoTerminal
+from obscura_backup_client.cli.exits import NobodyToAsk, NoTerminal, PasswordNotText
 from obscura_backup_client.cli.hardening import harden
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ def ask_password(prompt: str) -> str:
 
     Raises:
         NoTerminal: there is none. Falling back to standard input would show the password.
+        PasswordNotText: what was typed cannot be decoded.
     """
     import getpass  # noqa: PLC0415
 
     if not _has_terminal():
         raise NoTerminal
-    return getpass.getpass(prompt)
+    try:
+        return getpass.getpass(prompt)
+    except UnicodeDecodeError:
+        # Its text holds the bytes that were typed, and so would the chain.
+        raise PasswordNotText from None
 
 
 def ask_yes(question: str) -> bool:
@@ -77,7 +82,12 @@ class World:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
-    shows_progress: Callable[[], bool] = field(default=sys.stderr.isatty)
+    shows_progress: Callable[[], bool] = lambda: _is_terminal(sys.stderr)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at the stream, which is None in a program that was started without it."""
+    return stream is not None and stream.isatty()
 
 
 def _has_terminal() -> bool:

@@ -1,0 +1,56 @@
+"""Writing to streams that may be closed, full or gone: a result that is lost is an error, a remark that is lost is not.
+
+Loaded before everything else, so that it loads next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from typing import Final
+
+import click
+
+# What writing to a stream fails with, as far as it is about where the stream leads.
+_LOST_OUTPUT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
+def plug_closed_descriptors() -> None:
+    """Put /dev/null where standard input, output or error is closed.
+
+    Else the next file to be opened, which may be the state, takes its number, and whatever any library writes to
+    "standard error" ends up in it. Python has looked already: to it the stream stays closed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is what the system gives.
+            os.open(os.devnull, os.O_RDWR)
+
+
+def tell(text: str) -> None:
+    """Write to standard error, if anybody is there."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+def is_lost_output(error: OSError) -> bool:
+    """Whether the error comes from writing to a stream. Those from files have a name, and are caught elsewhere."""
+    return error.filename is None and error.errno in _LOST_OUTPUT
+
+
+def drained(code: int, *, otherwise: int) -> int:
+    """Write out what is still buffered; the exit code, or `otherwise` where it was 0 and a result was lost."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            # The interpreter would try again when it ends, fail, and have the last word about it.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = code or (otherwise if stream is sys.stdout else 0)
+    return code

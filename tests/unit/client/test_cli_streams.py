@@ -1,0 +1,157 @@
+"""The command as a program among others: with streams that are closed or full, and without a home."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from client_testing.contents import ALICE
+from obscura_backup_client.cli import world
+from obscura_backup_client.cli.exits import Exit, NoHome, PasswordNotText, exit_code
+from obscura_backup_client.cli.settings import Settings
+
+TOKEN = "e30.eyJzdWIiOiI5OTk5OTk5OS04ODg4LTQ3NzctODY2Ni01NTU1NTU1NTU1NTUifQ.c2ln"
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """Run a command line, in which `obscura-client` is the command and redirections are a shell's."""
+    program = shlex.join([sys.executable, "-m", "obscura_backup_client.cli"])
+
+    def run(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OBSCURA_TOKEN": TOKEN, **environment}
+        command = ["/bin/sh", "-c", line.replace("obscura-client", program)]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+
+    return run
+
+
+@pytest.fixture
+def ready(shell: Shell) -> Shell:
+    """The same, with an identity."""
+    assert shell("obscura-client new").returncode == 0
+    return shell
+
+
+def is_one_sentence(text: str) -> bool:
+    return text.count("\n") == 1 and "Traceback" not in text and "bug" not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "obscura-client contact import - <&-",
+        "obscura-client status --token-file - <&-",
+        "obscura-client contact import /",
+    ],
+)
+def test_an_input_that_cannot_be_read_is_one_sentence(ready: Shell, line: str) -> None:
+    ended = ready(line)
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.USAGE, True), ended.stderr
+
+
+def test_a_password_from_a_closed_input_is_one_sentence() -> None:
+    code = (
+        "from unittest.mock import Mock\nfrom obscura_backup_client.cli.passwords import password\n"
+        "from obscura_backup_client.cli.exits import UnreadableFile\n"
+        "from obscura_backup_client.unlocking import Purpose\n"
+        "try:\n    password(Mock(password_file='-'), Mock(), Mock(), Purpose.OPEN)\n"
+        "except UnreadableFile as error:\n    print(error)"
+    )
+    shown = subprocess.run(
+        ["/bin/sh", "-c", f"{shlex.join([sys.executable, '-c', code])} <&-"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "standard input cannot be read: it is closed.\n"
+
+
+def test_a_closed_standard_error_is_no_hindrance(shell: Shell) -> None:
+    assert shell("obscura-client new 2>&-").returncode == 0
+    assert shell(f"obscura-client contact add {ALICE} alice 2>&-").returncode == 0
+    assert "alice" in shell("obscura-client contact list 2>&-").stdout
+
+
+def test_an_error_without_a_standard_error_keeps_its_code(shell: Shell) -> None:
+    assert shell("obscura-client contact list 2>&-").returncode == Exit.STATE
+
+
+def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom obscura_backup_client.cli.output import plug_closed_descriptors\n"
+        "plug_closed_descriptors()\nsys.exit(os.open('/dev/null', os.O_RDONLY) <= 2)"
+    )
+    assert shell(f"{shlex.join([sys.executable, '-c', code])} <&- >&- 2>&-").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "obscura-client contact list --json > /dev/full",
+        "obscura-client status --json > /dev/full",
+        "obscura-client --help > /dev/full",
+        "obscura-client contact --help > /dev/full",
+        "obscura-client contact add --help > /dev/full",
+        "obscura-client --version > /dev/full",
+    ],
+)
+def test_a_result_that_cannot_be_written_is_one_sentence(ready: Shell, line: str) -> None:
+    ended = ready(line, OBSCURA_TOKEN="")
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.OUTPUT, True), ended.stderr
+
+
+def test_remarks_that_cannot_be_written_are_no_hindrance(ready: Shell) -> None:
+    assert ready("obscura-client contact list 2> /dev/full").returncode == 0
+
+
+def test_a_tilde_is_the_home_directory_wherever_it_stands(shell: Shell, tmp_path: Path) -> None:
+    assert json.loads(shell("obscura-client new --json --state=~/x").stdout)["state"] == str(tmp_path / "x")
+    assert (tmp_path / "x" / "state.json").exists()
+
+
+def test_a_home_directory_that_is_not_there_is_one_sentence(shell: Shell) -> None:
+    ended = shell("obscura-client new '--state=~nobody-of-this-name/x'")
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.USAGE, True)
+
+
+def test_a_user_without_a_home_has_to_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    with click.Context(click.Command("x")) as context, pytest.raises(NoHome) as refused:
+        _ = Settings(context).state
+    assert exit_code(refused.value) is Exit.USAGE
+
+
+def test_a_password_that_is_no_text_is_refused_without_being_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def type_bytes(_prompt: str) -> str:
+        return b"hush\xff".decode()
+
+    monkeypatch.setattr(getpass, "getpass", type_bytes)
+    monkeypatch.setattr(world, "_has_terminal", lambda: True)
+    with pytest.raises(PasswordNotText) as refused:
+        world.ask_password("Password: ")
+    assert (exit_code(refused.value), refused.value.__cause__, "hush" in str(refused.value)) == (
+        Exit.PASSWORD,
+        None,
+        False,
+    )
+
+
+def test_a_directory_that_others_may_write_to_is_warned_of(ready: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / ".local" / "share" / "obscura-client"
+    (folder / "something else").touch()
+    folder.chmod(0o777)
+    ended = ready("obscura-client contact list")
+    assert (ended.returncode, "Warning: other users" in ended.stderr) == (0, True)
