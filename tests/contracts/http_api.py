@@ -204,6 +204,63 @@ class HttpContract:
             connection.sendall(blob(100))
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
 
+    def test_mismatch_is_told_before_a_body_is_asked_for(self, service: Service, person: Person) -> None:
+        person.upload(blob())
+        head = (
+            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
+            "If-Match: 9\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 409 ")
+
+    @pytest.mark.parametrize(
+        ("header", "value", "status"),
+        [
+            ("Content-Digest", f"sha-256=a{' ' * 20_000}a", 400),
+            ("Content-Digest", "," * 20_000, 400),
+            ("If-Match", " " * 20_000 + "x", 400),
+            ("If-None-Match", "*" * 20_000, 400),
+        ],
+    )
+    def test_long_nonsense_is_read_as_quickly_as_short(
+        self, service: Service, person: Person, header: str, value: str, status: int
+    ) -> None:
+        answer = service.request("POST", token=person.token, headers={header: value}, body=blob(), timeout_seconds=2)
+        assert answer.status == status
+
+    def test_long_range_is_passed_over_quickly(self, service: Service, person: Person) -> None:
+        person.upload(blob())
+        headers = {"Range": f"bytes={' ' * 25_000}x"}
+        answer = service.request("GET", token=person.token, headers=headers, timeout_seconds=2)
+        assert answer.status == 200
+
+    def test_field_in_a_trailer_counts_for_nothing(self, service: Service, person: Person) -> None:
+        request = (
+            "POST /v1/backup HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f"28\r\n{'x' * 40}\r\n0\r\nAuthorization: Bearer {person.token}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(request.encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
+        assert person.download().status == 404
+
+    def test_transfer_coding_other_than_chunked(self, service: Service, person: Person) -> None:
+        request = (
+            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
+            f"Transfer-Encoding: gzip, chunked\r\n\r\n28\r\n{'x' * 40}\r\n0\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(request.encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 415 ")
+
+    def test_client_that_asks_for_an_upgrade(self, service: Service, person: Person) -> None:
+        """As curl and others do in clear text when they would like to speak HTTP/2."""
+        headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+        body = blob(5000)
+        assert service.request("POST", token=person.token, headers=headers, body=body).status == 200
+        assert person.download().body == body
+
     def test_of_uploads_at_once_one_is_accepted(self, person: Person) -> None:
         person.upload(blob())
         with ThreadPoolExecutor(12) as threads:
@@ -470,6 +527,22 @@ class HttpContract:
         answer = service.request("GET", "/metrics", token=None)
         assert b'obscura_backup_requests_total{method="POST",route="/v1/backup",status="200"}' in answer.body
         assert str(person.user_id).encode() not in answer.body
+
+    def test_metrics_have_no_label_that_a_stranger_makes_up(self, service: Service) -> None:
+        service.request("GET", "/made/up", token=None)
+        service.request("BREW", "/v1/config", token=None)
+        answer = service.request("GET", "/metrics", token=None)
+        assert b"made/up" not in answer.body
+        assert b"BREW" not in answer.body
+
+    @pytest.mark.parametrize("path", ["/v1/config", "/health/live", "/health/ready"])
+    def test_head_of_what_probes_look_at(self, service: Service, path: str) -> None:
+        answer = service.request("HEAD", path, token=None)
+        assert (answer.status, answer.body) == (200, b"")
+
+    @pytest.mark.parametrize("name", ["%00", "../app.py", "a" * 5000, "swagger-ui.js.map", ""])
+    def test_docs_serve_their_own_files_alone(self, service: Service, name: str) -> None:
+        assert service.request("GET", f"/docs/assets/{name}", token=None).status == 404
 
     def test_docs_load_nothing_from_elsewhere(self, service: Service) -> None:
         page = service.request("GET", "/docs", token=None)

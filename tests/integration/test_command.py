@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,7 +20,6 @@ from servers.service import COMMAND, SECRET, Person, Service, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -231,6 +232,73 @@ def test_log_holds_no_token_secret_or_blob(tmp_path: Path) -> None:
     written = log.read_text()
     for secret in (SECRET, person.token, forged, "recognisable"):
         assert secret not in written
+
+
+def test_client_that_hangs_up_is_no_defect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    service = Service(tmp_path / "data")
+    service.start()
+    person = Person.of(service)
+    head = (
+        f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\nContent-Length: 1000\r\n\r\n"
+    )
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(head.encode() + bytes(500))
+    assert person.upload(os.urandom(100)).status == 200
+    service.stop()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_upload_that_outlives_the_drain_is_told_to_come_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(tmp_path / "data", environment={"OBSCURA_BACKUP_DRAIN_SECONDS": "1"})
+    service.start()
+    person = Person.of(service)
+    head = (
+        f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\nContent-Length: 1000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(head.encode() + bytes(500))
+        time.sleep(0.1)
+        assert service.stop() == 0
+        assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_downloads_that_are_broken_off_leave_nothing_open(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    service.start()
+    person = Person.of(service)
+    person.upload(os.urandom(2_000_000))
+    assert service.process is not None
+    folder = Path(f"/proc/{service.process.pid}/fd")
+    before = len(list(folder.iterdir()))
+    head = f"GET /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n\r\n"
+    for _ in range(30):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(head.encode())
+            connection.recv(1000)
+    deadline = time.monotonic() + 5
+    while len(list(folder.iterdir())) > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(list(folder.iterdir())) <= before
+    service.kill()
+
+
+def test_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+    try:
+        service.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert service.process is not None
+    limits = Path(f"/proc/{service.process.pid}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert int(line.split()[3]) > 2 * 1024
+    service.kill()
 
 
 def test_heavy_modules_are_not_loaded_for_help() -> None:

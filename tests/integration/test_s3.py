@@ -16,7 +16,7 @@ from obscura_backup.adapters import s3
 from obscura_backup.adapters.memory import MemoryMetadataStore
 from obscura_backup.adapters.s3 import S3BlobStore
 from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Kind, Version, slot_key
 from obscura_backup.domain.service import BackupService
 from obscura_backup.domain.spool import Spool
@@ -131,9 +131,9 @@ class TestWhatIsInTheBucket:
     ) -> None:
         user = samples.user()
         _put_foreign(server, bucket, slot_key(user))
-        with pytest.raises(BlobStoreUnavailable, match="not one of ours"):
+        with pytest.raises(BackupDamaged, match="not one of ours"):
             await blobs.stat(user)
-        with pytest.raises(BlobStoreUnavailable, match="not one of ours"):
+        with pytest.raises(BackupDamaged, match="not one of ours"):
             await blobs.open(user)
 
     async def test_scan_skips_what_is_not_ours_with_one_warning(

@@ -7,24 +7,26 @@ the blob's bytes, `size` of them, up to the end of the file
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
+from typing import Annotated
 
 import msgspec
 
-from obscura_backup.domain.errors import BlobStoreUnavailable
+from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import Draft, Kind, Revision, Sha256, Tag, UploadId, Version
 
 MAGIC = b"OBFS1 "
 HEADER_MAX_BYTES = 1024
+_INT_MAX = 2**53
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    version: int
-    base: int
+    version: Annotated[int, msgspec.Meta(ge=1, le=_INT_MAX)]
+    base: Annotated[int, msgspec.Meta(ge=0, le=_INT_MAX)]
     kind: Kind
-    sha256: str
-    size: int
-    upload_id: str
-    updated_at: datetime
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, msgspec.Meta(ge=0, le=_INT_MAX)]
+    upload_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -52,16 +54,16 @@ def decode_header(beginning: bytes) -> tuple[Revision, int]:
         beginning: of the file, at least `HEADER_MAX_BYTES` of it where it has as many.
 
     Raises:
-        BlobStoreUnavailable: the file is not one of ours.
+        BackupDamaged: the file is not one of ours, or no longer.
     """
     end = beginning.find(b"\n", 0, HEADER_MAX_BYTES)
     if end < 0 or not beginning.startswith(MAGIC):
-        raise BlobStoreUnavailable("A file in the blob directory is not one of ours.")
+        raise BackupDamaged("A file in the blob directory is not one of ours.")
     try:
         header = _decode(memoryview(beginning)[len(MAGIC) : end])
         sha256 = bytes.fromhex(header.sha256)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise BlobStoreUnavailable("A file in the blob directory is damaged.") from error
+        raise BackupDamaged("A file in the blob directory is damaged.") from error
     revision = Revision(
         version=Version(header.version),
         base=Version(header.base),

@@ -16,7 +16,9 @@ import fcntl
 import logging
 import os
 import re
+import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import UUID
@@ -24,6 +26,7 @@ from uuid import UUID
 from obscura_backup.adapters.blob_file import HEADER_MAX_BYTES, decode_header, encode_header
 from obscura_backup.adapters.blob_folders import Folder, Incoming
 from obscura_backup.domain.errors import (
+    BackupDamaged,
     BlobStoreUnavailable,
     OutcomeUnknown,
     PutRefused,
@@ -31,12 +34,11 @@ from obscura_backup.domain.errors import (
     StoreUnusable,
 )
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
+from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-    from obscura_backup.domain.spool import Spool
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,8 +107,7 @@ class FilesystemBlobStore:
     async def check(self) -> None:
         """See `BlobStore.check`."""
         self._require_sound()
-        if not os.access(self._incoming.path, os.W_OK | os.X_OK):
-            raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.")
+        await self._in_thread(self._try_to_write)
 
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
@@ -129,6 +130,17 @@ class FilesystemBlobStore:
         # is visible may be believed to be durable any more, until an operator has looked and started us anew.
         if self._sync_failed:
             raise BlobStoreUnavailable("The disk failed to sync a folder; look at the disk, then restart.")
+
+    def _try_to_write(self) -> None:
+        # A full disk, a file system that became read-only, no descriptors left: only a write tells.
+        path = f"{self._incoming.path}/check-{secrets.token_hex(8)}"
+        try:
+            with Spool.of(b"well") as blob:
+                _write(path, b"", blob)
+        except OSError as error:
+            raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.") from error
+        finally:
+            _remove(path)
 
     def _place(self, user_id: UserId) -> tuple[Folder, str]:
         prefix, name = slot_key(user_id).split("/")
@@ -191,6 +203,8 @@ class FilesystemBlobStore:
             # For most backups this one read is all there is to read.
             beginning = os.pread(file, HEADER_MAX_BYTES + CHUNK_BYTES, 0)
             revision, header_bytes = decode_header(beginning)
+            if os.fstat(file).st_size != header_bytes + revision.size:
+                raise BackupDamaged("A file in the blob directory is not as long as it says.")
             part = wanted.within(revision.size) if wanted else (0, revision.size)
             if part is None:
                 raise RangeNotSatisfiable(size=revision.size)
@@ -253,10 +267,8 @@ def _write(path: str, header: bytes, blob: Spool) -> None:
 
 
 def _remove(path: str) -> None:
-    try:
+    with suppress(OSError):  # it is gone, or the disk is; either way the error that led here says more
         os.unlink(path)  # noqa: PTH108  # as above
-    except FileNotFoundError:
-        return
 
 
 def _read_revision(path: str) -> Revision | None:

@@ -134,22 +134,34 @@ def parse_jwks(data: bytes) -> list[VerificationKey]:
     Raises:
         ValueError: it is no key set, or none of its keys is of use.
     """
-    found = json.loads(data)
+    try:
+        found = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("not a JSON Web Key Set") from error
     entries = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(entries, list):
         raise ValueError("not a JSON Web Key Set")  # noqa: TRY004  # one kind of error for whatever the file holds
-    keys = []
-    for entry in entries:
-        algorithm = _ALGORITHMS.get((entry.get("kty"), entry.get("crv")))
-        if algorithm is None or entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm:
-            continue
-        try:
-            keys.append(VerificationKey(algorithm, jwt.PyJWK(entry, algorithm).key, entry.get("kid")))
-        except jwt.PyJWTError as error:
-            raise ValueError(f"a key in it is damaged ({error})") from error
+    keys = [key for entry in entries if (key := _key_of(entry)) is not None]
     if not keys:
         raise ValueError("it holds no key for RS256, ES256 or EdDSA")
     return keys
+
+
+def _key_of(entry: Any) -> VerificationKey | None:
+    """One entry of a set; None, with a word in the log, where it is of no use to us: the others are."""
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+        return None
+    kind, curve = str(entry.get("kty")), entry.get("crv")
+    algorithm = _ALGORITHMS.get((kind, curve if curve is None else str(curve)))
+    if algorithm is None or entry.get("alg", algorithm) != algorithm:
+        return None
+    try:
+        key = jwt.PyJWK(entry, algorithm).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+        log.warning("a key of the key set is damaged and passed over: %s", type(error).__name__)
+        return None
+    key_id = entry.get("kid")
+    return VerificationKey(algorithm, key, None if key_id is None else str(key_id))
 
 
 def _fetch(url: str) -> bytes:

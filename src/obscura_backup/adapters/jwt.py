@@ -26,13 +26,12 @@ SECRET_GOOD_BYTES = 32
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REASONS: dict[type[jwt.PyJWTError], str] = {
-    jwt.ExpiredSignatureError: "The token has expired.",
-    jwt.ImmatureSignatureError: "The token is not valid yet.",
     jwt.InvalidAudienceError: "The token is meant for another audience.",
     jwt.InvalidIssuerError: "The token is of another issuer.",
     jwt.InvalidSignatureError: "The token's signature does not match.",
     jwt.InvalidAlgorithmError: "The token's algorithm is not the one of its key.",
 }
+_TIME_MAX = 2**53
 
 
 class JwtVerifier:
@@ -75,16 +74,27 @@ class JwtVerifier:
                 return user_id
             del self._verified[digest]
         claims = self._claims(token, await self._key_for(token))
+        expires_at = self._expiry(claims)
         user_id = self._user(claims)
         if len(self._verified) >= CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
-        self._verified[digest] = user_id, float(claims["exp"])
+        self._verified[digest] = user_id, expires_at
         return user_id
+
+    def _expiry(self, claims: dict[str, Any]) -> float:
+        now = self._clock.now().timestamp()
+        expires_at = _time(claims, "exp")
+        if expires_at is None or expires_at <= now:
+            raise Unauthenticated("The token has no `exp` claim." if expires_at is None else "The token has expired.")
+        valid_from = _time(claims, "nbf")
+        if valid_from is not None and valid_from > now:
+            raise Unauthenticated("The token is not valid yet.")
+        return expires_at
 
     async def _key_for(self, token: str) -> VerificationKey:
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthenticated("The token is not a JWT.") from error
         for look_again in (False, True):
             keys = await self._keys.keys(unknown_key_id=look_again)
@@ -103,12 +113,18 @@ class JwtVerifier:
                 algorithms=[key.algorithm],
                 audience=self._audience,
                 issuer=self._issuer,
-                # `iat` is for the reader: a clock that is a second ahead of ours must not lock people out
-                options={"require": ["exp"], "verify_iat": False, "verify_aud": self._audience is not None},
+                options={
+                    # Times are ours to judge, by the clock that also judges cached tokens; see `_expiry`. `iat` is for
+                    # the reader: a clock that is a second ahead of ours must not lock people out.
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_aud": self._audience is not None,
+                },
             )
         except jwt.MissingRequiredClaimError as error:
             raise Unauthenticated(f"The token has no `{error.claim}` claim.") from error
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             reason = next((text for kind, text in _REASONS.items() if isinstance(error, kind)), None)
             raise Unauthenticated(reason or "The token is malformed.") from error
 
@@ -117,6 +133,16 @@ class JwtVerifier:
         if not isinstance(claimed, str) or not _UUID.fullmatch(claimed):
             raise Unauthenticated(f"The token's `{self._user_claim}` claim is not a UUID.")
         return UserId(UUID(claimed))
+
+
+def _time(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    # `abs` also turns away what is not finite, and numbers that no float can hold.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _TIME_MAX:
+        raise Unauthenticated(f"The token's `{name}` claim is not a time.")
+    return float(value)
 
 
 def issue_token(

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from obscura_backup.domain.errors import BlobStoreUnavailable
+from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import Draft, Kind, Revision, Sha256, Tag, UploadId, Version
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int) -> Revision
         size: of the whole object, in bytes.
 
     Raises:
-        BlobStoreUnavailable: the object was not written by this service, or its metadata was damaged since.
+        BackupDamaged: the object was not written by this service, or its metadata was damaged since.
     """
     given = {name.lower(): value for name, value in metadata.items()}  # some stores answer with Capitals
     try:
@@ -56,7 +56,7 @@ def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int) -> Revision
             tag=tag,
         )
     except (KeyError, ValueError) as error:
-        raise BlobStoreUnavailable("An object in the bucket is not one of ours, by its metadata.") from error
+        raise BackupDamaged("An object in the bucket is not one of ours, by its metadata.") from error
 
 
 def _text(pattern: re.Pattern[str], value: str) -> str:

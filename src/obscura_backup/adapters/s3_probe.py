@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.s3_errors import Misconfigured, PassingFailure, RefusedByStore
-from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 from obscura_backup.domain.spool import Spool
 
@@ -146,7 +146,7 @@ class _Probe:
             reading = self._bucket.get(self._key)
         except (Misconfigured, PassingFailure):
             raise
-        except BlobStoreUnavailable as error:
+        except (BackupDamaged, BlobStoreUnavailable) as error:
             self._note(name, Weight.REQUIRED, str(error))
             return
         same = reading is not None and (reading.revision, reading.first) == self._written[self._key]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 LOCK_TIMEOUT_SECONDS = 5.0
 BATCH_ROWS = 256
+_NOBODY = UserId(UUID(int=0))
 PAGE_ROWS = 512
 
 _SCHEMA = """
@@ -59,7 +60,7 @@ _Row = tuple[int, int, str, bytes, int, str, str, str]
 
 
 class _Write(NamedTuple):
-    values: tuple[str, *_Row]
+    values: tuple[str, *_Row] | None  # None: nothing to write, but could it be?
     saved: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
 
@@ -133,19 +134,20 @@ class SqliteMetadataStore:
             await asyncio.sleep(0)  # a long walk lets requests through
 
     async def check(self) -> None:
-        """See `BackupMetadataStore.check`."""
-        try:
-            self._reader.execute("SELECT 1 FROM backups LIMIT 1").fetchone()
-        except sqlite3.Error as error:
-            raise MetadataUnavailable from error
-        if self._writer is None or not self._writer.is_alive() or not os.access(self._path, os.W_OK):
-            raise MetadataUnavailable(f"The metadata file {self._path} cannot be written.")
+        """See `BackupMetadataStore.check`. The writer is asked, too: a lock or a full disk stops it, not the reader."""
+        await self.get(_NOBODY)
+        await self._write(None)
 
     async def save(self, user_id: UserId, revision: Revision) -> None:
         """Commit one row, together with what else is waiting; see `LockedSlot.save`."""
+        await self._write((str(user_id), *_row(revision)))
+
+    async def _write(self, values: tuple[str, *_Row] | None) -> None:
+        if self._writer is None:
+            raise MetadataUnavailable("The metadata store is closed.")
         loop = asyncio.get_running_loop()
         saved: asyncio.Future[None] = loop.create_future()
-        self._writes.put(_Write((str(user_id), *_row(revision)), saved, loop))
+        self._writes.put(_Write(values, saved, loop))
         await saved
 
     def _create(self) -> None:
@@ -178,18 +180,10 @@ class SqliteMetadataStore:
         return connection
 
     def _write_batches(self, connection: sqlite3.Connection) -> None:
-        """The writer thread: whatever is waiting becomes one transaction."""
+        """The writer thread: whatever is waiting becomes one transaction. Nothing may end it but `close`."""
         while (first := self._writes.get()) is not None:
             batch, more = self._waiting(first)
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(_SAVE, [write.values for write in batch])
-                connection.execute("COMMIT")
-                failure = None
-            except sqlite3.Error as error:
-                failure = error
-                if connection.in_transaction:
-                    connection.rollback()
+            failure = _commit(connection, [write.values for write in batch if write.values is not None])
             for write in batch:
                 _answer(write, failure)
             if not more:
@@ -209,6 +203,18 @@ class SqliteMetadataStore:
         return batch, True
 
 
+def _commit(connection: sqlite3.Connection, rows: list[tuple[str, *_Row]]) -> Exception | None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(_SAVE, rows)
+        connection.execute("COMMIT")
+    except Exception as error:  # noqa: BLE001  # of whatever kind, it is the answer to those who wait
+        if connection.in_transaction:
+            connection.rollback()
+        return error
+    return None
+
+
 class _SqliteSlot:
     def __init__(self, store: SqliteMetadataStore, user_id: UserId, record: Revision | None) -> None:
         self._store = store
@@ -219,7 +225,7 @@ class _SqliteSlot:
         await self._store.save(self._user_id, revision)
 
 
-def _answer(write: _Write, failure: sqlite3.Error | None) -> None:
+def _answer(write: _Write, failure: Exception | None) -> None:
     def settle() -> None:
         if write.saved.done():  # its request was cancelled meanwhile
             return

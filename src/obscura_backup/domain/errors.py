@@ -89,6 +89,12 @@ class BackupLost(ObscuraError):
         self.version = version
 
 
+class BackupDamaged(ObscuraError):
+    """What the blob store holds is damaged; an operator has to look at it."""
+
+    code = "backup-damaged"
+
+
 class RangeNotSatisfiable(ObscuraError):
     """The range asked for lies outside of the blob."""
 

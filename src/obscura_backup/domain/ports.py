@@ -135,14 +135,16 @@ class BlobStore(Protocol):
 
         Raises:
             RangeNotSatisfiable: `wanted` lies outside of the object.
-            BlobStoreUnavailable: the store does not answer, or what it holds is not one of ours.
+            BackupDamaged: what the store holds is not one of ours, or no longer.
+            BlobStoreUnavailable: the store does not answer.
         """
 
     async def stat(self, user_id: UserId) -> Revision | None:
         """The object's revision, strongly consistent with every PUT that returned; None where there is no object.
 
         Raises:
-            BlobStoreUnavailable: the store does not answer, or what it holds is not one of ours.
+            BackupDamaged: what the store holds is not one of ours, or no longer.
+            BlobStoreUnavailable: the store does not answer.
         """
 
     def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:

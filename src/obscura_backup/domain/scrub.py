@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
 from obscura_backup.domain.burial import bury_again
+from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import Kind, Revision, UploadId, UserId
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Difference(StrEnum):
     OBJECT_OLDER = "object-older"
     TOMBSTONE_MISSING = "tombstone-missing"
     DELETION_UNDONE = "deletion-undone"
+    OBJECT_DAMAGED = "object-damaged"
 
     @property
     def why(self) -> str:
@@ -44,7 +46,7 @@ class Difference(StrEnum):
     @property
     def mendable(self) -> bool:
         """Whether a repair loses nothing."""
-        return self not in (Difference.OBJECT_MISSING, Difference.OBJECT_OLDER)
+        return self not in (Difference.OBJECT_MISSING, Difference.OBJECT_OLDER, Difference.OBJECT_DAMAGED)
 
 
 _WHY = {
@@ -61,6 +63,8 @@ _WHY = {
     "copy that never had it.",
     Difference.DELETION_UNDONE: "The row says deleted and the blob is back: the blob store was restored from before "
     "the deletion.",
+    Difference.OBJECT_DAMAGED: "What is in the blob's place is not one of ours, or no longer. Once it is out of the "
+    "way, the owner can upload anew.",
 }
 
 
@@ -170,6 +174,12 @@ class Scrubber:
         return Progress(slots, batch[-1][0], tuple(finding for finding in findings if finding is not None))
 
     async def _look(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
+        try:
+            return await self._look_at_sound(user_id, row, repair=repair)
+        except BackupDamaged:
+            return Finding(user_id, Difference.OBJECT_DAMAGED, row, None)
+
+    async def _look_at_sound(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
         if compare(row, await self._blobs.stat(user_id)) is None:
             return None
         # The row was read a while before the object: only what still differs while nobody else is at it counts.

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall, DigestMismatch
+from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall, DigestMismatch, Unavailable
 from obscura_backup.domain.model import Limits, Sha256
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha2
         BlobTooLarge: as soon as more than `limits.max_bytes` have come.
         BlobTooSmall: it ended short of `limits.min_bytes`.
         DigestMismatch: it is not what was declared.
+        Unavailable: there is no room for it on this machine.
     """
     file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  # handed on in the Spool
     try:
@@ -74,12 +75,19 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha2
             size += len(chunk)
             _require_at_most(limits.max_bytes, size)
             digest.update(chunk)
-            file.write(chunk)
+            _keep(file, chunk)
         _require_whole(size, digest.digest(), limits, declared_sha256)
     except BaseException:
         file.close()
         raise
     return Spool(size=size, sha256=Sha256(digest.digest()), file=file)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
+
+
+def _keep(file: tempfile.SpooledTemporaryFile[bytes], chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:  # no folder for temporary files, no space in it, no descriptors left
+        raise Unavailable("There is no room to receive a blob.") from error
 
 
 def _require_at_most(max_bytes: int, size: int) -> None:

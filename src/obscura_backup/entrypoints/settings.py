@@ -38,6 +38,11 @@ def default_data_dir() -> Path:
     return Path(base) / "obscura-backup"
 
 
+# What Kubernetes sets in every pod beside a Service that is called `obscura-backup`: not meant for us.
+_SERVICE_LINK = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT.*|PORT_[0-9]+_(TCP|UDP).*)")
+_SERVICE_PORT = re.compile(r"(tcp|udp)://")
+_ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
+
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -152,8 +157,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, value in environ.items():
         if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE and value != "":
+            if _SERVICE_LINK.fullmatch(variable) or (variable == f"{PREFIX}PORT" and _SERVICE_PORT.match(value)):
+                continue
             name = variable.removeprefix(PREFIX).lower()
-            values[name] = value.split(",") if name == "cors_origins" else value
+            values[name] = [item.strip() for item in value.split(",")] if name == "cors_origins" else value
     return values
 
 
@@ -174,16 +181,12 @@ def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, 
 
 
 def _check_whole(settings: Settings) -> None:
+    _check_authentication(settings)
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise InvalidSettings(f"cors_origins takes scheme://host[:port], not {origin!r}.")
     if settings.min_bytes > settings.max_bytes:
         raise InvalidSettings("min_bytes is larger than max_bytes.")
-    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_MIN_BYTES:
-        raise InvalidSettings(f"auth_secret is too short to be safe: at least {SECRET_MIN_BYTES} bytes.")
-    if settings.auth_secret is not None and settings.auth_jwks is not None:
-        raise InvalidSettings("auth_secret and auth_jwks exclude each other.")
-    if settings.auth_jwks is not None and settings.auth_jwks.startswith("http:"):
-        host = urlsplit(settings.auth_jwks).hostname
-        if host not in ("localhost", "127.0.0.1", "::1"):
-            raise InvalidSettings("auth_jwks must be fetched over https: whoever can change it can be anybody.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
         raise InvalidSettings("A store in memory belongs to one worker.")
     if settings.blobs_kind == _S3:
@@ -199,6 +202,17 @@ def _scheme(name: str, url: str, known: tuple[str, ...]) -> str:
     if scheme not in known:
         raise InvalidSettings(f"{name} must begin with one of {', '.join(f'{kind}:' for kind in known)}.")
     return scheme
+
+
+def _check_authentication(settings: Settings) -> None:
+    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_MIN_BYTES:
+        raise InvalidSettings(f"auth_secret is too short to be safe: at least {SECRET_MIN_BYTES} bytes.")
+    if settings.auth_secret is not None and settings.auth_jwks is not None:
+        raise InvalidSettings("auth_secret and auth_jwks exclude each other.")
+    if settings.auth_jwks is not None and settings.auth_jwks.startswith("http:"):
+        host = urlsplit(settings.auth_jwks).hostname
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            raise InvalidSettings("auth_jwks must be fetched over https: whoever can change it can be anybody.")
 
 
 def _s3_location(url: str) -> S3Location:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +13,17 @@ from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.blob_folders import Folder
 from obscura_backup.adapters.filesystem import FilesystemBlobStore
-from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
+from obscura_backup.domain.errors import (
+    BackupDamaged,
+    BlobStoreUnavailable,
+    OutcomeUnknown,
+    RangeNotSatisfiable,
+    StoreUnusable,
+)
+from obscura_backup.domain.model import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 @pytest.fixture
@@ -128,24 +138,102 @@ async def test_full_disk_leaves_the_old_blob(blobs: FilesystemBlobStore, monkeyp
     assert (await content(blobs, user)).startswith(b"old")
 
 
-@pytest.mark.parametrize("damage", [b"", b"not one of ours\n", b"OBFS1 {}\n", b"OBFS1 " + b"x" * 2000])
+def header(**changed: object) -> bytes:
+    whole = {
+        "version": 1,
+        "base": 0,
+        "kind": "live",
+        "sha256": "00" * 32,
+        "size": 32,
+        "upload_id": "11" * 16,
+        "updated_at": "2026-03-14T15:09:26Z",
+    }
+    return b"OBFS1 " + json.dumps({**whole, **changed}).encode() + b"\n" + bytes(32)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"not one of ours\n",
+        b"OBFS1 {}\n",
+        b"OBFS1 " + b"x" * 2000,
+        header(version=0),
+        header(version=2**70),
+        header(size=-5),
+        header(size=10**30),
+        header(kind="undead"),
+        header(sha256="00"),
+        header(upload_id="../../x"),
+        header(updated_at="2026-03-14T15:09:26"),
+        header(more=1),
+    ],
+)
 async def test_damaged_file_is_told(blobs: FilesystemBlobStore, damage: bytes) -> None:
     user = samples.user()
     await stored(blobs, user)
     Path(blobs._place(user)[1]).write_bytes(damage)
-    with pytest.raises(BlobStoreUnavailable):
+    with pytest.raises(BackupDamaged):
         await blobs.stat(user)
-    with pytest.raises(BlobStoreUnavailable):
+    with pytest.raises(BackupDamaged):
         await blobs.open(user)
 
 
-async def test_truncated_file_is_told(blobs: FilesystemBlobStore) -> None:
+@pytest.mark.parametrize("change", [lambda whole: whole[:-1], lambda whole: whole + b"x"])
+async def test_file_of_another_length_is_told_before_any_byte_of_it(
+    blobs: FilesystemBlobStore, change: Callable[[bytes], bytes]
+) -> None:
     user = samples.user()
     await stored(blobs, user)
     path = Path(blobs._place(user)[1])
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(BackupDamaged, match="long"):
+        await blobs.open(user)
+
+
+async def test_file_of_another_length_can_be_replaced(blobs: FilesystemBlobStore) -> None:
+    """Its owner has the content, and a conditional upload is what brings it back."""
+    user = samples.user()
+    revision = await stored(blobs, user)
+    path = Path(blobs._place(user)[1])
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(BlobStoreUnavailable, match="shorter"):
-        await content(blobs, user)
+    await stored(blobs, user, "anew", replaces=revision.tag)
+    assert (await content(blobs, user)).startswith(b"anew")
+
+
+async def test_descriptors_are_given_back(blobs: FilesystemBlobStore) -> None:
+    user = samples.user()
+    await stored(blobs, user)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        opened = await blobs.open(user)
+        assert opened is not None
+        await opened.aclose()
+        with pytest.raises(RangeNotSatisfiable):
+            await blobs.open(user, ByteRange(5000, None))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+async def test_folder_that_another_process_holds_is_waited_for(blobs: FilesystemBlobStore) -> None:
+    """flock, not only a lock of this process: several services on one directory are promised to be safe."""
+    user = samples.user()
+    await stored(blobs, user)
+    holder = os.open(blobs._place(user)[0].path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    reading = asyncio.create_task(blobs.stat(user))
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    os.close(holder)
+    assert await reading is not None
+
+
+async def test_check_tries_to_write(blobs: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BlobStoreUnavailable, match="cannot be written"):
+        await blobs.check()
 
 
 async def test_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -76,12 +76,23 @@ async def test_issued_token_carries_what_is_required(clock: MovableClock) -> Non
     assert await verifier.verify(issued) == USER
 
 
-async def test_cache_forgets_what_has_expired(verifier: JwtVerifier, clock: MovableClock) -> None:
-    issued = token(clock, exp=datetime.now(UTC) + timedelta(seconds=30))
+async def test_token_from_the_cache_expires_too(verifier: JwtVerifier, clock: MovableClock) -> None:
+    issued = token(clock, exp=clock.now() + timedelta(seconds=30))
     await verifier.verify(issued)
+    clock.moment += timedelta(seconds=29)
+    assert await verifier.verify(issued) == USER
+    clock.moment += timedelta(seconds=2)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await verifier.verify(issued)
+    assert verifier._verified == {}
+
+
+async def test_not_before_is_judged_by_our_clock(verifier: JwtVerifier, clock: MovableClock) -> None:
+    issued = token(clock, nbf=clock.now() + timedelta(seconds=30))
+    with pytest.raises(Unauthenticated, match="not valid yet"):
+        await verifier.verify(issued)
     clock.moment += timedelta(seconds=31)
-    await verifier.verify(issued)  # verified anew, by the library's own clock, for which it is still good
-    assert len(verifier._verified) == 1
+    assert await verifier.verify(issued) == USER
 
 
 async def test_cache_is_bounded(verifier: JwtVerifier, clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +113,14 @@ async def test_cache_holds_no_token(verifier: JwtVerifier, clock: MovableClock) 
     [
         ({"exp": None}, "no `exp`"),
         ({"exp": 1}, "expired"),
-        ({"exp": "soon"}, "malformed"),
+        ({"exp": True}, "not a time"),
+        ({"exp": 10**400}, "not a time"),
+        ({"exp": -1}, "expired"),
+        ({"exp": float("inf")}, "not a time"),
+        ({"exp": float("nan")}, "not a time"),
+        ({"exp": []}, "not a time"),
         ({"nbf": 99_999_999_999}, "not valid yet"),
+        ({"nbf": {}}, "not a time"),
         ({"sub": None}, "`sub`"),
         ({"sub": "alice"}, "not a UUID"),
         ({"sub": f"{{{USER}}}"}, "not a UUID"),
@@ -183,6 +200,25 @@ def test_unusable_key_set(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreUnusable):
         JwksKeySource.file(path)
+
+
+def test_one_odd_key_does_not_spoil_the_others() -> None:
+    odd = [
+        "x",
+        7,
+        None,
+        {"kty": ["RSA"]},
+        {"kty": "RSA", "n": "!", "e": "AQAB"},
+        {"kty": "EC", "crv": {}},
+        {"kty": "OKP"},
+    ]
+    keys = {"keys": [*odd, public_jwk(P256, "ES256")]}
+    assert [key.algorithm for key in parse_jwks(json.dumps(keys).encode())] == ["ES256"]
+
+
+def test_nested_nonsense_is_no_key_set() -> None:
+    with pytest.raises(ValueError, match="not a JSON Web Key Set"):
+        parse_jwks(b"[" * 100_000)
 
 
 def test_missing_key_set(tmp_path: Path) -> None:

@@ -256,6 +256,24 @@ async def test_the_faults_really_strike() -> None:
     assert min(struck[fault] for fault in faults) > 10
 
 
+@pytest.mark.parametrize("answer", [OutcomeUnknown, PutRefused])
+async def test_upload_whose_answer_was_lost_is_known_by_its_id(answer: type[Exception]) -> None:
+    """The store has it, and says nothing, or refuses the second copy that a client library sent by itself."""
+
+    class Forgetful(MemoryBlobStore):
+        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+            await super().put(user_id, blob, draft, replaces=replaces)
+            raise answer
+
+    service = BackupService(MemoryMetadataStore(), Forgetful(), SystemClock())
+    first = await service.upload(USER, NO_VERSION, samples.blob("one"))
+    second = await service.upload(USER, first.version, samples.blob("two"))
+    assert (first.version, second.version) == (1, 2)
+    await service.delete(USER, second.version)
+    with pytest.raises(BackupNotFound):
+        await service.describe(USER)
+
+
 async def test_busy_slot_after_two_lost_races() -> None:
     """Whoever loses the race twice in one call is sent away instead of trying for ever."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from contracts import samples
 from obscura_backup.adapters.s3_metadata import metadata_of, revision_of
-from obscura_backup.domain.errors import BlobStoreUnavailable
+from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import Kind, Revision, Tag
 
 TAG = Tag("a tag")
@@ -53,7 +53,7 @@ def test_time_is_read_in_any_zone_and_kept_in_utc() -> None:
 )
 def test_odd_metadata_is_not_ours(name: str, value: str) -> None:
     metadata = metadata_of(samples.draft(samples.blob()))
-    with pytest.raises(BlobStoreUnavailable, match="not one of ours"):
+    with pytest.raises(BackupDamaged, match="not one of ours"):
         revision_of(metadata | {name: value}, tag=TAG, size=32)
 
 
@@ -61,5 +61,5 @@ def test_odd_metadata_is_not_ours(name: str, value: str) -> None:
 def test_missing_metadata_is_not_ours(name: str) -> None:
     metadata = metadata_of(samples.draft(samples.blob()))
     del metadata[name]
-    with pytest.raises(BlobStoreUnavailable, match="not one of ours"):
+    with pytest.raises(BackupDamaged, match="not one of ours"):
         revision_of(metadata, tag=TAG, size=32)

@@ -7,6 +7,7 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import NO_VERSION, Kind, Revision, UserId, Version
 from obscura_backup.domain.scrub import Difference, Finding, Progress, Scrubber, compare
 from obscura_backup.domain.service import BackupService
@@ -180,6 +181,23 @@ async def test_what_others_mended_meanwhile_is_no_difference(stores: Stores) -> 
     stale = await stores.metadata.get(user)
     await stores.service.upload(user, Version(1), samples.blob("two"))
     assert await stores.scrubber._look(user, stale, repair=False) is None
+
+
+async def test_damaged_object_is_reported_and_stops_nothing(stores: Stores) -> None:
+    class PartlyDamaged(MemoryBlobStore):
+        async def stat(self, user_id: UserId) -> Revision | None:
+            if user_id == samples.user(2):
+                raise BackupDamaged
+            return await super().stat(user_id)
+
+    damaged = PartlyDamaged()
+    stores.scrubber = Scrubber(stores.metadata, damaged, SystemClock())
+    stores.service = BackupService(stores.metadata, damaged, SystemClock())
+    for number in (1, 2, 3):
+        await stores.backed_up(samples.user(number), versions=1)
+    (finding,) = await stores.findings(repair=True)
+    assert (finding.user_id, finding.difference) == (samples.user(2), Difference.OBJECT_DAMAGED)
+    assert not finding.mended
 
 
 def test_share_of_the_walk_that_is_done() -> None:

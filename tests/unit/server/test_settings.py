@@ -61,8 +61,26 @@ def test_data_directory_from_every_source(tmp_path: Path) -> None:
         load(config=toml(tmp_path, "data_dir = 7\n"))
 
 
+def test_what_kubernetes_sets_beside_a_service_of_our_name_is_not_meant_for_us() -> None:
+    links = {
+        "OBSCURA_BACKUP_SERVICE_HOST": "10.0.0.1",
+        "OBSCURA_BACKUP_SERVICE_PORT": "8400",
+        "OBSCURA_BACKUP_SERVICE_PORT_HTTP": "8400",
+        "OBSCURA_BACKUP_PORT": "tcp://10.0.0.1:8400",
+        "OBSCURA_BACKUP_PORT_8400_TCP": "tcp://10.0.0.1:8400",
+        "OBSCURA_BACKUP_PORT_8400_TCP_PROTO": "tcp",
+    }
+    assert load(links).port == 8400
+
+
+@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", "https://a.example/path", "ftp://a", "null"])
+def test_what_is_no_origin(origin: str) -> None:
+    with pytest.raises(InvalidSettings, match="cors_origins"):
+        load({"OBSCURA_BACKUP_CORS_ORIGINS": origin})
+
+
 def test_list_in_a_variable() -> None:
-    settings = load({"OBSCURA_BACKUP_CORS_ORIGINS": "https://a.example,https://b.example"})
+    settings = load({"OBSCURA_BACKUP_CORS_ORIGINS": "https://a.example, https://b.example"})
     assert settings.cors_origins == ("https://a.example", "https://b.example")
 
 

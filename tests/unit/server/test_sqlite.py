@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from contracts import samples
 from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
 from obscura_backup.adapters.sqlite import SCHEMA_VERSION, SqliteMetadataStore
-from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,6 +47,30 @@ async def test_two_processes_worth_of_stores_share_one_file(store: SqliteMetadat
     await saved(store, user, samples.revision(1))
     assert await store.get(user) == await other.get(user) == newer
     await other.close()
+
+
+async def test_writer_outlives_a_row_that_cannot_be_written(store: SqliteMetadataStore) -> None:
+    user = samples.user()
+    with pytest.raises(MetadataUnavailable):
+        await saved(store, user, replace(samples.revision(1), size=2**70))
+    await saved(store, user, samples.revision(1))
+    assert await store.get(user) is not None
+
+
+async def test_check_notices_that_nobody_can_write(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "metadata.sqlite3", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(MetadataUnavailable):
+        await store.check()
+    other.execute("ROLLBACK")
+    other.close()
+    await store.check()
+
+
+async def test_closed_store_says_so(store: SqliteMetadataStore) -> None:
+    await store.close()
+    with pytest.raises(MetadataUnavailable):
+        await store.save(samples.user(), samples.revision(1))
 
 
 async def test_commits_are_synced(store: SqliteMetadataStore) -> None:

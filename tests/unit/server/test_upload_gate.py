@@ -1,23 +1,30 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts import samples
 from obscura_backup.domain.errors import TooManyUploads
-from obscura_backup.entrypoints.http.errors import UploadTimeout
-from obscura_backup.entrypoints.http.upload_gate import UploadGate, patient
+from obscura_backup.entrypoints.http.errors import ClientGone, UploadTimeout
+from obscura_backup.entrypoints.http.upload_gate import UploadGate, body_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from litestar.types import Receive
 
 
-async def body(*pauses_seconds: float) -> AsyncGenerator[bytes, None]:
-    for pause in pauses_seconds:
-        await asyncio.sleep(pause)
-        yield b"piece"
+def sender(*pauses_seconds: float, hangs_up: bool = False) -> Receive:
+    """What a server hands an application: a piece after each pause."""
+    pauses = list(pauses_seconds)
+
+    async def receive() -> Any:
+        if not pauses and hangs_up:
+            return {"type": "http.disconnect"}
+        await asyncio.sleep(pauses.pop(0))
+        return {"type": "http.request", "body": b"piece", "more_body": bool(pauses) or hangs_up}
+
+    return receive
 
 
 def test_as_many_as_may_be() -> None:
@@ -42,14 +49,19 @@ def test_place_is_free_again() -> None:
 
 
 async def test_pieces_come_through() -> None:
-    assert [piece async for piece in patient(body(0, 0, 0))] == [b"piece"] * 3
+    assert [piece async for piece in body_of(sender(0, 0, 0))] == [b"piece"] * 3
+
+
+async def test_sender_that_hangs_up() -> None:
+    with pytest.raises(ClientGone):
+        _ = [piece async for piece in body_of(sender(0, 0, hangs_up=True))]
 
 
 async def test_pause_that_is_too_long() -> None:
     with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in patient(body(0, 5), stall_seconds=0.01)]
+        _ = [piece async for piece in body_of(sender(0, 5), stall_seconds=0.01)]
 
 
 async def test_trickle_that_takes_too_long_in_all() -> None:
     with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in patient(body(*[0.01] * 100), stall_seconds=1, total_seconds=0.03)]
+        _ = [piece async for piece in body_of(sender(*[0.01] * 100), stall_seconds=1, total_seconds=0.03)]

@@ -35,6 +35,7 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     settings = options.settings_from(flags, config)
     options.log_to_stderr(settings.log_level)
     _warn(settings)
+    server.allow_descriptors(settings)
     try:
         listening = server.listen(settings.host, settings.port)
         server.check_stores(settings)

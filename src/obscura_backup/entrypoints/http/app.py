@@ -16,6 +16,7 @@ from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http import openapi, operations, problems
 from obscura_backup.entrypoints.http.authentication import BearerAuthentication
 from obscura_backup.entrypoints.http.backup import BackupController
+from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.metrics import MeteredApp
 from obscura_backup.entrypoints.http.upload_gate import UploadGate
 
@@ -51,7 +52,7 @@ def create_litestar(container: Container) -> Litestar:
             operations.live,
             operations.ready,
             operations.metrics,
-            openapi.docs_assets(),
+            openapi.docs_asset,
         ],
         dependencies={
             "service": _provide(container.service),
@@ -73,7 +74,7 @@ def create_litestar(container: Container) -> Litestar:
 
 def create_app(settings: Settings) -> ASGIApp:
     """What a server runs: the application with everything around it."""
-    return MeteredApp(create_litestar(Container(settings=settings)))
+    return MeteredApp(Door(create_litestar(Container(settings=settings))))
 
 
 def _provide(make: Callable[[], Any]) -> Provide:

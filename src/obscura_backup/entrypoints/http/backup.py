@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, head, post
+from litestar.datastructures import Headers  # noqa: TC002  # as below
 
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
 from obscura_backup.domain.model import NO_VERSION, Limits, UserId
@@ -23,7 +24,7 @@ from obscura_backup.entrypoints.http.conditional import (
     range_applies,
 )
 from obscura_backup.entrypoints.http.errors import PreconditionRequired, UnsupportedMediaType
-from obscura_backup.entrypoints.http.upload_gate import UploadGate, patient
+from obscura_backup.entrypoints.http.upload_gate import UploadGate, body_of
 
 AuthenticatedRequest = Request[UserId, None, Any]
 
@@ -67,7 +68,7 @@ class BackupController(Controller):
         The same body may be sent again after a lost answer: it is stored once.
         """
         headers = request.headers
-        _require_plain(headers.get("content-type", ""), headers.get("content-encoding", ""))
+        _require_plain(headers)
         expected = expected_version(headers.getall("if-match", []), headers.getall("if-none-match", [])) or NO_VERSION
         sha256 = declared_sha256(headers.getall("content-digest", []))
         declared_size = int(headers.get("content-length", -1))
@@ -76,7 +77,7 @@ class BackupController(Controller):
             # A body that is on its way already, and short, is read sooner than the question is answered.
             if not 0 <= declared_size < EARLY_CHECK_BYTES or "expect" in headers:
                 await service.refuse_early(request.user, expected)
-            with await receive(patient(request.stream()), limits, declared_sha256=sha256) as blob:
+            with await receive(body_of(request.receive), limits, declared_sha256=sha256) as blob:
                 stored = await service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
         return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})
@@ -84,7 +85,7 @@ class BackupController(Controller):
     @get(
         operation_class=openapi.DownloadOperation,
         media_type="application/octet-stream",
-        responses=openapi.problems(401, 404, 416, 500, 503),
+        responses=openapi.problems(401, 404, 416, 500, 503) | openapi.without_body(206, 304),
     )
     async def download(self, request: AuthenticatedRequest, service: BackupService) -> Response[bytes]:
         """Hand out the backup, whole or in part."""
@@ -104,7 +105,10 @@ class BackupController(Controller):
             return not_modified(blob.revision)
         return BlobResponse(blob, partial=wanted is not None)
 
-    @head(operation_class=openapi.DescribeOperation, responses=openapi.problems(401, 404, 416, 500, 503))
+    @head(
+        operation_class=openapi.DescribeOperation,
+        responses=openapi.problems(401, 404, 500, 503) | openapi.without_body(304),
+    )
     async def describe(self, request: AuthenticatedRequest, service: BackupService) -> Response[None]:
         """Tell what a download would hand out."""
         revision = await service.describe(request.user)
@@ -126,10 +130,12 @@ class BackupController(Controller):
         await service.delete(request.user, expected)
 
 
-def _require_plain(content_type: str, content_encoding: str) -> None:
+def _require_plain(headers: Headers) -> None:
     # A size limit on a compressed body would be no limit, and ciphertext does not compress.
-    coded = content_encoding.strip().lower() not in ("", "identity")
-    if coded or content_type.strip().lower().startswith("multipart/"):
+    coded = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+    transferred = headers.get("transfer-encoding", "").strip().lower() not in ("", "chunked")
+    multipart = headers.get("content-type", "").strip().lower().startswith("multipart/")
+    if coded or transferred or multipart:
         raise UnsupportedMediaType
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from litestar.response import Response
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from obscura_backup.domain.ports import OpenBlob
 
 MEDIA_TYPE = "application/octet-stream"
-STALL_SECONDS = 60.0
 # A backup belongs to one person, and is only worth having in its newest version.
 CACHE_CONTROL = "private, no-store"
 
@@ -73,9 +71,7 @@ class _BlobStream(ASGIResponse):
         left = self._blob.length
         async for chunk in self._blob.chunks():
             left -= len(chunk)
-            # A reader that takes nothing would otherwise hold the file, and its memory, for ever.
-            async with asyncio.timeout(STALL_SECONDS):
-                await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+            await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
 
 
 def _headers(revision: Revision, length: int) -> dict[str, str]:

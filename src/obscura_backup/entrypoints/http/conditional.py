@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 # At most 18 digits: every version fits in 64 bits, here and in every store.
 _VERSION = re.compile(r'(")?(0|[1-9][0-9]{0,17})(?(1)")')
-_RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE)
-_DIGEST = re.compile(r"\s*sha-256\s*=\s*(.*?)\s*(;.*)?")
+# No two repetitions that could share a character stand beside each other: these read what strangers send.
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
+_DIGEST = re.compile(r"sha-256=(:[^:;]*:)(;.*)?")
+FIELD_MAX_CHARS = 1024
 _SHA256_BYTES = 32
 
 
@@ -55,7 +57,7 @@ def expected_version(if_match: Sequence[str], if_none_match: Sequence[str]) -> V
 
 def none_match(if_none_match: Sequence[str], version: Version) -> bool:
     """Whether `If-None-Match` on a read already names this version (RFC 9110, 13.1.2: weak comparison)."""
-    for entry in ",".join(if_none_match).split(","):
+    for entry in ",".join(if_none_match)[:FIELD_MAX_CHARS].split(","):
         tag = entry.strip().removeprefix("W/")
         if tag in ("*", etag(version), str(version)):
             return True
@@ -67,7 +69,7 @@ def byte_range(header: str | None) -> ByteRange | None:
 
     RFC 9110, 14.2: a server may ignore the Range header, and must where it does not understand it.
     """
-    match = _RANGE.fullmatch(header) if header else None
+    match = _RANGE.fullmatch(header.strip()) if header and len(header) <= FIELD_MAX_CHARS else None
     if match is None:
         return None
     first, last = match.groups()
@@ -97,11 +99,15 @@ def declared_sha256(values: Sequence[str]) -> bytes | None:
     Raises:
         MalformedHeader: it is not 32 bytes in base64 between colons, or there are two that differ.
     """
+    whole = ",".join(values)
+    if len(whole) > FIELD_MAX_CHARS:
+        raise MalformedHeader("Content-Digest", "it is too long")
     found = set()
-    for member in ",".join(values).split(","):
-        match = _DIGEST.fullmatch(member)
-        if match is not None:
-            found.add(_byte_sequence(match[1]))
+    for member in whole.split(","):
+        name, _, _ = member.strip().partition("=")
+        if name.strip() == "sha-256":
+            match = _DIGEST.fullmatch(member.strip())
+            found.add(_byte_sequence(match[1] if match else ""))
     if len(found) > 1:
         raise MalformedHeader("Content-Digest", "it names two different sha-256 digests")
     return found.pop() if found else None

@@ -27,6 +27,12 @@ class UnsupportedMediaType(ObscuraError):
     code = "unsupported-media-type"
 
 
+class ClientGone(ObscuraError):
+    """The client hung up before the end of its body. There is nobody to tell."""
+
+    code = "client-gone"
+
+
 class UploadTimeout(ObscuraError):
     """The body came too slowly."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
 
 import swagger_ui_bundle  # type: ignore[import-untyped]  # it is one path
+from litestar import Response, get
+from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
@@ -20,16 +23,18 @@ from litestar.openapi.spec import (
     Schema,
     SecurityScheme,
 )
-from litestar.static_files import create_static_files_router
 
 from obscura_backup import __version__
 from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, Problem
 
-if TYPE_CHECKING:
-    from litestar import Router
-
 DOCS_PATH = "/docs"
 _BEARER = "bearer"
+_ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-standalone-preset.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
 _TEXT = Schema(type=OpenAPIType.STRING)
 _BINARY = Schema(type=OpenAPIType.STRING, content_encoding="binary", content_media_type="application/octet-stream")
 
@@ -42,6 +47,11 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         )
         for status in statuses
     }
+
+
+def without_body(*statuses: int) -> dict[int, ResponseSpec]:
+    """The answers that say all in their status and headers, or in bytes that are no JSON."""
+    return {status: ResponseSpec(None, description=http.HTTPStatus(status).phrase) for status in statuses}
 
 
 def _header(name: str, text: str) -> Parameter:
@@ -129,8 +139,16 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-def docs_assets() -> Router:
-    """The page's script and style, from the installed package."""
-    return create_static_files_router(
-        path=f"{DOCS_PATH}/assets", directories=[swagger_ui_bundle.swagger_ui_path], include_in_schema=False
-    )
+@get(f"{DOCS_PATH}/assets/{{name:str}}", include_in_schema=False, sync_to_thread=False)
+def docs_asset(name: str) -> Response[bytes]:
+    """One of the page's four files, from the installed package; nothing else that a path could name."""
+    media_type = _ASSETS.get(name)
+    if media_type is None:
+        raise NotFoundException
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return Response(_asset(name), media_type=media_type, headers=headers)
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes()

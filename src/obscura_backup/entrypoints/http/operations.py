@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from litestar import MediaType, Response, get
+from litestar.openapi import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client import values as prometheus_values
 
@@ -86,7 +87,11 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/health/ready", tags=["service"])
+@get(
+    "/health/ready",
+    tags=["service"],
+    responses={503: ResponseSpec(Readiness, generate_examples=False, description="A store is down")},
+)
 async def ready(stores: Stores) -> Response[Readiness]:
     """Both stores answer; 503 tells which one does not."""
     answer = await stores.readiness()

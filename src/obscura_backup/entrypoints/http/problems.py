@@ -12,6 +12,7 @@ from litestar.response import Response
 from obscura_backup.domain import errors
 from obscura_backup.entrypoints.http.conditional import etag
 from obscura_backup.entrypoints.http.errors import (
+    ClientGone,
     MalformedHeader,
     PreconditionRequired,
     UnsupportedMediaType,
@@ -29,6 +30,7 @@ TYPE_PREFIX = "urn:obscura-backup:problem:"
 
 # The first class that fits decides, so the narrow ones come first.
 STATUSES: dict[type[errors.ObscuraError], int] = {
+    ClientGone: 400,
     MalformedHeader: 400,
     errors.BlobTooSmall: 400,
     errors.DigestMismatch: 400,
@@ -42,6 +44,7 @@ STATUSES: dict[type[errors.ObscuraError], int] = {
     PreconditionRequired: 428,
     errors.TooManyUploads: 429,
     errors.Unavailable: 503,
+    errors.BackupDamaged: 500,
     errors.BackupLost: 500,
     errors.ObscuraError: 500,
 }

@@ -1,79 +1,226 @@
-"""uvicorn's HTTP/1.1 protocol with bounds on what it leaves open: the size of a head, the time for it, the drain."""
+"""uvicorn's HTTP/1.1 protocol, with bounds on everything that it leaves open to whoever can connect.
+
+    a head: its size and the time for it        a body that nobody reads any more: its size and the time for it
+    trailers: dropped                            an answer that nobody takes: the time for it
+    connections: how many
+
+It also answers before it closes where uvicorn would close with bytes unread, which the network turns into a reset that
+overtakes the answer; and it ignores `Upgrade` (RFC 9110, 7.8), on which the parser takes the body for another protocol.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD_MAX_BYTES = 32 * 1024
 HEAD_SECONDS = 15.0
 DRAIN_MAX_BYTES = 8 * 1024 * 1024
-"""How much of a body that was refused before its end is read and thrown away, so that the client sees the refusal."""
+"""How much of a body is read and thrown away after its request was answered, so that the client sees the answer."""
+DRAIN_SECONDS = 20.0
+WRITE_SECONDS = 60.0
+"""How long a client may take nothing of an answer that is there for it."""
+CONNECTIONS_PER_BUSY = 2
+"""Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
 
+BUSY = "obscura.busy"
+BAD_HOST = "obscura.bad-host"
+
+_END_OF_HEAD = b"\r\n\r\n"
+# Of the same length, so that nothing moves.
+_UPGRADE = re.compile(rb"(\r\n)upgrade(\s*:)", re.IGNORECASE)
+_IGNORED = rb"\1ignored\2"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_NO_UPGRADE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _in_head = True
-    _head_bytes = 0
-    _drained_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    max_connections: ClassVar[int] = 1024
+    """Set once, before the first connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._field_bytes = 0
+        self._drained_bytes = 0
+        self._closing = False
+        self._dead = False
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that sends nothing is one that sends its head too slowly."""
         super().connection_made(transport)
-        self._await_head()
+        if len(self.connections) > CONNECTIONS_PER_BUSY * self.max_connections:
+            transport.abort()
+        self._arm("head", HEAD_SECONDS, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
-        self._stop_timer()
+        for name in list(self._timers):
+            self._disarm(name)
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's own always gives up
+        """A client that has sent all it will ever send may still wait for its answer."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if self._in_head and cycle is not None and not cycle.response_complete:
+            self._closing = True
+            return True
+        return None
+
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head; the parser has no bound of its own."""
-        if self._in_head and self._head_timer is None:
-            self._await_head()  # the first bytes of a further request on this connection
-        self._head_bytes += len(data)
+        """Count, then parse; the parser has no bound of its own."""
+        if self._dead:
+            self._drain(len(data))
+            return
+        if self._in_head:
+            self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
+            self._head_bytes += len(data)
+            data = _without_upgrade(data)
+        elif self.cycle.response_complete:
+            self._drain(len(data))
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+        if self._in_head and self._head_bytes > HEAD_MAX_BYTES:
+            self._refuse(_TOO_LARGE)
+
+    def on_url(self, url: bytes) -> None:
+        """Count."""
+        self._field_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count; and drop trailers, which are not fields of the request (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            self._field_bytes += len(name) + len(value)
+            if self._field_bytes <= HEAD_MAX_BYTES:
+                super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole: is it one that we go on with?"""
         self._in_head = False
-        self._stop_timer()
-        super().on_headers_complete()
+        self._disarm("head")
+        upgrades = self.parser.should_upgrade()
+        if self._closing or self._dead:
+            self._close()
+        elif self._field_bytes > HEAD_MAX_BYTES:
+            self._refuse(_TOO_LARGE)
+        elif upgrades and self._announces_a_body():
+            self._refuse(_NO_UPGRADE)  # its name came in two pieces: the parser is past telling where the body ends
+        else:
+            scope = cast("dict[str, Any]", self.scope)
+            scope[BUSY] = len(self.connections) > self.max_connections
+            scope[BAD_HOST] = self._hosts() != 1 and self.parser.get_http_version() == "1.1"
+            super().on_headers_complete()
+            self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
+            if upgrades:
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """What comes after the answer is drained, to a point."""
-        if self.cycle.response_complete:
-            self._drained_bytes += len(body)
-            if self._drained_bytes > DRAIN_MAX_BYTES:
-                self.transport.close()
-        super().on_body(body)
+        """Nothing of a request that was refused here."""
+        if not self._dead:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The next bytes, if any, are another head."""
+        if self._dead:
+            return
         super().on_message_complete()
         self._in_head = True
-        self._head_bytes = 0
-        self._drained_bytes = 0
+        self._head_bytes = self._field_bytes = self._drained_bytes = 0
+        self._disarm("drain")
+        if self._closing and self.cycle.response_complete:
+            self._close()
 
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def on_response_complete(self) -> None:
+        """What is owed of the body is drained, for a while."""
+        super().on_response_complete()
+        if not self.cycle.response_complete:
+            return  # another request, that came meanwhile, is on
+        if not self._in_head:
+            self._arm("drain", DRAIN_SECONDS, self._close)
+        elif self._closing:
+            self._close()
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def pause_writing(self) -> None:
+        """The client takes nothing."""
+        super().pause_writing()
+        # Not `close`, which would wait for the very bytes that are not taken.
+        self._arm("write", WRITE_SECONDS, self.transport.abort)
 
-    def _give_up(self) -> None:
+    def resume_writing(self) -> None:
+        """The client takes something."""
+        self._disarm("write")
+        super().resume_writing()
+
+    def close_after_answer(self) -> None:
+        """Close, once the request has been read to its end."""
+        self._closing = True
+        if self._in_head:
+            self._close()
+
+    def _announces_a_body(self) -> bool:
+        names = {name: value.strip() for name, value in self.headers}
+        return b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"
+
+    def _hosts(self) -> int:
+        return sum(name == b"host" for name, _ in self.headers)
+
+    def _refuse(self, answer: bytes) -> None:
+        if not self._dead and not self.transport.is_closing():
+            self._dead = True
+            self._disarm("head")
+            self.transport.write(answer)
+            self._arm("drain", DRAIN_SECONDS, self._close)
+
+    def _drain(self, count: int) -> None:
+        self._drained_bytes += count
+        if self._drained_bytes > DRAIN_MAX_BYTES:
+            self._close()
+
+    def _close(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+    def _arm(self, name: str, seconds: float, then: Callable[[], None]) -> None:
+        if name not in self._timers:
+            self._timers[name] = self.loop.call_later(seconds, then)
+
+    def _disarm(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+
+class _Lingering:
+    """The transport as one request sees it: its `close` waits until the request has been read."""
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        self._protocol = protocol
+
+    def write(self, data: bytes) -> None:
+        self._protocol.transport.write(data)
+
+    def close(self) -> None:
+        self._protocol.close_after_answer()
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    end = data.find(_END_OF_HEAD)
+    head = data if end < 0 else data[:end]
+    if _UPGRADE.search(head) is None:
+        return data
+    return _UPGRADE.sub(_IGNORED, head) + data[len(head) :]

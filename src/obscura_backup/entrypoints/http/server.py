@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -17,7 +18,7 @@ import uvicorn
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.cli.options import log_to_stderr
-from obscura_backup.entrypoints.http.protocol import BoundedProtocol
+from obscura_backup.entrypoints.http.protocol import CONNECTIONS_PER_BUSY, BoundedProtocol
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
@@ -28,6 +29,10 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 seconds after which most load balancers close an idle connection, so that they do it first."""
 _PR_SET_PDEATHSIG = 1
+OWN_DESCRIPTORS = 512
+"""256 folders of the embedded store, threads, connections to other stores, and spools."""
+
+log = logging.getLogger(__name__)
 
 
 class AddressInUse(ObscuraError):
@@ -48,6 +53,7 @@ class AppFactory:
         if os.getpid() != self.parent_pid:
             _die_with_parent(self.parent_pid)
         log_to_stderr(self.settings.log_level)
+        BoundedProtocol.max_connections = self.settings.max_connections
         # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         from obscura_backup.entrypoints.http.app import create_app  # noqa: PLC0415  # where it is needed: in the worker
@@ -66,6 +72,22 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+
+
+def allow_descriptors(settings: Settings) -> None:
+    """Raise the soft limit of open files to the hard one, and say where even that is too low for the connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS_PER_BUSY * settings.max_connections + OWN_DESCRIPTORS
+    if soft < wanted:
+        soft = hard if hard != resource.RLIM_INFINITY and hard < wanted else wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < wanted:
+        log.warning(
+            "%d files may be open, and %d connections want %d: raise the limit (ulimit -n) or lower max_connections",
+            soft,
+            settings.max_connections,
+            wanted,
+        )
 
 
 def check_stores(settings: Settings) -> None:
@@ -97,7 +119,6 @@ def run(settings: Settings, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=settings.max_connections,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.drain_seconds,
     )

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import TooManyUploads
-from obscura_backup.entrypoints.http.errors import UploadTimeout
+from obscura_backup.entrypoints.http.errors import ClientGone, UploadTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
+
+    from litestar.types import Receive
 
     from obscura_backup.domain.model import UserId
 
@@ -46,22 +48,26 @@ class UploadGate:
                 self._under_way[user_id] = count
 
 
-async def patient(
-    body: AsyncGenerator[bytes, None], *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
+async def body_of(
+    receive: Receive, *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces of `body` as they come, as long as they come.
+    """The pieces of a request's body as they come, as long as they come.
 
     Raises:
         UploadTimeout: it paused or took too long.
+        ClientGone: its sender hung up before its end.
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + total_seconds
-    while True:
+    more = True
+    while more:
         try:
             async with asyncio.timeout_at(min(loop.time() + stall_seconds, ends_at)):
-                chunk = await anext(body, None)
+                message = await receive()
         except TimeoutError as error:
             raise UploadTimeout from error
-        if chunk is None:
-            return
-        yield chunk
+        if message["type"] != "http.request":
+            raise ClientGone
+        more = message.get("more_body", False)
+        if piece := message.get("body", b""):
+            yield piece

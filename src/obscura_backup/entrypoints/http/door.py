@@ -1,0 +1,77 @@
+"""What is decided at the door, before the framework: requests that cannot be served, or that end unfinished."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from litestar.enums import ScopeType
+
+from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
+from obscura_backup.entrypoints.http.protocol import BAD_HOST, BUSY
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+# A busy service is not a broken one: whoever supervises it must be able to tell.
+_ALWAYS_OPEN = ("/health/", "/metrics")
+# Uptime probes like to send HEAD; the server drops the body.
+_ALSO_BY_HEAD = frozenset({"/v1/config", "/health/live", "/health/ready"})
+
+
+class Door:
+    """Wraps the framework's application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        flags = cast("dict[str, Any]", scope)
+        path = scope["path"]
+        if flags.get(BAD_HOST):
+            await _refuse(send, 400, "bad-request", "A request names one host, in one Host header.")
+        elif flags.get(BUSY) and not path.startswith(_ALWAYS_OPEN):
+            await _refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
+        else:
+            if scope["method"] == "HEAD" and path in _ALSO_BY_HEAD:
+                scope = cast("Scope", {**scope, "method": "GET"})
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def observed(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except asyncio.CancelledError:
+            # The service stops and this request took too long. What it asked for may have happened.
+            if started:
+                raise
+            await _refuse(
+                send, 503, "outcome-unknown", "The service is stopping; send it again.", retry_after_seconds=1
+            )
+
+
+async def _refuse(send: Send, status: int, code: str, detail: str, *, retry_after_seconds: int | None = None) -> None:
+    document = Problem(type=TYPE_PREFIX + code, title=http.HTTPStatus(status).phrase, status=status, detail=detail)
+    body = msgspec.json.encode(document)
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    if retry_after_seconds is not None:
+        headers.append((b"retry-after", str(retry_after_seconds).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,307 @@
+"""What a connection may take, by the protocol alone: a plain application behind it, and bounds made small."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+
+from obscura_backup.entrypoints.http import protocol
+from obscura_backup.entrypoints.http.door import Door
+from obscura_backup.entrypoints.http.protocol import BoundedProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SECONDS = 0.3
+LARGE = 8 * 1024 * 1024
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with what it was asked; reads a body for `/read`, sends much for `/large`, waits for `/slow`."""
+    seen = [f"{scope['method']} {scope['path']}"]
+    seen += [f"{name.decode()}={value.decode()}" for name, value in scope["headers"] if name != b"host"]
+    if scope["path"] == "/read":
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        seen.append(f"{len(body)} bytes")
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.1)
+    answer = bytes(LARGE) if scope["path"] == "/large" else "; ".join(seen).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
+    await send({"type": "http.response.body", "body": answer})
+
+
+class Running:
+    """The application behind the protocol, in a thread."""
+
+    def __init__(self) -> None:
+        config = uvicorn.Config(
+            Door(application), http=BoundedProtocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=5
+        )
+        self.server = uvicorn.Server(config)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.005)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.socket.getsockname(), timeout=5)
+
+    def exchange(self, *pieces: bytes) -> bytes:
+        """Send piece by piece; all that comes until the other side closes, or nothing does for a while."""
+        with self.connect() as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.02)
+            return received(connection)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(timeout=10)
+
+
+def received(connection: socket.socket, quiet_seconds: float = 0.2) -> bytes:
+    connection.settimeout(quiet_seconds)
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except TimeoutError:
+        pass
+    return data
+
+
+def closed_within(connection: socket.socket, seconds: float) -> bool:
+    connection.settimeout(seconds)
+    try:
+        while connection.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+    return True
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
+        monkeypatch.setattr(protocol, name, SECONDS)
+    monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
+    running = Running()
+    yield running
+    running.stop()
+
+
+def test_ordinary_requests_on_one_connection(running: Running) -> None:
+    answers = running.exchange(*[b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"] * 3)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_pipelined_requests(running: Running) -> None:
+    answers = running.exchange(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+    assert answers.count(b"GET /slow") == 3
+
+
+# heads
+
+
+@pytest.mark.parametrize("beginning", [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\nA: b"])
+def test_head_that_does_not_come(running: Running, beginning: bytes) -> None:
+    with running.connect() as connection:
+        connection.sendall(beginning)
+        assert closed_within(connection, 3 * SECONDS + 1)
+
+
+def test_next_head_that_does_not_come(running: Running) -> None:
+    with running.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        received(connection)
+        connection.sendall(b"GET")
+        assert closed_within(connection, 3 * SECONDS + 1)
+
+
+@pytest.mark.parametrize("size", [40_000, 60_000, 200_000])
+def test_head_that_is_too_long_even_in_one_piece(running: Running, size: int) -> None:
+    answer = running.exchange(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * size + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_path_that_is_too_long(running: Running) -> None:
+    answer = running.exchange(b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_head_within_the_bound(running: Running) -> None:
+    answer = running.exchange(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 30_000 + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: y\r\n"])
+def test_one_host(running: Running, hosts: bytes) -> None:
+    assert running.exchange(b"GET / HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_old_clients_name_no_host(running: Running) -> None:
+    assert b" 200 OK" in running.exchange(b"GET / HTTP/1.0\r\n\r\n")
+
+
+# trailers and upgrades
+
+
+def test_trailers_are_no_fields_of_the_request(running: Running) -> None:
+    request = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    answer = running.exchange(request + b"Authorization: Bearer x\r\nIf-Match: 7\r\n\r\n")
+    assert b"authorization" not in answer
+    assert answer.endswith(b"transfer-encoding=chunked; 3 bytes")
+
+
+def test_trailers_without_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 100_000)
+    with running.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        assert _sent_before_the_end(connection, b"a:\r\n" * 1000) < LARGE
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_upgrade_is_ignored_and_the_body_is_a_body(running: Running, *, split: bool) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 34\r\n\r\n"
+    body = b"GET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n"
+    answer = running.exchange(head, body) if split else running.exchange(head + body)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"34 bytes")
+
+
+def test_upgrade_in_two_pieces_with_a_body_is_refused(running: Running) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgr"
+    rest = b"ade: h2c\r\nContent-Length: 34\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n"
+    answer = running.exchange(head, rest)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_connect_is_no_tunnel(running: Running) -> None:
+    answer = running.exchange(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n")
+    assert b"smuggled" not in answer
+
+
+# bodies that nobody reads
+
+
+def test_answer_is_seen_although_the_body_is_still_being_sent(running: Running) -> None:
+    """`Connection: close` and unread bytes would be a reset that overtakes the answer."""
+    with running.connect() as connection:
+        head = b"POST /unread HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % (4 * 1024 * 1024))
+        for _ in range(64):
+            connection.sendall(bytes(65536))
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+        assert closed_within(connection, 1)
+
+
+def test_body_that_is_owed_for_too_long(running: Running) -> None:
+    with running.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"x")
+        assert closed_within(connection, 3 * SECONDS + 1)
+
+
+def test_body_that_is_far_too_long(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 1_000_000)
+    with running.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        assert _sent_before_the_end(connection, bytes(65536)) < 3 * LARGE
+
+
+def test_connection_is_kept_after_a_body_was_drained(running: Running) -> None:
+    answers = running.exchange(
+        b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+        bytes(100_000),
+        b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n",
+    )
+    assert b"GET /next" in answers
+
+
+def test_half_closed_client_gets_its_answer(running: Running) -> None:
+    with running.connect() as connection:
+        connection.sendall(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
+
+
+# answers that nobody takes
+
+
+def test_answer_that_nobody_takes(running: Running) -> None:
+    with running.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        time.sleep(SECONDS + 0.5)
+        assert _eventually(lambda: not running.server.server_state.connections)
+
+
+def test_slow_reader_that_takes_a_little_now_and_then_is_served(running: Running) -> None:
+    with running.connect() as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        taken = 0
+        while taken < LARGE:
+            taken += len(connection.recv(1024 * 1024))
+            time.sleep(0.01)
+
+
+# many
+
+
+def test_busy_service_says_so_and_is_still_alive(running: Running) -> None:
+    with running.connect(), running.connect(), running.connect(), running.connect():
+        time.sleep(0.05)
+        refused = running.exchange(b"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"application/problem+json" in refused
+        assert b"retry-after: 1" in refused
+        assert running.exchange(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_as_many_as_may_be_are_served(running: Running) -> None:
+    with running.connect(), running.connect(), running.connect():
+        time.sleep(0.05)
+        assert running.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_far_too_many_are_turned_away(running: Running) -> None:
+    connections = [running.connect() for _ in range(12)]
+    time.sleep(0.1)
+    assert len(running.server.server_state.connections) <= 8
+    for connection in connections:
+        connection.close()
+
+
+def _sent_before_the_end(connection: socket.socket, piece: bytes) -> int:
+    """How much could be sent, the kernel's buffers included, until the other side had enough."""
+    sent = 0
+    while sent < 10 * LARGE:
+        try:
+            connection.sendall(piece)
+        except OSError:
+            break
+        sent += len(piece)
+    return sent
+
+
+def _eventually(holds: Callable[[], bool], seconds: float = 2.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
