@@ -62,7 +62,8 @@ class Exchange:
         anyway by answering nothing at all.
         """
         known = state.remembered.get(self.account)
-        if known is None or not known.holds(state.content):
+        if known is None or known.may_be_gone or not known.holds(state.content):
+            # After a deletion whose outcome is unknown, only a fetch that finds the backup makes its absence odd again.
             return False
         self.on_step(Step.FETCHING)
         try:

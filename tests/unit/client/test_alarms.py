@@ -256,6 +256,19 @@ def test_a_deletion_whose_answer_is_lost_is_no_alarm(phone: BackupClient, server
     assert phone.push(KEY).version == 3
 
 
+def test_once_a_backup_is_seen_again_its_absence_is_an_alarm_again(phone: BackupClient, server: ServerInMemory) -> None:
+    phone.push(KEY)
+    slot = server.slot
+    server.lose_next_answers = 1
+    with pytest.raises(OutcomeUnknown):
+        phone.delete(confirm=agreed)
+    server.slot = slot
+    assert not phone.push(KEY).uploaded
+    server.delete(1)
+    with pytest.raises(RollbackSuspected):
+        phone.push(KEY)
+
+
 def test_a_deletion_that_did_not_happen_leaves_the_alarm_on(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
 

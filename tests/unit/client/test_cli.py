@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -83,8 +84,7 @@ class Terminal:
         return json.loads(self.ok(*arguments, "--json", **others))
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
+def terminal_in(home: Path) -> Terminal:
     person, server, addresses = Person(), ServerInMemory(), list[str]()
 
     def connect(address: str, bearer: str, settings: Settings, on_bytes: Any) -> tuple[ServerInMemory, Account]:
@@ -99,7 +99,12 @@ def terminal(tmp_path: Path) -> Terminal:
         sleep=lambda _: None,
         now_ms=lambda: NOW_MS,
     )
-    return Terminal(tmp_path, person, server, world, addresses)
+    return Terminal(home, person, server, world, addresses)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return terminal_in(tmp_path)
 
 
 @pytest.fixture
@@ -109,12 +114,22 @@ def password_file(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.fixture
-def pushed(terminal: Terminal, password_file: str) -> Terminal:
-    """An identity with Alice, pushed by the password."""
+@pytest.fixture(scope="session")
+def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """What `pushed` starts from: a key takes long to derive, and most of what follows does not depend on it."""
+    terminal = terminal_in(tmp_path_factory.mktemp("pushed"))
+    terminal.person.passwords = [PASSWORD, PASSWORD]
     terminal.ok("new", "--device-name", "phone")
     terminal.ok("contact", "add", str(ALICE), "alice")
-    terminal.ok("push", "--password-file", password_file, "--profile", "low-memory")
+    terminal.ok("push", "--profile", "low-memory")
+    return terminal
+
+
+@pytest.fixture
+def pushed(pushed_once: Terminal, terminal: Terminal) -> Terminal:
+    """An identity with Alice, pushed by the password."""
+    shutil.copytree(pushed_once.home / "phone", terminal.home / "phone")
+    terminal.server.slot = pushed_once.server.slot
     return terminal
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DEEP = b"[" * 100_000
 LONG = "9" * 5000
 # Enough for this machine to answer in, and less than any test should take.
-AT_ONCE = Patience(answer_seconds=0.3, attempts=1)
+AT_ONCE = Patience(answer_seconds=0.15, attempts=1)
 
 Serve = Callable[[socket.socket], object]
 
@@ -105,7 +105,7 @@ def dripping(begin: bytes, drop: bytes) -> Serve:
         connection.sendall(begin)
         for _ in itertools.count():
             connection.sendall(drop)
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     return serve
 
@@ -222,7 +222,7 @@ def test_a_request_that_took_all_its_time_is_not_sent_again() -> None:
         time.sleep(1)
 
     with serving(serve) as address, pytest.raises(Unavailable):
-        client(address, Patience(answer_seconds=0.2, attempts=4)).fetch()
+        client(address, Patience(answer_seconds=0.1, attempts=4)).fetch()
     assert connections == [1]
 
 
