@@ -3,7 +3,8 @@
     obscura-backup serve --data-dir /tmp/bench --port 8401 &
     python benchmarks/load.py --url http://127.0.0.1:8401 --data-dir /tmp/bench
 
-Prints requests a second and the 50th and 99th percentile of the time that one takes. The client shares the machine with
+Prints requests a second, the 50th and 99th percentile of the time that one takes, and with `--pid` the processor time
+that the service spent on one, which is the figure that a busy machine disturbs least. The client shares the machine with
 the service, so the figures are good for comparing two versions in one sitting, not as a promise.
 """
 
@@ -43,7 +44,17 @@ class Connection:
         return int(head[9:12])
 
 
-async def measure(name: str, people: list[Connection], seconds: float, upload_bytes: int) -> None:
+def processor_seconds(pid: int | None) -> float:
+    """User and system time of a process so far; 0 where none is named."""
+    if pid is None:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(
+    name: str, people: list[Connection], seconds: float, upload_bytes: int, pid: int | None = None
+) -> None:
     """Let everybody repeat one kind of call for a while."""
     times: list[float] = []
     ends_at = time.perf_counter() + seconds
@@ -60,12 +71,13 @@ async def measure(name: str, people: list[Connection], seconds: float, upload_by
                 raise RuntimeError(f"answered with {status}")
             times.append(time.perf_counter() - began)
 
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), processor_seconds(pid)
     await asyncio.gather(*(one(person) for person in people))
-    took = time.perf_counter() - began
+    took, spent = time.perf_counter() - began, processor_seconds(pid) - spent
     times.sort()
     p50, p99 = (1000 * times[int(len(times) * share)] for share in (0.5, 0.99))
-    print(f"{name:9} {len(times) / took:8.0f}/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms")
+    cpu = f"   cpu {1000 * spent / len(times):6.3f} ms" if pid else ""
+    print(f"{name:9} {len(times) / took:8.0f}/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms{cpu}")
 
 
 async def main() -> None:
@@ -73,6 +85,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:8400")
     parser.add_argument("--data-dir", required=True, help="of the service, for its signing secret")
+    parser.add_argument("--pid", type=int, help="of the service, one worker")
     parser.add_argument("--people", type=int, default=16)
     parser.add_argument("--size", type=int, default=64 * 1024, help="of a blob, bytes")
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -86,7 +99,7 @@ async def main() -> None:
         await person.request("POST", body=os.urandom(arguments.size))
         people.append(person)
     for name in ("upload", "download"):
-        await measure(name, people, arguments.seconds, arguments.size)
+        await measure(name, people, arguments.seconds, arguments.size, arguments.pid)
 
 
 if __name__ == "__main__":

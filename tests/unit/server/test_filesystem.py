@@ -89,13 +89,16 @@ async def test_file_and_folder_are_synced_before_put_returns(
     blobs: FilesystemBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    real = os.fsync
 
-    def observed(descriptor: int) -> None:
-        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
-        real(descriptor)
+    def observe(real: Callable[[int], None]) -> Callable[[int], None]:
+        def observed(descriptor: int) -> None:
+            synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+            real(descriptor)
 
-    monkeypatch.setattr(os, "fsync", observed)
+        return observed
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, observe(getattr(os, name)))
     user = samples.user()
     await stored(blobs, user)
     root = tmp_path / "blobs"
@@ -131,7 +134,7 @@ async def test_full_disk_leaves_the_old_blob(blobs: FilesystemBlobStore, monkeyp
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "fdatasync", full)
         with pytest.raises(BlobStoreUnavailable):
             await stored(blobs, user, "new", replaces=revision.tag)
     assert await blobs.stat(user) == revision
@@ -231,7 +234,7 @@ async def test_check_tries_to_write(blobs: FilesystemBlobStore, monkeypatch: pyt
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fdatasync", full)
     with pytest.raises(BlobStoreUnavailable, match="cannot be written"):
         await blobs.check()
 

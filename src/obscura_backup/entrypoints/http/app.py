@@ -15,7 +15,7 @@ from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http import openapi, operations, problems
 from obscura_backup.entrypoints.http.authentication import BearerAuthentication
-from obscura_backup.entrypoints.http.backup import BackupController
+from obscura_backup.entrypoints.http.backup import BackupController, Intake
 from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.metrics import MeteredApp
 from obscura_backup.entrypoints.http.upload_gate import UploadGate
@@ -58,7 +58,9 @@ def create_litestar(container: Container) -> Litestar:
             "service": _provide(container.service),
             "limits": _provide(container.limits),
             "stores": _provide(lambda: operations.Stores(container.metadata(), container.blobs())),
-            "gate": _provide(lambda: UploadGate(settings.max_uploads_per_user)),
+            "intake": _provide(
+                lambda: Intake(container.service(), container.limits(), UploadGate(settings.max_uploads_per_user))
+            ),
         },
         exception_handlers={
             ObscuraError: problems.refuse,

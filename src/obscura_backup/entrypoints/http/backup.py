@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
 from typing import Any
 
@@ -48,6 +49,15 @@ class StoredBackup(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What an upload needs, as one dependency: the framework resolves several side by side, in a task each."""
+
+    service: BackupService
+    limits: Limits
+    gate: UploadGate
+
+
 class BackupController(Controller):
     """Upload, download, describe and delete."""
 
@@ -60,9 +70,7 @@ class BackupController(Controller):
         responses=openapi.problems(400, 401, 408, 409, 413, 415, 429, 503),
         request_max_body_size=None,  # ours is stricter, and says so in a problem document
     )
-    async def upload(
-        self, request: AuthenticatedRequest, service: BackupService, limits: Limits, gate: UploadGate
-    ) -> Response[StoredBackup]:
+    async def upload(self, request: AuthenticatedRequest, intake: Intake) -> Response[StoredBackup]:
         """Store the body as the version that follows the one in If-Match.
 
         The same body may be sent again after a lost answer: it is stored once.
@@ -72,13 +80,13 @@ class BackupController(Controller):
         expected = expected_version(headers.getall("if-match", []), headers.getall("if-none-match", [])) or NO_VERSION
         sha256 = declared_sha256(headers.getall("content-digest", []))
         declared_size = int(headers.get("content-length", -1))
-        _require_size(declared_size, limits)
-        with gate.admit(request.user):
+        _require_size(declared_size, intake.limits)
+        with intake.gate.admit(request.user):
             # A body that is on its way already, and short, is read sooner than the question is answered.
             if not 0 <= declared_size < EARLY_CHECK_BYTES or "expect" in headers:
-                await service.refuse_early(request.user, expected)
-            with await receive(body_of(request.receive), limits, declared_sha256=sha256) as blob:
-                stored = await service.upload(request.user, expected, blob)
+                await intake.service.refuse_early(request.user, expected)
+            with await receive(body_of(request.receive), intake.limits, declared_sha256=sha256) as blob:
+                stored = await intake.service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
         return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})
 
