@@ -4,8 +4,8 @@
     python benchmarks/load.py --url http://127.0.0.1:8401 --data-dir /tmp/bench
 
 Prints requests a second, the 50th and 99th percentile of the time that one takes, and with `--pid` the processor time
-that the service spent on one, which is the figure that a busy machine disturbs least. The client shares the machine with
-the service, so the figures are good for comparing two versions in one sitting, not as a promise.
+that the service spent on one, which is the figure that a busy machine disturbs least. The client shares the machine
+with the service, so the figures are good for comparing two versions in one sitting, not as a promise.
 """
 
 from __future__ import annotations

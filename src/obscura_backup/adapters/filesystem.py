@@ -267,7 +267,7 @@ def _write(path: str, header: bytes, blob: Spool) -> None:
 
 
 def _sync_content(file: int) -> None:
-    # The bytes and what is needed to find them again; the times of a file that gets its name later are not worth a wait.
+    # The bytes and what is needed to find them again; the times of a file that gets its name later are worth no wait.
     getattr(os, "fdatasync", os.fsync)(file)
 
 
