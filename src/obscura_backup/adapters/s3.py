@@ -158,6 +158,14 @@ class S3BlobStore:
         """
         return await self._threads.run(self._bucket.clock_skew_seconds)
 
+    async def server_name(self) -> str:
+        """What the store calls itself.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer.
+        """
+        return await self._threads.run(self._bucket.server_name)
+
     async def _require_proved(self) -> None:
         if self._proved:
             return

@@ -215,6 +215,15 @@ class S3Bucket:
         except ValueError:
             return 0.0
 
+    def server_name(self) -> str:
+        """What the store calls itself in its answers; S3 has no question for a version.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer.
+        """
+        headers = self._list("backups/", "", 1)["ResponseMetadata"]["HTTPHeaders"]
+        return str(headers.get("server", "unnamed"))
+
     @property
     def _client(self) -> _Client:
         if self._made is None:
