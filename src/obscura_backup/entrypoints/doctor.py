@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -146,20 +147,21 @@ async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
 
 async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
     location = settings.s3_location
-    yield Check(
-        "blobs", "technology", holds=True, detail=f"S3, bucket {location.bucket} at {location.endpoint or 'AWS'}"
-    )
+    place = f"bucket {location.bucket} at {location.endpoint or 'AWS'}"
+    yield Check("blobs", "technology", holds=True, detail=f"S3 by boto3 {version('boto3')}, {place}")
     started = await _timed("blobs", "starts", lambda: _started(store))
     yield started
     answers = await _timed("blobs", "answers", lambda: _answers(store))
     if started.holds or answers.holds:
         yield answers
     try:
+        name = await store.server_name()
         skew = await store.clock_skew_seconds()
         report = await store.probe_conditional_writes()
     except ObscuraError as error:
         yield Check("blobs", "conditional writes", holds=False, detail=f"could not be tried out: {error}")
         return
+    yield Check("blobs", "the store calls itself", holds=True, detail=name)
     yield _skew("blobs", skew)
     for verdict in report.verdicts:
         must = verdict.weight.value != "advisory"
