@@ -182,7 +182,7 @@ class HttpTransport:
             return None
         # Imported here because it takes longer to load than the commands that need no network take to run; and made
         # once, because it reads all certificates that this machine trusts.
-        import ssl  # noqa: PLC0415
+        import ssl
 
         return ssl.create_default_context()
 
@@ -233,9 +233,9 @@ class HttpTransport:
             NoAnswerError: see there.
             UnexpectedAnswer: the answer is longer than `longest`.
         """
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError
 
-        from obscura_backup_client.http_connection import Attempt  # noqa: PLC0415
+        from obscura_backup_client.http_connection import Attempt
 
         attempt = Attempt()
         try:
@@ -252,10 +252,10 @@ class HttpTransport:
     def _exchanged(
         self, attempt: Attempt, method: str, path: str, headers: Mapping[str, str], body: bytes | None, longest: int
     ) -> Answer:
-        from urllib3 import Timeout  # noqa: PLC0415
-        from urllib3.util import parse_url  # noqa: PLC0415
+        from urllib3 import Timeout
+        from urllib3.util import parse_url
 
-        from obscura_backup_client.http_connection import pool_for  # noqa: PLC0415
+        from obscura_backup_client.http_connection import pool_for
 
         # `identity`: a digest is over the bytes as stored, and a proxy that compresses would only cost time.
         always = {

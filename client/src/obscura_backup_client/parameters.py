@@ -111,8 +111,8 @@ def argon2id(password: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
         KeyDerivationFailed: mostly that the device cannot give this much memory.
     """
     # Imported here because the commands that derive nothing should not wait for a native library to load.
-    from argon2.exceptions import HashingError  # noqa: PLC0415
-    from argon2.low_level import Type, hash_secret_raw  # noqa: PLC0415
+    from argon2.exceptions import HashingError
+    from argon2.low_level import Type, hash_secret_raw
 
     try:
         return hash_secret_raw(

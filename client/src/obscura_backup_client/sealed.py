@@ -142,7 +142,7 @@ def seal(
 def seal_plaintext(plaintext: bytes, key: SealingKey, user_id: UUID, *, nonce: bytes) -> bytes:
     """Seal an already padded plaintext, checking nothing. For the vectors and tests; applications call `seal`."""
     # Imported here, as in `open_sealed`: a command that touches no ciphertext should not wait for a native library.
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     prefix = Header(key.parameters, key.salt, nonce, b"").prefix
     cipher_key, commitment = expand(key.root, prefix)
@@ -157,8 +157,8 @@ def expand(root: bytes, prefix: bytes) -> tuple[bytes, bytes]:
     is uniform. The commitment is there because AES-GCM alone is not key-committing: without it one blob could be
     made that opens under many passwords, and each answer "wrong password" would rule out many guesses at once.
     """
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
     okm = HKDFExpand(SHA256(), KEY_BYTES + COMMITMENT_BYTES, _INFO + prefix).derive(root)
     return okm[:KEY_BYTES], okm[KEY_BYTES:]
@@ -202,8 +202,8 @@ def open_sealed(blob: bytes, secret: str | SealingKey, user_id: UUID, *, confirm
         PasswordCharacterRefused: the password holds a lone surrogate.
         KeyDerivationFailed: this device cannot run the parameters.
     """
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     header = read_header(blob)
     key = _opening_key(header, secret, confirm)

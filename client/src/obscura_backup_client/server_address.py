@@ -85,8 +85,8 @@ def _require_one_reading(address: str, scheme: str, host: str) -> None:
         ServerRefused: it would go elsewhere.
     """
     # Imported here because it takes longer to load than the commands that need no network take to run.
-    from urllib3.exceptions import LocationParseError  # noqa: PLC0415
-    from urllib3.util import parse_url  # noqa: PLC0415
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
 
     try:
         read = parse_url(address)

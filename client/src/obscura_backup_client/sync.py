@@ -98,8 +98,8 @@ class BackupClient:
         if token is None:
             return cls(directory)
         # Imported here so that what needs no server loads nothing for it.
-        from obscura_backup_client.http_transport import HttpTransport  # noqa: PLC0415
-        from obscura_backup_client.token import user_id_of  # noqa: PLC0415
+        from obscura_backup_client.http_transport import HttpTransport
+        from obscura_backup_client.token import user_id_of
 
         user_id = user_id_of(token)
         transport = HttpTransport(server, token, allow_insecure_http=allow_insecure_http)
@@ -112,7 +112,7 @@ class BackupClient:
             NameRefused: the device cannot be called so; nothing was written.
             StateExists: there is one already; it is not touched.
         """
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
         require_device_name(device_name)
         with self.directory.locked() as held:

@@ -40,13 +40,13 @@ def _key_source(settings: Settings) -> KeySource:
 
 
 def _postgres(settings: Settings) -> PostgresMetadataStore:
-    from obscura_backup.adapters.postgres import PostgresMetadataStore  # noqa: PLC0415  # the embedded stores start without
+    from obscura_backup.adapters.postgres import PostgresMetadataStore  # the embedded stores start without
 
     return PostgresMetadataStore(settings.metadata_url or "")
 
 
 def _s3(settings: Settings) -> S3BlobStore:
-    from obscura_backup.adapters.s3 import S3BlobStore  # noqa: PLC0415  # boto3 alone takes a fifth of a second to import
+    from obscura_backup.adapters.s3 import S3BlobStore  # boto3 alone takes a fifth of a second to import
 
     location = settings.s3_location
     return S3BlobStore(

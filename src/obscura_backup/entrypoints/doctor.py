@@ -106,7 +106,7 @@ async def _metadata(settings: Settings, store: BackupMetadataStore) -> AsyncIter
 
 
 async def _postgres(url: str) -> AsyncIterator[Check]:
-    from obscura_backup.adapters import postgres_diagnosis, postgres_schema  # noqa: PLC0415  # for who uses it
+    from obscura_backup.adapters import postgres_diagnosis, postgres_schema  # for who uses it
 
     try:
         facts = await asyncio.to_thread(postgres_diagnosis.diagnose, url)

@@ -14,7 +14,7 @@ _INTERRUPTED = 130
 def main() -> int:
     """Run the command line. Results go to stdout, all else to stderr; exit codes are in the README and in `--help`."""
     try:
-        from obscura_backup_client.cli import output  # noqa: PLC0415
+        from obscura_backup_client.cli import output
 
         output.plug_closed_descriptors()
         return output.drained(_run(), otherwise=_OUTPUT_LOST)
@@ -25,15 +25,15 @@ def main() -> int:
 
 def _run() -> int:
     try:
-        from obscura_backup_client.cli.app import app  # noqa: PLC0415
+        from obscura_backup_client.cli.app import app
 
         app(prog_name="obscura-client")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except OSError as error:
         # Whatever the commands write is looked after there; help and usage errors are written before there is one.
-        from obscura_backup_client.cli.exits import OutputLost  # noqa: PLC0415
-        from obscura_backup_client.cli.output import tell  # noqa: PLC0415
+        from obscura_backup_client.cli.exits import OutputLost
+        from obscura_backup_client.cli.output import tell
 
         tell(OutputLost.sentence(error))
         return _OUTPUT_LOST

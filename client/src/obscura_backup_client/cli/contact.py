@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -> UUID:
     """The UUID that was typed; the standard library's class alone takes more spellings than people mean."""
-    from uuid import UUID  # noqa: PLC0415
+    from uuid import UUID
 
     try:
         user_id = UUID(value)
@@ -32,7 +32,7 @@ def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 def _identity_key(_context: click.Context, _parameter: click.Parameter, value: str) -> bytes:
     """A public key's bytes, from hex or either kind of Base64, as people copy them."""
-    from obscura_backup_client.contact_keys import MalformedKeyError, parse_identity_key  # noqa: PLC0415
+    from obscura_backup_client.contact_keys import MalformedKeyError, parse_identity_key
 
     try:
         return parse_identity_key(value)
@@ -54,7 +54,7 @@ def contact() -> None:
 @click.pass_context
 def add(context: click.Context, user_id: UUID, username: str, identity_key: bytes) -> None:
     """Add a contact, or change the name or key of one."""
-    from obscura_backup_client.editing import NewContact  # noqa: PLC0415
+    from obscura_backup_client.editing import NewContact
 
     run = Run.of(context)
     result = run.local().put_contacts([NewContact(user_id, username, identity_key)])
@@ -100,8 +100,8 @@ def list_(context: click.Context) -> None:
 @click.pass_context
 def import_(context: click.Context, file: str, file_format: Any) -> None:
     """Add or change all contacts of a CSV, JSON or vCard file, or none of them if something in it is wrong."""
-    from obscura_backup_client.contact_files import read_contacts  # noqa: PLC0415
-    from obscura_backup_client.editing import NewContact  # noqa: PLC0415
+    from obscura_backup_client.contact_files import read_contacts
+    from obscura_backup_client.editing import NewContact
 
     run = Run.of(context)
     found = read_contacts(read_file(file), file_format=file_format, name="" if file == "-" else file)

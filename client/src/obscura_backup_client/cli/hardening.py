@@ -19,7 +19,7 @@ def harden() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         # Imported here because it takes time to load and other systems have no use for it.
-        import ctypes  # noqa: PLC0415
+        import ctypes
 
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -19,7 +19,7 @@ def new(context: click.Context, device_name: str | None) -> None:
 
     An identity that is here already is never overwritten. Needs no server and no password.
     """
-    from obscura_backup_client.names import nearest_device_name  # noqa: PLC0415
+    from obscura_backup_client.names import nearest_device_name
 
     run = Run.of(context)
     state = run.local().create(nearest_device_name(platform.node()) if device_name is None else device_name)

@@ -56,7 +56,7 @@ def _typed_twice(world: World) -> str:
 
 def _judge(new_password: str) -> None:
     """Refuse what cannot be set, and say how strong the rest is: a guesser works offline, at leisure."""
-    from obscura_backup_client.passwords import require_settable, strength  # noqa: PLC0415
+    from obscura_backup_client.passwords import require_settable, strength
 
     require_settable(new_password)
     found = strength(new_password)

@@ -49,7 +49,7 @@ class ProgressLine:
             return
         if self._status is None:
             # Imported here because it takes longer to load than most commands take to run.
-            from rich.console import Console  # noqa: PLC0415
+            from rich.console import Console
 
             self._status = Console(stderr=True).status(text)
             self._status.start()

@@ -27,7 +27,7 @@ def push(context: click.Context, profile: str | None, *, accept_rollback: bool) 
 
     Asks for the password only if something has to be opened or sealed; twice if that sets it.
     """
-    from obscura_backup_client.parameters import PROFILES  # noqa: PLC0415
+    from obscura_backup_client.parameters import PROFILES
 
     run = Run.of(context)
     parameters = None if profile is None else PROFILES[profile]

@@ -32,7 +32,7 @@ def restore(context: click.Context, device_name: str | None, *, accept_rollback:
     Shows when and where the backup was made and asks before anything changes. What is on this device already is kept
     and merged.
     """
-    from obscura_backup_client.names import nearest_device_name  # noqa: PLC0415
+    from obscura_backup_client.names import nearest_device_name
 
     run = Run.of(context)
     result = run.connected().restore(

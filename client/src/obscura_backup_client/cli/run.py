@@ -47,8 +47,8 @@ class Run:
 
     def local(self) -> BackupClient:
         """The client for what needs no server."""
-        from obscura_backup_client.state_directory import StateDirectory  # noqa: PLC0415
-        from obscura_backup_client.sync import BackupClient  # noqa: PLC0415
+        from obscura_backup_client.state_directory import StateDirectory
+        from obscura_backup_client.sync import BackupClient
 
         directory = StateDirectory(self.settings.state)
         if directory.is_open_to_others():

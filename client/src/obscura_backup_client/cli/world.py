@@ -28,7 +28,7 @@ def ask_password(prompt: str) -> str:
         NoTerminal: there is none. Falling back to standard input would show the password.
         PasswordNotText: what was typed cannot be decoded.
     """
-    import getpass  # noqa: PLC0415
+    import getpass
 
     if not _has_terminal():
         raise NoTerminal
@@ -58,9 +58,9 @@ def connect(server: str, token: str, settings: Settings, on_bytes: OnBytes) -> t
     Raises:
         TokenUnusable, ServerRefused: see there.
     """
-    from obscura_backup_client.http_transport import HttpTransport  # noqa: PLC0415
-    from obscura_backup_client.state import Account  # noqa: PLC0415
-    from obscura_backup_client.token import user_id_of  # noqa: PLC0415
+    from obscura_backup_client.http_transport import HttpTransport
+    from obscura_backup_client.state import Account
+    from obscura_backup_client.token import user_id_of
 
     user_id = user_id_of(token)
     transport = HttpTransport(server, token, settings.allow_insecure_http, on_bytes=on_bytes)

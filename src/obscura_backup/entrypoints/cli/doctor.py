@@ -35,7 +35,7 @@ def doctor(*, as_json: bool, config: Path | None, **flags: Any) -> int:
 
 
 async def _examine(settings: Settings, *, as_json: bool) -> int:
-    from obscura_backup.entrypoints.doctor import examine  # noqa: PLC0415  # `--help` should not wait for it
+    from obscura_backup.entrypoints.doctor import examine  # `--help` should not wait for it
 
     well = True
     async for check in examine(settings):

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @options.metadata_url_option
 def migrate(config: Path | None, **flags: Any) -> int:
     """Bring the schema of the PostgreSQL metadata store up to date. Safe to repeat, and from several places at once."""
-    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # noqa: PLC0415  # `--help` should not wait
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # `--help` should not wait
 
     settings = options.settings_from(flags, config)
     if settings.metadata_kind != "postgresql":
         click.echo("Nothing to do: only PostgreSQL has migrations.", err=True)
         return 0
-    from obscura_backup.adapters import postgres_schema  # noqa: PLC0415  # as above
+    from obscura_backup.adapters import postgres_schema  # as above
 
     try:
         applied = postgres_schema.migrate(settings.metadata_url or "")
@@ -41,12 +41,12 @@ def migrate(config: Path | None, **flags: Any) -> int:
 @options.blobs_url_option
 def init_bucket(config: Path | None, *, policy: bool, **flags: Any) -> int:
     """Make the bucket where it is missing, with an administrator's credentials from the AWS variables."""
-    from obscura_backup.domain.errors import StoreUnusable  # noqa: PLC0415  # `--help` should not wait for it
+    from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
 
     settings = options.settings_from(flags, config)
     if settings.blobs_kind != "s3":
         options.fail("init-bucket needs a blobs_url that begins with s3:.", options.EXIT_USAGE)
-    from obscura_backup.adapters import minio_admin  # noqa: PLC0415  # as above
+    from obscura_backup.adapters import minio_admin  # as above
 
     location = settings.s3_location
     if policy:

@@ -52,7 +52,7 @@ def fail(why: object, exit_code: int) -> NoReturn:
 
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
     """All settings, with the command's flags on top; fails with what is wrong with them."""
-    from obscura_backup.entrypoints.settings import InvalidSettings, load_settings  # noqa: PLC0415  # see above
+    from obscura_backup.entrypoints.settings import InvalidSettings, load_settings  # see above
 
     try:
         return load_settings(flags, config=config)

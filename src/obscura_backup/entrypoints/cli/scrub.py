@@ -37,7 +37,7 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
 
     Exit code 5 tells that differences are left. A walk that was stopped says how to go on.
     """
-    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # noqa: PLC0415  # `--help` should not wait
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # `--help` should not wait
 
     settings = options.settings_from(flags, config)
     options.log_to_stderr("warning")
@@ -60,9 +60,9 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
 async def _walk(
     settings: Settings, report: _Report, advance: Callable[[float], None], *, repair: bool, after: UUID | None
 ) -> None:
-    from obscura_backup.domain.model import UserId  # noqa: PLC0415  # as above
-    from obscura_backup.domain.scrub import Scrubber  # noqa: PLC0415
-    from obscura_backup.entrypoints.container import Container, started  # noqa: PLC0415
+    from obscura_backup.domain.model import UserId  # as above
+    from obscura_backup.domain.scrub import Scrubber
+    from obscura_backup.entrypoints.container import Container, started
 
     container = Container(settings=settings)
     async with started(container, tokens=False):

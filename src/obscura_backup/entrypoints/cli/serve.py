@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @click.option("--welcome", is_flag=True, help="Print lines to copy and paste for a first push.")
 def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     """Run the service. On a fresh machine it needs nothing else."""
-    from obscura_backup.domain.errors import StoreUnusable  # noqa: PLC0415  # `--help` should not wait for it
-    from obscura_backup.entrypoints.http import server  # noqa: PLC0415
+    from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
+    from obscura_backup.entrypoints.http import server
 
     settings = options.settings_from(flags, config)
     options.log_to_stderr(settings.log_level)
@@ -53,7 +53,7 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
 
 
 def _warn(settings: Settings) -> None:
-    from obscura_backup.entrypoints.settings import SECRET_GOOD_BYTES  # noqa: PLC0415  # as above
+    from obscura_backup.entrypoints.settings import SECRET_GOOD_BYTES  # as above
 
     log = logging.getLogger("obscura_backup")
     if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_GOOD_BYTES:

@@ -44,11 +44,11 @@ class Ttl(click.ParamType[timedelta]):
 @options.data_dir_option
 def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, **flags: Any) -> int:
     """Print a bearer token for USER_ID (a UUID), signed with the service's secret."""
-    from obscura_backup.adapters.jwt import issue_token  # noqa: PLC0415  # `--help` should not wait for it
-    from obscura_backup.adapters.system_clock import SystemClock  # noqa: PLC0415
-    from obscura_backup.domain.errors import StoreUnusable  # noqa: PLC0415
-    from obscura_backup.domain.model import UserId  # noqa: PLC0415
-    from obscura_backup.entrypoints.signing_secret import signing_secret  # noqa: PLC0415
+    from obscura_backup.adapters.jwt import issue_token  # `--help` should not wait for it
+    from obscura_backup.adapters.system_clock import SystemClock
+    from obscura_backup.domain.errors import StoreUnusable
+    from obscura_backup.domain.model import UserId
+    from obscura_backup.entrypoints.signing_secret import signing_secret
 
     settings = options.settings_from(flags, config)
     if settings.auth_jwks is not None:

@@ -56,7 +56,7 @@ class AppFactory:
         BoundedProtocol.max_connections = self.settings.max_connections
         # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
-        from obscura_backup.entrypoints.http.app import create_app  # noqa: PLC0415  # where it is needed: in the worker
+        from obscura_backup.entrypoints.http.app import create_app  # where it is needed: in the worker
 
         return create_app(self.settings)
 
@@ -96,7 +96,7 @@ def check_stores(settings: Settings) -> None:
     Raises:
         StoreUnusable: one of them cannot be used as configured.
     """
-    from obscura_backup.entrypoints.container import Container, started  # noqa: PLC0415  # not before the port is ours
+    from obscura_backup.entrypoints.container import Container, started  # not before the port is ours
 
     async def check() -> None:
         async with started(Container(settings=settings)):
@@ -128,7 +128,7 @@ def run(settings: Settings, listening: socket.socket) -> None:
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            from uvicorn.supervisors import Multiprocess  # noqa: PLC0415  # most run one worker
+            from uvicorn.supervisors import Multiprocess  # most run one worker
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
