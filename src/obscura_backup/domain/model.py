@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 from uuid import UUID
@@ -123,5 +123,5 @@ class Limits:
         max_bytes: the longest blob.
     """
 
-    min_bytes: int = field(default=32)
-    max_bytes: int = field(default=2 * 1024 * 1024)
+    min_bytes: int
+    max_bytes: int

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
 from obscura_backup.domain.burial import bury_again
-from obscura_backup.domain.errors import BackupDamaged
+from obscura_backup.domain.errors import BackupDamaged, SlotBusy
 from obscura_backup.domain.model import Kind, Revision, UploadId, UserId
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Difference(StrEnum):
     TOMBSTONE_MISSING = "tombstone-missing"
     DELETION_UNDONE = "deletion-undone"
     OBJECT_DAMAGED = "object-damaged"
+    BUSY = "busy"
 
     @property
     def why(self) -> str:
@@ -46,7 +47,7 @@ class Difference(StrEnum):
     @property
     def mendable(self) -> bool:
         """Whether a repair loses nothing."""
-        return self not in (Difference.OBJECT_MISSING, Difference.OBJECT_OLDER, Difference.OBJECT_DAMAGED)
+        return self in _MENDABLE
 
 
 _WHY = {
@@ -65,7 +66,19 @@ _WHY = {
     "the deletion.",
     Difference.OBJECT_DAMAGED: "What is in the blob's place is not one of ours, or no longer. Once it is out of the "
     "way, the owner can upload anew.",
+    Difference.BUSY: "Row and blob differed, and then others held the slot for too long to look again. Their own calls "
+    "mend it.",
 }
+
+_MENDABLE = frozenset(
+    {
+        Difference.ROW_MISSING,
+        Difference.ROW_BEHIND,
+        Difference.ROW_TAG,
+        Difference.TOMBSTONE_MISSING,
+        Difference.DELETION_UNDONE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +102,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the walk has come: all slots up to `last` are done, so it may be resumed behind it."""
+    """How far the walk has come.
+
+    Attributes:
+        slots: looked at so far.
+        last: where it is. All slots up to it are done, and it may be resumed behind it, unless there is a `failure`.
+        findings: of the slots since the last progress.
+        failure: what kept some of these from being looked at; the walk ends with it.
+    """
 
     slots: int
     last: UserId
     findings: tuple[Finding, ...]
+    failure: BaseException | None = None
 
     @property
     def share(self) -> float:
@@ -149,10 +170,16 @@ class Scrubber:
             batch.append(entry)
             if len(batch) == AT_ONCE:
                 slots += len(batch)
-                yield await self._judge(slots, batch, repair=repair)
+                progress = await self._judge(slots, batch, repair=repair)
+                yield progress
+                if progress.failure is not None:
+                    raise progress.failure
                 batch = []
         if batch:
-            yield await self._judge(slots + len(batch), batch, repair=repair)
+            progress = await self._judge(slots + len(batch), batch, repair=repair)
+            yield progress
+            if progress.failure is not None:
+                raise progress.failure
 
     async def _entries(self, after: UserId | None) -> AsyncIterator[tuple[UserId, Revision | None]]:
         """Everybody who has a row, a blob or both, once, in order: two sorted walks, merged."""
@@ -170,14 +197,20 @@ class Scrubber:
                 user = await anext(users, None)
 
     async def _judge(self, slots: int, batch: list[tuple[UserId, Revision | None]], *, repair: bool) -> Progress:
-        findings = await asyncio.gather(*(self._look(user_id, row, repair=repair) for user_id, row in batch))
-        return Progress(slots, batch[-1][0], tuple(finding for finding in findings if finding is not None))
+        looks = [self._look(user_id, row, repair=repair) for user_id, row in batch]
+        # All of them, also where one fails: what was mended must be told, and nothing may go on behind our back.
+        outcomes = await asyncio.gather(*looks, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        findings = tuple(outcome for outcome in outcomes if isinstance(outcome, Finding))
+        return Progress(slots, batch[-1][0], findings, failures[0] if failures else None)
 
     async def _look(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
         try:
             return await self._look_at_sound(user_id, row, repair=repair)
         except BackupDamaged:
             return Finding(user_id, Difference.OBJECT_DAMAGED, row, None)
+        except SlotBusy:
+            return Finding(user_id, Difference.BUSY, row, None)
 
     async def _look_at_sound(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
         if compare(row, await self._blobs.stat(user_id)) is None:

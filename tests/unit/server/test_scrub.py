@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.domain.errors import BackupDamaged
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, SlotBusy
 from obscura_backup.domain.model import NO_VERSION, Kind, Revision, UserId, Version
 from obscura_backup.domain.scrub import Difference, Finding, Progress, Scrubber, compare
 from obscura_backup.domain.service import BackupService
@@ -203,3 +204,47 @@ async def test_damaged_object_is_reported_and_stops_nothing(stores: Stores) -> N
 def test_share_of_the_walk_that_is_done() -> None:
     user = UserId(UUID("80000000-0000-0000-0000-000000000000"))
     assert Progress(1, user, ()).share == 0.5
+
+
+async def test_busy_slot_is_told_and_stops_nothing(stores: Stores) -> None:
+    class OneBusy(MemoryMetadataStore):
+        def locked(self, user_id: UserId) -> Any:
+            if user_id == samples.user(2):
+                raise SlotBusy
+            return super().locked(user_id)
+
+    for number in (1, 2, 3):
+        await stores.backed_up(samples.user(number))
+    busy = OneBusy()
+    scrubber = Scrubber(busy, stores.blobs, SystemClock())
+    findings = [finding async for progress in scrubber.walk(repair=True) for finding in progress.findings]
+    assert [(finding.difference, finding.mended) for finding in findings] == [
+        (Difference.ROW_MISSING, True),
+        (Difference.BUSY, False),
+        (Difference.ROW_MISSING, True),
+    ]
+
+
+async def test_what_was_mended_is_told_before_the_walk_ends_with_a_failure(stores: Stores) -> None:
+    class OneFails(MemoryBlobStore):
+        async def stat(self, user_id: UserId) -> Revision | None:
+            if user_id == samples.user(2):
+                raise BlobStoreUnavailable
+            return await super().stat(user_id)
+
+    failing = OneFails()
+    service = BackupService(MemoryMetadataStore(), failing, SystemClock())
+    for number in (1, 3):
+        with samples.blob(str(number)) as blob:
+            await service.upload(samples.user(number), NO_VERSION, blob)
+    failing._objects[samples.user(2)] = failing._objects[samples.user(1)]
+    scrubber = Scrubber(MemoryMetadataStore(), failing, SystemClock())
+    told: list[Finding] = []
+
+    async def walk() -> None:
+        async for progress in scrubber.walk(repair=True):
+            told.extend(progress.findings)
+
+    with pytest.raises(BlobStoreUnavailable):
+        await walk()
+    assert [finding.mended for finding in told] == [True, True]

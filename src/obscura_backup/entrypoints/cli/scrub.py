@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -40,16 +41,17 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
     from obscura_backup.domain.errors import StoreUnusable, Unavailable  # `--help` should not wait
 
     settings = options.settings_from(flags, config)
+    if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():
+        options.fail(f"There is no metadata in {settings.metadata_path}; --data-dir names another.", options.EXIT_STORE)
     options.log_to_stderr("warning")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it, too, says how to go on
     report = _Report(as_json=as_json)
     try:
         with _progress_bar(hidden=as_json) as advance:
             asyncio.run(_walk(settings, report, advance, repair=repair, after=after))
-    except StoreUnusable as error:
-        options.fail(error, options.EXIT_STORE)
-    except Unavailable as error:
+    except (StoreUnusable, Unavailable) as error:
         report.stopped()
-        options.fail(error, options.EXIT_STORE)
+        options.fail(options.with_cause(error), options.EXIT_STORE)
     except KeyboardInterrupt:
         report.stopped()
         return options.EXIT_INTERRUPTED
@@ -92,7 +94,8 @@ class _Report:
             self._found += 1
             self._mended += finding.mended
             click.echo(json.dumps(_as_dict(finding)) if self._as_json else _as_text(finding))
-        self._last, self._slots = progress.last, progress.slots
+        if progress.failure is None:
+            self._last, self._slots = progress.last, progress.slots
 
     def stopped(self) -> None:
         if self._as_json:
