@@ -52,7 +52,8 @@ def test_token_is_all_that_is_printed(tmp_path: Path) -> None:
     result = run("token", str(uuid4()), "--data-dir", str(tmp_path / "data"))
     assert result.returncode == 0
     assert result.stdout.count(".") == 2
-    assert result.stderr == ""
+    assert "new signing secret" in result.stderr
+    assert run("token", str(uuid4()), "--data-dir", str(tmp_path / "data")).stderr == ""
 
 
 def test_token_into_a_file_is_private(tmp_path: Path) -> None:
@@ -120,6 +121,26 @@ def test_address_that_is_not_ours(tmp_path: Path) -> None:
 def test_data_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     refused(run("serve", "--port", "0", "--data-dir", str(tmp_path / "file" / "data")), 3, "cannot be used")
+
+
+def test_scrub_of_nothing_makes_nothing(tmp_path: Path) -> None:
+    refused(run("scrub", "--data-dir", str(tmp_path / "elsewhere")), 3, "There is no metadata")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_welcome_leads_to_a_first_push_and_later_back_to_it(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", arguments=("--welcome",), environment={"OBSCURA_BACKUP_AUTH_SECRET": ""})
+    log = tmp_path / "log"
+    for expected in ("push", "status"):
+        with log.open("w") as file:
+            service.start(stderr=file)
+        text = log.read_text()
+        (tmp_path / "password").write_text("correct horse battery\n")
+        lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+        assert f"obscura-client {expected}" in lines[-1]
+        environment = {**os.environ, "OBSCURA_PASSWORD_FILE": str(tmp_path / "password")}
+        subprocess.run(" ".join(lines), shell=True, check=True, env=environment, timeout=60, stdin=subprocess.DEVNULL)  # noqa: S602  # as a person pastes it
+        service.kill()
 
 
 def test_damaged_metadata_file(tmp_path: Path) -> None:

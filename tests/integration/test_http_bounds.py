@@ -255,7 +255,9 @@ def test_slow_reader_that_takes_a_little_now_and_then_is_served(running: Running
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         taken = 0
         while taken < LARGE:
-            taken += len(connection.recv(1024 * 1024))
+            piece = connection.recv(1024 * 1024)
+            assert piece, "cut off"
+            taken += len(piece)
             time.sleep(0.01)
 
 

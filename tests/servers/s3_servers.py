@@ -77,10 +77,6 @@ class S3Server(ABC):
             self._running = False
             self._pool.clear()
 
-    def restart(self) -> None:
-        self.kill()
-        self.start()
-
     def remove(self) -> None:
         self.kill()
         self._remove()

@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Service:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, stderr: IO[str] | None = None) -> None:
         """Start it and wait until it is ready.
 
         Raises:
@@ -73,6 +73,7 @@ class Service:
             [str(COMMAND), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments],
             env=self.full_environment(),
             stdin=subprocess.DEVNULL,
+            stderr=stderr,
         )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:

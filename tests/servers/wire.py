@@ -24,7 +24,6 @@ class Wire:
         self._server_port = port
         self._alive = asyncio.Event()
         self._alive.set()
-        self._ends: set[asyncio.StreamWriter] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self.round_trips = 0
 

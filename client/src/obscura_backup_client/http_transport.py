@@ -224,7 +224,9 @@ class HttpTransport:
                     break
             if attempt < self.patience.attempts:
                 self.sleep(wait_seconds)
-        raise OutcomeUnknown(reason) if changes and may_have_happened else Unavailable(reason)
+        if changes and may_have_happened:
+            raise OutcomeUnknown(reason)
+        raise Unavailable(reason, server=self.server)
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, longest: int) -> Answer:
         """One request and its whole answer.

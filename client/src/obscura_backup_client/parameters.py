@@ -185,7 +185,6 @@ def _rescaled(parameters: KdfParameters, factor: float) -> KdfParameters:
     return KdfParameters(memory_kib, passes, SEALING_LANES)
 
 
-GUESSES_PRICED: Final = 1_000_000_000
 _REFERENCE_USD: Final = 125.0
 _REFERENCE_WORK: Final = KdfParameters(memory_kib=64 * 1024, passes=3, lanes=1)
 _MEMORY_EXPONENT: Final = 1.963

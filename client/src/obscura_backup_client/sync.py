@@ -276,7 +276,9 @@ class BackupClient:
 
     def _exchange(self) -> Exchange:
         if self.transport is None or self.account is None:
-            raise TokenUnusable("there is none, and the server needs one to know whose backup it is")
+            raise TokenUnusable(
+                "there is none; give --token-file or OBSCURA_TOKEN, since the server must know whose backup it is"
+            )
         return Exchange(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
 
     def _unlocker(self, exchange: Exchange, secret: Secret, confirm_memory: Confirm) -> Unlocker:

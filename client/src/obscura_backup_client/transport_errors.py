@@ -88,9 +88,11 @@ class Unavailable(TransportError):
 
     code = "unavailable"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The server is not available ({reason}).")
+    def __init__(self, reason: str, *, server: str = "") -> None:
+        place = f" at {server}" if server else ""
+        super().__init__(f"The server{place} is not available ({reason}).")
         self.reason = reason
+        self.server = server
 
 
 class OutcomeUnknown(TransportError):

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 TOKEN_MAX_CHARS = 8192
 CACHED_TOKENS = 16_384
-SECRET_MIN_BYTES = 16
-"""Below this a secret can be guessed off-line from one token; RFC 7518 (3.2) asks for 32, and we warn below that."""
-SECRET_GOOD_BYTES = 32
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REASONS: dict[type[jwt.PyJWTError], str] = {

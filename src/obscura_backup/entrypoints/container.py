@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,11 +101,8 @@ async def started(container: Container, *, tokens: bool = True) -> AsyncIterator
     """
     if tokens:
         container.key_source()
-    metadata, blobs = container.metadata(), container.blobs()
-    try:
-        await metadata.start()
-        await blobs.start()
+    async with AsyncExitStack() as closing:
+        for store in (container.metadata(), container.blobs()):
+            closing.push_async_callback(store.close)
+            await store.start()
         yield
-    finally:
-        await metadata.close()
-        await blobs.close()

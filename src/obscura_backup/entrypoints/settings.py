@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 PREFIX = "OBSCURA_BACKUP_"
 CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
 SECRET_MIN_BYTES = 16
+"""Below this a secret can be guessed off-line from one token."""
 SECRET_GOOD_BYTES = 32
+"""RFC 7518 (3.2) asks for as much; we warn below it."""
 
 _SQLITE = "sqlite"
 _POSTGRES = "postgresql"

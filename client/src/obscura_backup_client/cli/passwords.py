@@ -38,9 +38,9 @@ def password(settings: Settings, world: World, progress: ProgressLine, purpose: 
 
 
 def _typed_twice(world: World) -> str:
-    tell("This sets the password of the backup. Nobody can restore it without, and nobody can reset it.")
+    tell("This sets the password of the backup. Without it nobody can restore the backup, and nobody can reset it.")
     for remaining in reversed(range(TRIES)):
-        first = world.ask_password("New backup password: ")
+        first = world.ask_password("New backup password (at least 13 characters): ")
         try:
             _judge(first)
         except PasswordRefused as refused:

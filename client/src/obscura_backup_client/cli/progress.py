@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TEXTS = {
     Step.FETCHING: "Asking the server",
-    Step.DERIVING: "Deriving the key (slow on purpose: it is as slow for who guesses)",
+    Step.DERIVING: "Deriving the key (slow on purpose: as slow for anyone who guesses)",
     Step.SENDING: "Sending the backup",
     Step.DELETING: "Deleting the backup",
 }

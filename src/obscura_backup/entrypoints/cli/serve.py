@@ -66,6 +66,14 @@ def _welcome(settings: Settings, url: str) -> str:
     here = Path(sys.argv[0]).parent
     demo = settings.data_dir / "demo"
     server = "" if url.endswith(":8400") else f" --server {url}"
+    if (demo / "state.json").exists():  # a new token would be another person's
+        return f"""
+The demo of an earlier start:
+
+    {here}/obscura-client status --state {demo} --token-file {demo}.token{server}
+
+Ctrl-C stops the service.
+"""
     return f"""
 A first push, to copy into another terminal (it asks for a new password):
 

@@ -48,7 +48,7 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
     from obscura_backup.adapters.system_clock import SystemClock
     from obscura_backup.domain.errors import StoreUnusable
     from obscura_backup.domain.model import UserId
-    from obscura_backup.entrypoints.signing_secret import signing_secret
+    from obscura_backup.entrypoints.signing_secret import FILE_NAME, signing_secret
 
     settings = options.settings_from(flags, config)
     if settings.auth_jwks is not None:
@@ -56,10 +56,13 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
             "Tokens come from your identity provider: with auth_jwks there is no secret here to sign with.",
             options.EXIT_USAGE,
         )
+    new = settings.auth_secret is None and not (settings.data_dir / FILE_NAME).exists()
     try:
         secret = settings.auth_secret or signing_secret(settings.data_dir)
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
+    if new:
+        click.echo(f"Made a new signing secret in {settings.data_dir}; a service elsewhere has another.", err=True)
     issued = issue_token(
         secret,
         UserId(user_id),

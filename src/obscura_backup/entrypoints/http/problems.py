@@ -111,7 +111,8 @@ def fail(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]
 
 
 def _because(error: errors.ObscuraError) -> str:
-    return f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
+    cause = " ".join(str(error.__cause__ or "").split())  # one line an event, also of drivers that say it in four
+    return f" ({type(error.__cause__).__name__}: {cause})" if cause else ""
 
 
 def _answer(code: str, detail: str, status: int, facts: dict[str, Any], headers: dict[str, str]) -> Response[Problem]:
