@@ -181,6 +181,8 @@ async def test_wrong_password_is_not_told(postgres_url: str, caplog: pytest.LogC
         "postgresql://u:pa%zzss@h/d",
         "postgresql://u:pa/zzss@h/d",
         "postgresql://u:pa@zzss@h/d",
+        "postgresql://u:pa@zzss/half@127.0.0.1/d",
+        "postgresql://zzss:1/2@127.0.0.1/d",
         "postgresql://u@h/d?zzss=1",
     ],
 )

@@ -67,9 +67,15 @@ def _read(url: str) -> dict[str, Any] | None:
         given = conninfo_to_dict(url)
     except psycopg.Error:
         return None
-    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host or port, which errors quote.
+    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host, port or database, which errors
+    # quote.
+    login, _, _ = url.partition("//")[2].partition("?")[0].rpartition("@")
     ports = str(given.get("port") or "").split(",")
-    sound = "@" not in str(given.get("host")) and all(port.isdecimal() or not port for port in ports)
+    sound = (
+        not {"@", "/"} & set(login)
+        and "@" not in f"{given.get('host')}{given.get('dbname')}"
+        and all(port.isdecimal() or not port for port in ports)
+    )
     return given if sound else None
 
 
