@@ -142,9 +142,11 @@ async def test_service_may_start_before_the_server(
     await store.close()
 
 
-async def test_server_without_a_connection_to_spare_is_not_taken_for_down(
+@pytest.fixture
+async def narrow(
     postgres_url: str, postgres_server: PostgresServer, postgres_database: str
-) -> None:
+) -> AsyncIterator[PostgresMetadataStore]:
+    """A store whose role gets two connections, though its pool may have more."""
     for statement in (
         f"CREATE ROLE narrow LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2",
         "GRANT SELECT ON obscura_backup_schema TO narrow",
@@ -153,15 +155,27 @@ async def test_server_without_a_connection_to_spare_is_not_taken_for_down(
         postgres_server.execute(statement, database=postgres_database)
     store = PostgresMetadataStore(postgres_url.replace("postgres:", "narrow:", 1))
     await store.start()
-    try:
-        async with store.locked(samples.user()), store.locked(samples.user()):
-            waiting = [asyncio.create_task(store.get(samples.user())) for _ in range(5)]
-            await asyncio.sleep(0.05)
-            assert not any(task.done() for task in waiting)
-        assert await asyncio.gather(*waiting) == [None] * 5
-    finally:
-        await store.close()
-        postgres_server.execute("DROP OWNED BY narrow; DROP ROLE narrow", database=postgres_database)
+    yield store
+    await store.close()
+    postgres_server.execute("DROP OWNED BY narrow; DROP ROLE narrow", database=postgres_database)
+
+
+async def test_server_without_a_connection_to_spare_is_not_taken_for_down(narrow: PostgresMetadataStore) -> None:
+    async with narrow.locked(samples.user()), narrow.locked(samples.user()):
+        waiting = [asyncio.create_task(narrow.get(samples.user())) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+    assert await asyncio.gather(*waiting) == [None] * 5
+
+
+async def test_connections_that_rest_in_the_pool_speak_against_an_outage(
+    narrow: PostgresMetadataStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refusals come when those who asked have long had their answers on the connections that there are."""
+    for _ in range(20):
+        await asyncio.gather(*(narrow.get(samples.user()) for _ in range(5)))
+        await asyncio.sleep(0.02)
+    assert "does not answer" not in caplog.text
 
 
 async def test_wrong_password_is_not_told(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ import select
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from weakref import WeakSet
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -110,7 +111,7 @@ class Connections:
         self._outage = Outage(probe_seconds=connect_timeout_seconds + answer_timeout_seconds)
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._failed_connects = 0
-        self._in_use: set[Connection] = set()
+        self._made: WeakSet[Connection] = WeakSet()
         self._patience: set[asyncio.Timeout] = set()
 
     async def open(self) -> None:
@@ -209,7 +210,6 @@ class Connections:
         finally:
             if connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 await connection.close()
-            self._in_use.discard(connection)
             # Being cancelled halfway would cost the pool one connection for good.
             await asyncio.shield(self._opened.putconn(connection))
 
@@ -230,7 +230,6 @@ class Connections:
                     self._patience.discard(patience)
         except (TimeoutError, psycopg.Error) as error:
             raise MetadataUnavailable from (self._outage.cause or error)
-        self._in_use.add(connection)
         return connection
 
     async def _next_alive(self, patience: asyncio.Timeout) -> Connection:
@@ -254,14 +253,15 @@ class Connections:
         self._failed_connects += 1
         if self._failed_connects < CONNECTS_PER_OUTAGE and not isinstance(error, psycopg.errors.ConnectionTimeout):
             return
-        # A server that has no connection to spare is not down while those that we have still work: whoever waits gets
-        # one of them. Those of a server that is gone have all been hung up.
-        if all(_is_lost(connection) for connection in self._in_use):
+        # A server that has no connection to spare is not down while those that we have still work, in use or at rest:
+        # whoever waits gets one of them. Those of a server that is gone have all been hung up.
+        if all(_is_hung_up(connection) for connection in self._made):
             self._begin_outage(error)
 
-    def connected(self) -> None:
+    def connected(self, connection: Connection) -> None:
         """Learn from it; whether the server answers is seen by the first question."""
         self._failed_connects = 0
+        self._made.add(connection)
 
     def _begin_outage(self, cause: BaseException) -> None:
         self._outage.begin(cause)
@@ -287,10 +287,21 @@ def _reporting_to(connections: Connections) -> type[Connection]:
             except psycopg.Error as error:
                 connections.failed_to_connect(error)
                 raise
-            connections.connected()
+            connections.connected(connection)
             return connection
 
     return Reporting
+
+
+def _is_hung_up(connection: Connection) -> bool:
+    """Whether it is of no use any more; an answer that nobody has read yet does not make it so."""
+    if connection.closed:
+        return True
+    if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+        return _is_lost(connection)
+    poll = select.poll()
+    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0))  # a Mac tells unasked
+    return bool(poll.poll(0))
 
 
 def _is_lost(connection: Connection) -> bool:
