@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from contracts import samples
 from contracts.blob_store import stored
+from obscura_backup.adapters.minio_admin import init_bucket
 from obscura_backup.adapters.s3 import S3BlobStore
 from obscura_backup.adapters.s3_probe import Weight
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
@@ -141,6 +142,25 @@ class TestOnTheWire:
             with pytest.raises(StoreUnusable, match="AWS_CA_BUNDLE"):
                 await blobs.start()
             await blobs.close()
+
+
+class TestMakingTheBucketUnderTls:
+    async def test_authority_of_the_operators_choice_is_trusted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate = _certificate(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        with CarelessS3(certificate=certificate) as secure:
+            assert _made(secure)
+
+    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path) -> None:
+        with CarelessS3(certificate=_certificate(tmp_path)) as secure, pytest.raises(StoreUnusable) as refused:
+            _made(secure)
+        assert "AWS_CA_BUNDLE" in str(refused.value)
+
+
+def _made(server: CarelessS3) -> bool:
+    return init_bucket(server.endpoint, "bucket", region="us-east-1", access_key="key", secret_key="secret")
 
 
 def _certificate(folder: Path) -> Path:

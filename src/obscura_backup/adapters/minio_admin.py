@@ -5,6 +5,7 @@ An administrator's work, done once with an administrator's credentials; the serv
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _OURS_ALREADY = "BucketAlreadyOwnedByYou"
 _TIMEOUT_SECONDS = 10.0
+_UNTRUSTED = "The certificate of the store is not trusted; AWS_CA_BUNDLE names the file of its authority."
 
 
 def init_bucket(
@@ -30,6 +32,9 @@ def init_bucket(
     Versioning stays as the administrator has set it. The service does not need it (a slot is replaced as a whole, under
     a condition), and to turn it on would keep every backup that a user replaced or deleted: a decision about other
     people's data that is not ours to take in passing.
+
+    Under TLS the store's certificate is checked against the authorities in the file that AWS_CA_BUNDLE names, as the
+    service itself does it, or against the system's.
 
     Args:
         endpoint: `http://HOST:PORT` or `https://HOST`.
@@ -48,7 +53,8 @@ def init_bucket(
     origin = urlsplit(endpoint)
     if origin.scheme not in ("http", "https") or not origin.netloc or origin.username is not None:
         raise StoreUnusable("The endpoint has the form http://HOST:PORT or https://HOST.")
-    pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False)
+    authorities = os.environ.get("AWS_CA_BUNDLE") or None
+    pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False, ca_certs=authorities)
     try:
         client = Minio(
             endpoint=origin.netloc,
@@ -67,6 +73,8 @@ def init_bucket(
             return False
         raise StoreUnusable(f"The store refused to make the bucket {bucket}: {error.code}.") from error
     except (MinioException, HTTPError, OSError) as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):  # the TLS library's own word; urllib3 has no class for it
+            raise StoreUnusable(_UNTRUSTED) from error
         raise StoreUnusable(f"The store cannot be asked for the bucket {bucket} ({type(error).__name__}).") from error
     except ValueError as error:
         raise StoreUnusable(f"The bucket name {bucket} is not one that S3 allows.") from error
