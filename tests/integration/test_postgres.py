@@ -3,16 +3,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from contracts import samples
 from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
 from obscura_backup.adapters.postgres import PostgresMetadataStore
+from obscura_backup.adapters.postgres_diagnosis import diagnose
+from obscura_backup.adapters.postgres_schema import migrate
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
+from servers.postgres_server import PASSWORD
 from servers.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from servers.postgres_server import PostgresServer
 
@@ -201,6 +205,49 @@ async def test_standby_is_not_ready(postgres_url: str, postgres_server: Postgres
     finally:
         postgres_server.execute(f"ALTER DATABASE {postgres_database} RESET default_transaction_read_only")
     await store.close()
+
+
+@pytest.mark.parametrize("privilege", ["SELECT", "INSERT", "UPDATE"])
+async def test_role_that_lacks_a_privilege_is_not_ready(
+    postgres_url: str, postgres_server: PostgresServer, postgres_database: str, privilege: str
+) -> None:
+    for statement in (
+        f"CREATE ROLE lesser LOGIN PASSWORD '{PASSWORD}'",
+        "GRANT SELECT ON obscura_backup_schema TO lesser",
+        "GRANT SELECT, INSERT, UPDATE ON backups TO lesser",
+        f"REVOKE {privilege} ON backups FROM lesser",
+    ):
+        postgres_server.execute(statement, database=postgres_database)
+    url = postgres_url.replace("postgres:", "lesser:", 1)
+    store = PostgresMetadataStore(url)
+    try:
+        await store.start()
+        with pytest.raises(MetadataUnavailable, match=f"not {privilege} rows of the table `backups`"):
+            await store.check()
+        diagnosis = await asyncio.to_thread(diagnose, url)
+        assert privilege in diagnosis.shortcoming
+    finally:
+        await store.close()
+        postgres_server.execute("DROP OWNED BY lesser; DROP ROLE lesser", database=postgres_database)
+
+
+async def test_database_whose_table_is_gone_is_not_ready(new_postgres_url: Callable[[], str]) -> None:
+    url = new_postgres_url()
+    migrate(url)
+    store = PostgresMetadataStore(url)
+    await store.start()
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE backups RENAME TO elsewhere")
+    with pytest.raises(MetadataUnavailable, match="no table `backups`"):
+        await store.check()
+    assert "no table `backups`" in (await asyncio.to_thread(diagnose, url)).shortcoming
+    await store.close()
+
+
+async def test_readiness_is_one_round_trip(wired: PostgresMetadataStore, wire: Wire) -> None:
+    wire.round_trips = 0
+    await wired.check()
+    assert wire.round_trips == 1
 
 
 async def test_habits_of_the_server_do_not_matter(

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors as answers
 
 from obscura_backup.adapters.postgres_connections import Connections
-from obscura_backup.adapters.postgres_schema import SELECT_REVISION, require_current
+from obscura_backup.adapters.postgres_schema import LACKING, SELECT_REVISION, require_current, shortcoming
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
 from obscura_backup.domain.locks import UserLocks
 from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
@@ -72,7 +72,7 @@ WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMI
 """  # noqa: S608
 _SCHEMA = f"{_BOUNDED} {SELECT_REVISION}"
 # On a standby this is always on.
-_READ_ONLY = f"{_BOUNDED} SELECT current_setting('transaction_read_only')"
+_READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {LACKING}"
 
 _Row: TypeAlias = tuple[int, int, str, bytes, int, str, datetime, str]
 
@@ -165,10 +165,16 @@ class PostgresMetadataStore:
             after = UserId(UUID(int=page[-1][0].int))
 
     async def check(self) -> None:
-        """See `BackupMetadataStore.check`. A server that only reads, a standby, cannot serve an upload."""
+        """See `BackupMetadataStore.check`. A server that only reads, a standby, cannot serve an upload.
+
+        Nor can a role that lacks a privilege, or a database that lost the table: both are seen without touching a row.
+        """
         await self._meet()
-        if await self._read(_READ_ONLY, {}) != [("off",)]:
+        ((read_only, lacking),) = await self._read(_READY, {})
+        if read_only != "off":
             raise MetadataUnavailable("The metadata database is read-only.")
+        if missing := shortcoming(lacking):
+            raise MetadataUnavailable(missing)
 
     async def _enter(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
         values = {

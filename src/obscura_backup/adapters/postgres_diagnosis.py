@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import psycopg
 
 from obscura_backup.adapters.postgres_connections import parameters
+from obscura_backup.adapters.postgres_schema import LACKING, shortcoming
 from obscura_backup.domain.errors import MetadataUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5
 
-_FACTS = """
+_FACTS = f"""
 SELECT current_setting('server_version'), current_setting('transaction_read_only') = 'off',
-       current_setting('synchronous_commit'), current_setting('fsync'), extract(epoch FROM clock_timestamp())
-"""
+       current_setting('synchronous_commit'), current_setting('fsync'), extract(epoch FROM clock_timestamp()),
+       {LACKING}
+"""  # noqa: S608  # constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Diagnosis:
     Attributes:
         version: of the server.
         writable: it is not a standby.
+        shortcoming: a sentence on what this role needs for reading and writing rows and lacks; empty: nothing.
         durable: a COMMIT that returned survives a crash: neither `fsync` nor `synchronous_commit` is off.
         round_trip_seconds: of one statement on an open connection.
         skew_seconds: how far its clock is ahead of ours.
@@ -32,6 +35,7 @@ class Diagnosis:
 
     version: str
     writable: bool
+    shortcoming: str
     durable: bool
     round_trip_seconds: float
     skew_seconds: float
@@ -49,16 +53,17 @@ def diagnose(url: str) -> Diagnosis:
         with psycopg.connect(**kwargs, prepare_threshold=None, autocommit=True) as connection:
             connection.execute("SELECT 1")
             began, clock = time.perf_counter(), time.time()
-            row = connection.execute(_FACTS).fetchone()
+            row = connection.execute(_FACTS.encode()).fetchone()
             took = time.perf_counter() - began
     except psycopg.Error as error:
         raise MetadataUnavailable from error
     if row is None:
         raise MetadataUnavailable
-    version, writable, synchronous_commit, fsync, epoch = row
+    version, writable, synchronous_commit, fsync, epoch, lacking = row
     return Diagnosis(
         version=version,
         writable=writable,
+        shortcoming=shortcoming(lacking),
         durable=fsync == "on" and synchronous_commit != "off",
         round_trip_seconds=took,
         skew_seconds=float(epoch) - (clock + took / 2),

@@ -14,6 +14,8 @@ from obscura_backup.adapters.postgres_connections import parameters
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alembic.config import Config
 
 REVISIONS = ("0001",)
@@ -22,6 +24,14 @@ HEAD = REVISIONS[-1]
 VERSION_TABLE = "obscura_backup_schema"
 """Of our own, so that another application in the same database may use Alembic, too."""
 SELECT_REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  # a constant
+# Neither function takes a lock, so a table that somebody else has locked is not waited for.
+LACKING = """
+CASE WHEN to_regclass('backups') IS NOT NULL THEN ARRAY(
+    SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
+    WHERE NOT has_table_privilege(to_regclass('backups'), privilege)
+) END
+"""
+"""An SQL expression: the privileges on the table that the service's role needs and lacks; null: there is no table."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -48,6 +58,15 @@ def require_current(current: str | None) -> None:
     _require_known(current)
     found = f"is at schema {current}" if current else "has no schema yet"
     raise StoreUnusable(f"The metadata database {found}; this program needs {HEAD}: run `obscura-backup migrate`.")
+
+
+def shortcoming(lacking: Sequence[str] | None) -> str:
+    """A sentence on what `LACKING` found; empty where nothing is missing."""
+    if lacking is None:
+        return "The metadata database has no table `backups`, or none that this role can see."
+    if lacking:
+        return f"The metadata database lets this role not {', '.join(lacking)} rows of the table `backups`."
+    return ""
 
 
 def schema_state(url: str) -> SchemaState:

@@ -117,6 +117,7 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
     yield Check("metadata", "technology", holds=True, detail=f"PostgreSQL {facts.version}")
     yield Check("metadata", "round trip", holds=True, seconds=facts.round_trip_seconds)
     yield Check("metadata", "is writable", holds=facts.writable)
+    yield Check("metadata", "may read and write rows", holds=not facts.shortcoming, detail=facts.shortcoming)
     yield Check("metadata", "commits are durable", holds=facts.durable, detail="fsync and synchronous_commit")
     current = state.current or "none"
     detail = f"{current}, wanted {state.head}" + ("" if state.current == state.head else ": obscura-backup migrate")
