@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,12 +21,12 @@ class BoundedThreads:
     Args:
         count: of threads.
         waiting_max: calls that may wait for a thread; the next one fails at once.
-        wait_seconds: that a call may have waited when its turn comes; later it fails without being run, for whoever
-            asked has most likely gone.
+        wait_seconds: that a call may wait for a thread; then it fails, without being run, also while all threads hang.
+        name: of the threads.
     """
 
-    def __init__(self, count: int, *, waiting_max: int, wait_seconds: float) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="blobs")
+    def __init__(self, count: int, *, waiting_max: int, wait_seconds: float, name: str = "blobs") -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
         self._places = threading.BoundedSemaphore(count + waiting_max)
         self._wait_seconds = wait_seconds
 
@@ -44,12 +43,12 @@ class BoundedThreads:
         if not self._places.acquire(blocking=False):
             raise BlobStoreUnavailable("The blob store is too slow: too many requests wait for it.")
         try:
-            future = self._submit(self._in_time(work))
+            future = self._submit(work)
         except BaseException:
             self._places.release()
             raise
         future.add_done_callback(lambda _: self._places.release())
-        return await _result(future, unwanted)
+        return await _result(future, unwanted, self._wait_seconds)
 
     async def resume(self, work: Callable[[], R]) -> R:
         """Run a further step of what has begun. It always gets its turn: whoever holds a stream is counted elsewhere.
@@ -57,7 +56,7 @@ class BoundedThreads:
         Raises:
             BlobStoreUnavailable: the store was closed.
         """
-        return await _result(self._submit(work), None)
+        return await _result(self._submit(work), None, None)
 
     def close(self) -> None:
         """Wait for what is under way; safe to call more than once."""
@@ -69,21 +68,17 @@ class BoundedThreads:
         except RuntimeError as error:
             raise BlobStoreUnavailable("The blob store was closed.") from error
 
-    def _in_time(self, work: Callable[[], R]) -> Callable[[], R]:
-        latest = time.monotonic() + self._wait_seconds
 
-        def run() -> R:
-            if time.monotonic() > latest:
-                raise BlobStoreUnavailable("The blob store is too slow: a request waited for its turn too long.")
-            return work()
-
-        return run
-
-
-async def _result(future: Future[R], unwanted: Callable[[R], None] | None) -> R:
+async def _result(future: Future[R], unwanted: Callable[[R], None] | None, wait_seconds: float | None) -> R:
+    awaited = asyncio.wrap_future(future)
     try:
-        return await asyncio.wrap_future(future)
+        done, _ = await asyncio.wait((awaited,), timeout=wait_seconds)
+        if not done and future.cancel():  # work that has begun cannot be cancelled, and has all the time that it takes
+            raise BlobStoreUnavailable("The blob store is too slow: a request waited for its turn too long.")
+        return await awaited
     except asyncio.CancelledError:
+        if not awaited.cancel() and not awaited.cancelled():
+            awaited.exception()  # it ended in the same moment; asyncio complains of failures that nobody looked at
         if unwanted is not None:
             future.add_done_callback(lambda done: _let_go(done, unwanted))
         raise

@@ -8,9 +8,11 @@ from __future__ import annotations
 from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004  # botocore's: what `EndpointConnectionError` and its like have in common
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -35,6 +37,7 @@ _NOT_SENT = (
     ProxyConnectionError,
 )
 _SLOW = (ConnectTimeoutError, ReadTimeoutError)
+_SILENCE = (ConnectionError, HTTPClientError)
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _REQUEST_TIMEOUT = 408
@@ -55,9 +58,19 @@ _HINTS = {
     "SignatureDoesNotMatch": _KEYS,
 }
 
+_OF_CREDENTIALS = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
 
 class Misconfigured(BlobStoreUnavailable):
-    """It will fail again in the same way until somebody changes a setting, here or there."""
+    """It will fail again in the same way until somebody changes a setting, here or there.
+
+    The message is for the operator: it names settings and commands.
+
+    Attributes:
+        public: the same for the users of the service.
+    """
+
+    public: str = "The certificate of the blob store is not trusted."
 
 
 class RefusedByStore(Misconfigured):
@@ -73,6 +86,8 @@ class RefusedByStore(Misconfigured):
         super().__init__(f"The blob store answered {status} {reason} to {operation}{f': {hint}' if hint else ''}.")
         self.status = status
         self.reason = reason
+        what = "the service's credentials" if reason in _OF_CREDENTIALS else "what the service asks of it"
+        self.public = f"The blob store refuses {what}."
 
 
 class PassingFailure(BlobStoreUnavailable):
@@ -123,6 +138,11 @@ def failure_of_read(error: Exception) -> BlobStoreUnavailable:
         return Misconfigured(_UNTRUSTED)
     message = f"The blob store does not answer ({type(error).__name__})."
     return BlobStoreUnavailable(message) if isinstance(error, _SLOW) else PassingFailure(message)
+
+
+def is_silence(error: Exception) -> bool:
+    """Whether the store gave no answer at all to a call that failed with one of the above."""
+    return isinstance(error.__cause__, _SILENCE) and not isinstance(error, Misconfigured)
 
 
 def _is_untrusted(error: Exception) -> bool:

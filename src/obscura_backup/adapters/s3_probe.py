@@ -7,6 +7,7 @@ deleted at the end. The service's credentials may lack the right to delete: then
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.s3_errors import Misconfigured, PassingFailure, RefusedByStore
-from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
 from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 from obscura_backup.domain.spool import Spool
 
@@ -29,6 +30,8 @@ SCRATCH_PREFIX = "probes/"
 _BAD_REQUEST = 400
 _NOT_IMPLEMENTED = 501
 _MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to see that they survive
+
+_log = logging.getLogger(__name__)
 
 
 class Weight(StrEnum):
@@ -80,6 +83,26 @@ def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> P
         OutcomeUnknown: the same, in the middle of an upload.
     """
     return _Probe(bucket, random).run()
+
+
+def judge(report: ProbeReport, bucket: str, *, waived: bool) -> None:
+    """Decide on the store.
+
+    Raises:
+        StoreUnusable: it lacks something that cannot be done without.
+    """
+    for verdict in report.missing(Weight.REQUIRED):
+        raise StoreUnusable(f"The blob store fails where it {verdict.name}: {verdict.detail}")
+    ignored = ", ".join(f"it never {verdict.name}" for verdict in report.missing(Weight.CONDITION))
+    if not ignored:
+        return
+    if not waived:
+        raise StoreUnusable(
+            f"The blob store does not honour conditional writes ({ignored}), so that a late upload could overwrite a "
+            f"newer backup. Use another store; or, with one single process and at your own risk, set "
+            f"OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS={bucket}."
+        )
+    _log.warning("the blob store does not honour conditional writes, as allowed: %s", ignored)
 
 
 class _Probe:

@@ -31,18 +31,37 @@ async def test_one_more_than_may_wait_is_refused_at_once() -> None:
     threads.close()
 
 
-async def test_whoever_waited_too_long_is_not_run_any_more() -> None:
+async def test_whoever_waited_too_long_is_told_while_all_threads_hang_and_is_not_run_any_more() -> None:
     threads = BoundedThreads(1, waiting_max=1, wait_seconds=0.02)
     go_on = threading.Event()
     first = asyncio.create_task(threads.run(go_on.wait))
     ran: list[str] = []
-    late = asyncio.create_task(threads.run(lambda: ran.append("late")))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)
+    with pytest.raises(BlobStoreUnavailable, match="too long"):
+        await threads.run(lambda: ran.append("late"))
+    assert not first.done()
     go_on.set()
     await first
-    with pytest.raises(BlobStoreUnavailable, match="too long"):
-        await late
+    threads.close()
     assert ran == []
+
+
+async def test_whoever_waited_too_long_makes_room_for_another() -> None:
+    threads = BoundedThreads(1, waiting_max=1, wait_seconds=0.02)
+    go_on = threading.Event()
+    first = asyncio.create_task(threads.run(go_on.wait))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        with pytest.raises(BlobStoreUnavailable, match="too long"):
+            await threads.run(lambda: None)
+    go_on.set()
+    await first
+    threads.close()
+
+
+async def test_work_that_has_begun_may_take_longer_than_the_wait() -> None:
+    threads = BoundedThreads(1, waiting_max=0, wait_seconds=0.02)
+    assert await threads.run(lambda: threading.Event().wait(0.1)) is False
     threads.close()
 
 
