@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import psycopg
 
-from obscura_backup.adapters.postgres_connections import parameters
+from obscura_backup.adapters.postgres_command import LOOK_LOCK_SECONDS, LOOK_SECONDS, connected, limit
 from obscura_backup.adapters.postgres_schema import LACKING, shortcoming
 from obscura_backup.domain.errors import MetadataUnavailable
-
-CONNECT_TIMEOUT_SECONDS = 5
 
 _FACTS = f"""
 SELECT current_setting('server_version'), current_setting('transaction_read_only') = 'off',
@@ -42,16 +40,15 @@ class Diagnosis:
 
 
 def diagnose(url: str) -> Diagnosis:
-    """Ask; blocking.
+    """Ask; blocks for seconds at most.
 
     Raises:
         MetadataUnavailable: the server does not answer.
         StoreUnusable: the URL is none.
     """
     try:
-        kwargs = parameters(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS)
-        with psycopg.connect(**kwargs, prepare_threshold=None, autocommit=True) as connection:
-            connection.execute("SELECT 1")
+        with connected(url) as connection:
+            limit(connection, lock_seconds=LOOK_LOCK_SECONDS, statement_seconds=LOOK_SECONDS)
             began, clock = time.perf_counter(), time.time()
             row = connection.execute(_FACTS.encode()).fetchone()
             took = time.perf_counter() - began

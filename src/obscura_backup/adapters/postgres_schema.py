@@ -5,12 +5,13 @@ Alembic and SQLAlchemy are imported where a migration runs, and nowhere else.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
-from obscura_backup.adapters.postgres_connections import parameters
+from obscura_backup.adapters.postgres_command import LOOK_LOCK_SECONDS, LOOK_SECONDS, connected, limit
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ CASE WHEN to_regclass('backups') IS NOT NULL THEN ARRAY(
 """An SQL expression: the privileges on the table that the service's role needs and lacks; null: there is no table."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-CONNECT_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT_SECONDS = 30
+LOCK_TIMEOUT_SECONDS = 30.0
 """How long a migration waits for another one, or for transactions on the table, which meanwhile wait behind it."""
+STATEMENT_TIMEOUT_SECONDS = 60.0
+"""How long one statement of a migration may take, its locks included."""
 _LOCK_KEY = int.from_bytes(b"obscura\0", "big")
 
 
@@ -70,37 +72,50 @@ def shortcoming(lacking: Sequence[str] | None) -> str:
 
 
 def schema_state(url: str) -> SchemaState:
-    """Look, and change nothing.
+    """Look, and change nothing. Blocks for seconds at most: a table that is locked is not waited for.
 
     Raises:
         MetadataUnavailable: the server does not answer.
         StoreUnusable: the URL is none.
     """
     try:
-        with _connect(url) as connection:
+        with connected(url) as connection:
+            limit(connection, lock_seconds=LOOK_LOCK_SECONDS, statement_seconds=LOOK_SECONDS)
             return SchemaState(_current(connection), HEAD)
     except psycopg.Error as error:
         raise MetadataUnavailable from error
 
 
-def migrate(url: str) -> list[str]:
+def migrate(
+    url: str,
+    *,
+    lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+    statement_seconds: float = STATEMENT_TIMEOUT_SECONDS,
+) -> list[str]:
     """Bring the database to `HEAD`, in one transaction; several at once take turns. The revisions that were applied.
 
+    Args:
+        url: of the database.
+        lock_seconds: that it waits for each lock.
+        statement_seconds: that one statement may take; connected and not through after both together, it hangs up.
+
     Raises:
-        MetadataUnavailable: the server does not answer, or a lock was not to be had; nothing was changed.
+        MetadataUnavailable: the server does not answer, or a lock was not to be had; nothing was changed, unless the
+            server fell silent over the COMMIT. It is safe to migrate again.
         StoreUnusable: the URL is none, the schema is newer than this program, or the server refuses the change.
     """
     from alembic import command  # noqa: PLC0415
     from sqlalchemy import create_engine, exc, pool, text  # noqa: PLC0415  # see the module's docstring
 
-    # SQLAlchemy would read the URL by its own rules; libpq's are the ones that hold.
-    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(url), poolclass=pool.NullPool)
     applied: list[str] = []
     try:
-        with engine.begin() as connection:
-            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+        with ExitStack() as stack:
+            driver = stack.enter_context(connected(url, seconds=lock_seconds + statement_seconds))
+            # SQLAlchemy would read the URL by its own rules; libpq's are the ones that hold.
+            engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=pool.NullPool)
+            connection = stack.enter_context(engine.begin())
+            limit(driver, lock_seconds=lock_seconds, statement_seconds=statement_seconds)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-            driver: Any = connection.connection.driver_connection
             _require_known(_current(driver))
             command.upgrade(alembic_config(connection=connection, applied=applied), HEAD)
     except (psycopg.OperationalError, exc.OperationalError) as error:
@@ -119,11 +134,6 @@ def alembic_config(**attributes: Any) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes.update(attributes)
     return config
-
-
-def _connect(url: str) -> psycopg.Connection[Any]:
-    kwargs = parameters(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS)
-    return psycopg.connect(**kwargs, prepare_threshold=None)
 
 
 def _current(connection: psycopg.Connection[Any]) -> str | None:

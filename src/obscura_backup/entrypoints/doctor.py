@@ -7,11 +7,13 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from obscura_backup.adapters.filesystem import FilesystemBlobStore
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 SKEW_MAX_SECONDS = 60.0
 """S3 refuses requests that are signed 15 minutes off; a minute says that nobody keeps this clock."""
 FREE_MIN_BYTES = 256 * 1024 * 1024
+DIAGNOSIS_SECONDS = 6.0
+"""That PostgreSQL is looked at, however many addresses its name has, each with its own time to connect."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,12 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
     from obscura_backup.adapters import postgres_diagnosis, postgres_schema  # for who uses it
 
     try:
-        facts = await asyncio.to_thread(postgres_diagnosis.diagnose, url)
-        state = await asyncio.to_thread(postgres_schema.schema_state, url)
+        async with asyncio.timeout(DIAGNOSIS_SECONDS):
+            facts = await _in_daemon_thread(lambda: postgres_diagnosis.diagnose(url))
+            state = await _in_daemon_thread(lambda: postgres_schema.schema_state(url))
+    except TimeoutError:
+        yield Check("metadata", "PostgreSQL answers", holds=False, detail=f"not within {DIAGNOSIS_SECONDS:g} s")
+        return
     except ObscuraError as error:
         yield Check("metadata", "PostgreSQL answers", holds=False, detail=f"{error} ({error.__cause__})")
         return
@@ -123,6 +133,21 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
     detail = f"{current}, wanted {state.head}" + ("" if state.current == state.head else ": obscura-backup migrate")
     yield Check("metadata", "schema is up to date", holds=state.current == state.head, detail=detail)
     yield _skew("metadata", facts.skew_seconds)
+
+
+async def _in_daemon_thread(look: Callable[[], T]) -> T:
+    """Unlike one of `asyncio.to_thread`, this thread is not waited for when the command is interrupted."""
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()  # from here on it cannot be cancelled under the thread's hands
+
+    def run() -> None:
+        try:
+            outcome.set_result(look())
+        except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="doctor", daemon=True).start()
+    return await asyncio.wrap_future(outcome)
 
 
 async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
