@@ -12,11 +12,14 @@ from obscura_backup.adapters.postgres import PostgresMetadataStore
 from obscura_backup.adapters.postgres_diagnosis import diagnose
 from obscura_backup.adapters.postgres_schema import migrate
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
+from obscura_backup.entrypoints.container import Container
+from obscura_backup.entrypoints.settings import load_settings
 from servers.postgres_server import PASSWORD
 from servers.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from servers.postgres_server import PostgresServer
 
@@ -191,6 +194,20 @@ async def test_pool_that_is_taken_does_not_keep_anyone_for_long(postgres_url: st
         outcomes = await asyncio.gather(*(store.get(samples.user()) for _ in range(50)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
     await store.check()
+    await store.close()
+
+
+async def test_pool_is_as_large_as_the_setting_says(new_postgres_url: Callable[[], str], tmp_path: Path) -> None:
+    url = new_postgres_url()
+    migrate(url)
+    settings = load_settings({"data_dir": tmp_path, "metadata_url": url}, {"OBSCURA_BACKUP_POSTGRES_POOL": "2"})
+    store = Container(settings=settings).metadata()
+    await store.start()
+    async with store.locked(samples.user()), store.locked(samples.user()):
+        third = asyncio.create_task(store.get(samples.user()))
+        await asyncio.sleep(0.1)
+        assert not third.done()
+    assert await third is None
     await store.close()
 
 

@@ -42,7 +42,7 @@ def _key_source(settings: Settings) -> KeySource:
 def _postgres(settings: Settings) -> PostgresMetadataStore:
     from obscura_backup.adapters.postgres import PostgresMetadataStore  # the embedded stores start without
 
-    return PostgresMetadataStore(settings.metadata_url or "")
+    return PostgresMetadataStore(settings.metadata_url or "", pool_size=settings.postgres_pool)
 
 
 def _s3(settings: Settings) -> S3BlobStore:

@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         data_dir: of the embedded stores and of the signing secret.
         metadata_url: `sqlite:///PATH`, `postgresql://…` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
+        postgres_pool: connections to PostgreSQL at most, for each worker; an upload holds one while its blob is on
+            the way. All workers of all replicas together must fit into the server's `max_connections`.
         blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`; None: `blobs` under `data_dir`.
         allow_unconditional_blobs: the name of a bucket whose store may ignore conditional writes. Two uploads at once
             can then overwrite each other unseen; it is here for trying things out.
@@ -76,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     metadata_url: str | None = None
+    postgres_pool: PositiveInt = 16
     blobs_url: str | None = None
     allow_unconditional_blobs: str | None = None
     min_bytes: PositiveInt = 32
