@@ -20,6 +20,12 @@ class ObscuraError(Exception):
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
 
+    @property
+    def with_cause(self) -> str:
+        """The message and what the driver said, for operators: one line, also of drivers that say it in four."""
+        cause = " ".join(str(self.__cause__ or "").split())
+        return f"{self} ({cause})" if cause and cause not in str(self) else str(self)
+
 
 class Unauthenticated(ObscuraError):
     """The bearer token is missing or not valid."""

@@ -83,8 +83,7 @@ async def _timed(part: str, name: str, look: Callable[[], Awaitable[str]]) -> Ch
     try:
         detail = await look()
     except ObscuraError as error:
-        because = f" ({error.__cause__})" if error.__cause__ else ""
-        return Check(part, name, holds=False, detail=f"{error}{because}", seconds=time.perf_counter() - began)
+        return Check(part, name, holds=False, detail=error.with_cause, seconds=time.perf_counter() - began)
     return Check(part, name, holds=True, detail=detail, seconds=time.perf_counter() - began)
 
 
@@ -122,7 +121,7 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
         yield Check("metadata", "PostgreSQL answers", holds=False, detail=f"not within {DIAGNOSIS_SECONDS:g} s")
         return
     except ObscuraError as error:
-        yield Check("metadata", "PostgreSQL answers", holds=False, detail=f"{error} ({error.__cause__})")
+        yield Check("metadata", "PostgreSQL answers", holds=False, detail=error.with_cause)
         return
     yield Check("metadata", "technology", holds=True, detail=f"PostgreSQL {facts.version}")
     yield Check("metadata", "round trip", holds=True, seconds=facts.round_trip_seconds)
@@ -185,7 +184,7 @@ async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
         skew = await store.clock_skew_seconds()
         report = await store.probe_conditional_writes()
     except ObscuraError as error:
-        yield Check("blobs", "conditional writes", holds=False, detail=f"could not be tried out: {error}")
+        yield Check("blobs", "conditional writes", holds=False, detail=f"could not be tried out: {error.with_cause}")
         return
     yield Check("blobs", "the store calls itself", holds=True, detail=name)
     yield _skew("blobs", skew)

@@ -30,7 +30,7 @@ def migrate(config: Path | None, **flags: Any) -> int:
     try:
         applied = postgres_schema.migrate(settings.metadata_url or "")
     except (StoreUnusable, Unavailable) as error:
-        options.fail(options.with_cause(error), options.EXIT_STORE)
+        options.fail(error.with_cause, options.EXIT_STORE)
     click.echo(f"Applied {', '.join(applied)}." if applied else "Nothing to do: the schema is up to date.")
     return 0
 

@@ -50,12 +50,6 @@ def fail(why: object, exit_code: int) -> NoReturn:
     raise Failure(str(why), exit_code)
 
 
-def with_cause(error: Exception) -> str:
-    """An error and what a driver said about it, in one line, once."""
-    cause = " ".join(str(error.__cause__ or "").split())
-    return f"{error} ({cause})" if cause and cause not in str(error) else str(error)
-
-
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
     """All settings, with the command's flags on top; fails with what is wrong with them."""
     from obscura_backup.entrypoints.settings import InvalidSettings, load_settings  # see above

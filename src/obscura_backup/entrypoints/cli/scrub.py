@@ -51,7 +51,7 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
             asyncio.run(_walk(settings, report, advance, repair=repair, after=after))
     except (StoreUnusable, Unavailable) as error:
         report.stopped()
-        options.fail(options.with_cause(error), options.EXIT_STORE)
+        options.fail(error.with_cause, options.EXIT_STORE)
     except KeyboardInterrupt:
         report.stopped()
         return options.EXIT_INTERRUPTED

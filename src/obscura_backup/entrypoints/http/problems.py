@@ -68,7 +68,7 @@ def refuse(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Respo
     """The answer to one of the domain's errors."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s%s", request.method, request.url.path, error, _because(error))
+        log.warning("%s %s: %s", request.method, request.url.path, error.with_cause)
     facts = {
         name: getattr(error, name)
         for name in ("min_bytes", "max_bytes", "size", "version")
@@ -108,11 +108,6 @@ def fail(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]
     """The answer to a defect of ours: nothing of it is told to the client, all of it to the log."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _answer("internal-error", "The service failed; its log says why.", 500, {}, {})
-
-
-def _because(error: errors.ObscuraError) -> str:
-    cause = " ".join(str(error.__cause__ or "").split())  # one line an event, also of drivers that say it in four
-    return f" ({type(error.__cause__).__name__}: {cause})" if cause else ""
 
 
 def _answer(code: str, detail: str, status: int, facts: dict[str, Any], headers: dict[str, str]) -> Response[Problem]:
