@@ -98,20 +98,14 @@ class UploadContract(PersonFixture):
         assert person.download().status == 404
 
     def test_too_long_is_refused_before_the_body_is_read(self, service: Service, person: Person) -> None:
-        head = (
-            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
-            f"Content-Length: {50 * MIB}\r\n\r\n"
-        )
+        head = person.post_head(f"Content-Length: {50 * MIB}\r\n\r\n")
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(head.encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
     def test_mismatch_is_refused_before_a_large_body_is_read(self, service: Service, person: Person) -> None:
         person.upload(blob())
-        head = (
-            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
-            f"If-Match: 7\r\nContent-Length: {MIB}\r\n\r\n"
-        )
+        head = person.post_head(f"If-Match: 7\r\nContent-Length: {MIB}\r\n\r\n")
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(head.encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 409 ")
@@ -170,20 +164,14 @@ class UploadContract(PersonFixture):
         assert person.upload(second, if_match="2").etag == '"2"'
 
     def test_body_that_never_ends_is_stored_never(self, service: Service, person: Person) -> None:
-        head = (
-            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
-            "Content-Length: 1000\r\n\r\n"
-        )
+        head = person.post_head("Content-Length: 1000\r\n\r\n")
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(head.encode() + blob(500))
         assert person.download().status == 404
         assert person.upload(blob()).etag == '"1"'
 
     def test_expect_100_continue(self, service: Service, person: Person) -> None:
-        head = (
-            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
-            "Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-        )
+        head = person.post_head("Expect: 100-continue\r\nContent-Length: 100\r\n\r\n")
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(head.encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
@@ -192,10 +180,7 @@ class UploadContract(PersonFixture):
 
     def test_mismatch_is_told_before_a_body_is_asked_for(self, service: Service, person: Person) -> None:
         person.upload(blob())
-        head = (
-            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
-            "If-Match: 9\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-        )
+        head = person.post_head("If-Match: 9\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(head.encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 409 ")

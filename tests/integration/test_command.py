@@ -154,10 +154,7 @@ def test_orderly_end_finishes_what_is_under_way(tmp_path: Path, how: signal.Sign
     service.start()
     person = Person.of(service)
     body = os.urandom(200_000)
-    head = (
-        f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
+    head = person.post_head(f"Content-Length: {len(body)}\r\n\r\n")
     assert service.process is not None
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(head.encode() + body[:100_000])
@@ -259,9 +256,7 @@ def test_client_that_hangs_up_is_no_defect(tmp_path: Path, capfd: pytest.Capture
     service = Service(tmp_path / "data")
     service.start()
     person = Person.of(service)
-    head = (
-        f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\nContent-Length: 1000\r\n\r\n"
-    )
+    head = person.post_head("Content-Length: 1000\r\n\r\n")
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(head.encode() + bytes(500))
@@ -276,9 +271,7 @@ def test_upload_that_outlives_the_drain_is_told_to_come_again(
     service = Service(tmp_path / "data", environment={"OBSCURA_BACKUP_DRAIN_SECONDS": "1"})
     service.start()
     person = Person.of(service)
-    head = (
-        f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\nContent-Length: 1000\r\n\r\n"
-    )
+    head = person.post_head("Content-Length: 1000\r\n\r\n")
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(head.encode() + bytes(500))
         time.sleep(0.1)

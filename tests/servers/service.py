@@ -171,6 +171,10 @@ class Person:
         user_id = uuid4()
         return cls(service, user_id, signed({"sub": str(user_id), "exp": int(time.time()) + 3600}))
 
+    def post_head(self, rest: str) -> str:
+        """The head of an upload for who writes to the socket; `rest` ends it, or leaves it open."""
+        return f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n{rest}"
+
     def upload(self, body: bytes, if_match: str | None = None, **headers: str) -> Answer:
         conditions = {} if if_match is None else {"If-Match": if_match}
         named = {name.replace("_", "-"): value for name, value in headers.items()}

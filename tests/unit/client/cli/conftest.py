@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.contents import ALICE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+from client_testing.terminal import PASSWORD, Terminal, terminal_in
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return terminal_in(tmp_path)
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> str:
+    path = tmp_path / "password"
+    path.write_text(PASSWORD + "\n")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """What `pushed` starts from: a key takes long to derive, and most of what follows does not depend on it."""
+    terminal = terminal_in(tmp_path_factory.mktemp("pushed"))
+    terminal.person.passwords = [PASSWORD, PASSWORD]
+    terminal.ok("new", "--device-name", "phone")
+    terminal.ok("contact", "add", str(ALICE), "alice")
+    terminal.ok("push", "--profile", "low-memory")
+    return terminal
+
+
+@pytest.fixture
+def pushed(pushed_once: Terminal, terminal: Terminal) -> Terminal:
+    """An identity with Alice, pushed by the password."""
+    shutil.copytree(pushed_once.home / "phone", terminal.home / "phone")
+    terminal.server.slot = pushed_once.server.slot
+    return terminal
