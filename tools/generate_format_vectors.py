@@ -184,7 +184,7 @@ def opening(parameters: KdfParameters) -> str:
     """Say what a reader does with these parameters: opens, asks or refuses."""
     for answer, verdict in ((False, "opens"), (True, "asks")):
         try:
-            require_openable(parameters, confirm=lambda _, answer=answer: answer)  # type: ignore[misc]
+            require_openable(parameters, confirm=lambda _, answer=answer: answer)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         except ClientError:
             continue
         return verdict

@@ -82,7 +82,7 @@ def nonsense_is_unknown() -> Iterator[None]:
     try:
         yield
     except UnexpectedAnswer as nonsense:
-        if 400 <= nonsense.status < 500 and nonsense.status != 409:  # noqa: PLR2004 - statuses are clearer as numbers
+        if 400 <= nonsense.status < 500 and nonsense.status != 409:
             raise
         raise OutcomeUnknown(nonsense.reason) from nonsense
 
@@ -144,18 +144,18 @@ def refusal(answer: Answer, now: datetime) -> TransportError:
     status, problem = answer.status, _problem(answer)
     if status in (401, 403):
         return Unauthorized()
-    if status == 404 and not _is_of_another_kind(answer):  # noqa: PLR2004 - statuses are clearer as numbers here
+    if status == 404 and not _is_of_another_kind(answer):
         return NotFound()
-    if status == 409:  # noqa: PLR2004
+    if status == 409:
         current = problem.get("current_version", _etag(answer))
         if _is_count(current):
             return VersionMismatch(current)
         return UnexpectedAnswer(status, "it does not say which version is current")
-    if status == 429:  # noqa: PLR2004
+    if status == 429:
         return RateLimited(retry_after_seconds(answer, now))
-    if 300 <= status < 400:  # noqa: PLR2004
+    if 300 <= status < 400:
         return ServerRefused(_redirected_to(answer), "the server sends us there, and a token is never taken along")
-    if status == 408:  # noqa: PLR2004
+    if status == 408:
         return Unavailable("the upload took too long")
     if problem_code(answer) == "backup-lost":
         version = problem.get("version", problem.get("current_version", _etag(answer)))

@@ -73,12 +73,12 @@ class _Watched:
         self._attempt = attempt
 
     def _new_conn(self) -> socket.socket:
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # a mix-in: the class that has it comes after
         self._attempt.watch(connected)
         return connected
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
+        super().connect()  # type: ignore[misc]  # as above
         # Now, and not before: with TLS, the other side's certificate has been verified and its keys agreed.
         self._attempt.sent = True
 

@@ -107,9 +107,9 @@ class HttpTransport:
         """See `Transport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
         condition = {} if if_none_match is None else {"If-None-Match": f'"{if_none_match}"'}
         answer = self._call("GET", "/v1/backup", condition, longest=self.max_blob_bytes)
-        if answer.status == 304 and if_none_match is not None:  # noqa: PLR2004
+        if answer.status == 304 and if_none_match is not None:
             return None
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise refusal(answer, self.now())
         expected = sha256_of(answer)
         if expected is not None and hashlib.sha256(answer.body).digest() != expected:
@@ -119,10 +119,10 @@ class HttpTransport:
     def head(self) -> Described:
         """See `Transport.head`."""
         answer = self._call("HEAD", "/v1/backup", {})
-        if answer.status == 500:  # noqa: PLR2004
+        if answer.status == 500:
             # An answer to HEAD has no body that could say why; the one to GET has.
             self.fetch()
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise refusal(answer, self.now())
         return Described(
             version=require_version(answer),
@@ -144,7 +144,7 @@ class HttpTransport:
             answer = self._call("POST", "/v1/backup", {**headers, **condition}, body=blob)
             if answer.status in (200, 201):
                 return require_version(answer)
-            if answer.status == 413:  # noqa: PLR2004
+            if answer.status == 413:
                 raise TooLarge(len(blob), max_bytes_of(answer))
             raise refusal(answer, self.now())
 
@@ -152,10 +152,10 @@ class HttpTransport:
         """See `Transport.delete`."""
         with nonsense_is_unknown():
             answer = self._call("DELETE", "/v1/backup", {"If-Match": f'"{expected_version}"'})
-            if answer.status == 200:  # noqa: PLR2004
+            if answer.status == 200:
                 # Anything answers 200 with a page of its own; only this server says that there is nothing to say.
                 raise UnexpectedAnswer(answer.status, "it is not the answer to a deletion")
-            if answer.status != 204:  # noqa: PLR2004
+            if answer.status != 204:
                 raise refusal(answer, self.now())
 
     def limits(self) -> ServerLimits:
@@ -165,9 +165,9 @@ class HttpTransport:
             UnexpectedAnswer: it does not answer with a configuration.
         """
         answer = self._call("GET", "/v1/config", {})
-        if answer.status == 404:  # noqa: PLR2004
+        if answer.status == 404:
             raise UnexpectedAnswer(answer.status, "it has no configuration")
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise refusal(answer, self.now())
         try:
             document = json.loads(answer.body)
@@ -213,7 +213,7 @@ class HttpTransport:
                     break
             else:
                 if answer.status not in TRANSIENT:
-                    if changes and answer.status >= 500:  # noqa: PLR2004
+                    if changes and answer.status >= 500:
                         raise OutcomeUnknown(f"status {answer.status}")
                     return answer
                 # Only this one says that nothing was stored; any other 503 may hide a lost answer of the stores.
@@ -279,7 +279,7 @@ class HttpTransport:
             )
             try:
                 # What is told is the blob's way; a short answer to anything else would only make the line flicker.
-                content = self._read(response, longest, told=method == "GET" and response.status == 200)  # noqa: PLR2004
+                content = self._read(response, longest, told=method == "GET" and response.status == 200)
             finally:
                 response.close()
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)

@@ -73,7 +73,7 @@ class Strength:
 def strength(password: str) -> Strength:
     """Estimate a password's strength by zxcvbn, from its first 72 characters, which bounds the time it takes."""
     # Imported here because its word lists take longer to load than most commands take to run.
-    from zxcvbn import zxcvbn  # type: ignore[import-untyped]
+    from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types; two of its results are used
 
     text = _mapped(password)[:STRENGTH_CODE_POINTS]
     if not text:  # zxcvbn fails on it

@@ -52,7 +52,7 @@ SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
        set_config('statement_timeout', %(statement_ms)s::text, true),
        set_config('idle_in_transaction_session_timeout', %(hold_ms)s::text, true);
 SELECT {_COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
-"""  # noqa: S608
+"""  # noqa: S608  # constants only
 # A row never goes back: of two writers that overtake each other, the one that is further along stays.
 _SAVE = f"""
 {_BOUNDED}
@@ -63,13 +63,13 @@ ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_i
      excluded.updated_at, excluded.tag)
 WHERE excluded.version >= backups.version;
 COMMIT
-"""  # noqa: S608
+"""  # noqa: S608  # constants only
 # A transaction that failed earlier answers COMMIT with ROLLBACK: only these very words say that the row is there.
 _SAVED = (["SET", "INSERT 0 1", "COMMIT"], ["SET", "INSERT 0 0", "COMMIT"])
 _PAGE = f"""
 {_BOUNDED} SELECT user_id, {_COLUMNS} FROM backups
 WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMIT {PAGE_ROWS}
-"""  # noqa: S608
+"""  # noqa: S608  # constants only
 _SCHEMA = f"{_BOUNDED} {SELECT_REVISION}"
 # On a standby this is always on.
 _READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {LACKING}"

@@ -104,7 +104,7 @@ def migrate(
             server fell silent over the COMMIT. It is safe to migrate again.
         StoreUnusable: the URL is none, the schema is newer than this program, or the server refuses the change.
     """
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415  # see the module's docstring
     from sqlalchemy import create_engine, exc, pool, text  # noqa: PLC0415  # see the module's docstring
 
     applied: list[str] = []
@@ -128,7 +128,7 @@ def migrate(
 
 def alembic_config(**attributes: Any) -> Config:
     """Alembic's configuration, without a file of it; what `env.py` needs to know is in its attributes."""
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415  # see the module's docstring
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS backups (
 """
 _COLUMNS = "version, base, kind, sha256, size, upload_id, updated_at, tag"
 _SELECT = f"SELECT {_COLUMNS} FROM backups WHERE user_id = ?"  # noqa: S608  # constants only
-_PAGE = f"SELECT user_id, {_COLUMNS} FROM backups WHERE user_id > ? ORDER BY user_id LIMIT {PAGE_ROWS}"  # noqa: S608
+_PAGE = f"SELECT user_id, {_COLUMNS} FROM backups WHERE user_id > ? ORDER BY user_id LIMIT {PAGE_ROWS}"  # noqa: S608  # constants only
 # A row never goes back: of two writers that overtake each other, the one that is further along stays.
 _SAVE = f"""
 INSERT INTO backups (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -54,7 +54,7 @@ ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_i
     (excluded.version, excluded.base, excluded.kind, excluded.sha256, excluded.size, excluded.upload_id,
      excluded.updated_at, excluded.tag)
 WHERE excluded.version >= backups.version
-"""  # noqa: S608
+"""  # noqa: S608  # constants only
 
 _Row = tuple[int, int, str, bytes, int, str, str, str]
 

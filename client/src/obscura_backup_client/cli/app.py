@@ -51,7 +51,7 @@ class Commands(click.Group):
             ctx.exit(Exit.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
-        except Exception as error:
+        except Exception as error:  # of whatever kind: a person is told in one line
             if isinstance(error, OSError) and is_lost_output(error):
                 _say(ctx, OutputLost.sentence(error))
                 ctx.exit(Exit.OUTPUT)

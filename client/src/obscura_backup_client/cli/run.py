@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from obscura_backup_client.sync import BackupClient
     from obscura_backup_client.unlocking import Purpose
 
+NAMED_AHEAD = 3
+"""How many contacts a warning names."""
+
 _META = "obscura_backup_client.run"
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -110,6 +113,6 @@ class Run:
     def tell_ahead(self, ahead: tuple[UUID, ...]) -> None:
         """Warn of entries that a wrong clock stamped: until that day no edit elsewhere is newer by its own clock."""
         if ahead:
-            shown = ", ".join(str(user_id) for user_id in ahead[:3])
-            more = f" and {len(ahead) - 3} more" if len(ahead) > 3 else ""  # noqa: PLR2004
+            shown = ", ".join(str(user_id) for user_id in ahead[:NAMED_AHEAD])
+            more = f" and {len(ahead) - NAMED_AHEAD} more" if len(ahead) > NAMED_AHEAD else ""
             self.note(f"Warning: edited by a device whose clock is over a day ahead: {shown}{more}.")

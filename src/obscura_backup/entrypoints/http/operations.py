@@ -105,5 +105,5 @@ def metrics() -> Response[bytes]:
     registry = REGISTRY
     if prometheus_values.ValueClass.__name__ == "MmapedValue":
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library types all but this
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
