@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from servers.fleet import fleet
 from servers.pgbouncer import pgbouncer_port
 from servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
 from servers.s3_servers import begin_builds, minio_server, s3_credentials, versitygw_server
@@ -7,6 +8,7 @@ from servers.s3_servers import begin_builds, minio_server, s3_credentials, versi
 pytest_collection_finish = begin_builds  # the tests that need no server to be built run meanwhile
 
 __all__ = [
+    "fleet",
     "minio_server",
     "new_postgres_url",
     "pgbouncer_port",

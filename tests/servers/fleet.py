@@ -6,11 +6,14 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import pytest
+
 from servers.fault_proxy import FaultProxy
 from servers.s3_servers import ACCESS_KEY, SECRET_KEY
 from servers.service import COMMAND, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -81,3 +84,10 @@ class Fleet:
         result = self.run(*arguments)
         assert result.returncode == 0, result.stderr
         return result.stdout
+
+
+@pytest.fixture
+def fleet(postgres_server: PostgresServer, minio_server: S3Server, tmp_path: Path) -> Iterator[Fleet]:
+    """PostgreSQL and MinIO, migrated, with a bucket, and no service yet."""
+    with Fleet(postgres_server, minio_server, tmp_path) as fleet:
+        yield fleet

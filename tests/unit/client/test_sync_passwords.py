@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.contents import BOB, NOW_MS
+from client_testing.devices import KEY, LOW_MEMORY, USER, Device, names, yes
+from obscura_backup_client.editing import NewContact
+from obscura_backup_client.errors import (
+    DifferentKey,
+    IdentityConflict,
+    IdentityReplaced,
+    PasswordTooShort,
+    WrongPassword,
+)
+from obscura_backup_client.merge import merge
+from obscura_backup_client.parameters import PROFILES, KdfParameters
+from obscura_backup_client.payload import decode
+from obscura_backup_client.results import Step
+from obscura_backup_client.sealed import SealingKey, open_sealed, read_header, seal_plaintext
+from obscura_backup_client.unlocking import Purpose
+
+if TYPE_CHECKING:
+    from client_testing.server_in_memory import ServerInMemory
+    from obscura_backup_client.sync import BackupClient
+
+PASSWORD = "correct horse battery"
+
+
+def test_a_password_opens_what_it_sealed(phone: BackupClient, device: Device) -> None:
+    phone.push(PASSWORD, parameters=LOW_MEMORY)
+    device("laptop").restore(PASSWORD, confirm=yes)
+    assert names(device("laptop")) == {"alice"}
+
+
+def test_a_mistyped_password_never_replaces_the_backup(phone: BackupClient, server: ServerInMemory) -> None:
+    phone.push(PASSWORD, parameters=LOW_MEMORY)
+    held = server.slot
+    phone.put_contacts([NewContact(BOB, "bob")])
+    with pytest.raises(WrongPassword):
+        phone.push("correct horse batter")
+    assert server.slot == held
+
+
+def test_a_later_push_derives_once_and_keeps_the_salt(phone: BackupClient, server: ServerInMemory) -> None:
+    phone.push(PASSWORD, parameters=LOW_MEMORY)
+    salt = read_header(server.slot.blob or b"").salt
+    steps: list[Step] = []
+    phone.put_contacts([NewContact(BOB, "bob")])
+    replace(phone, on_step=steps.append).push(PASSWORD)
+    assert read_header(server.slot.blob or b"").salt == salt
+    assert steps.count(Step.DERIVING) == 1
+
+
+def test_stronger_parameters_are_a_reason_to_push(phone: BackupClient, server: ServerInMemory) -> None:
+    phone.push(PASSWORD, parameters=LOW_MEMORY)
+    wanted = KdfParameters(LOW_MEMORY.memory_kib + 1024, 3, 1)
+    assert phone.push(PASSWORD, parameters=wanted).uploaded
+    assert read_header(server.slot.blob or b"").parameters == wanted
+
+
+def test_a_backup_sealed_below_the_floor_is_resealed_above_it(phone: BackupClient, server: ServerInMemory) -> None:
+    weak = KdfParameters(memory_kib=8, passes=1, lanes=1)
+    phone.push(KEY)
+    payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
+    plaintext = (len(payload).to_bytes(4, "big") + payload).ljust(16384, b"\0")
+    from obscura_backup_client.parameters import argon2id  # noqa: PLC0415
+
+    weak_key = SealingKey(weak, b"w" * 16, argon2id(PASSWORD.encode(), b"w" * 16, weak))
+    weak_blob = seal_plaintext(plaintext, weak_key, USER, nonce=b"n" * 12)
+    server.slot = replace(server.slot, blob=weak_blob)
+    phone.put_contacts([NewContact(BOB, "bob")])
+    phone.push(PASSWORD, accept_rollback=True)
+    assert read_header(server.slot.blob or b"").parameters == PROFILES["default"]
+
+
+def test_a_password_is_asked_for_only_when_it_is_needed(phone: BackupClient) -> None:
+    asked: list[Purpose] = []
+
+    def ask(purpose: Purpose) -> str:
+        asked.append(purpose)
+        return PASSWORD
+
+    phone.push(ask, parameters=LOW_MEMORY)
+    phone.push(ask)
+    phone.put_contacts([NewContact(BOB, "bob")])
+    phone.push(ask)
+    assert asked == [Purpose.SET, Purpose.OPEN]
+
+
+def test_a_short_new_password_is_refused_before_anything_is_sent(phone: BackupClient, server: ServerInMemory) -> None:
+    with pytest.raises(PasswordTooShort):
+        phone.push("short")
+    assert "push" not in server.calls
+
+
+def test_a_kept_key_of_another_salt_asks_for_the_password(phone: BackupClient) -> None:
+    phone.push(KEY)
+    phone.put_contacts([NewContact(BOB, "bob")])
+    with pytest.raises(DifferentKey):
+        phone.push(replace(KEY, salt=b"t" * 16))
+
+
+def test_each_new_password_is_a_new_epoch(phone: BackupClient, server: ServerInMemory) -> None:
+    phone.push(KEY)
+    server.delete(1)
+    phone.push(KEY, accept_rollback=True)
+    assert decode(open_sealed(server.slot.blob or b"", KEY, USER).payload).key_epoch == 2
+
+
+# --- identities ---
+
+
+def test_another_identity_is_never_merged_in(phone: BackupClient, device: Device) -> None:
+    phone.push(KEY)
+    stranger = device("stranger")
+    stranger.create()
+    with pytest.raises(IdentityConflict):
+        stranger.push(KEY)
+    with pytest.raises(IdentityConflict):
+        stranger.restore(KEY, confirm=yes)
+
+
+def test_a_newer_identity_is_taken_over_by_a_confirmed_restore_and_not_by_a_push(
+    phone: BackupClient, laptop: BackupClient
+) -> None:
+    with laptop.directory.locked() as held:
+        state = held.require()
+        newer = replace(state.content.identity, private_key=b"N" * 32, epoch=2)
+        held.write(replace(state, content=merge(state.content, replace(state.content, identity=newer))))
+    laptop.push(KEY)
+    with pytest.raises(IdentityReplaced):
+        phone.push(KEY)
+    found = phone.restore(KEY, confirm=yes).found
+    assert found.replaces_identity
+    assert phone.directory.read().content.identity.epoch == 2
+    assert not phone.push(KEY).uploaded
+
+
+def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> None:
+    replace(phone, now_ms=lambda: NOW_MS + 10 * 86_400_000).put_contacts([NewContact(BOB, "bob")])
+    assert phone.push(KEY).ahead == (BOB,)
