@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from obscura_backup_client.state import State, decode_state, encode_state
 from obscura_backup_client.state_errors import StateBusy, StateMissing, StateUnusable
+from obscura_backup_client.whole_files import OWNER_ONLY_FILE, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FILE_NAME = "state.json"
+PROFILE_NAME = "profile.json"
 LOCK_NAME = "lock"
 BESIDE = ".new"
-OWNER_ONLY_FILE = 0o600
 OWNER_ONLY_FOLDER = 0o700
 FOR_OTHERS = 0o077
 WRITABLE_BY_OTHERS = 0o022
@@ -97,51 +98,57 @@ class StateDirectory:
             StateBusy: another process held it for `lock_wait_seconds`.
             StateDamaged, StateNewer, StateUnusable: see there.
         """
+        with self.alone():
+            yield LockedState(self, self._load())
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only process that writes here, without looking at the state.
+
+        Raises:
+            StateBusy, StateUnusable: as `locked`.
+        """
         with self._translated():
             self.path.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
             # A file of its own, because the state file is replaced and a lock on it would stay with the old one.
             lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
         try:
             self._lock(lock)
-            yield LockedState(self, self._load())
+            yield
         finally:
             os.close(lock)
 
-    def replace(self, encoded: bytes) -> None:
+    def replace(self, encoded: bytes, name: str = FILE_NAME) -> None:
         """Write the file beside the old one, sync it, rename it over, and sync the folder. Only while locked.
 
-        Where `state.json` is a link, this happens where it leads: whoever put it there meant it to stay.
+        Where it is a link, this happens where it leads: whoever put it there meant it to stay.
 
         Raises:
             StateUnusable: the operating system refused; the old file is still there.
         """
         with self._translated():
-            target = Path(os.path.realpath(self.path / FILE_NAME))
-            beside = target.with_name(f"{target.name}{BESIDE}")
-            # What a crash left behind may have any mode; O_EXCL makes sure that ours is the one given here.
-            beside.unlink(missing_ok=True)
-            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
-            with os.fdopen(file, "wb") as stream:
-                stream.write(encoded)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(target)
-            folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            target = Path(os.path.realpath(self.path / name))
+            replace_file(target, encoded, beside=target.with_name(f"{target.name}{BESIDE}"))
 
-    def _load(self) -> State | None:
+    def read_file(self, name: str, max_bytes: int = -1) -> bytes | None:
+        """A file's content, or its first `max_bytes`; None where there is no such file. Closes it to other users.
+
+        Raises:
+            StateUnusable: the operating system refused.
+        """
         with self._translated():
             try:
-                with (self.path / FILE_NAME).open("rb") as stream:
+                with (self.path / name).open("rb") as stream:
                     _close_to_others(stream.fileno())
-                    encoded = stream.read()
+                    encoded = stream.read(max_bytes)
             except FileNotFoundError:
                 return None
             self._close_folder_to_others()
-        return decode_state(encoded, self.path / FILE_NAME)
+        return encoded
+
+    def _load(self) -> State | None:
+        encoded = self.read_file(FILE_NAME)
+        return None if encoded is None else decode_state(encoded, self.path / FILE_NAME)
 
     def is_open_to_others(self) -> bool:
         """Whether other users may write to the directory, and so replace what is in it.
@@ -164,7 +171,8 @@ class StateDirectory:
                 os.close(folder)
 
     def _holds_only_ours(self) -> bool:
-        return {each.name for each in self.path.iterdir()} <= {FILE_NAME, LOCK_NAME, FILE_NAME + BESIDE}
+        ours = {LOCK_NAME, FILE_NAME, FILE_NAME + BESIDE, PROFILE_NAME, PROFILE_NAME + BESIDE}
+        return {each.name for each in self.path.iterdir()} <= ours
 
     def _lock(self, lock: int) -> None:
         for _ in range(max(1, round(self.lock_wait_seconds / LOCK_POLL_SECONDS))):

@@ -1,0 +1,80 @@
+"""Writing a private file as a whole: after a crash there is the old one or the new one, and no other user reads it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWNER_ONLY_FILE: Final = 0o600
+
+
+def replace_file(target: Path, encoded: bytes, *, beside: Path) -> None:
+    """Write `beside`, sync it, rename it over `target`, and sync the folder. What fails leaves the old file alone.
+
+    Where `target` is a link, the caller has followed it: `beside` must be in the folder in which the file really is.
+    Whatever is at `beside` is removed, so that only one process at a time may use this name.
+
+    Raises:
+        OSError: the operating system refused.
+    """
+    _write_beside(beside, encoded)
+    try:
+        beside.replace(target)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def create_file(target: Path, encoded: bytes, *, beside: Path) -> None:
+    """The same where there is no `target` yet; one that is there is not touched, even if it came a moment ago.
+
+    Raises:
+        FileExistsError: there is something of that name, if only a link that leads nowhere.
+        OSError: the operating system refused.
+    """
+    if os.path.lexists(target):
+        raise FileExistsError(target)
+    _write_beside(beside, encoded)
+    try:
+        try:
+            target.hardlink_to(beside)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without hard links (a USB stick's): whoever makes the file in this very moment loses it.
+            if os.path.lexists(target):
+                raise FileExistsError(target) from None
+            beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _write_beside(beside: Path, encoded: bytes) -> None:
+    # What a crash left behind may have any mode; O_EXCL makes sure that ours is the one given here.
+    beside.unlink(missing_ok=True)
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            stream.write(encoded)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        # On a full disk, half a file would be in the way of the next attempt; and it may hold half a secret.
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
