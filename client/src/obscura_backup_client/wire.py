@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 # Groups are obsolete but legal in a field that this version does not know; deeper than this nobody means it.
 MAX_GROUP_DEPTH = 32
+# What 64 bits take, and 32: of tags and lengths. Runtimes differ in what they make of more, so that nobody may.
 MAX_VARINT_BYTES = 10
+MAX_SHORT_VARINT_BYTES = 5
 CONTINUATION = 0x80
 
 
@@ -72,7 +74,7 @@ def _fields(message: bytes, known: Mapping[int, WireType]) -> list[tuple[int, in
 
 
 def _tag(message: bytes, at: int) -> tuple[int, WireType, int]:
-    tag, at = _varint(message, at)
+    tag, at = _varint(message, at, MAX_SHORT_VARINT_BYTES)
     number, kind = tag >> 3, tag & 7
     if not 0 < number < 1 << 29 or kind > max(WireType):
         raise MalformedWireError(f"an impossible field tag, {tag}")
@@ -89,7 +91,7 @@ def _skip(message: bytes, at: int, number: int, kind: WireType, depth: int) -> t
     elif kind is WireType.FIXED32:
         end = at + 4
     elif kind is WireType.LENGTH:
-        length, content = _varint(message, at)
+        length, content = _varint(message, at, MAX_SHORT_VARINT_BYTES)
         end = content + length
     else:
         end = _skip_group(message, at, number, depth + 1)
@@ -110,10 +112,12 @@ def _skip_group(message: bytes, at: int, number: int, depth: int) -> int:
         _, at = _skip(message, at, inner, kind, depth)
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _varint(message: bytes, at: int, most_bytes: int = MAX_VARINT_BYTES) -> tuple[int, int]:
     value = 0
-    for index, byte in enumerate(message[at : at + MAX_VARINT_BYTES]):
+    for index, byte in enumerate(message[at : at + most_bytes]):
         value |= (byte & ~CONTINUATION) << (7 * index)
         if byte < CONTINUATION:
+            if value >= 1 << 64:
+                raise MalformedWireError("a number has more than 64 bits")
             return value, at + index + 1
-    raise MalformedWireError("a number is cut short")
+    raise MalformedWireError("a number is cut short or too long")

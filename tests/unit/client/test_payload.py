@@ -111,6 +111,11 @@ def test_an_identity_in_two_parts_is_joined_as_protobuf_does() -> None:
         pytest.param(raw() + b"\x7b\x74", id="group closed as another"),
         pytest.param(raw() + b"\x7b" * 40 + b"\x7c" * 40, id="groups too deep"),
         pytest.param(raw() + b"\x00\x00", id="field number 0"),
+        pytest.param(raw() + b"\x28\x81" + b"\x80" * 8 + b"\x02", id="a number of 65 bits"),
+        pytest.param(raw() + b"\x40\x81" + b"\x80" * 8 + b"\x02", id="an unknown number of 65 bits"),
+        pytest.param(raw() + b"\xa8" + b"\x80" * 4 + b"\x00\x01", id="a tag of six bytes"),
+        pytest.param(raw() + b"\x42\x81" + b"\x80" * 4 + b"\x00x", id="a length of six bytes"),
+        pytest.param(raw() + b"\x7b\x42\x81" + b"\x80" * 4 + b"\x00x\x7c", id="a length of six bytes in a group"),
     ],
 )
 def test_what_breaks_a_rule_is_refused(payload: bytes) -> None:
