@@ -12,6 +12,7 @@ from obscura_backup_client.cli.exits import EPILOG, Exit, OutputLost, exit_code
 from obscura_backup_client.cli.output import is_lost_output
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.wording import particulars
 from obscura_backup_client.errors import ClientError
 
 COMMANDS = {
@@ -19,8 +20,11 @@ COMMANDS = {
     "contact": "obscura_backup_client.cli.contact:contact",
     "push": "obscura_backup_client.cli.push:push",
     "restore": "obscura_backup_client.cli.restore:restore",
+    "verify": "obscura_backup_client.cli.verify:verify",
     "status": "obscura_backup_client.cli.status:status",
+    "passwd": "obscura_backup_client.cli.passwd:passwd",
     "delete": "obscura_backup_client.cli.delete:delete",
+    "calibrate": "obscura_backup_client.cli.calibrate:calibrate",
 }
 
 
@@ -44,7 +48,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ClientError as error:
-            _say(ctx, f"Error: {error} [{error.code}]")
+            _say(ctx, "\n".join([f"Error: {error} [{error.code}]", *particulars(error)]))
             ctx.exit(exit_code(error))
         except (KeyboardInterrupt, EOFError, click.Abort):
             _say(ctx, "Interrupted.")

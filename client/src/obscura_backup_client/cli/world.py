@@ -17,6 +17,7 @@ from obscura_backup_client.cli.hardening import harden
 
 if TYPE_CHECKING:
     from obscura_backup_client.cli.settings import Settings
+    from obscura_backup_client.parameters import KdfParameters
     from obscura_backup_client.state import Account
     from obscura_backup_client.transport import OnBytes, Transport
 
@@ -67,6 +68,13 @@ def connect(server: str, token: str, settings: Settings, on_bytes: OnBytes) -> t
     return transport, Account(transport.server, user_id)
 
 
+def measure(parameters: KdfParameters) -> float:
+    """How many seconds one key derivation takes on this device."""
+    from obscura_backup_client.parameters import measure_seconds
+
+    return measure_seconds(parameters)
+
+
 Connect = Callable[[str, str, "Settings", "OnBytes"], "tuple[Transport, Account]"]
 
 
@@ -82,6 +90,7 @@ class World:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
+    measure: Callable[[KdfParameters], float] = measure
     shows_progress: Callable[[], bool] = lambda: _is_terminal(sys.stderr)
 
 

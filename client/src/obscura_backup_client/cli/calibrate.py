@@ -1,0 +1,114 @@
+"""`obscura-client calibrate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup_client.cli.costs import WHAT_IT_IS, costs_text, dollars
+from obscura_backup_client.cli.run import Run
+from obscura_backup_client.cli.settings import global_options
+
+if TYPE_CHECKING:
+    from obscura_backup_client.parameters import Calibration, KdfParameters, Rung
+
+DEFAULT_TARGET_MS = 750
+# Shorter than any device takes for the floor, and longer than anybody waits.
+SHORTEST_TARGET_MS, LONGEST_TARGET_MS = 50, 60_000
+# 0.5 to 1 s around the default, and in proportion around others.
+BELOW, ABOVE = 2 / 3, 4 / 3
+FITS = {
+    "on-target": "",
+    "slower": " This device takes longer than the target even for the least that is safe, and that is what it gets.",
+    "faster": " This is the most that it may use, and takes less than the target.",
+}
+
+
+def _max_memory(_context: click.Context, _parameter: click.Parameter, value: int | None) -> int | None:
+    if value is not None and value < 64:  # noqa: PLR2004 - as the message says
+        raise click.BadParameter("64 MiB is the least that a backup is sealed with: less would be cheap to guess.")
+    if value is not None and value > 256:  # noqa: PLR2004 - as the message says
+        raise click.BadParameter("256 MiB is the most that a backup is sealed with: other devices must open it, too.")
+    return value
+
+
+@click.command(short_help="Find how hard to guess this device can make the password.")
+@click.option(
+    "--target-ms",
+    type=click.IntRange(SHORTEST_TARGET_MS, LONGEST_TARGET_MS),
+    default=DEFAULT_TARGET_MS,
+    show_default=True,
+    help="How long one derivation should take here, in milliseconds; a third more or less is fine.",
+)
+@click.option(
+    "--max-memory",
+    metavar="MIB",
+    type=int,
+    callback=_max_memory,
+    help="The most memory that it may take, 64 to 256 MiB; 256 otherwise.",
+)
+@global_options
+@click.pass_context
+def calibrate(context: click.Context, target_ms: int, max_memory: int | None) -> None:
+    """Find the key derivation parameters that take 0.5 to 1 second on this device, and keep them for it.
+
+    Every guess at the password costs a thief as much. They are used the next time that a password is set or changed
+    here, and by `push --profile calibrated`. Needs no identity, no server and no password.
+    """
+    from obscura_backup_client import device_profile
+    from obscura_backup_client.parameters import SEALING_MAX_MEMORY_KIB
+    from obscura_backup_client.parameters import calibrate as find
+    from obscura_backup_client.state_directory import PROFILE_NAME
+
+    run = Run.of(context)
+    directory = run.local().directory
+    run.note(f"Deriving keys, some of which take about {target_ms} ms:")
+    found = find(
+        (target_ms / 1000 * BELOW, target_ms / 1000 * ABOVE),
+        max_memory_kib=SEALING_MAX_MEMORY_KIB if max_memory is None else max_memory * 1024,
+        on_rung=lambda rung: run.note(_rung_text(rung)),
+        measure=run.world.measure,
+    )
+    milliseconds = round(found.seconds * 1000)
+    device_profile.save(directory, device_profile.DeviceProfile(found.parameters, milliseconds))
+    path = str(directory.path / PROFILE_NAME)
+    run.result(_facts(found, target_ms, path), _text(found, milliseconds, path))
+
+
+def _text(found: Calibration, milliseconds: int, path: str) -> str:
+    from obscura_backup_client.parameters import attack_cost
+
+    lines = [f"Chosen: {costs_text(found.parameters)}, {milliseconds} ms here.{FITS[found.fit.value]}"]
+    if any(rung.seconds is None for rung in found.ladder):
+        lines[0] += " More memory was not to be had."
+    lines.append(f"10^9 guesses at a password would cost about {dollars(attack_cost(found.parameters))}: {WHAT_IT_IS}.")
+    lines.append(f"Kept in {path}.")
+    return "\n".join(lines)
+
+
+def _facts(found: Calibration, target_ms: int, path: str) -> dict[str, Any]:
+    from obscura_backup_client.parameters import attack_cost
+
+    return {
+        **_numbers(found.parameters, found.seconds),
+        "target_ms": target_ms,
+        "fit": found.fit.value,
+        "ladder": [_numbers(rung.parameters, rung.seconds) for rung in found.ladder],
+        "estimated_usd_per_billion_guesses": round(attack_cost(found.parameters), 2),
+        "saved": path,
+    }
+
+
+def _numbers(parameters: KdfParameters, seconds: float | None) -> dict[str, Any]:
+    return {
+        "memory_kib": parameters.memory_kib,
+        "passes": parameters.passes,
+        "lanes": parameters.lanes,
+        "milliseconds": None if seconds is None else round(seconds * 1000),
+    }
+
+
+def _rung_text(rung: Rung) -> str:
+    took = "not enough memory" if rung.seconds is None else f"{round(rung.seconds * 1000):>6} ms"
+    return f"  {costs_text(rung.parameters):<20} {took}"
