@@ -88,14 +88,17 @@ def decode(payload: bytes) -> model.Backup:
     try:
         message = _parse(pb.Backup, payload)
         identities, profiles = submessages(payload, 1), submessages(payload, 3)
+        contacts, writers = submessages(payload, 2), submessages(payload, 4)
+        # Counted before each is looked at, so that more than anybody means is refused at once.
+        _check_counts(len(contacts), len(writers))
         if not identities:
             raise PayloadError("there is no identity in it")
         backup = model.Backup(
             # Protobuf's own rule for a message field that occurs twice is that the parts merge, as if joined.
             identity=_identity(b"".join(identities)),
-            contacts=tuple(sorted(map(_contact, submessages(payload, 2)), key=lambda contact: contact.user_id.bytes)),
+            contacts=tuple(sorted(map(_contact, contacts), key=lambda contact: contact.user_id.bytes)),
             profile=_profile(b"".join(profiles)) if profiles else None,
-            writers=tuple(sorted(map(_writer, submessages(payload, 4)), key=lambda writer: writer.device_id)),
+            writers=tuple(sorted(map(_writer, writers), key=lambda writer: writer.device_id)),
             key_epoch=message.key_epoch,
             sealed_at_ms=message.sealed_at_ms,
             device_name=message.device_name,
@@ -126,8 +129,7 @@ def check(backup: model.Backup) -> None:
         PayloadError: names the first rule that is broken.
     """
     _check_identity(backup.identity)
-    _require(len(backup.contacts) <= model.MAX_ENTRIES, f"it has more than {model.MAX_ENTRIES} entries")
-    _require(len(backup.writers) <= model.MAX_WRITERS, f"it has more than {model.MAX_WRITERS} writers")
+    _check_counts(len(backup.contacts), len(backup.writers))
     for contact in backup.contacts:
         _check_contact(contact)
     for writer in backup.writers:
@@ -140,6 +142,11 @@ def check(backup: model.Backup) -> None:
     for name, value in (("key_epoch", backup.key_epoch), ("sealed_at_ms", backup.sealed_at_ms)):
         _require(0 <= value <= model.MAX_INTEGER, f"{name} is out of range")
     _require(_fits(backup.device_name), f"the device name is over {model.MAX_NAME_BYTES} bytes")
+
+
+def _check_counts(entries: int, writers: int) -> None:
+    _require(entries <= model.MAX_ENTRIES, f"it has more than {model.MAX_ENTRIES} entries")
+    _require(writers <= model.MAX_WRITERS, f"it has more than {model.MAX_WRITERS} writers")
 
 
 def _check_identity(identity: model.Identity) -> None:
