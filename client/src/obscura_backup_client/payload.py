@@ -87,8 +87,8 @@ def decode(payload: bytes) -> model.Backup:
     """
     try:
         message = _parse(pb.Backup, payload)
-        identities, profiles = submessages(payload, 1), submessages(payload, 3)
-        contacts, writers = submessages(payload, 2), submessages(payload, 4)
+        parts = submessages(payload, _BACKUP)
+        identities, contacts, profiles, writers = parts[1], parts[2], parts[3], parts[4]
         # Counted before each is looked at, so that more than anybody means is refused at once.
         _check_counts(len(contacts), len(writers))
         if not identities:

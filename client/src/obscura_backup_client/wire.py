@@ -47,17 +47,17 @@ def unknown_fields(message: bytes, known: Mapping[int, WireType]) -> tuple[tuple
     return tuple(sorted(found.items()))
 
 
-def submessages(message: bytes, number: int) -> list[bytes]:
-    """The contents of every length-delimited occurrence of the field `number`.
+def submessages(message: bytes, known: Mapping[int, WireType]) -> Mapping[int, list[bytes]]:
+    """The contents of every occurrence of the known length-delimited fields, by number, in the order they came.
 
     Raises:
         MalformedWireError: see there.
     """
-    return [
-        message[content:end]
-        for found, _, content, end in _fields(message, {number: WireType.LENGTH})
-        if found == number
-    ]
+    found: dict[int, list[bytes]] = {number: [] for number, kind in known.items() if kind is WireType.LENGTH}
+    for number, _, content, end in _fields(message, known):
+        if number in found:
+            found[number].append(message[content:end])
+    return found
 
 
 def _fields(message: bytes, known: Mapping[int, WireType]) -> list[tuple[int, int, int, int]]:
