@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from obscura_backup_client.parameters import KdfParameters
+    from obscura_backup_client.rollback import Sighting
 
 
 class ClientError(Exception):
@@ -137,6 +138,29 @@ class PasswordCharacterRefused(PasswordRefused):
         self.position = position
 
 
+class PasswordGuessable(PasswordRefused):
+    """A new password that a guesser would find; `score` is zxcvbn's, 0 to 4, and `min_score` what is asked for."""
+
+    code = "password-guessable"
+
+    def __init__(self, score: int, min_score: int) -> None:
+        super().__init__(
+            f"The password is too easy to guess ({score} of 4; at least {min_score} is wanted). Whoever gets hold of "
+            "the backup can try passwords for as long as they like."
+        )
+        self.score = score
+        self.min_score = min_score
+
+
+class PasswordUnchanged(PasswordRefused):
+    """The new password is the one that is in use."""
+
+    code = "password-unchanged"
+
+    def __init__(self) -> None:
+        super().__init__("The new password is the one that the backup has already.")
+
+
 class ContactFileError(ClientError):
     """A contact file that cannot be taken as it is; `line` is the place, counted in `unit`s from 1."""
 
@@ -184,45 +208,66 @@ class PayloadError(ClientError):
         self.reason = reason
 
 
-class IdentityConflict(ClientError):
+class IdentityError(ClientError):
+    """The backup holds other keys than this device; public keys are in `local_public_key` and `remote_public_key`."""
+
+    code = "identity"
+
+    def __init__(self, message: str, local_public_key: bytes, remote_public_key: bytes) -> None:
+        super().__init__(message)
+        self.local_public_key = local_public_key
+        self.remote_public_key = remote_public_key
+
+
+class IdentityConflict(IdentityError):
     """Two identities of the same epoch with different keys: which one is the user's, only the user knows."""
 
     code = "identity-conflict"
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, local_public_key: bytes, remote_public_key: bytes) -> None:
         super().__init__(
             f"The backup holds another identity than this device, and neither is newer (both have epoch {epoch}). "
-            "Nothing was merged. To keep the backup's identity, restore it into an empty state directory; to keep this "
-            "device's, delete the backup and push."
+            "Nothing was merged. Say which one to keep: `mine`, which is this device's, or `theirs`, which is the "
+            "backup's. The contacts of both are kept.",
+            local_public_key,
+            remote_public_key,
         )
         self.epoch = epoch
 
 
-class IdentityReplaced(ClientError):
+class IdentityReplaced(IdentityError):
     """The backup holds a newer identity than this device, which nobody has confirmed yet."""
 
     code = "identity-replaced"
 
-    def __init__(self, local_epoch: int, remote_epoch: int) -> None:
+    def __init__(self, local_epoch: int, remote_epoch: int, local_public_key: bytes, remote_public_key: bytes) -> None:
         super().__init__(
             f"The backup holds a newer identity (epoch {remote_epoch}) than this device (epoch {local_epoch}). "
-            "Nothing was merged; restore it to take the newer one over."
+            "Nothing was merged. Restore it, or keep `theirs`, to take the newer one over; keep `mine` to put this "
+            "device's in its place.",
+            local_public_key,
+            remote_public_key,
         )
         self.local_epoch = local_epoch
         self.remote_epoch = remote_epoch
 
 
 class RollbackSuspected(ClientError):
-    """The backup is older than what this device saw, or gone; `reasons` are the stable words of `rollback.Reason`."""
+    """The backup is older than what this device saw, or gone; `reasons` are the stable words of `rollback.Reason`.
+
+    `expected` is what this device last saw, `found` what the server handed out instead, None where that is nothing.
+    """
 
     code = "rollback-suspected"
 
-    def __init__(self, reasons: tuple[str, ...]) -> None:
+    def __init__(self, reasons: tuple[str, ...], expected: Sighting, found: Sighting | None) -> None:
         super().__init__(
             f"The server does not hand out the backup that this device last saw ({', '.join(reasons)}). Nothing was "
             "merged or sent. If its operator restored an older copy, or you deleted the backup, accept it explicitly."
         )
         self.reasons = reasons
+        self.expected = expected
+        self.found = found
 
 
 class NotConfirmed(ClientError):

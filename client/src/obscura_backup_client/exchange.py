@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.errors import IdentityReplaced, NotConfirmed
-from obscura_backup_client.merge import contacts_ahead, merge, merge_writers, replaces_identity
+from obscura_backup_client.merge import contacts_ahead, merge_keeping, merge_writers
 from obscura_backup_client.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup, Writer
 from obscura_backup_client.payload import decode, encode, require_writable
-from obscura_backup_client.results import Doomed, PushResult, Step
-from obscura_backup_client.rollback import content_sha256, remember, require_latest, require_never_seen
+from obscura_backup_client.results import PushResult, Step
+from obscura_backup_client.rollback import remember, require_latest, require_never_seen
 from obscura_backup_client.sealed import MAGIC, seal
-from obscura_backup_client.transport_errors import BackupLost, NotFound, OutcomeUnknown, TransportError
+from obscura_backup_client.transport_errors import BackupLost, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from obscura_backup_client.merge import Keep
     from obscura_backup_client.parameters import KdfParameters
     from obscura_backup_client.rollback import Remembered
     from obscura_backup_client.sealed import Random, SealingKey
@@ -32,16 +31,32 @@ FORMAT = int(MAGIC[3:])
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What the server holds, opened and checked; without content where it lost the bytes and that was accepted.
+    """What the server holds, opened and checked.
 
     `latest` is False where a suspicion had to be accepted: other devices will have it, too.
     """
 
     version: int
-    blob: bytes = field(default=b"", repr=False)
-    content: Backup | None = field(default=None, repr=False)
-    key: SealingKey | None = field(default=None, repr=False)
-    latest: bool = True
+    blob: bytes = field(repr=False)
+    content: Backup = field(repr=False)
+    key: SealingKey = field(repr=False)
+    latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The server knows that it held this version, cannot find its bytes, and the person accepted that."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person wants of a push beyond the push itself; see `BackupClient.push`."""
+
+    parameters: KdfParameters | None = None
+    keep: Keep | None = None
+    accept_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,7 @@ class Exchange:
             # `fetch` looks into it, with the words that this deserves.
             return False
 
-    def fetch(self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool) -> Remote | None:
+    def fetch(self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool) -> Remote | Lost | None:
         """Fetch, open and check the server's backup; None when there is none and none was expected.
 
         Raises:
@@ -90,95 +105,53 @@ class Exchange:
         except BackupLost as lost:
             if not accept_rollback or lost.version is None:
                 raise
-            return Remote(lost.version)
+            return Lost(lost.version)
         if fetched is None:  # only an answer to a condition, and there was none
             return None
         opened = unlocker.open(fetched.blob)
-        content = decode(opened.payload)
-        digest = sha256(fetched.blob).digest()
-        latest = require_latest(known, content, digest, FORMAT, accepted=accept_rollback)
-        return Remote(fetched.version, fetched.blob, content, opened.key, latest)
+        content, version = decode(opened.payload), fetched.version
+        latest = require_latest(
+            known, content, fetched.blob, sealed_format=FORMAT, version=version, accepted=accept_rollback
+        )
+        return Remote(version, fetched.blob, content, opened.key, latest)
 
-    def push(
-        self, held: LockedState, unlocker: Unlocker, parameters: KdfParameters | None, *, accept_rollback: bool
-    ) -> PushResult:
+    def push(self, held: LockedState, unlocker: Unlocker, wishes: Wishes) -> PushResult:
         """Merge what the server has and replace it, once.
 
         Raises:
             VersionMismatch: somebody was faster. What `BackupClient.push` raises.
+            NotFound: a password is to be changed, and there is no backup that has one.
         """
-        state, merged = held.require(), False
-        remote = self.fetch(state, unlocker, accept_rollback=accept_rollback)
-        if remote is not None and remote.content is not None:
-            before = content_sha256(state.content)
-            state = self._merged(state, remote.content)
-            merged = content_sha256(state.content) != before
+        state = held.require()
+        remote = self.fetch(state, unlocker, accept_rollback=wishes.accept_rollback)
+        # What seals a backup that was opened is its own password, unless a new one is to be set.
+        new_password = unlocker.new_secret is not None and not unlocker.has_new_password
+        if isinstance(remote, Remote):
+            state = self._merged(state, remote.content, wishes.keep)
             if remote.latest:
                 # Seen is seen, whatever becomes of this push. What is older than seen is not: if the push fails, the
                 # next one has to be an alarm again, and only what this one stores takes the memory's place.
                 state = held.write(self.remembering(state, remote.content, remote.blob, remote.version))
             # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
             complete = remote.latest and state.remembered[self.account].holds(state.content)
-            if complete and _sealed_as(remote, parameters):
-                return self._result(state, remote.version, uploaded=False, merged=merged)
+            if complete and not new_password and _sealed_as(remote, wishes.parameters):
+                return self._result(state, remote.version, uploaded=False)
+            # An accepted backup from before a change of the password brings the old password back: that is a change.
+            new_password = new_password or remote.content.key_epoch < state.content.key_epoch
+        elif new_password:
+            raise NotFound if remote is None else BackupLost(remote.version)
+        else:
+            new_password = True
         require_writable(state.content)
-        fresh = remote is None or remote.content is None
-        key = unlocker.sealing_key(parameters, fresh=fresh)
+        key = unlocker.sealing_key(wishes.parameters, fresh=not isinstance(remote, Remote))
         # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
         state = held.write(replace(state, seq=state.seq + 1))
-        content = self._to_seal(state, new_password=fresh)
+        content = self._to_seal(state, new_password=new_password)
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)
         version = self.transport.push(blob, 0 if remote is None else remote.version)
         state = held.write(self.remembering(replace(state, content=content), content, blob, version))
-        return self._result(state, version, uploaded=True, merged=merged, size_bytes=len(blob))
-
-    def delete(self, held: LockedState, confirm: Callable[[Doomed], bool]) -> Doomed:
-        """Look at what the server holds, ask, and delete just that.
-
-        Raises:
-            NotConfirmed: `confirm` said no. What `BackupClient.delete` raises.
-        """
-        state = held.state
-        self.on_step(Step.FETCHING)
-        doomed = self._doomed(state)
-        if not confirm(doomed):
-            raise NotConfirmed
-        # Written down before it is asked for: its answer may be lost, and a deletion of our own is no alarm.
-        before = self._expecting_absence(held)
-        self.on_step(Step.DELETING)
-        try:
-            self.transport.delete(doomed.version)
-        except OutcomeUnknown:
-            raise
-        except TransportError:
-            if before is not None:
-                held.write(before)
-            raise
-        return doomed
-
-    def _doomed(self, state: State | None) -> Doomed:
-        known = None if state is None else state.remembered.get(self.account)
-        count = None if state is None else len(state.content.live_contacts)
-        try:
-            described = self.transport.head()
-        except BackupLost as lost:
-            if lost.version is None:
-                raise
-            return Doomed(lost.version, None, "", last_seen=False, local_contact_count=count)
-        last_seen = known is not None and is_same(known, described)
-        return Doomed(described.version, described.size_bytes, described.updated_at, last_seen, count)
-
-    def _expecting_absence(self, held: LockedState) -> State | None:
-        """The state as it was, if there was anything to note in it."""
-        state = held.state
-        known = None if state is None else state.remembered.get(self.account)
-        if state is None or known is None:
-            return None
-        # The vector stays remembered: what this device pushes next is above it, and nothing older passes for newer.
-        noted = replace(known, may_be_gone=True)
-        held.write(replace(state, remembered={**state.remembered, self.account: noted}))
-        return state
+        return self._result(state, version, uploaded=True, size_bytes=len(blob))
 
     def remembering(self, state: State, content: Backup, blob: bytes, version: int) -> State:
         """The state that remembers this sealed content as the latest of the account."""
@@ -194,10 +167,8 @@ class Exchange:
             return state
         return replace(state, device_id=self.random(DEVICE_ID_BYTES), seq=0)
 
-    def _merged(self, state: State, remote: Backup) -> State:
-        if replaces_identity(state.content, remote):
-            raise IdentityReplaced(state.content.identity.epoch, remote.identity.epoch)
-        return self.renewed_if_copied(replace(state, content=merge(state.content, remote)), remote)
+    def _merged(self, state: State, remote: Backup, keep: Keep | None) -> State:
+        return self.renewed_if_copied(replace(state, content=merge_keeping(state.content, remote, keep)), remote)
 
     def _to_seal(self, state: State, *, new_password: bool) -> Backup:
         content = state.content
@@ -210,9 +181,9 @@ class Exchange:
             device_name=state.device_name,
         )
 
-    def _result(self, state: State, version: int, *, uploaded: bool, merged: bool, size_bytes: int = 0) -> PushResult:
+    def _result(self, state: State, version: int, *, uploaded: bool, size_bytes: int = 0) -> PushResult:
         ahead = tuple(contact.user_id for contact in contacts_ahead(state.content, self.now_ms()))
-        return PushResult(uploaded, version, len(state.content.live_contacts), size_bytes, merged, ahead)
+        return PushResult(uploaded, version, len(state.content.live_contacts), size_bytes, ahead=ahead)
 
 
 def is_same(known: Remembered, described: Described) -> bool:
@@ -221,4 +192,4 @@ def is_same(known: Remembered, described: Described) -> bool:
 
 
 def _sealed_as(remote: Remote, parameters: KdfParameters | None) -> bool:
-    return parameters is None or (remote.key is not None and remote.key.parameters == parameters)
+    return parameters is None or remote.key.parameters == parameters

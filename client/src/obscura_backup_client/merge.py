@@ -6,9 +6,11 @@ associative and idempotent. Devices may therefore merge in any order, any number
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from obscura_backup_client.errors import IdentityConflict
+from obscura_backup_client.errors import IdentityConflict, IdentityReplaced
 from obscura_backup_client.model import Backup, Contact, Identity, Profile, Writer
 from obscura_backup_client.payload import encode_contact, encode_identity, encode_profile, encode_writer
 
@@ -21,6 +23,38 @@ E = TypeVar("E")
 
 # A clock that is a day wrong is worth telling a person; less is a time zone or a slow battery.
 TOLERATED_AHEAD_MS = 24 * 60 * 60 * 1000
+
+
+class Keep(StrEnum):
+    """Whose identity stays where two of them claim one account; contacts and all else are merged either way."""
+
+    MINE = "mine"
+    THEIRS = "theirs"
+
+
+def merge_keeping(local: Backup, remote: Backup, keep: Keep | None) -> Backup:
+    """Join this device's content with the server's, where the person may have said which identity stays.
+
+    The identity that stays gets an epoch above the other one's where it had none, so that every device that holds the
+    other is told of a newer one, and asked once, instead of running into the same conflict for ever. Keeping the
+    server's at the epoch that it has changes nothing there.
+
+    Raises:
+        IdentityConflict: other keys of the same epoch, and `keep` is None.
+        IdentityReplaced: the server's keys are newer than this device's, and `keep` is None.
+    """
+    mine, theirs = local.identity, remote.identity
+    if _same_keys(mine, theirs):
+        return merge(local, remote)
+    if keep is None:
+        if theirs.epoch > mine.epoch:
+            raise IdentityReplaced(mine.epoch, theirs.epoch, mine.public_key, theirs.public_key)
+        return merge(local, remote)
+    if keep is Keep.MINE:
+        kept = mine if mine.epoch > theirs.epoch else replace(mine, epoch=theirs.epoch + 1)
+    else:
+        kept = theirs if theirs.epoch >= mine.epoch else replace(theirs, epoch=mine.epoch + 1)
+    return merge(replace(local, identity=kept), replace(remote, identity=kept))
 
 
 def merge(one: Backup, other: Backup) -> Backup:
@@ -57,9 +91,14 @@ def rank(entry: Contact) -> tuple[int, bool, bytes]:
     return entry.stamp_ms, not entry.removed, encode_contact(entry)
 
 
+def same_identity(one: Backup, other: Backup) -> bool:
+    """Whether both have the same keys, whatever their epochs."""
+    return _same_keys(one.identity, other.identity)
+
+
 def replaces_identity(local: Backup, remote: Backup) -> bool:
     """Whether merging would replace this device's keys by newer ones, which the person has to confirm once."""
-    return remote.identity.epoch > local.identity.epoch and not _same_keys(local.identity, remote.identity)
+    return remote.identity.epoch > local.identity.epoch and not same_identity(local, remote)
 
 
 def highest_stamp_ms(backup: Backup) -> int:
@@ -91,7 +130,7 @@ def _same_keys(one: Identity, other: Identity) -> bool:
 
 def _newer_identity(one: Identity, other: Identity) -> Identity:
     if one.epoch == other.epoch and not _same_keys(one, other):
-        raise IdentityConflict(one.epoch)
+        raise IdentityConflict(one.epoch, one.public_key, other.public_key)
     return max(one, other, key=lambda identity: (identity.epoch, encode_identity(identity)))
 
 

@@ -6,7 +6,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from obscura_backup_client.errors import PasswordCharacterRefused, PasswordTooLong, PasswordTooShort
+from obscura_backup_client.errors import (
+    PasswordCharacterRefused,
+    PasswordGuessable,
+    PasswordTooLong,
+    PasswordTooShort,
+)
 
 MIN_CODE_POINTS: Final = 13
 MAX_BYTES: Final = 1024
@@ -62,23 +67,58 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8")
 
 
+# zxcvbn's own word for 3 is "safely unguessable: moderate protection from offline slow-hash scenario", and that is the
+# one that a backup in the wrong hands is in.
+MIN_SCORE: Final = 3
+
+
 @dataclass(frozen=True)
 class Strength:
-    """How well a password resists guessing: `score` 0 (at once) to 4 (very hard), `feedback` one sentence or empty."""
+    """How well a password resists guessing.
+
+    `score` is 0 (at once) to 4 (very hard), `guesses` about how many an informed guesser needs, `feedback` one sentence
+    or empty.
+    """
 
     score: int
+    guesses: float
     feedback: str
+
+    @property
+    def is_guessable(self) -> bool:
+        """Whether somebody who has the backup would find the password with an effort that people do make."""
+        return self.score < MIN_SCORE
 
 
 def strength(password: str) -> Strength:
-    """Estimate a password's strength by zxcvbn, from its first 72 characters, which bounds the time it takes."""
+    """Estimate a password's strength by zxcvbn, from its first 72 characters, which bounds the time it takes.
+
+    Source: Wheeler, "zxcvbn: Low-Budget Password Strength Estimation" (USENIX Security 2016).
+    """
     # Imported here because its word lists take longer to load than most commands take to run.
-    from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types; two of its results are used
+    from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types; three of its results are used
 
     text = _mapped(password)[:STRENGTH_CODE_POINTS]
     if not text:  # zxcvbn fails on it
-        return Strength(score=0, feedback="")
+        return Strength(score=0, guesses=1.0, feedback="")
     result = zxcvbn(text)
     feedback = result["feedback"]
     sentences = [feedback["warning"], *feedback["suggestions"]]
-    return Strength(score=int(result["score"]), feedback=next((str(text) for text in sentences if text), ""))
+    return Strength(
+        score=int(result["score"]),
+        guesses=float(result["guesses"]),
+        feedback=next((str(text) for text in sentences if text), ""),
+    )
+
+
+def require_unguessable(password: str) -> Strength:
+    """Apply the rules for a new password, and refuse one that a guesser would find; gives how strong it is.
+
+    Raises:
+        PasswordGuessable: zxcvbn's score is under 3. PasswordRefused: it breaks a rule.
+    """
+    require_settable(password)
+    found = strength(password)
+    if found.is_guessable:
+        raise PasswordGuessable(found.score, MIN_SCORE)
+    return found

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from obscura_backup_client.parameters import KdfParameters
-    from obscura_backup_client.rollback import Remembered
+    from obscura_backup_client.rollback import Remembered, Sighting
     from obscura_backup_client.state import Account
     from obscura_backup_client.transport import Described
 
@@ -35,24 +35,49 @@ class ImportResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """How many contacts were added, changed and removed, and whether profile and identity are other ones.
+
+    Only what shows counts: an entry whose stamp alone moved is no change, nor is the trace of a sealing.
+    """
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    profile: bool = False
+    identity: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.added or self.changed or self.removed or self.profile or self.identity)
+
+
+NO_CHANGES = Changes()
+
+
+@dataclass(frozen=True, slots=True)
 class PushResult:
     """What a push did. `uploaded` is False when the server had everything already.
 
-    `merged` is whether something from other devices came in. `ahead` are contacts that a device stamped more than a
-    day in the future: its clock is wrong, and its edits win until that day.
+    `merged` is what came in from other devices, false where nothing did. `ahead` are contacts that a device stamped
+    more than a day in the future: its clock is wrong, and its edits win until that day.
     """
 
     uploaded: bool
     version: int
     contact_count: int
     size_bytes: int = 0
-    merged: bool = False
+    merged: Changes = NO_CHANGES
     ahead: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a person is shown before a restore changes anything. `sealed_at_ms` and `device_name` come from inside."""
+    """What a person is shown before a restore changes anything. `sealed_at_ms` and `device_name` come from inside.
+
+    `replaces_identity` is whether this device's keys would be replaced, `keeps_other_identity` whether the backup's
+    would not be taken, because this device's are newer or the person said so.
+    """
 
     version: int
     size_bytes: int
@@ -61,6 +86,7 @@ class Found:
     contact_count: int
     identity_public_key: bytes
     replaces_identity: bool
+    keeps_other_identity: bool
     local_contact_count: int | None
     parameters: KdfParameters
     ahead: tuple[UUID, ...] = ()
@@ -74,6 +100,41 @@ class RestoreResult:
     contact_count: int
     new_device: bool
     pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What a sync did; `restored` is None where this device had an identity before."""
+
+    restored: RestoreResult | None
+    pushed: PushResult
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What opening the server's backup showed. Nothing was changed, here or there.
+
+    `suspicions` are the stable words of `rollback.Reason`. Where this device has an identity, `incoming` is what the
+    next push or restore would bring to it, `outgoing` what a push would bring to the server beyond that, and
+    `same_identity` whether both have the same keys; where it has none these are None.
+    """
+
+    found: Sighting
+    size_bytes: int
+    parameters: KdfParameters
+    identity_public_key: bytes
+    identity_epoch: int
+    expected: Sighting | None
+    suspicions: tuple[str, ...] = ()
+    same_identity: bool | None = None
+    incoming: Changes | None = None
+    outgoing: Changes | None = None
+    ahead: tuple[UUID, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is nothing that the person has to decide about."""
+        return not self.suspicions and self.same_identity is not False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,17 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a person can compare of two backups. All but `version` comes from inside the seal."""
+
+    version: int
+    sealed_at_ms: int
+    device_name: str
+    contact_count: int
+    key_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What a device keeps about the latest backup that it sealed or opened, for one server and one user.
 
@@ -50,6 +61,11 @@ class Remembered:
     device_name: str
     contact_count: int
     may_be_gone: bool = False
+
+    @property
+    def sighting(self) -> Sighting:
+        """What a person is told of it."""
+        return Sighting(self.version, self.sealed_at_ms, self.device_name, self.contact_count, self.key_epoch)
 
     def holds(self, content: Backup) -> bool:
         """Whether a server that holds this has all of `content`: what a person would miss, and every sealing in it.
@@ -87,18 +103,20 @@ def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format:
 
 
 def require_latest(
-    known: Remembered | None, fetched: Backup, sha256: bytes, sealed_format: int, *, accepted: bool = False
+    known: Remembered | None, fetched: Backup, blob: bytes, *, sealed_format: int, version: int, accepted: bool = False
 ) -> bool:
     """Stop at a suspicion, unless the person accepted it. Without anything remembered there is nothing to suspect.
 
     Gives whether there was nothing to accept.
 
     Raises:
-        RollbackSuspected: with all reasons.
+        RollbackSuspected: with all reasons, what was expected and what came.
     """
-    reasons = () if known is None else suspicions(known, fetched, sha256, sealed_format)
+    if known is None:
+        return True
+    reasons = suspicions(known, fetched, hashlib.sha256(blob).digest(), sealed_format)
     if reasons and not accepted:
-        raise RollbackSuspected(reasons)
+        raise RollbackSuspected(reasons, known.sighting, sighting_of(fetched, version))
     return not reasons
 
 
@@ -111,7 +129,13 @@ def require_never_seen(known: Remembered | None, *, accepted: bool = False) -> N
         RollbackSuspected: `gone`.
     """
     if known is not None and not known.may_be_gone and not accepted:
-        raise RollbackSuspected((Reason.GONE,))
+        raise RollbackSuspected((Reason.GONE,), known.sighting, None)
+
+
+def sighting_of(content: Backup, version: int) -> Sighting:
+    """What a person is told of an opened backup."""
+    count = len(content.live_contacts)
+    return Sighting(version, content.sealed_at_ms, content.device_name, count, content.key_epoch)
 
 
 def remember(content: Backup, blob: bytes, *, sealed_format: int, version: int) -> Remembered:

@@ -83,10 +83,14 @@ class StateDirectory:
         Raises:
             StateMissing, StateDamaged, StateNewer, StateUnusable: see there.
         """
-        state = self._load()
+        state = self.peek()
         if state is None:
             raise StateMissing(self.path)
         return state
+
+    def peek(self) -> State | None:
+        """The same, or None where there is none yet."""
+        return self._load()
 
     @contextmanager
     def locked(self) -> Iterator[LockedState]:

@@ -1,47 +1,37 @@
-"""The client for applications: keeps an identity and its contacts on this device and in one sealed backup.
-
-Everything that changes the state holds it alone from reading to writing, so that two processes take turns.
-"""
+"""The client for applications: keeps an identity and its contacts on this device and in one sealed backup."""
 
 from __future__ import annotations
 
-import os
 import random as random_module
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from obscura_backup_client import editing
-from obscura_backup_client.errors import NotConfirmed, PushContended
-from obscura_backup_client.exchange import Exchange, Remote
-from obscura_backup_client.merge import contacts_ahead, merge, replaces_identity
-from obscura_backup_client.model import DEVICE_ID_BYTES, KEY_BYTES, Backup, Contact, Identity
+from obscura_backup_client import device_profile
+from obscura_backup_client.changes import changes
+from obscura_backup_client.deleting import delete
+from obscura_backup_client.errors import PushContended
+from obscura_backup_client.exchange import Exchange, Wishes
+from obscura_backup_client.local import LocalClient
 from obscura_backup_client.names import require_device_name
-from obscura_backup_client.parameters import refuse
-from obscura_backup_client.results import (
-    Doomed,
-    Found,
-    ImportResult,
-    PushResult,
-    RestoreResult,
-    Status,
-    Step,
-)
+from obscura_backup_client.parameters import DEFAULT_PROFILE, refuse
+from obscura_backup_client.restoring import restore
+from obscura_backup_client.results import Doomed, Found, PushResult, RestoreResult, Status, Step, SyncResult, Verified
 from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.standing import standing
-from obscura_backup_client.state import Account, State
+from obscura_backup_client.state import Account
 from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.state_errors import StateExists
-from obscura_backup_client.transport_errors import BackupLost, NotFound, TokenUnusable, VersionMismatch
-from obscura_backup_client.unlocking import Secret, Unlocker
+from obscura_backup_client.transport_errors import TokenUnusable, VersionMismatch
+from obscura_backup_client.unlocking import NewSecret, Secret, Unlocker
+from obscura_backup_client.verifying import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
-    from uuid import UUID
 
+    from obscura_backup_client.merge import Keep
     from obscura_backup_client.parameters import Confirm, KdfParameters
-    from obscura_backup_client.sealed import Random
+    from obscura_backup_client.state_directory import LockedState
     from obscura_backup_client.transport import Transport
 
 DEFAULT_SERVER = "http://127.0.0.1:8400"
@@ -55,24 +45,19 @@ def _no_step(_step: Step) -> None:
 
 
 @dataclass(frozen=True)
-class BackupClient:
-    """One device's identity, contacts and backup.
+class BackupClient(LocalClient):
+    """One device's identity, contacts and backup. Not for several threads at once.
 
     Args:
-        directory: where the state is kept.
         transport: the way to the server; None works for everything that needs no server.
         account: whose backup, and where.
-        random: gives unpredictable bytes, `now_ms` the time in milliseconds since 1970, `jitter` a number from 0 to
-            1: they come from outside so that tests can decide them.
+        sleep: waits so many seconds; `jitter` gives a number from 0 to 1.
         on_step: told what takes time, just before it does.
         max_blob_bytes: the most that the server takes, checked before anything is sealed.
     """
 
-    directory: StateDirectory
     transport: Transport | None = None
     account: Account | None = None
-    random: Random = os.urandom
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
     on_step: Callable[[Step], None] = _no_step
@@ -103,66 +88,14 @@ class BackupClient:
 
         user_id = user_id_of(token)
         transport = HttpTransport(server, token, allow_insecure_http=allow_insecure_http)
-        return cls(directory, transport, Account(transport.server, user_id))
-
-    def create(self, device_name: str = "") -> State:
-        """Make a new identity on this device.
-
-        Raises:
-            NameRefused: the device cannot be called so; nothing was written.
-            StateExists: there is one already; it is not touched.
-        """
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-        require_device_name(device_name)
-        with self.directory.locked() as held:
-            if held.state is not None:
-                raise StateExists(self.directory.path)
-            # X25519, because a Signal-style messenger's identity key is one: sessions are agreed by Diffie-Hellman
-            # with it (X3DH), and signatures are made with the same key where they are needed (XEdDSA).
-            private_key = self.random(KEY_BYTES)
-            public_key = X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
-            content = Backup(Identity(public_key, private_key, epoch=1))
-            return held.write(State(self.random(DEVICE_ID_BYTES), device_name, 0, content))
-
-    def contacts(self) -> tuple[Contact, ...]:
-        """The contacts, without the removed ones. Raises `StateMissing` where there is no identity yet."""
-        return self.directory.read().content.live_contacts
-
-    def put_contacts(self, contacts: Iterable[editing.NewContact]) -> ImportResult:
-        """Add or change contacts, all of them in one write. See `editing.put_contacts` for the rules and errors."""
-        with self.directory.locked() as held:
-            state, wanted = held.require(), list(contacts)
-            content = editing.put_contacts(state.content, wanted, self.now_ms())
-            before = {contact.user_id for contact in state.content.live_contacts}
-            changed = {contact.user_id for contact in set(content.contacts) - set(state.content.contacts)}
-            if changed:
-                held.write(replace(state, content=content))
-            ids = {contact.user_id for contact in wanted}
-            return ImportResult(len(changed - before), len(changed & before), len(ids - changed))
-
-    def remove_contact(self, user_id: UUID) -> None:
-        """Remove a contact, on this device now and on the others with the next push.
-
-        Raises:
-            UnknownContact: there is none with this id.
-        """
-        with self.directory.locked() as held:
-            state = held.require()
-            held.write(replace(state, content=editing.remove_contact(state.content, user_id, self.now_ms())))
-
-    def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
-        """Point to another avatar; empty values clear it."""
-        with self.directory.locked() as held:
-            state = held.require()
-            content = editing.set_profile(state.content, attachment_id, decryption_key, self.now_ms())
-            held.write(replace(state, content=content))
+        return cls(directory, transport=transport, account=Account(transport.server, user_id))
 
     def push(
         self,
         secret: Secret,
         *,
         parameters: KdfParameters | None = None,
+        keep: Keep | None = None,
         accept_rollback: bool = False,
         confirm_memory: Confirm = refuse,
     ) -> PushResult:
@@ -173,6 +106,7 @@ class BackupClient:
         Args:
             secret: the password, a kept key, or a function that gives the password once it turns out to be needed.
             parameters: seal with these, even if nothing else changed; None keeps what is in use.
+            keep: which identity stays where the backup holds another one; see `merge.merge_keeping`.
             accept_rollback: the person knows why the server's backup is older than expected, gone or lost.
             confirm_memory: asked before a derivation of more than 256 MiB.
 
@@ -182,21 +116,49 @@ class BackupClient:
             TooManyContacts, PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
             PushContended, OutcomeUnknown, Unavailable and the other transport errors: pushing again is safe.
         """
+        wishes = Wishes(parameters, keep, accept_rollback)
         exchange = self._exchange()
-        unlocker = self._unlocker(exchange, secret, confirm_memory)
         with self.directory.locked() as held:
             state = held.require()
-            if parameters is None and exchange.holds_all_of(state):
+            if wishes.parameters is None and exchange.holds_all_of(state):
                 known = state.remembered[exchange.account]
                 return PushResult(uploaded=False, version=known.version, contact_count=len(state.content.live_contacts))
-            for attempt in range(PUSH_ATTEMPTS):
-                if attempt:
-                    self.sleep(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (0.5 + self.jitter()))
-                try:
-                    return exchange.push(held, unlocker, parameters, accept_rollback=accept_rollback)
-                except VersionMismatch:
-                    continue
-        raise PushContended(PUSH_ATTEMPTS)
+            return self._pushed(exchange, held, self._unlocker(exchange, secret, confirm_memory), wishes)
+
+    def change_password(
+        self,
+        secret: Secret,
+        new_secret: NewSecret,
+        *,
+        parameters: KdfParameters | None = None,
+        keep: Keep | None = None,
+        accept_rollback: bool = False,
+        confirm_memory: Confirm = refuse,
+    ) -> PushResult:
+        """Push under a new password: with a fresh salt, the next key epoch, and this device's own parameters.
+
+        From then on the slot opens with the new one alone. Copies that a server or somebody else kept from before
+        still open with the old one, which no client can change.
+
+        Args:
+            secret: as for `push`: what opens the backup as it is.
+            new_secret: the new password, or a function that is asked for it once the old one turned out to be right.
+                Given as text, a change whose answer was lost can be asked for again: if the backup opens with the new
+                one already, nothing is uploaded.
+            parameters: seal with these; None takes those that were calibrated for this device, else the default.
+            keep: as for `push`.
+            accept_rollback: as for `push`.
+            confirm_memory: as for `push`.
+
+        Raises:
+            NotFound, BackupLost: there is no backup whose password could change; `push` sets one.
+            PasswordUnchanged: it is the same one.
+            All else that `push` raises.
+        """
+        exchange = self._exchange()
+        unlocker = self._unlocker(exchange, secret, confirm_memory, new_secret)
+        with self.directory.locked() as held:
+            return self._pushed(exchange, held, unlocker, Wishes(parameters, keep, accept_rollback))
 
     def restore(
         self,
@@ -205,6 +167,7 @@ class BackupClient:
         confirm: Callable[[Found], bool],
         device_name: str | None = None,
         new_device_name: str = "",
+        keep: Keep | None = None,
         accept_rollback: bool = False,
         confirm_memory: Confirm = refuse,
     ) -> RestoreResult:
@@ -216,6 +179,7 @@ class BackupClient:
                 older backup could be told by, so that the person's eye is the check.
             device_name: what this device is called from now on, new or not.
             new_device_name: what a new device is called where `device_name` is None; another one keeps its name.
+            keep: as for `push`.
             accept_rollback: as for `push`.
             confirm_memory: as for `push`.
 
@@ -227,32 +191,69 @@ class BackupClient:
         require_device_name(new_device_name if device_name is None else device_name)
         exchange = self._exchange()
         with self.directory.locked() as held:
-            unlocker = self._unlocker(exchange, secret, confirm_memory)
-            remote = exchange.fetch(held.state, unlocker, accept_rollback=accept_rollback)
-            if remote is None:
-                raise NotFound
-            if remote.content is None:
-                raise BackupLost(remote.version)
-            new_device = held.state is None
-            state = held.state or State(self.random(DEVICE_ID_BYTES), new_device_name, 0, remote.content)
-            if device_name is not None:
-                state = replace(state, device_name=device_name)
-            merged = merge(state.content, remote.content)
-            found = self._found(remote, remote.content, held.state)
-            if not confirm(found):
-                raise NotConfirmed
-            state = exchange.renewed_if_copied(replace(state, content=merged), remote.content)
-            # An accepted rollback is remembered at once: nothing follows here that could heal it. What was seen before
-            # stays in the content's own vector, so that the next push uploads above it.
-            state = held.write(exchange.remembering(state, remote.content, remote.blob, remote.version))
-            pending = not state.remembered[exchange.account].holds(merged)
-            return RestoreResult(found, len(merged.live_contacts), new_device, pending)
+            return restore(
+                exchange,
+                held,
+                self._unlocker(exchange, secret, confirm_memory),
+                confirm=confirm,
+                device_name=device_name,
+                new_device_name=new_device_name,
+                keep=keep,
+                accept_rollback=accept_rollback,
+            )
+
+    def sync(
+        self,
+        secret: Secret,
+        *,
+        confirm: Callable[[Found], bool],
+        device_name: str = "",
+        keep: Keep | None = None,
+        accept_rollback: bool = False,
+        confirm_memory: Confirm = refuse,
+    ) -> SyncResult:
+        """Bring this device and the server to the same content: fetch, merge, push.
+
+        A device without an identity restores first, and pushes nothing as long as it has nothing new.
+
+        Args:
+            secret: as for `push`.
+            confirm: as for `restore`; asked only where this device has no identity yet.
+            device_name: what a new device is called.
+            keep: as for `push`.
+            accept_rollback: as for `push`.
+            confirm_memory: as for `push`.
+
+        Raises:
+            NotFound: there is neither an identity here nor a backup there; `create` makes one.
+            All that `restore` and `push` raise.
+        """
+        if self.directory.peek() is not None:
+            pushed = self.push(secret, keep=keep, accept_rollback=accept_rollback, confirm_memory=confirm_memory)
+            return SyncResult(None, pushed)
+        restored = self.restore(secret, confirm=confirm, new_device_name=device_name, confirm_memory=confirm_memory)
+        return SyncResult(restored, self.push(secret, confirm_memory=confirm_memory))
+
+    def verify(self, secret: Secret, *, confirm_memory: Confirm = refuse) -> Verified:
+        """Fetch and open the backup, compare it with this device, and change nothing.
+
+        Args:
+            secret: as for `push`.
+            confirm_memory: as for `push`.
+
+        Raises:
+            WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters, PayloadError: it cannot be opened.
+            RollbackSuspected: there is none, although this device has seen one. NotFound: there is none.
+            BackupLost and the other transport errors: the server cannot be asked.
+        """
+        exchange = self._exchange()
+        return verify(exchange, self.directory.peek(), self._unlocker(exchange, secret, confirm_memory))
 
     def delete(self, *, confirm: Callable[[Doomed], bool]) -> Doomed:
         """Delete the backup from the server. What is on this device stays, and so does what this device remembers.
 
-        Needs no password and opens nothing, so that it is also the way out where the server's copy is damaged or holds
-        another identity: a push afterwards uploads what this device has, under a new password.
+        Needs no password and opens nothing, so that it is also the way out where the server's copy is damaged: a push
+        afterwards uploads what this device has, under a new password.
 
         Args:
             confirm: shown what is about to be deleted; nothing is unless it says yes.
@@ -264,7 +265,7 @@ class BackupClient:
         """
         exchange = self._exchange()
         with self.directory.locked() as held:
-            return exchange.delete(held, confirm)
+            return delete(exchange, held, confirm)
 
     def status(self) -> Status:
         """This device beside the server, by a HEAD request and without a password.
@@ -274,6 +275,18 @@ class BackupClient:
         """
         return standing(self.directory.path, self.directory.read(), self.account, self.transport)
 
+    def _pushed(self, exchange: Exchange, held: LockedState, unlocker: Unlocker, wishes: Wishes) -> PushResult:
+        before = held.require().content
+        for attempt in range(PUSH_ATTEMPTS):
+            if attempt:
+                self.sleep(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (0.5 + self.jitter()))
+            try:
+                result = exchange.push(held, unlocker, wishes)
+            except VersionMismatch:
+                continue
+            return replace(result, merged=changes(before, held.require().content))
+        raise PushContended(PUSH_ATTEMPTS)
+
     def _exchange(self) -> Exchange:
         if self.transport is None or self.account is None:
             raise TokenUnusable(
@@ -281,21 +294,15 @@ class BackupClient:
             )
         return Exchange(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
 
-    def _unlocker(self, exchange: Exchange, secret: Secret, confirm_memory: Confirm) -> Unlocker:
-        return Unlocker(secret, exchange.account.user_id, self.random, self.on_step, confirm_memory)
-
-    def _found(self, remote: Remote, content: Backup, local: State | None) -> Found:
-        if remote.key is None:
-            raise NotFound
-        return Found(
-            version=remote.version,
-            size_bytes=len(remote.blob),
-            sealed_at_ms=content.sealed_at_ms,
-            device_name=content.device_name,
-            contact_count=len(content.live_contacts),
-            identity_public_key=content.identity.public_key,
-            replaces_identity=local is not None and replaces_identity(local.content, content),
-            local_contact_count=None if local is None else len(local.content.live_contacts),
-            parameters=remote.key.parameters,
-            ahead=tuple(contact.user_id for contact in contacts_ahead(content, self.now_ms())),
+    def _unlocker(
+        self, exchange: Exchange, secret: Secret, confirm_memory: Confirm, new_secret: NewSecret | None = None
+    ) -> Unlocker:
+        return Unlocker(
+            secret,
+            exchange.account.user_id,
+            self.random,
+            self.on_step,
+            confirm_memory,
+            lambda: device_profile.read(self.directory) or DEFAULT_PROFILE,
+            new_secret,
         )

@@ -66,12 +66,11 @@ def test_a_password_from_a_closed_input_is_one_sentence() -> None:
     code = (
         "import click\nfrom obscura_backup_client.cli.exits import UnreadableFile\n"
         "from obscura_backup_client.cli.passwords import password\n"
-        "from obscura_backup_client.cli.progress import ProgressLine\n"
         "from obscura_backup_client.cli.settings import Settings, global_options\n"
         "from obscura_backup_client.cli.world import World\n"
         "from obscura_backup_client.unlocking import Purpose\n"
         "@click.command()\n@global_options\n@click.pass_context\ndef ask(context):\n"
-        "    try:\n        password(Settings(context), World(), ProgressLine(False), Purpose.OPEN)\n"
+        "    try:\n        password(World(), Purpose.OPEN, Settings(context).password_file, accept_weak=False)\n"
         "    except UnreadableFile as error:\n        print(error)\n"
         "ask(['--password-file', '-'])"
     )

@@ -65,8 +65,8 @@ def make_devices(home: Path, server: ServerInMemory) -> list[BackupClient]:
     devices = [
         BackupClient(
             StateDirectory(home / str(number)),
-            server,
-            ACCOUNT,
+            transport=server,
+            account=ACCOUNT,
             random=lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count),
             now_ms=lambda: next(clock),
             sleep=lambda _: None,

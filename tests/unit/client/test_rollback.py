@@ -10,6 +10,7 @@ from obscura_backup_client.errors import RollbackSuspected
 from obscura_backup_client.model import Backup, Writer
 from obscura_backup_client.rollback import (
     Reason,
+    Sighting,
     content_sha256,
     remember,
     require_latest,
@@ -17,18 +18,17 @@ from obscura_backup_client.rollback import (
     suspicions,
 )
 
+BLOB, OTHER_BLOB = b"blob", b"other"
 SEEN = backup(contact(), writers=(Writer(LAPTOP, 2), Writer(PHONE, 5)), key_epoch=1, sealed_at_ms=NOW_MS)
-KNOWN = remember(SEEN, b"blob", sealed_format=1, version=3)
-BLOB_SHA256 = hashlib.sha256(b"blob").digest()
-OTHER_SHA256 = hashlib.sha256(b"other").digest()
+KNOWN = remember(SEEN, BLOB, sealed_format=1, version=3)
 
 
-def check(fetched: Backup, sha256: bytes = OTHER_SHA256, sealed_format: int = 1) -> tuple[Reason, ...]:
-    return suspicions(KNOWN, fetched, sha256, sealed_format)
+def check(fetched: Backup, blob: bytes = OTHER_BLOB, sealed_format: int = 1) -> tuple[Reason, ...]:
+    return suspicions(KNOWN, fetched, hashlib.sha256(blob).digest(), sealed_format)
 
 
 def test_the_very_backup_that_was_seen_is_fine() -> None:
-    assert check(SEEN, BLOB_SHA256) == ()
+    assert check(SEEN, BLOB) == ()
 
 
 def test_a_backup_that_goes_on_from_there_is_fine() -> None:
@@ -56,32 +56,40 @@ def test_the_same_vector_with_other_bytes_is_a_fork() -> None:
 
 
 def test_a_password_from_before_the_change_is_older() -> None:
-    assert check(replace(SEEN, key_epoch=0), BLOB_SHA256) == (Reason.OLDER_PASSWORD,)
+    assert check(replace(SEEN, key_epoch=0), BLOB) == (Reason.OLDER_PASSWORD,)
 
 
 def test_an_older_format_is_a_downgrade() -> None:
     newer = replace(KNOWN, format=2)
-    assert suspicions(newer, SEEN, BLOB_SHA256, 1) == (Reason.OLDER_FORMAT,)
+    assert suspicions(newer, SEEN, KNOWN.sha256, 1) == (Reason.OLDER_FORMAT,)
 
 
 def test_the_alarm_names_every_reason() -> None:
     with pytest.raises(RollbackSuspected) as alarm:
-        require_latest(KNOWN, replace(SEEN, writers=(), key_epoch=0), OTHER_SHA256, 1)
+        require_latest(KNOWN, replace(SEEN, writers=(), key_epoch=0), OTHER_BLOB, sealed_format=1, version=9)
     assert alarm.value.reasons == ("older-writers", "older-password")
 
 
+def test_the_alarm_says_what_was_expected_and_what_came() -> None:
+    fetched = replace(backup(), device_name="tablet", sealed_at_ms=NOW_MS - 5)
+    with pytest.raises(RollbackSuspected) as alarm:
+        require_latest(KNOWN, fetched, OTHER_BLOB, sealed_format=1, version=9)
+    assert alarm.value.expected == Sighting(3, NOW_MS, "", contact_count=1, key_epoch=1)
+    assert alarm.value.found == Sighting(9, NOW_MS - 5, "tablet", contact_count=0, key_epoch=0)
+
+
 def test_an_accepted_rollback_is_no_alarm() -> None:
-    require_latest(KNOWN, backup(), OTHER_SHA256, 1, accepted=True)
+    require_latest(KNOWN, backup(), OTHER_BLOB, sealed_format=1, version=9, accepted=True)
 
 
 def test_a_new_device_has_nothing_to_suspect() -> None:
-    require_latest(None, backup(), OTHER_SHA256, 1)
+    require_latest(None, backup(), OTHER_BLOB, sealed_format=1, version=9)
 
 
 def test_a_backup_that_was_seen_and_is_gone_is_an_alarm() -> None:
     with pytest.raises(RollbackSuspected) as alarm:
         require_never_seen(KNOWN)
-    assert alarm.value.reasons == ("gone",)
+    assert (alarm.value.reasons, alarm.value.expected, alarm.value.found) == (("gone",), KNOWN.sighting, None)
 
 
 def test_a_backup_that_was_never_seen_may_be_missing() -> None:

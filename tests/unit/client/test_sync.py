@@ -15,6 +15,7 @@ from obscura_backup_client.errors import (
     PushContended,
 )
 from obscura_backup_client.payload import decode
+from obscura_backup_client.results import Changes
 from obscura_backup_client.sealed import open_sealed
 from obscura_backup_client.state_errors import StateExists, StateMissing
 from obscura_backup_client.transport_errors import NotFound, OutcomeUnknown
@@ -99,7 +100,7 @@ def test_an_edit_on_each_device_ends_up_on_both(phone: BackupClient, laptop: Bac
     phone.put_contacts([NewContact(BOB, "bob")])
     laptop.put_contacts([NewContact(UUID(int=7), "carol")])
     phone.push(KEY)
-    assert laptop.push(KEY).merged
+    assert laptop.push(KEY).merged == Changes(added=1)
     phone.push(KEY)
     assert names(phone) == names(laptop) == {"alice", "bob", "carol"}
 
@@ -118,7 +119,7 @@ def test_a_push_that_only_takes_in_uploads_nothing(
     laptop.push(KEY)
     held = server.slot
     result = phone.push(KEY)
-    assert (result.uploaded, result.merged, names(phone)) == (False, True, {"alice", "bob"})
+    assert (result.uploaded, result.merged, names(phone)) == (False, Changes(added=1), {"alice", "bob"})
     assert server.slot == held
 
 

@@ -39,7 +39,7 @@ Exit codes:
   7    the server cannot be reached or used, or its answer was lost; trying again is safe
   8    other devices kept pushing in between; try again
   9    the state directory: no identity, one already, damaged, in use, not writable
-  10   there is nothing there: no backup on the server, no such contact
+  10   there is nothing there: no backup on the server, no such contact, nothing calibrated
   11   a name, a contact, a contact file or the whole content is not what a backup can hold
   12   the command did its work, and its result could not be written out
   130  interrupted
@@ -71,6 +71,15 @@ class PasswordNotText(ClientError):
 
     def __init__(self) -> None:
         super().__init__("What was typed is not text in this terminal's character encoding.")
+
+
+class NotCalibrated(ClientError):
+    """The profile of this device is wanted, and nobody calibrated it."""
+
+    code = "not-calibrated"
+
+    def __init__(self) -> None:
+        super().__init__("This device has no profile of its own yet: `calibrate` finds one.")
 
 
 class NoHome(ClientError):
@@ -127,8 +136,7 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (errors.KeyDerivationFailed, Exit.UNREADABLE),
     (errors.Damaged, Exit.UNREADABLE),
     (errors.RollbackSuspected, Exit.DECIDE),
-    (errors.IdentityConflict, Exit.DECIDE),
-    (errors.IdentityReplaced, Exit.DECIDE),
+    (errors.IdentityError, Exit.DECIDE),
     (errors.NotConfirmed, Exit.DECIDE),
     (errors.PushContended, Exit.CONTENDED),
     (state_errors.StateError, Exit.STATE),
@@ -141,6 +149,7 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (NoTerminal, Exit.PASSWORD),
     (PasswordNotText, Exit.PASSWORD),
     (NoHome, Exit.USAGE),
+    (NotCalibrated, Exit.NOTHING_THERE),
     (OutputLost, Exit.OUTPUT),
     (PasswordsDiffer, Exit.PASSWORD),
     (NobodyToAsk, Exit.DECIDE),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.cli.exits import PasswordsDiffer, UnreadableFile
 from obscura_backup_client.cli.output import tell
 from obscura_backup_client.cli.settings import read_file
-from obscura_backup_client.errors import PasswordRefused
+from obscura_backup_client.errors import PasswordGuessable, PasswordRefused, WrongPassword
 
 if TYPE_CHECKING:
-    from obscura_backup_client.cli.progress import ProgressLine
-    from obscura_backup_client.cli.settings import Settings
     from obscura_backup_client.cli.world import World
     from obscura_backup_client.unlocking import Purpose
 
@@ -19,30 +18,37 @@ TRIES = 3
 STRENGTHS = ("very weak", "weak", "fair", "good", "strong")
 
 
-def password(settings: Settings, world: World, progress: ProgressLine, purpose: Purpose) -> str:
+def password(world: World, purpose: Purpose, file: str | None, *, accept_weak: bool) -> str:
     """The password: from the file if one is named, else typed; a new one twice, and with its strength shown.
 
     Raises:
         UnreadableFile, NoTerminal, PasswordsDiffer: see there.
         PasswordRefused: a new one from a file breaks a rule. A typed one is asked for again, up to three times.
+        WrongPassword: the one in the file was wrong, and there is nobody to ask for another.
     """
     # Known here by its text: the class would load what `--help` must not wait for.
-    new = purpose.value == "set"
-    if settings.password_file is not None:
-        given = _first_line(settings.password_file)
-        if new:
-            _judge(given)
-        return given
-    progress.clear()
-    return _typed_twice(world) if new else world.ask_password("Backup password: ")
+    if purpose.value == "set":
+        return _typed_twice(world, accept_weak=accept_weak) if file is None else new_from_file(file, accept_weak)
+    if purpose.value == "retry":
+        if file is not None:
+            raise WrongPassword
+        tell("The password is wrong (or the backup's header was altered).")
+    return world.ask_password("Backup password: ") if file is None else _first_line(file)
 
 
-def _typed_twice(world: World) -> str:
+def new_from_file(name: str, accept_weak: bool) -> str:  # noqa: FBT001 - the name of the option
+    """A new password from a file, judged. Raises as `password`."""
+    given = _first_line(name)
+    _judge(given, accept_weak=accept_weak)
+    return given
+
+
+def _typed_twice(world: World, *, accept_weak: bool) -> str:
     tell("This sets the password of the backup. Without it nobody can restore the backup, and nobody can reset it.")
     for remaining in reversed(range(TRIES)):
         first = world.ask_password("New backup password (at least 13 characters): ")
         try:
-            _judge(first)
+            _judge(first, accept_weak=accept_weak)
         except PasswordRefused as refused:
             if not remaining:
                 raise
@@ -54,14 +60,20 @@ def _typed_twice(world: World) -> str:
     raise PasswordsDiffer
 
 
-def _judge(new_password: str) -> None:
+def _judge(new_password: str, *, accept_weak: bool) -> None:
     """Refuse what cannot be set, and say how strong the rest is: a guesser works offline, at leisure."""
-    from obscura_backup_client.passwords import require_settable, strength
+    from obscura_backup_client.passwords import MIN_SCORE, require_settable, strength
 
     require_settable(new_password)
     found = strength(new_password)
     feedback = f" {found.feedback}" if found.feedback else ""
-    tell(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4).{feedback}")
+    guesses = f"about 10^{math.log10(found.guesses):.0f} guesses"
+    tell(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4, {guesses}).{feedback}")
+    if found.is_guessable:
+        if not accept_weak:
+            tell("Several unrelated words, or a password manager, make a better one. To take this one: --accept-weak.")
+            raise PasswordGuessable(found.score, MIN_SCORE)
+        tell("Warning: this password is easy to guess for whoever gets hold of the backup.")
 
 
 def _first_line(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from obscura_backup_client.cli.choices import keep_of, keep_option, rollback_option
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.wording import contacts_text, moment, printable
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="What this device is called from now on; a new one is called by its host name otherwise.",
 )
-@click.option(
-    "--accept-rollback", is_flag=True, help="Go on although the server's backup is older than expected; you know why."
-)
+@keep_option
+@rollback_option
 @global_options
 @click.pass_context
-def restore(context: click.Context, device_name: str | None, *, accept_rollback: bool) -> None:
+def restore(context: click.Context, device_name: str | None, keep: str | None, *, accept_rollback: bool) -> None:
     """Bring identity and contacts back to this device.
 
     Shows when and where the backup was made and asks before anything changes. What is on this device already is kept
@@ -36,10 +36,11 @@ def restore(context: click.Context, device_name: str | None, *, accept_rollback:
 
     run = Run.of(context)
     result = run.connected().restore(
-        run.secret,
+        run.secret(),
         confirm=lambda found: _confirmed(run, found),
         device_name=device_name,
         new_device_name=nearest_device_name(platform.node()),
+        keep=keep_of(keep),
         accept_rollback=accept_rollback,
         confirm_memory=run.confirm_memory,
     )
@@ -64,6 +65,11 @@ def _confirmed(run: Run, found: Found) -> bool:
     if found.local_contact_count is not None:
         run.note(f"It is merged with {contacts_text(found.local_contact_count)} on this device.")
     if found.replaces_identity:
-        run.note("Warning: it holds a NEWER IDENTITY than this device, and replaces this device's keys.")
+        run.note("Warning: it holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
+    if found.keeps_other_identity:
+        run.note(
+            "Warning: it holds ANOTHER IDENTITY than this device. This device's is kept, and the next push puts it"
+        )
+        run.note("in the backup's place; other devices are asked before they take it.")
     run.tell_ahead(found.ahead)
     return run.settings.assume_yes or run.world.ask_yes("Is this the backup that you expect, and shall it be restored?")

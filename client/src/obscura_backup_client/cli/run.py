@@ -77,10 +77,20 @@ class Run:
         transport, account = self.world.connect(self.settings.server, token, self.settings, self.progress.on_bytes)
         return replace(client, transport=transport, account=account)
 
-    @property
-    def secret(self) -> Callable[[Purpose], str]:
-        """Gives the password once it is needed."""
-        return lambda purpose: password(self.settings, self.world, self.progress, purpose)
+    def secret(self, *, accept_weak: bool = False) -> Callable[[Purpose], str]:
+        """Gives the password once it is needed, for whatever purpose."""
+
+        def give(purpose: Purpose) -> str:
+            self.progress.clear()
+            return password(self.world, purpose, self.settings.password_file, accept_weak=accept_weak)
+
+        return give
+
+    def read_password(self) -> str | None:
+        """The password that opens, where it is in a file: read now, before anything else is read from there."""
+        from obscura_backup_client.unlocking import Purpose
+
+        return None if self.settings.password_file is None else self.secret()(Purpose.OPEN)
 
     def confirm_memory(self, parameters: KdfParameters) -> bool:
         """Ask before a key derivation that needs unusually much memory; without anybody to ask the answer is no."""
