@@ -40,6 +40,20 @@ def largest_payload_bytes(max_padded_bytes: int) -> int:
     return min((max_padded_bytes & ~_padme_mask(max_padded_bytes)) - LENGTH_BYTES, _MAX_PAYLOAD_BYTES)
 
 
+def payload_sizes(padded: int) -> tuple[int, int] | None:
+    """Give the smallest and the largest payload, in bytes, that `pad` makes a plaintext of `padded` bytes of.
+
+    None where it makes none of that size; another writer may.
+    """
+    if padded < PADDED_FLOOR_BYTES or padme(padded) != padded or padded - LENGTH_BYTES > _MAX_PAYLOAD_BYTES:
+        return None
+    if padded == PADDED_FLOOR_BYTES:
+        return 0, padded - LENGTH_BYTES
+    # The size that comes before it: the largest below that Padme leaves alone.
+    before = (padded - 1) & ~_padme_mask(padded - 1)
+    return before + 1 - LENGTH_BYTES, padded - LENGTH_BYTES
+
+
 def pad(payload: bytes) -> bytes:
     """Give length, payload and zeros as one plaintext.
 

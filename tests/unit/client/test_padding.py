@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obscura_backup_client.padding import largest_payload_bytes, pad, padded_bytes, padme, unpad
+from obscura_backup_client.padding import largest_payload_bytes, pad, padded_bytes, padme, payload_sizes, unpad
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,19 @@ def test_unpad_gives_a_payload_or_a_value_error_for_any_bytes(plaintext: bytes) 
     except ValueError:
         return
     assert plaintext == (len(payload).to_bytes(4, "big") + payload).ljust(len(plaintext), b"\0")
+
+
+@given(st.integers(0, 3_000_000))
+def test_a_padded_size_tells_the_payloads_that_it_may_hold(length: int) -> None:
+    sizes = payload_sizes(padded_bytes(length))
+    assert sizes is not None
+    smallest, largest = sizes
+    assert smallest <= length <= largest
+    assert {padded_bytes(each) for each in (smallest, largest)} == {padded_bytes(length)}
+    assert padded_bytes(largest + 1) > padded_bytes(length)
+    assert smallest == 0 or padded_bytes(smallest - 1) < padded_bytes(length)
+
+
+@pytest.mark.parametrize("padded", [-1, 0, 4, 16383, 16385, 17409])
+def test_a_size_that_nothing_is_padded_to_holds_no_payload(padded: int) -> None:
+    assert payload_sizes(padded) is None

@@ -25,6 +25,7 @@ COMMANDS = {
     "passwd": "obscura_backup_client.cli.passwd:passwd",
     "delete": "obscura_backup_client.cli.delete:delete",
     "calibrate": "obscura_backup_client.cli.calibrate:calibrate",
+    "inspect": "obscura_backup_client.cli.inspect:inspect",
 }
 
 

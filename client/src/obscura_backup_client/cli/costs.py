@@ -20,5 +20,4 @@ def costs_text(parameters: KdfParameters) -> str:
 
 def dollars(amount: float) -> str:
     """An estimated amount, with the two digits that it deserves."""
-    digits = f"{float(f'{amount:.1e}'):,.0f}" if amount < 1e15 else f"{amount:.0e}"  # noqa: PLR2004 - nobody reads more
-    return f"${digits}"
+    return f"${float(f'{amount:.1e}'):,.0f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -133,22 +133,32 @@ class Settings:
         return bool(self._values.get("allow_insecure_http"))
 
 
-def read_file(name: str, *, only_a_line: bool = False) -> bytes:
-    """The bytes of a file, or of standard input for `-`; of either no more than a line where that is all.
+def read_file(name: str, *, only_a_line: bool = False, max_bytes: int = -1) -> bytes:
+    """The bytes of a file, or of standard input for `-`; of either no more than a line, or than so many, where asked.
 
     Raises:
         UnreadableFile: with the system's reason.
+    """
+    with opened_file(name) as stream:
+        return stream.readline() if only_a_line else stream.read(max_bytes)
+
+
+@contextlib.contextmanager
+def opened_file(name: str) -> Iterator[IO[bytes]]:
+    """A file to read from, or standard input for `-`.
+
+    Raises:
+        UnreadableFile: with the system's reason, for what happens within the block, too.
     """
     shown = "standard input" if name == "-" else name
     try:
         with contextlib.ExitStack() as opened:
             if name != "-":
-                stream: IO[bytes] = opened.enter_context(Path(name).open("rb"))
+                yield opened.enter_context(Path(name).open("rb"))
             elif _is_closed(sys.stdin):
                 raise UnreadableFile(shown, "it is closed")
             else:
-                stream = sys.stdin.buffer
-            return stream.readline() if only_a_line else stream.read()
+                yield sys.stdin.buffer
     except (OSError, ValueError) as error:  # the latter for a name with a zero byte in it
         reason = error.strerror if isinstance(error, OSError) else None
         raise UnreadableFile(shown, reason or type(error).__name__) from error
