@@ -50,6 +50,20 @@ def test_no_contact_that_either_side_knows_is_missing(one: Backup, other: Backup
     assert {entry.user_id for entry in merge(one, other).contacts} == wanted
 
 
+@given(backups(), backups())
+def test_no_contact_that_either_side_has_is_lost_without_a_tombstone_that_is_as_late(
+    one: Backup, other: Backup
+) -> None:
+    merged = {entry.user_id: entry for entry in merge(one, other).contacts}
+    for entry in (*one.live_contacts, *other.live_contacts):
+        kept = merged[entry.user_id]
+        assert kept.stamp_ms >= entry.stamp_ms
+        if kept.removed:
+            # A tombstone that somebody made, later than this; at the same stamp the live one stays.
+            assert kept in (*one.contacts, *other.contacts)
+            assert kept.stamp_ms > entry.stamp_ms
+
+
 def test_the_later_stamp_wins() -> None:
     early, late = contact(username="old", stamp_ms=1), contact(username="new", stamp_ms=2)
     assert merge(backup(late), backup(early)).contacts == (late,)
