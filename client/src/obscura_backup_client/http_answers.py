@@ -25,7 +25,7 @@ from obscura_backup_client.transport_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from obscura_backup_client.transport_errors import TransportError
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
+
+# Of a whole head, all of its lines and all interim answers before it. Servers and proxies send a tenth of it.
+MAX_HEAD_BYTES: Final = 64 * 1024
 
 # What `json.loads` comes to with text that somebody else wrote: no JSON, too deep, a number beyond all numbers.
 UNREADABLE_JSON: Final = (ValueError, RecursionError, OverflowError)
@@ -71,6 +74,31 @@ def plain(error: Exception) -> str:
         "SSLError": "the certificate or the TLS connection was refused",
     }
     return names.get(type(error).__name__, "the connection broke")
+
+
+def answer_of(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+    """The answer, with the values of a header that came more than once in one list (RFC 9110, 5.3)."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return Answer(status, joined, body)
+
+
+def require_one_length(headers: Iterable[tuple[str, str]]) -> int | None:
+    """How many bytes the answer's body will have, or None where the head does not say.
+
+    Raises:
+        NoAnswerError: it says so in a way that two readers may understand as two lengths (RFC 9112, 6.3): somebody on
+            the way did not write it, or is about to slip something in.
+    """
+    named = [(name.lower(), value) for name, value in headers]
+    lengths = {value for name, value in named if name == "content-length"}
+    codings = [value.lower() for name, value in named if name == "transfer-encoding"]
+    length = count_of(next(iter(lengths))) if len(lengths) == 1 else None
+    if (lengths and (length is None or codings)) or codings not in ([], ["chunked"]):
+        raise NoAnswerError("the length of its answer is not clear", sent=True, final=False)
+    return length
 
 
 @contextlib.contextmanager
@@ -153,6 +181,8 @@ def refusal(answer: Answer, now: datetime) -> TransportError:
         return UnexpectedAnswer(status, "it does not say which version is current")
     if status == 429:
         return RateLimited(retry_after_seconds(answer, now))
+    if status == 304:
+        return UnexpectedAnswer(status, "it says that nothing changed, and was not asked whether")
     if 300 <= status < 400:
         return ServerRefused(_redirected_to(answer), "the server sends us there, and a token is never taken along")
     if status == 408:

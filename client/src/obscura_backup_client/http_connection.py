@@ -5,6 +5,7 @@ takes longer to load than the commands that need no network take to run.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from obscura_backup_client.http_answers import MAX_HEAD_BYTES
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
+
+PROCESSING, OK = 102, 200
 
 
 class Attempt:
@@ -83,12 +88,49 @@ class _Watched:
         self._attempt.sent = True
 
 
+class _Head:
+    """The lines of an answer's head as they come, up to a bound.
+
+    `http.client` bounds one line and one list of headers, but neither both together nor the number of interim answers.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._left = MAX_HEAD_BYTES
+
+    def readline(self, limit: int) -> bytes:
+        line: bytes = self._stream.readline(min(limit, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:
+            raise http.client.HTTPException("the head of the answer does not end")
+        return line
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Response(http.client.HTTPResponse):
+    def begin(self) -> None:
+        stream = self.fp
+        self.fp = _Head(stream)  # type: ignore[assignment]  # all of a stream that reading a head takes
+        try:
+            super().begin()
+            # `http.client` takes any interim answer but "100 Continue" for the answer itself. What asks to switch
+            # protocols stays one: nobody asked for that, and no answer follows.
+            while PROCESSING <= self.status < OK:
+                self.headers = self.msg = None  # type: ignore[assignment]  # as before the first one
+                super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = stream
+
+
 class _WatchedHttp(_Watched, HTTPConnection):
-    pass
+    response_class = _Response
 
 
 class _WatchedHttps(_Watched, HTTPSConnection):
-    pass
+    response_class = _Response
 
 
 class _HttpPool(HTTPConnectionPool):

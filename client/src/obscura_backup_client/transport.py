@@ -71,3 +71,25 @@ class Transport(Protocol):
             VersionMismatch: nothing was deleted. NotFound: there never was one. OutcomeUnknown: see `push`.
         """
         ...
+
+
+class AsyncTransport(Protocol):
+    """A `Transport` for asyncio: the same promises and errors. A task that is cancelled while it waits for one of them
+    leaves no connection behind, and an upload or deletion in a state that only a look at the server can tell.
+    """  # noqa: D205 - one thought
+
+    async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+        """See `Transport.fetch`."""
+        ...
+
+    async def head(self) -> Described:
+        """See `Transport.head`."""
+        ...
+
+    async def push(self, blob: bytes, expected_version: int) -> int:
+        """See `Transport.push`."""
+        ...
+
+    async def delete(self, expected_version: int) -> None:
+        """See `Transport.delete`."""
+        ...

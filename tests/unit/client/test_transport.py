@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client.http_transport import HttpTransport, Patience
+from client_testing.transports import TRANSPORTS, AnyTransport
+from obscura_backup_client.http_transport import Patience
 from obscura_backup_client.transport_errors import (
     BackupLost,
     NotFound,
@@ -100,18 +101,19 @@ def waits() -> list[float]:
     return []
 
 
-@pytest.fixture
-def connect(server: Server, waits: list[float]) -> Callable[..., HttpTransport]:
-    def make(*script: Reply, **options: Any) -> HttpTransport:
+@pytest.fixture(params=TRANSPORTS)
+def connect(request: pytest.FixtureRequest, server: Server, waits: list[float]) -> Callable[..., AnyTransport]:
+    def make(*script: Reply, **options: Any) -> AnyTransport:
         server.script[:] = script
-        return HttpTransport(
+        transport = TRANSPORTS[request.param]
+        return transport(
             options.pop("server", server.address), TOKEN, sleep=waits.append, jitter=lambda: 1.0, **options
         )
 
     return make
 
 
-Connect = Callable[..., HttpTransport]
+Connect = Callable[..., AnyTransport]
 OK = Reply(200, {"ETag": '"7"', "Repr-Digest": digest(BLOB), "Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}, BLOB)
 
 
@@ -253,6 +255,44 @@ def test_rate_limiting_says_when_to_come_back(connect: Connect) -> None:
     assert limited.value.retry_after_seconds == 30
 
 
+def test_a_short_wait_that_rate_limiting_asks_for_is_waited(
+    connect: Connect, server: Server, waits: list[float]
+) -> None:
+    assert connect(Reply(429, {"Retry-After": "2"}), Reply(200, {"ETag": '"8"'})).push(BLOB, 7) == 8
+    assert waits == [2.5]
+    assert [(sent.body, sent.headers["if-match"]) for sent in server.requests] == [(BLOB, '"7"')] * 2
+
+
+def test_a_long_wait_that_rate_limiting_asks_for_is_told_at_once(connect: Connect, waits: list[float]) -> None:
+    with pytest.raises(RateLimited) as limited:
+        connect(Reply(429, {"Retry-After": "16"}), OK).fetch()
+    assert (limited.value.retry_after_seconds, waits) == (16, [])
+
+
+def test_a_rate_limit_that_outlasts_patience_is_told_as_one(connect: Connect, waits: list[float]) -> None:
+    with pytest.raises(RateLimited):
+        connect(Reply(429), patience=Patience(attempts=3, first_wait_seconds=1.0)).push(BLOB, 7)
+    assert waits == [1.0, 2.0]
+
+
+def test_no_wait_goes_beyond_the_longest(connect: Connect, waits: list[float]) -> None:
+    connect(Reply(503, {"Retry-After": "15"}), OK).fetch()
+    assert waits == [15.0]
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 408, 429])
+def test_a_refusal_after_a_lost_answer_does_not_say_what_became_of_the_first(connect: Connect, status: int) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(Reply(0, hang_up=True), Reply(status)).push(BLOB, 7)
+    with pytest.raises(OutcomeUnknown):
+        connect(Reply(0, hang_up=True), Reply(status)).delete(7)
+
+
+def test_two_versions_in_one_answer_are_none(connect: Connect) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        connect(Reply(200, {"ETag": '"7"', "etag": '"8"'}, BLOB)).fetch()
+
+
 def test_a_redirect_is_not_followed(connect: Connect, server: Server) -> None:
     with pytest.raises(ServerRefused):
         connect(Reply(307, {"Location": "/elsewhere"}), OK).fetch()
@@ -272,7 +312,7 @@ def test_waits_double(connect: Connect, waits: list[float]) -> None:
 
 def test_the_servers_own_wait_is_honoured(connect: Connect, waits: list[float]) -> None:
     connect(Reply(503, {"Retry-After": "3"}), OK).fetch()
-    assert waits == [3.0]
+    assert waits == [3.5]
 
 
 def test_a_wait_may_be_given_as_a_date(connect: Connect, waits: list[float]) -> None:
@@ -280,7 +320,7 @@ def test_a_wait_may_be_given_as_a_date(connect: Connect, waits: list[float]) -> 
         return datetime(1994, 11, 6, 8, 49, 30, tzinfo=UTC)
 
     connect(Reply(503, {"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}), OK, now=now).fetch()
-    assert waits == [7.0]
+    assert waits == [7.5]
 
 
 def test_too_long_a_wait_is_not_waited(connect: Connect, waits: list[float]) -> None:
