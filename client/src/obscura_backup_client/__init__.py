@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from obscura_backup_client.editing import NewContact
     from obscura_backup_client.errors import ClientError
+    from obscura_backup_client.merge import Keep
     from obscura_backup_client.parameters import PROFILES, KdfParameters
     from obscura_backup_client.sealed import SealingKey
     from obscura_backup_client.sync import BackupClient
@@ -23,6 +24,7 @@ __all__ = [
     "BackupClient",
     "ClientError",
     "KdfParameters",
+    "Keep",
     "NewContact",
     "Purpose",
     "SealingKey",
@@ -34,6 +36,7 @@ _HOMES = {
     "BackupClient": "sync",
     "ClientError": "errors",
     "KdfParameters": "parameters",
+    "Keep": "merge",
     "NewContact": "editing",
     "Purpose": "unlocking",
     "SealingKey": "sealed",

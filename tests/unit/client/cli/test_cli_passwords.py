@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,10 +64,8 @@ def test_both_passwords_may_come_from_standard_input(pushed: Terminal) -> None:
 
 def test_a_password_may_come_from_an_open_descriptor(pushed: Terminal) -> None:
     readable, writable = os.pipe()
-    with os.fdopen(writable, "wb") as stream:
-        writing = threading.Thread(target=lambda: stream.write(PASSWORD.encode()) and stream.flush())
-        writing.start()
-        writing.join()
+    os.write(writable, PASSWORD.encode())
+    os.close(writable)
     try:
         assert pushed.facts("verify", "--password-file", f"/dev/fd/{readable}")["well"]
     finally:
