@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from obscura_backup_client import model
 from obscura_backup_client.errors import PayloadError, TooManyContacts
 from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.wire import MalformedWireError, WireType, submessages, unknown_fields
+from obscura_backup_client.wire import MalformedWireError, WireType, cut, unknown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,11 +86,11 @@ def decode(payload: bytes) -> model.Backup:
         PayloadError: not a payload, or one that breaks a rule of the format. Its text quotes nothing of the content.
     """
     try:
-        message = _parse(pb.Backup, payload)
-        parts = submessages(payload, _BACKUP)
+        parts, unknown = cut(payload, _BACKUP)
         identities, contacts, profiles, writers = parts[1], parts[2], parts[3], parts[4]
-        # Counted before each is looked at, so that more than anybody means is refused at once.
+        # Counted before each is looked at, and before the runtime makes objects of a hundred times their size.
         _check_counts(len(contacts), len(writers))
+        message = _parse(pb.Backup, payload)
         if not identities:
             raise PayloadError("there is no identity in it")
         backup = model.Backup(
@@ -102,7 +102,7 @@ def decode(payload: bytes) -> model.Backup:
             key_epoch=message.key_epoch,
             sealed_at_ms=message.sealed_at_ms,
             device_name=message.device_name,
-            unknown=unknown_fields(payload, _BACKUP),
+            unknown=unknown,
         )
     except (DecodeError, MalformedWireError) as error:
         # The runtime's own words may quote the content, so that they stay out of the message and of the chain.
