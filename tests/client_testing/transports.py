@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from obscura_backup_client.async_transport import AsyncHttpTransport
 from obscura_backup_client.http_transport import HttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from obscura_backup_client.transport import Described, Fetched, ServerLimits
+    from obscura_backup_client.transport import Described, Fetched, ServerLimits, Transport
+
+T = TypeVar("T")
 
 
 class InALoop:
@@ -46,3 +49,34 @@ class InALoop:
 
 AnyTransport = HttpTransport | InALoop
 TRANSPORTS: dict[str, type[HttpTransport | InALoop]] = {"blocking": HttpTransport, "asyncio": InALoop}
+
+
+async def _at_once(_method: str) -> None:
+    """Hold nothing up."""
+
+
+@dataclass
+class OnTheLoop:
+    """An `AsyncTransport` by a transport in memory, with a say before each request arrives and each answer returns."""
+
+    server: Transport
+    arriving: Callable[[str], Awaitable[None]] = _at_once
+    answering: Callable[[str], Awaitable[None]] = _at_once
+
+    async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+        return await self._exchanged("fetch", lambda: self.server.fetch(if_none_match))
+
+    async def head(self) -> Described:
+        return await self._exchanged("head", self.server.head)
+
+    async def push(self, blob: bytes, expected_version: int) -> int:
+        return await self._exchanged("push", lambda: self.server.push(blob, expected_version))
+
+    async def delete(self, expected_version: int) -> None:
+        await self._exchanged("delete", lambda: self.server.delete(expected_version))
+
+    async def _exchanged(self, method: str, call: Callable[[], T]) -> T:
+        await self.arriving(method)
+        result = call()
+        await self.answering(method)
+        return result

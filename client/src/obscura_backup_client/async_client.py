@@ -1,0 +1,241 @@
+"""The client for asyncio applications: all of `BackupClient`, and the loop goes on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from obscura_backup_client.async_bridge import Bridge, BridgedTransport
+from obscura_backup_client.parameters import KdfParameters, refuse
+from obscura_backup_client.sealed import SealingKey
+from obscura_backup_client.state import Account
+from obscura_backup_client.state_directory import StateDirectory
+from obscura_backup_client.sync import DEFAULT_SERVER, BackupClient
+from obscura_backup_client.unlocking import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import Any
+    from uuid import UUID
+
+    from obscura_backup_client.editing import NewContact
+    from obscura_backup_client.merge import Keep
+    from obscura_backup_client.model import Contact
+    from obscura_backup_client.results import (
+        Doomed,
+        Found,
+        ImportResult,
+        PushResult,
+        RestoreResult,
+        Status,
+        SyncResult,
+        Verified,
+    )
+    from obscura_backup_client.state import State
+    from obscura_backup_client.transport import AsyncTransport
+    from obscura_backup_client.unlocking import NewSecret, Secret
+
+AsyncNewSecret = str | Callable[[Purpose], str | Awaitable[str]]
+"""A new password, or a function, plain or async, that is asked for it once it is needed."""
+
+AsyncSecret = SealingKey | AsyncNewSecret
+"""A password, a kept key, or a function, plain or async, that is asked for the password once it is needed."""
+
+AsyncConfirm = Callable[[KdfParameters], bool | Awaitable[bool]]
+"""As `Confirm`, plain or async."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AsyncBackupClient:
+    """One device's identity, contacts and backup, for asyncio. Its methods are those of `BackupClient`: see there.
+
+    What blocks (deriving keys, the state's lock, syncing its file) runs in a thread for each operation; what is sent
+    and received, and all functions that the application gives (for passwords, confirmations, steps, progress), run on
+    the loop. They may be plain or async; a plain one should not block. While one is asked, the state is locked: it may
+    read (`contacts`, `status`), and must not wait for anything of this device that changes it.
+
+    Operations at the same time take turns, as processes do: the second waits for some seconds, and is `StateBusy` then.
+
+    Cancelling an operation ends its network call at once and its thread soon after, and only then the cancellation goes
+    on: the state's lock is free, nothing is half done, and the same operation can be asked for again. An upload or a
+    deletion that was cancelled on its way may have arrived, and the next `push` finds out. A key derivation cannot be
+    interrupted: cancelled there, an operation ends when it is through, after a second or so.
+
+    Args:
+        client: what to do, without a transport; its `on_step` is called on the loop.
+        transport: the way to the server; None works for everything that needs no server.
+    """
+
+    client: BackupClient
+    transport: AsyncTransport | None = None
+
+    @classmethod
+    def open(
+        cls,
+        state: Path | str,
+        *,
+        server: str = DEFAULT_SERVER,
+        token: str | None = None,
+        allow_insecure_http: bool = False,
+    ) -> AsyncBackupClient:
+        """See `BackupClient.open`. Opens no connection yet.
+
+        Raises:
+            TokenUnusable, ServerRefused, StateUnusable: see there.
+            ImportError: there is a token, and the extra `async` is not installed.
+        """
+        if token is None:
+            return cls(BackupClient(StateDirectory.named(state)))
+        from obscura_backup_client.async_transport import AsyncHttpTransport
+        from obscura_backup_client.token import user_id_of
+
+        user_id = user_id_of(token)
+        transport = AsyncHttpTransport(server, token, allow_insecure_http=allow_insecure_http)
+        client = BackupClient(StateDirectory.named(state), account=Account(transport.server, user_id))
+        return cls(client, transport)
+
+    async def create(self, device_name: str = "") -> State:
+        """See `BackupClient.create`."""
+        return await self._run(lambda client, _: client.create(device_name))
+
+    async def contacts(self) -> tuple[Contact, ...]:
+        """See `BackupClient.contacts`."""
+        return await self._run(lambda client, _: client.contacts())
+
+    async def put_contacts(self, contacts: Iterable[NewContact]) -> ImportResult:
+        """See `BackupClient.put_contacts`."""
+        wanted = list(contacts)
+        return await self._run(lambda client, _: client.put_contacts(wanted))
+
+    async def remove_contact(self, user_id: UUID) -> None:
+        """See `BackupClient.remove_contact`."""
+        await self._run(lambda client, _: client.remove_contact(user_id))
+
+    async def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
+        """See `BackupClient.set_profile`."""
+        await self._run(lambda client, _: client.set_profile(attachment_id, decryption_key))
+
+    async def push(
+        self,
+        secret: AsyncSecret,
+        *,
+        parameters: KdfParameters | None = None,
+        keep: Keep | None = None,
+        accept_rollback: bool = False,
+        confirm_memory: AsyncConfirm = refuse,
+    ) -> PushResult:
+        """See `BackupClient.push`."""
+        return await self._run(
+            lambda client, bridge: client.push(
+                _secret(bridge, secret),
+                parameters=parameters,
+                keep=keep,
+                accept_rollback=accept_rollback,
+                confirm_memory=bridge.asking(confirm_memory),
+            )
+        )
+
+    async def change_password(
+        self,
+        secret: AsyncSecret,
+        new_secret: AsyncNewSecret,
+        *,
+        parameters: KdfParameters | None = None,
+        keep: Keep | None = None,
+        accept_rollback: bool = False,
+        confirm_memory: AsyncConfirm = refuse,
+    ) -> PushResult:
+        """See `BackupClient.change_password`."""
+        return await self._run(
+            lambda client, bridge: client.change_password(
+                _secret(bridge, secret),
+                _new_secret(bridge, new_secret),
+                parameters=parameters,
+                keep=keep,
+                accept_rollback=accept_rollback,
+                confirm_memory=bridge.asking(confirm_memory),
+            )
+        )
+
+    async def restore(
+        self,
+        secret: AsyncSecret,
+        *,
+        confirm: Callable[[Found], bool | Awaitable[bool]],
+        device_name: str | None = None,
+        new_device_name: str = "",
+        keep: Keep | None = None,
+        accept_rollback: bool = False,
+        confirm_memory: AsyncConfirm = refuse,
+    ) -> RestoreResult:
+        """See `BackupClient.restore`."""
+        return await self._run(
+            lambda client, bridge: client.restore(
+                _secret(bridge, secret),
+                confirm=bridge.asking(confirm),
+                device_name=device_name,
+                new_device_name=new_device_name,
+                keep=keep,
+                accept_rollback=accept_rollback,
+                confirm_memory=bridge.asking(confirm_memory),
+            )
+        )
+
+    async def sync(
+        self,
+        secret: AsyncSecret,
+        *,
+        confirm: Callable[[Found], bool | Awaitable[bool]],
+        device_name: str = "",
+        keep: Keep | None = None,
+        accept_rollback: bool = False,
+        confirm_memory: AsyncConfirm = refuse,
+    ) -> SyncResult:
+        """See `BackupClient.sync`."""
+        return await self._run(
+            lambda client, bridge: client.sync(
+                _secret(bridge, secret),
+                confirm=bridge.asking(confirm),
+                device_name=device_name,
+                keep=keep,
+                accept_rollback=accept_rollback,
+                confirm_memory=bridge.asking(confirm_memory),
+            )
+        )
+
+    async def verify(self, secret: AsyncSecret, *, confirm_memory: AsyncConfirm = refuse) -> Verified:
+        """See `BackupClient.verify`."""
+        return await self._run(
+            lambda client, bridge: client.verify(_secret(bridge, secret), confirm_memory=bridge.asking(confirm_memory))
+        )
+
+    async def delete(self, *, confirm: Callable[[Doomed], bool | Awaitable[bool]]) -> Doomed:
+        """See `BackupClient.delete`."""
+        return await self._run(lambda client, bridge: client.delete(confirm=bridge.asking(confirm)))
+
+    async def status(self) -> Status:
+        """See `BackupClient.status`."""
+        return await self._run(lambda client, _: client.status())
+
+    async def _run(self, operation: Callable[[BackupClient, Bridge[Any]], T]) -> T:
+        bridge: Bridge[T] = Bridge()
+        client = replace(
+            self.client,
+            directory=replace(self.client.directory, sleep=bridge.sleep),
+            transport=None if self.transport is None else BridgedTransport(bridge, self.transport),
+            sleep=bridge.sleep,
+            on_step=bridge.asking(self.client.on_step),
+        )
+        return await bridge.run(lambda: operation(client, bridge))
+
+
+def _secret(bridge: Bridge[Any], secret: AsyncSecret) -> Secret:
+    return secret if isinstance(secret, SealingKey) else _new_secret(bridge, secret)
+
+
+def _new_secret(bridge: Bridge[Any], secret: AsyncNewSecret) -> NewSecret:
+    return secret if isinstance(secret, str) else bridge.asking(secret)
