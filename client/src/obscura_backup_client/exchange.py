@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.merge import contacts_ahead, merge_keeping, merge_writers
-from obscura_backup_client.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup, Writer
+from obscura_backup_client.model import MAX_INTEGER, Backup, Writer
 from obscura_backup_client.payload import decode, encode, require_writable
 from obscura_backup_client.results import PushResult, Step
 from obscura_backup_client.rollback import remember, require_latest, require_never_seen
 from obscura_backup_client.sealed import MAGIC, seal
+from obscura_backup_client.state import renewed_if_copied
 from obscura_backup_client.transport_errors import BackupLost, NotFound
 
 if TYPE_CHECKING:
@@ -159,13 +160,8 @@ class Exchange:
         return replace(state, remembered={**state.remembered, self.account: known})
 
     def renewed_if_copied(self, state: State, remote: Backup) -> State:
-        """The state under a new device id where another copy of it has sealed something already.
-
-        A state directory that was copied, or brought back from a disk backup, would use the same seq for other bytes.
-        """
-        if remote.vector.get(state.device_id, 0) <= state.seq:
-            return state
-        return replace(state, device_id=self.random(DEVICE_ID_BYTES), seq=0)
+        """See `state.renewed_if_copied`."""
+        return renewed_if_copied(state, remote, self.random)
 
     def _merged(self, state: State, remote: Backup, keep: Keep | None) -> State:
         return self.renewed_if_copied(replace(state, content=merge_keeping(state.content, remote, keep)), remote)

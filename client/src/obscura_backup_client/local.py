@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from uuid import UUID
 
+    from obscura_backup_client.exporting import PayloadFound
+    from obscura_backup_client.merge import Keep
     from obscura_backup_client.sealed import Random
     from obscura_backup_client.state_directory import StateDirectory
 
@@ -91,3 +93,51 @@ class LocalClient:
             state = held.require()
             content = editing.set_profile(state.content, attachment_id, decryption_key, self.now_ms())
             held.write(replace(state, content=content))
+
+    def export_payload(self, *, with_identity: bool = True) -> bytes:
+        """The content as JSON for other programs. With the identity, the private key is in it in clear.
+
+        Raises:
+            StateMissing: there is no identity yet.
+        """
+        from obscura_backup_client.payload_json import encode_payload
+
+        return encode_payload(self.directory.read().content, with_identity=with_identity)
+
+    def import_payload(
+        self,
+        exported: bytes,
+        *,
+        confirm: Callable[[PayloadFound], bool],
+        keep: Keep | None = None,
+        new_device_name: str = "",
+    ) -> PayloadFound:
+        """Merge what `export_payload` gave, edited or not; or begin with it where there is no identity yet.
+
+        Of two entries for one contact the later edit stays. An entry without `edited_at_ms` is an edit of this moment
+        where it differs from what is here.
+
+        Args:
+            exported: JSON text, at most 64 MiB.
+            confirm: shown what it leads to; nothing changes unless it says yes. Not asked where nothing changes.
+            keep: whose identity stays, the one here (`MINE`) or the file's, if they are not the same.
+            new_device_name: what this device is called where there is no identity yet.
+
+        Raises:
+            NameRefused: the device, or a contact without `edited_at_ms`, cannot be called so.
+            ExportRefused: the text is not an export, and where. NotConfirmed: `confirm` said no.
+            IdentityConflict, IdentityReplaced: the identity is another one, and `keep` is None.
+            TooManyContacts: entries without `edited_at_ms` would add to more than a backup holds.
+        """
+        from obscura_backup_client.exporting import import_payload
+
+        require_device_name(new_device_name)
+        return import_payload(
+            self.directory,
+            exported,
+            confirm=confirm,
+            keep=keep,
+            new_device_name=new_device_name,
+            random=self.random,
+            now_ms=self.now_ms,
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from obscura_backup_client.state_errors import StateDamaged, StateNewer
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from obscura_backup_client.sealed import Random
 
 STATE_FORMAT = 1
 SHA256_BYTES = 32
@@ -49,6 +51,16 @@ class State:
     seq: int
     content: Backup = field(repr=False)
     remembered: Mapping[Account, Remembered] = field(default_factory=dict)
+
+
+def renewed_if_copied(state: State, seen: Backup, random: Random) -> State:
+    """The state under a new device id where another copy of it, by the content `seen`, has sealed something already.
+
+    A state directory that was copied, or brought back from a disk backup, would use the same seq for other bytes.
+    """
+    if seen.vector.get(state.device_id, 0) <= state.seq:
+        return state
+    return replace(state, device_id=random(DEVICE_ID_BYTES), seq=0)
 
 
 def encode_state(state: State) -> bytes:

@@ -26,6 +26,8 @@ COMMANDS = {
     "delete": "obscura_backup_client.cli.delete:delete",
     "calibrate": "obscura_backup_client.cli.calibrate:calibrate",
     "inspect": "obscura_backup_client.cli.inspect:inspect",
+    "export": "obscura_backup_client.cli.export:export",
+    "import": "obscura_backup_client.cli.import_:import_",
 }
 
 

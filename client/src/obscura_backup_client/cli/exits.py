@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from obscura_backup_client import errors, state_errors, transport_errors
+from obscura_backup_client import errors, export_errors, state_errors, transport_errors
 from obscura_backup_client.errors import ClientError
 
 
@@ -31,7 +31,7 @@ EPILOG = """\b
 Exit codes:
   0    it worked
   1    a bug in this program
-  2    the command line is wrong, or a file that it names cannot be read
+  2    the command line is wrong, or a file that it names cannot be read or written
   3    the password is wrong, missing or not strong enough
   4    the backup cannot be read: damaged, not a backup, another user's, of a newer format, refused parameters
   5    stopped for you to decide: an older backup than expected, gone or lost, another identity, not confirmed
@@ -146,6 +146,9 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (errors.TooManyContacts, Exit.REFUSED_INPUT),
     (errors.PayloadError, Exit.REFUSED_INPUT),
     (errors.PayloadTooLarge, Exit.REFUSED_INPUT),
+    (export_errors.ExportRefused, Exit.REFUSED_INPUT),
+    (export_errors.ExportExists, Exit.USAGE),
+    (export_errors.ExportUnwritable, Exit.USAGE),
     (NoTerminal, Exit.PASSWORD),
     (PasswordNotText, Exit.PASSWORD),
     (NoHome, Exit.USAGE),

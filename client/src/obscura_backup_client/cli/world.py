@@ -91,10 +91,10 @@ class World:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
     measure: Callable[[KdfParameters], float] = measure
-    shows_progress: Callable[[], bool] = lambda: _is_terminal(sys.stderr)
+    shows_progress: Callable[[], bool] = lambda: is_terminal(sys.stderr)
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether somebody looks at the stream, which is None in a program that was started without it."""
     return stream is not None and stream.isatty()
 

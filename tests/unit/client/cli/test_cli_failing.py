@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from obscura_backup_client import errors, state_errors, transport_errors
+from obscura_backup_client import errors, export_errors, profile_errors, state_errors, transport_errors
 from obscura_backup_client.cli.exits import Exit, exit_code
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.sync import BackupClient
@@ -41,7 +41,7 @@ def all_errors(root: type[ClientError]) -> list[type[ClientError]]:
 
 
 def test_every_error_has_an_exit_code_and_a_code_of_its_own() -> None:
-    modules = {errors.__name__, state_errors.__name__, transport_errors.__name__}
+    modules = {each.__name__ for each in (errors, export_errors, profile_errors, state_errors, transport_errors)}
     public = [each for each in all_errors(ClientError) if each.__module__ in modules]
     codes = [each.code for each in public]
     assert len(codes) == len(set(codes))

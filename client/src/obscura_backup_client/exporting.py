@@ -1,0 +1,149 @@
+"""A payload in clear, to a file and back into the state: exporting writes it whole, importing merges it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from obscura_backup_client import editing
+from obscura_backup_client.changes import changes
+from obscura_backup_client.errors import NotConfirmed
+from obscura_backup_client.export_errors import ExportExists, ExportRefused, ExportUnwritable
+from obscura_backup_client.merge import contacts_ahead, merge_keeping, same_identity
+from obscura_backup_client.model import DEVICE_ID_BYTES, Backup, Contact
+from obscura_backup_client.payload_reading import decode_payload
+from obscura_backup_client.state import State, renewed_if_copied
+from obscura_backup_client.whole_files import create_file, replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from obscura_backup_client.merge import Keep
+    from obscura_backup_client.payload_reading import Exported
+    from obscura_backup_client.results import Changes
+    from obscura_backup_client.sealed import Random
+    from obscura_backup_client.state_directory import StateDirectory
+
+# What a crash may leave beside an export begins so; it may hold the private key.
+BESIDE_PREFIX: Final = ".obscura-export-"
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadFound:
+    """What an import would lead to, or led to; `local_contact_count` is None where there was no identity here.
+
+    `replaces_identity` is whether this device's keys are replaced, `keeps_other_identity` whether the file's are not
+    taken. `ahead` are contacts stamped more than a day in the future.
+    """
+
+    changes: Changes
+    contact_count: int
+    local_contact_count: int | None
+    identity_public_key: bytes
+    replaces_identity: bool
+    keeps_other_identity: bool
+    ahead: tuple[UUID, ...] = ()
+
+
+def write_export(path: Path, encoded: bytes, *, overwrite: bool, random: Random = os.urandom) -> None:
+    """Write an export that only this user can read, whole or not at all.
+
+    Where `path` is a link, the file that it leads to is written.
+
+    Raises:
+        ExportExists: there is something at `path`, and not `overwrite`.
+        ExportUnwritable: the operating system refused, or it is not a file. What was there still is.
+    """
+    try:
+        target = Path(os.path.realpath(path)) if overwrite else path
+        beside = target.with_name(f"{BESIDE_PREFIX}{random(8).hex()}")
+        if overwrite and target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            # Renaming over a device or a pipe would take it away from everybody else.
+            raise ExportUnwritable(path, "it is not a file; `-` is standard output")
+        if overwrite:
+            replace_file(target, encoded, beside=beside)
+        else:
+            create_file(target, encoded, beside=beside)
+    except FileExistsError:
+        raise ExportExists(path) from None
+    except (OSError, ValueError) as error:  # the latter for no name at all, or one with a zero byte in it
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ExportUnwritable(path, reason or "this is no name for a file") from error
+
+
+def import_payload(
+    directory: StateDirectory,
+    encoded: bytes,
+    *,
+    confirm: Callable[[PayloadFound], bool],
+    keep: Keep | None,
+    new_device_name: str,
+    random: Random,
+    now_ms: Callable[[], int],
+) -> PayloadFound:
+    """See `LocalClient.import_payload`, which says what is raised."""
+    exported = decode_payload(encoded)
+    with directory.locked() as held:
+        local, content = held.state, exported.dated
+        if local is None:
+            if not exported.has_identity:
+                raise ExportRefused("there is none in it and none on this device", "identity")
+            state, before = State(random(DEVICE_ID_BYTES), new_device_name, 0, content), Backup(content.identity)
+        else:
+            before = local.content
+            if not exported.has_identity:
+                content = replace(content, identity=before.identity)
+            state = replace(local, content=merge_keeping(before, content, keep))
+            state = renewed_if_copied(state, content, random)
+        now = now_ms()
+        state = replace(state, content=_edited(state.content, exported, now))
+        found = PayloadFound(
+            changes=changes(before, state.content),
+            contact_count=len(state.content.live_contacts),
+            local_contact_count=None if local is None else len(before.live_contacts),
+            identity_public_key=state.content.identity.public_key,
+            replaces_identity=not same_identity(before, state.content),
+            keeps_other_identity=not same_identity(content, state.content),
+            ahead=tuple(contact.user_id for contact in contacts_ahead(state.content, now)),
+        )
+        # Nothing to ask about where nothing changes: not even a stamp, or what other devices sealed.
+        if state != local:
+            if not confirm(found):
+                raise NotConfirmed
+            held.write(state)
+        return found
+
+
+def _edited(content: Backup, exported: Exported, now_ms: int) -> Backup:
+    """The content after what the file says without saying when: edits of this moment, where they differ."""
+    undated = {contact.user_id: contact for contact in exported.undated_contacts}
+    before = {contact.user_id: contact for contact in content.contacts}
+    live = [each for each in undated.values() if not each.removed]
+    if live:
+        wanted = [editing.NewContact(each.user_id, each.username, each.identity_key) for each in live]
+        content = editing.put_contacts(content, wanted, now_ms)
+    gone = {each.user_id for each in content.live_contacts if each.user_id in undated and undated[each.user_id].removed}
+    if gone or live:
+        stamp_ms = editing.next_stamp_ms(content, now_ms) if gone else 0
+
+        def after(entry: Contact) -> Contact:
+            if entry.user_id in gone:
+                return Contact(entry.user_id, "", b"", stamp_ms, removed=True)
+            given = undated.get(entry.user_id)
+            if given is not None and given.unknown and entry != before.get(entry.user_id):
+                # What another version keeps with the entry follows the edit that it came with.
+                return replace(entry, unknown=given.unknown)
+            return entry
+
+        content = replace(content, contacts=tuple(map(after, content.contacts)))
+    profile, held = exported.undated_profile, content.profile
+    shown = ("", b"") if held is None else (held.attachment_id, held.decryption_key)
+    if profile is not None and (profile.attachment_id, profile.decryption_key) != shown:
+        content = editing.set_profile(content, profile.attachment_id, profile.decryption_key, now_ms)
+        if profile.unknown and content.profile is not None:
+            content = replace(content, profile=replace(content.profile, unknown=profile.unknown))
+    return content

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_testing.contents import ALICE, BOB, NOW_MS, PHONE, backups
+from client_testing.devices import KEY, Device, names, yes
+from obscura_backup_client.errors import IdentityConflict, IdentityReplaced, NameRefused, NotConfirmed
+from obscura_backup_client.export_errors import ExportExists, ExportRefused, ExportUnwritable
+from obscura_backup_client.exporting import PayloadFound, import_payload, write_export
+from obscura_backup_client.merge import Keep, merge
+from obscura_backup_client.model import Backup, Writer
+from obscura_backup_client.payload_json import encode_payload
+from obscura_backup_client.results import Changes
+from obscura_backup_client.state import State
+from obscura_backup_client.state_directory import StateDirectory
+from obscura_backup_client.state_errors import StateMissing
+
+if TYPE_CHECKING:
+    from obscura_backup_client.sync import BackupClient
+
+
+def agreed(_found: PayloadFound) -> bool:
+    return True
+
+
+def edited(exported: bytes, **contact: Any) -> bytes:
+    """The export after a tool changed its first contact, and left out when."""
+    document = json.loads(exported)
+    del document["contacts"][0]["edited_at_ms"]
+    document["contacts"][0].update(contact)
+    return json.dumps(document).encode()
+
+
+def test_an_export_makes_the_same_content_on_a_new_device(phone: BackupClient, device: Device) -> None:
+    phone.push(KEY)
+    tablet = device("tablet")
+    found = tablet.import_payload(phone.export_payload(), confirm=agreed, new_device_name="tablet")
+    mine, theirs = phone.directory.read(), tablet.directory.read()
+    assert theirs.content == mine.content
+    assert (theirs.device_name, theirs.seq, theirs.remembered) == ("tablet", 0, {})
+    assert theirs.device_id != mine.device_id
+    assert (found.local_contact_count, found.contact_count, found.changes) == (None, 1, Changes(added=1))
+
+
+def test_what_was_imported_can_be_pushed_beside_the_device_that_it_came_from(
+    phone: BackupClient, device: Device
+) -> None:
+    phone.push(KEY)
+    tablet = device("tablet")
+    tablet.import_payload(phone.export_payload(), confirm=agreed)
+    tablet.remove_contact(ALICE)
+    tablet.push(KEY)
+    phone.push(KEY)
+    assert names(phone) == set()
+
+
+def test_importing_what_is_here_asks_nothing_and_writes_nothing(phone: BackupClient) -> None:
+    before = (phone.directory.path / "state.json").stat().st_ino
+
+    def never(_found: PayloadFound) -> bool:
+        raise AssertionError
+
+    assert not phone.import_payload(phone.export_payload(), confirm=never).changes
+    assert (phone.directory.path / "state.json").stat().st_ino == before
+
+
+def test_the_later_edit_stays(phone: BackupClient) -> None:
+    old = phone.export_payload()
+    phone.remove_contact(ALICE)
+    assert not phone.import_payload(old, confirm=agreed).changes
+    assert names(phone) == set()
+
+
+def test_an_entry_without_a_time_is_an_edit_of_now(phone: BackupClient) -> None:
+    before = phone.directory.read().content.contacts[0].stamp_ms
+    found = phone.import_payload(edited(phone.export_payload(), username="alicia"), confirm=agreed)
+    assert found.changes == Changes(changed=1)
+    assert names(phone) == {"alicia"}
+    assert phone.directory.read().content.contacts[0].stamp_ms > before
+
+
+def test_an_entry_without_a_time_that_says_the_same_keeps_its_stamp(phone: BackupClient) -> None:
+    before = phone.directory.read()
+    assert not phone.import_payload(edited(phone.export_payload()), confirm=agreed).changes
+    assert phone.directory.read() == before
+
+
+def test_a_removal_without_a_time_is_one_of_now(phone: BackupClient) -> None:
+    exported = edited(phone.export_payload(), removed=True, username="", identity_key="")
+    assert phone.import_payload(exported, confirm=agreed).changes == Changes(removed=1)
+    assert names(phone) == set()
+
+
+def test_removing_without_a_time_whom_nobody_knows_changes_nothing(phone: BackupClient) -> None:
+    exported = edited(phone.export_payload(), user_id=str(BOB), removed=True, username="", identity_key="")
+    assert not phone.import_payload(exported, confirm=agreed).changes
+    assert names(phone) == {"alice"}
+
+
+def test_what_another_version_keeps_with_an_entry_survives_an_edit(phone: BackupClient, device: Device) -> None:
+    exported = edited(phone.export_payload(), username="alicia", unknown_fields={"9": "SAc="})
+    for client in (phone, device("tablet")):
+        client.import_payload(exported, confirm=agreed)
+        assert client.directory.read().content.contacts[0].unknown == ((9, b"\x48\x07"),)
+
+
+def test_a_profile_without_a_time_is_an_edit_of_now(phone: BackupClient) -> None:
+    phone.set_profile("old", b"D" * 32)
+    document = json.loads(phone.export_payload())
+    del document["profile"]["edited_at_ms"]
+    document["profile"].update(attachment_id="new", unknown_fields={"9": "SAc="})
+    assert phone.import_payload(json.dumps(document).encode(), confirm=agreed).changes == Changes(profile=True)
+    profile = phone.directory.read().content.profile
+    assert profile is not None
+    assert (profile.attachment_id, profile.unknown) == ("new", ((9, b"\x48\x07"),))
+
+
+def test_contacts_alone_are_merged_without_an_identity(phone: BackupClient, device: Device) -> None:
+    other = device("other")
+    other.create()
+    other.import_payload(phone.export_payload(with_identity=False), confirm=agreed)
+    assert names(other) == {"alice"}
+
+
+def test_contacts_alone_make_no_new_device(phone: BackupClient, device: Device) -> None:
+    tablet = device("tablet")
+    with pytest.raises(ExportRefused) as refused:
+        tablet.import_payload(phone.export_payload(with_identity=False), confirm=agreed)
+    assert refused.value.location == "identity"
+    with pytest.raises(StateMissing):
+        tablet.directory.read()
+
+
+def test_nothing_changes_without_a_yes(phone: BackupClient, device: Device) -> None:
+    exported = edited(phone.export_payload(), username="alicia")
+    with pytest.raises(NotConfirmed):
+        phone.import_payload(exported, confirm=lambda _: False)
+    assert names(phone) == {"alice"}
+    tablet = device("tablet")
+    with pytest.raises(NotConfirmed):
+        tablet.import_payload(exported, confirm=lambda _: False)
+    with pytest.raises(StateMissing):
+        tablet.directory.read()
+
+
+def test_nothing_changes_where_one_entry_is_wrong(phone: BackupClient) -> None:
+    before = phone.directory.read()
+    document = json.loads(edited(phone.export_payload(), username="alicia"))
+    document["contacts"].append({"user_id": str(BOB), "username": "bob\n"})
+    with pytest.raises(NameRefused):
+        phone.import_payload(json.dumps(document).encode(), confirm=agreed)
+    assert phone.directory.read() == before
+
+
+def test_another_identity_is_the_persons_to_decide(phone: BackupClient, device: Device) -> None:
+    other = device("other")
+    other.create()
+    mine = phone.directory.read().content.identity
+    theirs = other.directory.read().content.identity
+    with pytest.raises(IdentityConflict):
+        phone.import_payload(other.export_payload(), confirm=agreed)
+    found = phone.import_payload(other.export_payload(), confirm=agreed, keep=Keep.MINE)
+    assert (found.keeps_other_identity, found.replaces_identity) == (True, False)
+    assert phone.directory.read().content.identity.private_key == mine.private_key
+    found = phone.import_payload(other.export_payload(), confirm=agreed, keep=Keep.THEIRS)
+    assert (found.keeps_other_identity, found.replaces_identity) == (False, True)
+    assert phone.directory.read().content.identity.private_key == theirs.private_key
+
+
+def test_a_newer_identity_is_the_persons_to_decide(phone: BackupClient, device: Device) -> None:
+    other = device("other")
+    other.create()
+    document = json.loads(other.export_payload())
+    document["identity"]["epoch"] = 9
+    with pytest.raises(IdentityReplaced):
+        phone.import_payload(json.dumps(document).encode(), confirm=agreed)
+
+
+def test_a_file_in_which_this_device_is_ahead_of_itself_makes_it_another_device(phone: BackupClient) -> None:
+    """Else it would seal under a seq that another copy of its state may have used for other bytes."""
+    mine = phone.directory.read()
+    document = json.loads(phone.export_payload())
+    document["writers"] = [{"device_id": mine.device_id.hex(), "seq": 2**53 - 1}]
+    phone.import_payload(json.dumps(document).encode(), confirm=agreed)
+    renewed = phone.directory.read()
+    assert renewed.device_id != mine.device_id
+    assert phone.push(KEY).uploaded
+    assert Writer(renewed.device_id, 1) in phone.directory.read().content.writers
+
+
+@settings(max_examples=40)
+@given(here=backups(), there=backups())
+def test_importing_a_whole_export_is_merging(
+    tmp_path_factory: pytest.TempPathFactory, here: Backup, there: Backup
+) -> None:
+    directory = StateDirectory(tmp_path_factory.mktemp("state"))
+    with directory.locked() as held:
+        held.write(State(PHONE, "phone", 5, here))
+    import_payload(
+        directory,
+        encode_payload(there),
+        confirm=agreed,
+        keep=None,
+        new_device_name="",
+        random=os.urandom,
+        now_ms=lambda: NOW_MS,
+    )
+    assert directory.read().content == merge(here, there)
+
+
+@given(st.binary(max_size=100))
+def test_noise_is_refused_before_anything_is_looked_at(noise: bytes) -> None:
+    with pytest.raises(ExportRefused):
+        import_payload(
+            StateDirectory.named("/dev/null/nowhere"),
+            noise,
+            confirm=agreed,
+            keep=None,
+            new_device_name="",
+            random=os.urandom,
+            now_ms=lambda: NOW_MS,
+        )
+
+
+def test_an_export_is_for_this_user_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        write_export(tmp_path / "out.json", b"{}", overwrite=False)
+    finally:
+        os.umask(old)
+    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "broken link"])
+def test_what_is_there_is_not_replaced_unasked(tmp_path: Path, kind: str) -> None:
+    target, elsewhere = tmp_path / "out.json", tmp_path / "elsewhere"
+    if kind == "file":
+        target.write_text("mine")
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        target.symlink_to(elsewhere)
+        if kind == "link":
+            elsewhere.write_text("mine")
+    before = sorted(each.name for each in tmp_path.iterdir())
+    with pytest.raises(ExportExists):
+        write_export(target, b"{}", overwrite=False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+    assert not target.is_file() or target.read_text() == "mine"
+
+
+def test_what_is_there_is_replaced_when_asked_with_a_mode_of_its_own(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("mine")
+    target.chmod(0o644)
+    write_export(target, b"{}", overwrite=True)
+    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"{}", 0o600)
+
+
+def test_a_link_that_is_replaced_when_asked_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "out.json").symlink_to(tmp_path / "elsewhere")
+    write_export(tmp_path / "out.json", b"{}", overwrite=True)
+    assert (tmp_path / "out.json").is_symlink()
+    assert (tmp_path / "elsewhere").read_bytes() == b"{}"
+
+
+def test_what_is_no_file_is_not_replaced_even_when_asked(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ExportUnwritable):
+            write_export(tmp_path / name, b"{}", overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+@pytest.mark.parametrize("name", ["no/such/folder/x", "", "with\0zero", "x" * 300, "/dev/null/x"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_place_that_cannot_be_written_is_a_typed_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, overwrite: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ExportUnwritable, ExportExists)):
+        write_export(Path(name), b"{}", overwrite=overwrite)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_hard_links_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_others: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_export(tmp_path / "out.json", b"{}", overwrite=False)
+    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+    with pytest.raises(ExportExists):
+        write_export(tmp_path / "out.json", b"[]", overwrite=False)
+
+
+def test_a_restored_device_exports_what_it_restored(laptop: BackupClient, phone: BackupClient) -> None:
+    laptop.restore(KEY, confirm=yes)
+    exported = json.loads(laptop.export_payload())
+    assert exported["identity"] == json.loads(phone.export_payload())["identity"]
+    assert [each["username"] for each in exported["contacts"]] == ["alice"]
+
+
+def test_no_identity_is_no_export(device: Device) -> None:
+    with pytest.raises(StateMissing):
+        device("tablet").export_payload()
+
+
+def test_a_name_that_no_device_can_have_is_refused(phone: BackupClient, device: Device) -> None:
+    with pytest.raises(NameRefused):
+        device("tablet").import_payload(phone.export_payload(), confirm=agreed, new_device_name="a\nb")
+
+
+def test_contacts_of_a_wrong_clock_are_told(phone: BackupClient) -> None:
+    document = json.loads(phone.export_payload())
+    document["contacts"][0]["edited_at_ms"] = 2**50
+    assert phone.import_payload(json.dumps(document).encode(), confirm=agreed).ahead == (ALICE,)
