@@ -1,57 +1,83 @@
-"""The sealed format in Go, written from docs/format.md alone: it agrees with every vector, and with the client."""
+"""The sealed format in Go and in JavaScript, written from docs/format.md alone: each opens what the client seals."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from client_testing.vectors import FOLDER, vectors
+from interop.languages import go_program, node_program
 from obscura_backup_client.parameters import PROFILES
 from obscura_backup_client.sealed import derive_key, open_sealed, seal
-from servers import native
 
-SOURCE = Path(__file__).parents[1] / "interop" / "go"
-VECTORS = Path(__file__).parents[2] / "docs" / "format-vectors.json"
-PASSWORD = "correct\u00a0horse battery caf\u0065\u0301 \U0001f9d1\u200d\U0001f680"
-"""A no-break space, a letter with its accent apart, and joined emoji."""
+# Each size of a payload with a password: a no-break space and a letter with its accent apart; joined emoji; wide spaces
+# and letters that have one form more than others; the shortest one, of letters that NFC puts together.
+AWKWARD = [
+    pytest.param(1, "correct\u00a0horse battery caf\u0065\u0301 \U0001f9d1\u200d\U0001f680", id="accent apart"),
+    pytest.param(16_380, "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 3 + " \u2764\ufe0f", id="emoji"),
+    pytest.param(16_381, "\u3000\u212bngstr\u00f6m \ufb01ne \uff21\u2009\u2003 ", id="spaces"),
+    pytest.param(300_000, "\u1112\u1161\u11ab" * 13, id="Hangul apart"),
+]
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        native.missing("Go, for the format in a second language", "install Go 1.24 or newer")
-    built = tmp_path_factory.mktemp("go") / "sealed"
-    subprocess.run([go, "build", "-o", str(built), "."], cwd=SOURCE, check=True, timeout=300)
-    return built
+def go(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return go_program(tmp_path_factory.mktemp("go"))
 
 
-def run(program: Path, *arguments: str, password: str = "", content: bytes = b"") -> str:
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return node_program(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture(params=["go", "node"])
+def program(request: pytest.FixtureRequest) -> list[str]:
+    command: list[str] = request.getfixturevalue(request.param)
+    return command
+
+
+def run(program: list[str], *arguments: str, password: str = "", content: bytes = b"") -> str:
     given = f"{password.encode().hex()}\n{content.hex()}\n"
     result = subprocess.run(
-        [str(program), *arguments], input=given, capture_output=True, text=True, timeout=60, check=False
+        [*program, *arguments], input=given, capture_output=True, text=True, timeout=60, check=False
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
 
-def test_every_vector(program: Path) -> None:
-    assert run(program, "check", str(VECTORS)) == "14 sealed, 192 altered, 4 damaged"
+def test_every_vector_of_the_sealed_format_in_go(go: list[str]) -> None:
+    assert run(go, "check", str(FOLDER)) == "14 sealed, 192 altered, 4 damaged"
 
 
-@pytest.mark.parametrize("size", [1, 16_380, 16_381, 300_000])
-def test_it_opens_what_the_client_sealed(program: Path, size: int) -> None:
+def test_every_vector_in_javascript(node: list[str]) -> None:
+    """What it says it passed is what there is, file by file and list by list."""
+    told = [line.split(" ") for line in run(node, "check", str(FOLDER)).splitlines()]
+    passed = {(file, part): int(count) for file, part, count in told}
+    openings = passed.pop(("opening", "openings"))
+    assert passed == {
+        (path.stem, part): len(rows)
+        for path in FOLDER.glob("*.json")
+        if path.stem != "opening"
+        for part, rows in vectors(path.stem).items()
+        if isinstance(rows, list)
+    }
+    assert openings == 192 + sum(
+        len(rows) for part, rows in vectors("opening").items() if isinstance(rows, list) and part != "flipped"
+    )
+
+
+@pytest.mark.parametrize(("size", "password"), AWKWARD)
+def test_it_opens_what_the_client_sealed(program: list[str], size: int, password: str) -> None:
     user, payload = uuid4(), os.urandom(size)
-    blob = seal(payload, derive_key(PASSWORD, PROFILES["low-memory"]), user)
-    assert bytes.fromhex(run(program, "open", str(user), password=PASSWORD, content=blob)) == payload
+    blob = seal(payload, derive_key(password, PROFILES["low-memory"]), user)
+    assert bytes.fromhex(run(program, "open", str(user), password=password, content=blob)) == payload
 
 
-@pytest.mark.parametrize("size", [1, 16_380, 16_381, 300_000])
-def test_the_client_opens_what_it_sealed(program: Path, size: int) -> None:
+@pytest.mark.parametrize(("size", "password"), AWKWARD)
+def test_the_client_opens_what_it_sealed(program: list[str], size: int, password: str) -> None:
     user, payload = uuid4(), os.urandom(size)
-    blob = bytes.fromhex(run(program, "seal", str(user), password=PASSWORD, content=payload))
-    assert open_sealed(blob, PASSWORD, user).payload == payload
+    blob = bytes.fromhex(run(program, "seal", str(user), password=password, content=payload))
+    assert open_sealed(blob, password, user).payload == payload

@@ -9,22 +9,23 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
 )
 
-// vectors is docs/format-vectors.json, as far as a reader and a writer need it.
+// vectors is what a reader and a writer need of padding.json, sealing.json and opening.json.
 type vectors struct {
-	Padme   []struct{ Length, Padded uint64 }
-	Sealed  []vector
-	Altered struct {
-		Sealed  string
-		Flipped []struct {
-			First, Last int
-			Xor         byte
-			Error       string
-		}
+	Padme    []struct{ Length, Padded uint64 }
+	Sealed   []vector
+	Blob     string
+	Password string
+	UserID   string `json:"user_id"`
+	Flipped  []struct {
+		First, Last int
+		Xor         byte
+		Error       string
 	}
 	Damaged []struct {
 		Name, Password, Blob, Error string
@@ -52,7 +53,7 @@ func main() {
 	}
 }
 
-// run takes `check VECTORS`, or `seal USER` and `open USER` with hexadecimal on standard input: a password, then the rest.
+// run takes `check FOLDER`, or `seal USER` and `open USER` with hexadecimal on standard input: a password, then the rest.
 func run(arguments []string) error {
 	switch {
 	case len(arguments) == 2 && arguments[0] == "check":
@@ -78,46 +79,40 @@ func run(arguments []string) error {
 		fmt.Println(hex.EncodeToString(output))
 		return nil
 	}
-	return fmt.Errorf("usage: check VECTORS | seal USER | open USER")
+	return fmt.Errorf("usage: check FOLDER | seal USER | open USER")
 }
 
-func check(path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
+func check(folder string) error {
 	var all vectors
-	if err := json.Unmarshal(data, &all); err != nil {
-		return err
+	for _, name := range []string{"padding.json", "sealing.json", "opening.json"} {
+		data, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, &all); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	for _, step := range all.Padme {
 		if got := padme(step.Length); got != step.Padded {
 			return fmt.Errorf("padme %d: %d", step.Length, got)
 		}
 	}
-	blobs := map[string][]byte{}
 	for _, one := range all.Sealed {
-		blob, err := one.check()
-		if err != nil {
+		if err := one.check(); err != nil {
 			return fmt.Errorf("%s: %w", one.Name, err)
 		}
-		blobs[one.Name] = blob
 	}
 	flipped := 0
-	for _, one := range all.Sealed {
-		if one.Name != all.Altered.Sealed {
-			continue
-		}
-		for _, change := range all.Altered.Flipped {
-			for at := change.First; at <= change.Last; at++ {
-				altered := bytes.Clone(blobs[one.Name])
-				altered[at] ^= change.Xor
-				_, err := open(altered, unhex(one.Normalized), userBytes(one.UserID))
-				if err == nil || err.Error() != change.Error {
-					return fmt.Errorf("byte %d altered: %v, not %s", at, err, change.Error)
-				}
-				flipped++
+	for _, change := range all.Flipped {
+		for at := change.First; at <= change.Last; at++ {
+			altered := unhex(all.Blob)
+			altered[at] ^= change.Xor
+			_, err := open(altered, normalize(all.Password), userBytes(all.UserID))
+			if err == nil || err.Error() != change.Error {
+				return fmt.Errorf("byte %d altered: %v, not %s", at, err, change.Error)
 			}
+			flipped++
 		}
 	}
 	for _, one := range all.Damaged {
@@ -130,10 +125,10 @@ func check(path string) error {
 	return nil
 }
 
-func (v vector) check() ([]byte, error) {
+func (v vector) check() error {
 	password, user := normalize(v.Password), userBytes(v.UserID)
 	if hex.EncodeToString(password) != v.Normalized {
-		return nil, fmt.Errorf("the password is normalized to %x", password)
+		return fmt.Errorf("the password is normalized to %x", password)
 	}
 	p := parameters{v.MemoryKiB, v.Passes, v.Lanes}
 	wanted := unhex(v.Payload)
@@ -142,19 +137,19 @@ func (v vector) check() ([]byte, error) {
 	}
 	blob, err := seal(padTo(v.PlaintextBytes, wanted), password, p, unhex(v.Salt), unhex(v.Nonce), user)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if header := hex.EncodeToString(blob[:headerBytes]); header != v.Header {
-		return nil, fmt.Errorf("the header is %s", header)
+		return fmt.Errorf("the header is %s", header)
 	}
 	if sum := sha256.Sum256(blob); hex.EncodeToString(sum[:]) != v.SHA256 {
-		return nil, fmt.Errorf("the blob's digest is %x", sum)
+		return fmt.Errorf("the blob's digest is %x", sum)
 	}
 	payload, err := open(blob, password, user)
 	if err != nil || !bytes.Equal(payload, wanted) {
-		return nil, fmt.Errorf("opened to %x, %v", payload, err)
+		return fmt.Errorf("opened to %x, %v", payload, err)
 	}
-	return blob, nil
+	return nil
 }
 
 func normalize(password string) []byte {
