@@ -28,6 +28,7 @@ COMMANDS = {
     "inspect": "obscura_backup_client.cli.inspect:inspect",
     "export": "obscura_backup_client.cli.export:export",
     "import": "obscura_backup_client.cli.import_:import_",
+    "completion": "obscura_backup_client.cli.completion:completion",
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.completing import files
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options, read_file
 from obscura_backup_client.cli.wording import printable
@@ -94,7 +95,7 @@ def list_(context: click.Context) -> None:
 
 
 @contact.command("import")
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", metavar="FILE|-", shell_complete=files)
 @click.option("--format", "file_format", type=click.Choice(["csv", "vcard", "json"]), help="Found out otherwise.")
 @global_options
 @click.pass_context

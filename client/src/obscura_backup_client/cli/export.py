@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from obscura_backup_client.cli.completing import files
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.wording import contacts_text
@@ -14,7 +15,7 @@ from obscura_backup_client.cli.world import is_terminal
 
 
 @click.command()
-@click.argument("file", metavar="[FILE|-]", default="-")
+@click.argument("file", metavar="[FILE|-]", default="-", shell_complete=files)
 @click.option("--force", is_flag=True, help="Replace the file if there is one.")
 @click.option("--without-identity", is_flag=True, help="Leave the private key out: contacts and profile alone.")
 @global_options

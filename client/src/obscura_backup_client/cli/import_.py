@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obscura_backup_client.cli.choices import keep_of, keep_option
+from obscura_backup_client.cli.completing import files
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options, read_file
 from obscura_backup_client.cli.wording import contacts_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("import", short_help="Merge what export wrote, edited or not, into this device.")
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", metavar="FILE|-", shell_complete=files)
 @keep_option
 @global_options
 @click.pass_context

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.completing import files
 from obscura_backup_client.cli.costs import WHAT_IT_IS, costs_text, dollars
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options, opened_file
@@ -23,7 +24,7 @@ EXAMPLES = (
 
 
 @click.command(short_help="Show what a sealed backup says about itself.")
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", metavar="FILE|-", shell_complete=files)
 @global_options
 @click.pass_context
 def inspect(context: click.Context, file: str) -> None:

@@ -14,6 +14,7 @@ from obscura_backup_client.cli.choices import (
     rollback_option,
     weak_option,
 )
+from obscura_backup_client.cli.completing import files
 from obscura_backup_client.cli.passwords import new_from_file
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--new-password-file",
     metavar="FILE",
+    shell_complete=files,
     envvar="OBSCURA_NEW_PASSWORD_FILE",
     help="The new password: the file's first line, or for `-` standard input's next one. Asked for otherwise.",
 )

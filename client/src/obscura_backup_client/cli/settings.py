@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from obscura_backup_client.cli.completing import files, folders
 from obscura_backup_client.cli.exits import NoHome, UnreadableFile
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _option(
         "--state",
         metavar="DIR",
+        shell_complete=folders,
         envvar="OBSCURA_STATE",
         help="Where identity and contacts are kept (OBSCURA_STATE; default ~/.local/share/obscura-client).",
     ),
@@ -49,12 +51,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _option(
         "--token-file",
         metavar="FILE",
+        shell_complete=files,
         envvar="OBSCURA_TOKEN_FILE",
         help="The bearer token, in a file (or the token itself in OBSCURA_TOKEN).",
     ),
     _option(
         "--password-file",
         metavar="FILE",
+        shell_complete=files,
         envvar="OBSCURA_PASSWORD_FILE",
         help="The password: the file's first line, or standard input's for `-`. Asked for otherwise.",
     ),
