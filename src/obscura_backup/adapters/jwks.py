@@ -73,11 +73,13 @@ class JwksKeySource:
     Args:
         read: gives the set's bytes; called in a thread.
         name: of the place, for messages.
+        timeout_seconds: that reading may take as a whole.
     """
 
-    def __init__(self, read: Callable[[], bytes], name: str) -> None:
+    def __init__(self, read: Callable[[], bytes], name: str, *, timeout_seconds: float = FETCH_TIMEOUT_SECONDS) -> None:
         self._read = read
         self._name = name
+        self._timeout_seconds = timeout_seconds
         self._keys: Sequence[VerificationKey] = ()
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
@@ -98,9 +100,9 @@ class JwksKeySource:
         return source
 
     @classmethod
-    def url(cls, url: str) -> JwksKeySource:
-        """Keys behind a URL, fetched when they are first needed."""
-        return cls(lambda: _fetch(url), url)
+    def url(cls, url: str, *, timeout_seconds: float = FETCH_TIMEOUT_SECONDS) -> JwksKeySource:
+        """Keys behind a URL, fetched when they are first needed, each time within `timeout_seconds`."""
+        return cls(lambda: _fetch(url, timeout_seconds), url, timeout_seconds=timeout_seconds)
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
@@ -121,9 +123,11 @@ class JwksKeySource:
     async def _refresh(self) -> None:
         self._tried_at = time.monotonic()
         try:
-            self._keys = parse_jwks(await asyncio.to_thread(self._read))
+            # A place that drips holds off the time-outs of its socket for ever, and whoever waits for keys with it.
+            async with asyncio.timeout(self._timeout_seconds):
+                self._keys = parse_jwks(await asyncio.to_thread(self._read))
         except Exception as error:  # noqa: BLE001  # whatever it is, keys that were good go on being good
-            log.warning("the key set %s cannot be read: %s", self._name, error)
+            log.warning("the key set %s cannot be read: %s", self._name, str(error) or type(error).__name__)
         else:
             self._read_at = self._tried_at
 
@@ -164,11 +168,11 @@ def _key_of(entry: Any) -> VerificationKey | None:
     return VerificationKey(algorithm, key, None if key_id is None else str(key_id))
 
 
-def _fetch(url: str) -> bytes:
+def _fetch(url: str, timeout_seconds: float) -> bytes:
     import urllib3  # noqa: PLC0415  # most services have no key set to fetch, and start without paying for it
 
     response = urllib3.request(
-        "GET", url, timeout=FETCH_TIMEOUT_SECONDS, retries=False, redirect=False, preload_content=False
+        "GET", url, timeout=timeout_seconds, retries=False, redirect=False, preload_content=False
     )
     try:
         if response.status != 200:  # noqa: PLR2004  # OK

@@ -35,14 +35,22 @@ def _key_source(settings: Settings) -> KeySource:
     if settings.auth_jwks is None:
         return SecretKeySource(token_secret(settings))
     if settings.auth_jwks.startswith(("https:", "http:")):
-        return JwksKeySource.url(settings.auth_jwks)
+        return JwksKeySource.url(settings.auth_jwks, timeout_seconds=settings.jwks_seconds)
     return JwksKeySource.file(Path(settings.auth_jwks))
 
 
 def _postgres(settings: Settings) -> PostgresMetadataStore:
     from obscura_backup.adapters.postgres import PostgresMetadataStore  # the embedded stores start without
 
-    return PostgresMetadataStore(settings.metadata_url or "", pool_size=settings.postgres_pool)
+    return PostgresMetadataStore(
+        settings.metadata_url or "",
+        pool_size=settings.postgres_pool,
+        lock_timeout_seconds=settings.lock_seconds,
+        hold_seconds=settings.postgres_hold_seconds,
+        pool_wait_seconds=settings.postgres_wait_seconds,
+        connect_timeout_seconds=settings.postgres_connect_seconds,
+        answer_timeout_seconds=settings.postgres_answer_seconds,
+    )
 
 
 def _s3(settings: Settings) -> S3BlobStore:
@@ -55,6 +63,10 @@ def _s3(settings: Settings) -> S3BlobStore:
         region=location.region,
         checksums=location.checksums,
         allow_unconditional=settings.allow_unconditional_blobs == location.bucket,
+        wait_seconds=settings.s3_wait_seconds,
+        connect_timeout_seconds=settings.s3_connect_seconds,
+        read_timeout_seconds=settings.s3_read_seconds,
+        ping_timeout_seconds=settings.s3_ping_seconds,
     )
 
 
@@ -65,9 +77,11 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Singleton(SystemClock)
     metadata = providers.Selector(
         settings.provided.metadata_kind,
-        sqlite=providers.Singleton(SqliteMetadataStore, settings.provided.metadata_path),
+        sqlite=providers.Singleton(
+            SqliteMetadataStore, settings.provided.metadata_path, lock_timeout_seconds=settings.provided.lock_seconds
+        ),
         postgresql=providers.Singleton(_postgres, settings),
-        memory=providers.Singleton(MemoryMetadataStore),
+        memory=providers.Singleton(MemoryMetadataStore, lock_timeout_seconds=settings.provided.lock_seconds),
     )
     blobs = providers.Selector(
         settings.provided.blobs_kind,

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from obscura_backup.adapters.s3_location import S3Location
+from obscura_backup.entrypoints.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,8 @@ _ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole configuration of one service.
+class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration of one service; how long it waits for others is in `Timeouts`.
 
     Attributes:
         data_dir: of the embedded stores and of the signing secret.
@@ -72,7 +73,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         cors_origins: that browsers may call from.
         max_connections: open at once, for each worker; more are answered 503.
         max_uploads_per_user: under way at once, for each worker; more are answered 429.
-        drain_seconds: that requests in flight get to finish when the service stops.
         log_level: of Python's logging.
     """
 
@@ -94,7 +94,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origins: tuple[str, ...] = ()
     max_connections: PositiveInt = 1024
     max_uploads_per_user: PositiveInt = 64
-    drain_seconds: PositiveInt = 30
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:
@@ -196,6 +195,8 @@ def _check_whole(settings: Settings) -> None:
         raise InvalidSettings("A store in memory belongs to one worker.")
     if settings.blobs_kind == _S3:
         _s3_location(settings.blobs_url or "")
+        if settings.postgres_hold_seconds <= settings.s3_read_seconds:
+            raise InvalidSettings("postgres_hold_seconds must be more than s3_read_seconds: a lock outlasts an upload.")
     for kind, url in ((settings.metadata_kind, settings.metadata_url), (settings.blobs_kind, settings.blobs_url)):
         if url is not None and kind in (_SQLITE, _FILE):
             _path("metadata_url" if kind == _SQLITE else "blobs_url", url)

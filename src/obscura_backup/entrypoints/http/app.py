@@ -18,6 +18,7 @@ from obscura_backup.entrypoints.http.authentication import BearerAuthentication
 from obscura_backup.entrypoints.http.backup import BackupController, Intake
 from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.metrics import MeteredApp
+from obscura_backup.entrypoints.http.stopping import FarewellApp, Stopping
 from obscura_backup.entrypoints.http.upload_gate import UploadGate
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _EXPOSED = ["ETag", "Repr-Digest", "Last-Modified", "Content-Range", "Accept-Ran
 _ALLOWED = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Content-Digest", "Range", "If-Range"]
 
 
-def create_litestar(container: Container) -> Litestar:
+def create_litestar(container: Container, stopping: Stopping) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     settings = container.settings()
 
@@ -57,7 +58,11 @@ def create_litestar(container: Container) -> Litestar:
         dependencies={
             "service": _provide(container.service),
             "limits": _provide(container.limits),
-            "stores": _provide(lambda: operations.Stores(container.metadata(), container.blobs())),
+            "stores": _provide(
+                lambda: operations.Stores(
+                    container.metadata(), container.blobs(), stopping, timeout_seconds=settings.ready_seconds
+                )
+            ),
             "intake": _provide(
                 lambda: Intake(container.service(), container.limits(), UploadGate(settings.max_uploads_per_user))
             ),
@@ -74,9 +79,10 @@ def create_litestar(container: Container) -> Litestar:
     )
 
 
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
     """What a server runs: the application with everything around it."""
-    return MeteredApp(Door(create_litestar(Container(settings=settings))))
+    stopping = stopping or Stopping()
+    return MeteredApp(FarewellApp(Door(create_litestar(Container(settings=settings), stopping)), stopping))
 
 
 def _provide(make: Callable[[], Any]) -> Provide:

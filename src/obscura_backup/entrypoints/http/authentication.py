@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
 from obscura_backup.domain.errors import Unauthenticated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from litestar.connection import ASGIConnection
     from litestar.types import ASGIApp
 
     from obscura_backup.domain.ports import TokenVerifier
+    from obscura_backup.entrypoints.http.rate_limiting import RateLimits
+
+RECOGNISED = "obscura.recognised"
+"""In the scope: the user, where the token was verified before, and found to be so at the door."""
+
+
+def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The one bearer token of a request (RFC 6750, 2.1).
+
+    Raises:
+        Unauthenticated: there is none, or more than one header that might hold it.
+    """
+    values = [value for name, value in headers if name == b"authorization"]
+    if len(values) == 1:
+        scheme, _, token = values[0].decode("latin-1").partition(" ")
+        if scheme.lower() == "bearer" and (token := token.strip(" \t")):
+            return token
+    raise Unauthenticated("A bearer token is needed, in one Authorization header.")
 
 
 class BearerAuthentication(AbstractAuthenticationMiddleware):
     """Puts the user's id into the request, or refuses it with 401."""
 
-    def __init__(self, app: ASGIApp, tokens: TokenVerifier) -> None:
+    def __init__(self, app: ASGIApp, tokens: TokenVerifier, limits: RateLimits) -> None:
         super().__init__(app)
         self._tokens = tokens
+        self._limits = limits
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """See the base class.
 
         Raises:
             Unauthenticated: no bearer token, or not a valid one.
+            TooManyRequests: its user asks too often.
         """
-        values = connection.headers.getall("authorization", [])
-        if len(values) != 1:
-            raise Unauthenticated("A bearer token is needed, in one Authorization header.")
-        scheme, _, token = values[0].partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthenticated("A bearer token is needed, in one Authorization header.")
-        return AuthenticationResult(user=await self._tokens.verify(token.strip()), auth=None)
+        scope = connection.scope
+        user_id = cast("dict[str, Any]", scope).get(RECOGNISED)
+        if user_id is None:
+            user_id = await self._tokens.verify(bearer_token(scope["headers"]))
+            self._limits.charge_user(scope, user_id)
+        return AuthenticationResult(user=user_id, auth=None)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 # A busy service is not a broken one: whoever supervises it must be able to tell.
-_ALWAYS_OPEN = ("/health/", "/metrics")
+ALWAYS_OPEN = ("/health/", "/metrics")
 # Uptime probes like to send HEAD; the server drops the body.
 _ALSO_BY_HEAD = frozenset({"/v1/config", "/health/live", "/health/ready"})
 
@@ -35,9 +35,9 @@ class Door:
         flags = cast("dict[str, Any]", scope)
         path = scope["path"]
         if flags.get(BAD_HOST):
-            await _refuse(send, 400, "bad-request", "A request names one host, in one Host header.")
-        elif flags.get(BUSY) and not path.startswith(_ALWAYS_OPEN):
-            await _refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
+            await refuse(send, 400, "bad-request", "A request names one host, in one Host header.")
+        elif flags.get(BUSY) and not path.startswith(ALWAYS_OPEN):
+            await refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
         else:
             if scope["method"] == "HEAD" and path in _ALSO_BY_HEAD:
                 scope = cast("Scope", {**scope, "method": "GET"})
@@ -57,20 +57,24 @@ class Door:
             # The service stops and this request took too long. What it asked for may have happened.
             if started:
                 raise
-            await _refuse(
+            await refuse(
                 send, 503, "outcome-unknown", "The service is stopping; send it again.", retry_after_seconds=1
             )
 
 
-async def _refuse(send: Send, status: int, code: str, detail: str, *, retry_after_seconds: int | None = None) -> None:
+async def refuse(
+    send: Send, status: int, code: str, detail: str, *, retry_after_seconds: int | None = None, close: bool = True
+) -> None:
+    """Answer with a problem document, without the framework."""
     document = Problem(type=TYPE_PREFIX + code, title=http.HTTPStatus(status).phrase, status=status, detail=detail)
     body = msgspec.json.encode(document)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
     ]
+    if close:
+        headers.append((b"connection", b"close"))
     if retry_after_seconds is not None:
         headers.append((b"retry-after", str(retry_after_seconds).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

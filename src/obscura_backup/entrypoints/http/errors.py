@@ -37,3 +37,17 @@ class UploadTimeout(ObscuraError):
     """The body came too slowly."""
 
     code = "upload-timeout"
+
+
+class TooManyRequests(ObscuraError):
+    """Requests come too often.
+
+    Attributes:
+        retry_after_seconds: when the next one is welcome.
+    """
+
+    code = "too-many-requests"
+
+    def __init__(self, account: str, retry_after_seconds: int) -> None:
+        super().__init__(f"This {account} sends too many requests; the next one is welcome in {retry_after_seconds} s.")
+        self.retry_after_seconds = retry_after_seconds

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore
-
-CHECK_SECONDS = 2.0
-"""How long a store may take to say that it is well."""
+    from obscura_backup.entrypoints.http.stopping import Stopping
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -45,7 +43,7 @@ class ServiceConfig(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether requests can be served, and which store is down if not."""
+    """Whether requests can be served: `status` is `ok`, `unavailable` (with the store that is down) or `stopping`."""
 
     status: str
     metadata: str
@@ -53,25 +51,36 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 class Stores:
-    """The two stores, as far as their health goes."""
+    """The two stores, as far as their health goes.
 
-    def __init__(self, metadata: BackupMetadataStore, blobs: BlobStore) -> None:
+    Args:
+        metadata: one of them.
+        blobs: the other.
+        stopping: whether this process is about to end, which makes it unready however well they are.
+        timeout_seconds: that each may take to say that it is well.
+    """
+
+    def __init__(
+        self, metadata: BackupMetadataStore, blobs: BlobStore, stopping: Stopping, *, timeout_seconds: float
+    ) -> None:
         self._metadata = metadata
         self._blobs = blobs
+        self._stopping = stopping
+        self._timeout_seconds = timeout_seconds
 
     async def readiness(self) -> Readiness:
         """Ask both at once."""
-        metadata, blobs = await asyncio.gather(_state(self._metadata.check()), _state(self._blobs.check()))
-        return Readiness("ok" if metadata == blobs == "ok" else "unavailable", metadata, blobs)
+        metadata, blobs = await asyncio.gather(self._state(self._metadata.check()), self._state(self._blobs.check()))
+        well = "ok" if metadata == blobs == "ok" else "unavailable"
+        return Readiness("stopping" if self._stopping.announced else well, metadata, blobs)
 
-
-async def _state(check: Awaitable[None]) -> str:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            await check
-    except (Unavailable, TimeoutError):
-        return "unavailable"
-    return "ok"
+    async def _state(self, check: Awaitable[None]) -> str:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await check
+        except (Unavailable, TimeoutError):
+            return "unavailable"
+        return "ok"
 
 
 @get("/v1/config", tags=["service"])
@@ -90,10 +99,12 @@ async def live() -> dict[str, str]:
 @get(
     "/health/ready",
     tags=["service"],
-    responses={503: ResponseSpec(Readiness, generate_examples=False, description="A store is down")},
+    responses={
+        503: ResponseSpec(Readiness, generate_examples=False, description="A store is down, or the service stops")
+    },
 )
 async def ready(stores: Stores) -> Response[Readiness]:
-    """Both stores answer; 503 tells which one does not."""
+    """Both stores answer, and the service is here to stay; 503 tells what is not so."""
     answer = await stores.readiness()
     status_code = 200 if answer.status == "ok" else 503
     return Response(answer, status_code=status_code, headers={"Cache-Control": "no-store"})

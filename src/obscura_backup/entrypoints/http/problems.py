@@ -15,6 +15,7 @@ from obscura_backup.entrypoints.http.errors import (
     ClientGone,
     MalformedHeader,
     PreconditionRequired,
+    TooManyRequests,
     UnsupportedMediaType,
     UploadTimeout,
 )
@@ -43,6 +44,7 @@ STATUSES: dict[type[errors.ObscuraError], int] = {
     errors.RangeNotSatisfiable: 416,
     PreconditionRequired: 428,
     errors.TooManyUploads: 429,
+    TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.BackupDamaged: 500,
     errors.BackupLost: 500,
@@ -84,7 +86,7 @@ def refuse(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Respo
             if "authorization" in request.headers:
                 challenge += ', error="invalid_token"'
             headers["WWW-Authenticate"] = challenge
-        case errors.Unavailable():
+        case errors.Unavailable() | TooManyRequests():
             headers["Retry-After"] = str(error.retry_after_seconds)
         case errors.TooManyUploads():
             headers["Retry-After"] = "1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import logging
+import math
 import os
 import resource
 import signal
@@ -57,8 +58,11 @@ class AppFactory:
         # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         from obscura_backup.entrypoints.http.app import create_app  # where it is needed: in the worker
+        from obscura_backup.entrypoints.http.stopping import Stopping
 
-        return create_app(self.settings)
+        stopping = Stopping()
+        stopping.watch(self.settings.notice_seconds, has_parent=os.getpid() != self.parent_pid)
+        return create_app(self.settings, stopping)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -106,7 +110,7 @@ def check_stores(settings: Settings) -> None:
 
 
 def run(settings: Settings, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then let requests in flight finish."""
+    """Serve until SIGTERM or SIGINT, give notice of the end, then let requests in flight finish."""
     config = uvicorn.Config(
         AppFactory(settings, os.getpid()),
         factory=True,
@@ -120,7 +124,7 @@ def run(settings: Settings, listening: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.drain_seconds,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
     # uvicorn raises the signal anew once it is done; an orderly end is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -128,11 +132,11 @@ def run(settings: Settings, listening: socket.socket) -> None:
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            from uvicorn.supervisors import Multiprocess  # most run one worker
+            from obscura_backup.entrypoints.http.workers import Workers  # most run one
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
-                Multiprocess(config, sockets=[listening]).run()
+                Workers(config, sockets=[listening]).run()
     except KeyboardInterrupt:
         pass
 

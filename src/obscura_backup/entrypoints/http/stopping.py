@@ -1,0 +1,72 @@
+"""An end that nobody is surprised by: whoever sends requests here is told to go elsewhere before the door closes.
+
+    SIGTERM             readiness is red, and every answer ends its connection; all else goes on as before
+    notice is over      the listener closes; requests in flight get `drain_seconds` to finish, then an answer
+
+A balancer that asks after readiness, or that keeps connections open, would otherwise meet a closed port with a request
+in its hands. SIGINT, which is a person at a terminal, and a second SIGTERM skip the notice. A worker's parent passes
+the second one on as SIGINT: supervisors such as systemd send the first to every process, and the parent then again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+_CLOSE = (b"connection", b"close")
+
+
+class Stopping:
+    """Whether this process was told to stop. `announced` is read by every request and set once."""
+
+    def __init__(self) -> None:
+        self.announced = False
+
+    def watch(self, notice_seconds: float, *, has_parent: bool) -> None:
+        """From now on, let SIGTERM wait for the notice before it does what it did until now.
+
+        Called in the main thread, by the loop that serves, after the server has set its own handlers.
+        """
+        loop = asyncio.get_running_loop()
+        stop: Any = signal.getsignal(signal.SIGTERM)
+
+        def announce(number: int, frame: FrameType | None) -> None:
+            if self.announced and has_parent:
+                return
+            if self.announced or notice_seconds == 0:
+                self.announced = True
+                stop(number, frame)
+                return
+            self.announced = True
+            # The handler runs between any two instructions: what touches the loop is left to the loop.
+            loop.call_soon_threadsafe(loop.call_later, notice_seconds, stop, number, frame)
+
+        if callable(stop):
+            signal.signal(signal.SIGTERM, announce)
+
+
+class FarewellApp:
+    """Wraps an application: once the end is announced, each answer is the last one on its connection."""
+
+    def __init__(self, app: ASGIApp, stopping: Stopping) -> None:
+        self._app = app
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; add `Connection: close` where there is an answer to add it to."""
+
+        async def closing(message: Message) -> None:
+            if self._stopping.announced and message["type"] == "http.response.start":
+                headers = [*message["headers"]]
+                if _CLOSE not in headers:
+                    headers.append(_CLOSE)
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, closing)
