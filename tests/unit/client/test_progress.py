@@ -44,3 +44,12 @@ def test_the_line_stays_off_standard_output(capsys: pytest.CaptureFixture[str]) 
     line.on_step(Step.SENDING)
     line.clear()
     assert capsys.readouterr().out == ""
+
+
+def test_where_nothing_can_be_taken_back_each_step_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ProgressLine(shown=True)
+    for step in (Step.FETCHING, Step.FETCHING, Step.SENDING):
+        line.on_step(step)
+    line.on_bytes("up", 1024, 2048)
+    line.clear()
+    assert capsys.readouterr().err == f"{TEXTS[Step.FETCHING]} ...\n{TEXTS[Step.SENDING]} ...\n"

@@ -9,9 +9,11 @@ import contextlib
 import errno
 import os
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 import click
+
+_COLOURS: Final = {"Error": "red", "Warning": "yellow"}
 
 # What writing to a stream fails with, as far as it is about where the stream leads.
 _LOST_OUTPUT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
@@ -32,9 +34,24 @@ def plug_closed_descriptors() -> None:
 
 
 def tell(text: str) -> None:
-    """Write to standard error, if anybody is there."""
+    """Write to standard error, if anybody is there; the word that it begins with in colour, if they may see any."""
+    word, colon, rest = text.partition(":")
+    if colon and word in _COLOURS and may_style(sys.stderr):
+        text = click.style(word + colon, fg=_COLOURS[word], bold=True) + rest
     with contextlib.suppress(OSError):
         click.echo(text, err=True)
+
+
+def may_style(stream: TextIO | None) -> bool:
+    """Whether escape sequences may be written there: for colours, or to write a line anew.
+
+    Only to a terminal that knows them, and never where `NO_COLOR` is set and not empty (no-color.org).
+    """
+    try:
+        is_terminal = stream is not None and stream.isatty()
+    except ValueError:  # it was closed
+        return False
+    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def is_lost_output(error: OSError) -> bool:

@@ -1,10 +1,12 @@
-"""One line that says what takes so long; on a terminal only, and gone when it is over."""
+"""One line that says what takes so long; on a terminal only, and gone when it is over, if the terminal can do that."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from obscura_backup_client.cli.output import may_style, tell
 from obscura_backup_client.results import Step
 
 if TYPE_CHECKING:
@@ -25,14 +27,20 @@ class ProgressLine:
 
     shown: bool
     _status: Status | None = field(default=None, init=False)
+    _said: str = field(default="", init=False)
 
     def on_step(self, step: Step) -> None:
         """Say what begins."""
-        self._say(TEXTS[step])
+        if may_style(sys.stderr):
+            self._say(TEXTS[step])
+        elif self.shown and TEXTS[step] != self._said:
+            # Without escape sequences nothing can be taken back: a line for each step, and none for the bytes.
+            self._said = TEXTS[step]
+            tell(f"{self._said} ...")
 
     def on_bytes(self, direction: str, done: int, total: int | None) -> None:
         """Say how far it is."""
-        if not done and not total:
+        if not may_style(sys.stderr) or not (done or total):
             # "0 of 0 KiB" tells nobody anything.
             return
         of = "" if total is None else f" of {total // 1024}"
