@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         thread.join()
 
 
-def read_request(connection: socket.socket) -> None:
+def read_request(connection: socket.socket) -> bytes:
+    """Read a request whole, and give its head."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += connection.recv(65536)
@@ -53,6 +55,7 @@ def read_request(connection: socket.socket) -> None:
     length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(body) < length:
         body += connection.recv(65536)
+    return head
 
 
 def saying(*parts: bytes) -> Serve:
@@ -86,3 +89,49 @@ def dripping(begin: bytes, drop: bytes) -> Serve:
             time.sleep(0.02)
 
     return serve
+
+
+Reply = bytes | Callable[[socket.socket], object]
+"""What goes out after a request: these bytes, or whatever this does with the connection."""
+
+
+def reply(status: int, body: bytes = b"", *lines: str) -> bytes:
+    """An answer with these lines in its head, and with its length unless a line says something of its own about it."""
+    framed = any(line.lower().startswith(("content-length", "transfer-encoding")) for line in lines)
+    length = () if framed else (f"Content-Length: {len(body)}",)
+    return "\r\n".join((f"HTTP/1.1 {status} X", *length, *lines, "", "")).encode("latin-1") + body
+
+
+def without_end(begin: bytes, piece: bytes) -> Reply:
+    """Begin like this, and go on with that, as fast as it is taken, until the other side hangs up."""
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(begin)
+        while True:
+            connection.sendall(piece)
+
+    return send
+
+
+@dataclass
+class Liar:
+    """A server that answers by the method of a request; `heads` are those of all requests that came."""
+
+    address: str = ""
+    replies: dict[str, Reply] = field(default_factory=dict)
+    heads: list[bytes] = field(default_factory=list)
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer one connection, for `serving`."""
+        head = read_request(connection)
+        self.heads.append(head)
+        said = self.replies[head.split(b" ", 1)[0].decode()]
+        if isinstance(said, bytes):
+            connection.sendall(said)
+        else:
+            said(connection)
+
+    @property
+    def asked(self) -> list[str]:
+        """The methods of all requests that came, in order."""
+        return [head.split(b" ", 1)[0].decode() for head in self.heads]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
-PROCESSING, OK = 102, 200
+SWITCHING_PROTOCOLS, PROCESSING, OK = 101, 102, 200
 
 
 class Attempt:
@@ -111,15 +111,26 @@ class _Head:
 
 class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
-        stream = self.fp
-        self.fp = _Head(stream)  # type: ignore[assignment]  # all of a stream that reading a head takes
-        try:
+        with self._bounded():
             super().begin()
-            # `http.client` takes any interim answer but "100 Continue" for the answer itself. What asks to switch
-            # protocols stays one: nobody asked for that, and no answer follows.
+            # `http.client` takes any interim answer but "100 Continue" for the answer itself.
             while PROCESSING <= self.status < OK:
                 self.headers = self.msg = None  # type: ignore[assignment]  # as before the first one
                 super().begin()
+        if self.status == SWITCHING_PROTOCOLS:
+            raise http.client.HTTPException("nobody asked for another protocol")
+
+    def _read_and_discard_trailer(self) -> None:
+        # Of the same kind as a head, and without any bound in `http.client`.
+        with self._bounded():
+            super()._read_and_discard_trailer()  # type: ignore[misc]  # it is there, and not in the type stubs
+
+    @contextlib.contextmanager
+    def _bounded(self) -> Iterator[None]:
+        stream = self.fp
+        self.fp = _Head(stream)  # type: ignore[assignment]  # all of a stream that reading a head takes
+        try:
+            yield
         finally:
             if self.fp is not None:
                 self.fp = stream

@@ -14,7 +14,6 @@ from obscura_backup_client.async_client import AsyncBackupClient
 from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import NotConfirmed, WrongPassword
 from obscura_backup_client.results import Doomed, Found, Step
-from obscura_backup_client.sync import BackupClient
 from obscura_backup_client.transport_errors import NotFound
 from obscura_backup_client.unlocking import Purpose
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from client_testing.devices import Device
     from client_testing.server_in_memory import ServerInMemory
+    from obscura_backup_client.sync import BackupClient
 
 PASSWORD = "correct horse battery"
 

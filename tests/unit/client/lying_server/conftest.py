@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.contents import ALICE, BOB
+from client_testing.devices import KEY, USER, counting_random
+from client_testing.lying import Liar, serving
+from client_testing.server_in_memory import ServerInMemory
+from client_testing.transports import TRANSPORTS
+from client_testing.truth import CAROL, SOMEBODY_ELSE, TOKEN, Elsewhere, Phone, Truth
+from obscura_backup_client.editing import NewContact
+from obscura_backup_client.http_conversation import Patience
+from obscura_backup_client.state import Account
+from obscura_backup_client.state_directory import StateDirectory
+from obscura_backup_client.sync import BackupClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from uuid import UUID
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[Liar]:
+    one = Liar()
+    with serving(one.serve) as address:
+        one.address = address
+        yield one
+
+
+@pytest.fixture(scope="session")
+def second_listener() -> Iterator[Elsewhere]:
+    arrived: list[int] = []
+    with serving(lambda _: arrived.append(1)) as address:
+        yield Elsewhere(address, arrived)
+
+
+@pytest.fixture
+def liar(listener: Liar) -> Liar:
+    listener.replies, listener.heads = {}, []
+    return listener
+
+
+@pytest.fixture
+def elsewhere(second_listener: Elsewhere) -> Iterator[Elsewhere]:
+    yield second_listener
+    assert second_listener.arrived == []
+
+
+@pytest.fixture(scope="session")
+def truth(listener: Liar, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    folder, random = tmp_path_factory.mktemp("truth"), counting_random()
+
+    def device(name: str, user_id: UUID) -> tuple[BackupClient, ServerInMemory]:
+        server, account = ServerInMemory(), Account(listener.address, user_id)
+        client = BackupClient(StateDirectory(folder / name), transport=server, account=account, random=random)
+        client.create(name)
+        client.put_contacts([NewContact(ALICE, "alice")])
+        client.push(KEY)
+        return client, server
+
+    phone, server = device("phone", USER)
+    phone.put_contacts([NewContact(CAROL, "carol")])
+    phone.push(KEY)
+    phone.put_contacts([NewContact(BOB, "bob")])
+    _, other = device("stranger", SOMEBODY_ELSE)
+    first, latest = server.pushed
+    return Truth(folder / "phone", first, latest, other.pushed[0])
+
+
+@pytest.fixture(params=TRANSPORTS)
+def phone(request: pytest.FixtureRequest, truth: Truth, liar: Liar, tmp_path: Path) -> Phone:
+    """The device of the truth, about to talk to the liar."""
+    shutil.copytree(truth.state, tmp_path / "phone")
+
+    def make(attempts: int = 2, address: str = liar.address) -> BackupClient:
+        patience = Patience(attempts=attempts, read_seconds=5, answer_seconds=5)
+        transport = TRANSPORTS[request.param](address, TOKEN, patience=patience, sleep=lambda _: None)
+        account = Account(liar.address, USER)
+        return BackupClient(
+            StateDirectory(tmp_path / "phone"), transport=transport, account=account, sleep=lambda _: None
+        )
+
+    return make

@@ -1,0 +1,157 @@
+"""Backups that are not the one that there was."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.devices import KEY, USER
+from client_testing.lying import Liar, reply
+from client_testing.truth import TOKEN, Phone, Truth, files, honest, require_nothing_from
+from obscura_backup_client.errors import (
+    ClientError,
+    Damaged,
+    RefusedParameters,
+    RollbackSuspected,
+)
+from obscura_backup_client.parameters import KdfParameters
+from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES, open_sealed, seal
+from obscura_backup_client.transport_errors import (
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from obscura_backup_client.parameters import Confirm
+
+PASSWORD = "correct horse battery"
+MEMORY_AT = slice(5, 9)
+
+
+def digest_of(content: bytes) -> str:
+    return f"Repr-Digest: sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+def asking_for(blob: bytes, memory_kib: int) -> bytes:
+    """The blob with another amount of memory in its header."""
+    altered = bytearray(blob)
+    altered[MEMORY_AT] = memory_kib.to_bytes(4, "big")
+    return bytes(altered)
+
+
+def test_memory_beyond_all_bounds_is_refused(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies["GET"] = honest(asking_for(truth.latest, 10 * 1024 * 1024))
+    refused = require_nothing_from(phone(), RefusedParameters, PASSWORD)
+    assert isinstance(refused, RefusedParameters)
+    assert refused.parameters == KdfParameters(10 * 1024 * 1024, 3, 1)
+
+
+def test_ten_gigabytes_of_memory_are_never_asked_of_this_machine(liar: Liar, truth: Truth, tmp_path: Path) -> None:
+    program = """
+import resource, sys
+from obscura_backup_client import BackupClient, ClientError
+state, server, token = sys.argv[1:]
+try:
+    BackupClient.open(state, server=server, token=token).verify(sys.stdin.readline().rstrip())
+except ClientError as error:
+    print(error.code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    liar.replies["GET"] = honest(asking_for(truth.latest, 10 * 1024 * 1024))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), liar.address, TOKEN],
+        input=PASSWORD,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    code, peak_mib = done.stdout.split()
+    assert code == "refused-parameters"
+    assert int(peak_mib) < 150
+
+
+def test_half_a_gigabyte_needs_a_person_who_says_yes(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies["GET"] = honest(asking_for(truth.latest, 512 * 1024))
+    asked: list[KdfParameters] = []
+
+    def no(parameters: KdfParameters) -> bool:
+        asked.append(parameters)
+        return False
+
+    require_nothing_from(phone(), RefusedParameters, PASSWORD)
+    confirm: Confirm = no
+    with pytest.raises(RefusedParameters):
+        phone().push(PASSWORD, confirm_memory=confirm)
+    assert asked == [KdfParameters(512 * 1024, 3, 1)]
+
+
+def test_another_users_backup_is_damaged(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies["GET"] = honest(truth.foreign)
+    require_nothing_from(phone(), Damaged)
+
+
+def test_an_older_backup_is_an_alarm(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies["GET"] = honest(truth.first)
+    require_nothing_from(phone(), RollbackSuspected)
+
+
+def test_an_older_backup_under_a_new_version_is_an_alarm(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies["GET"] = honest(truth.first, 3)
+    require_nothing_from(phone(), RollbackSuspected)
+
+
+def test_the_same_backup_in_other_bytes_is_an_alarm(phone: Phone, liar: Liar, truth: Truth) -> None:
+    payload = open_sealed(truth.latest, KEY, USER).payload
+    other = seal(payload, KEY, USER, max_blob_bytes=DEFAULT_MAX_BLOB_BYTES, random=lambda count: b"n" * count)
+    assert other != truth.latest
+    liar.replies["GET"] = honest(other)
+    require_nothing_from(phone(), RollbackSuspected)
+
+
+def test_no_backup_where_there_was_one_is_an_alarm_to_a_push(phone: Phone, liar: Liar) -> None:
+    liar.replies["GET"] = reply(404)
+    client = phone()
+    before = files(client)
+    with pytest.raises(RollbackSuspected):
+        client.push(KEY)
+    assert (liar.asked, files(client)) == (["GET"], before)
+
+
+def test_bytes_that_do_not_match_their_digest_get_nothing_in(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies["GET"] = honest(truth.latest, 2, digest_of(truth.first))
+    require_nothing_from(phone(), UnexpectedAnswer)
+
+
+@pytest.mark.parametrize("at", [0, 4, 20, 35, 50, 100, -1])
+def test_an_altered_backup_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, at: int) -> None:
+    altered = bytearray(truth.latest)
+    altered[at] ^= 1
+    liar.replies["GET"] = honest(bytes(altered))
+    client = phone()
+    before = files(client)
+    with pytest.raises(ClientError):
+        client.push(KEY)
+    assert (liar.asked, files(client)) == (["GET"], before)
+
+
+@pytest.mark.parametrize("etag", ['"0"', '"9007199254740992"', f'"{"9" * 400}"', '"-1"', '"1e3"', '"2", "3"', "*"])
+def test_a_version_that_is_none_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, etag: str) -> None:
+    liar.replies["GET"] = reply(200, truth.latest, f"ETag: {etag}")
+    require_nothing_from(phone(), UnexpectedAnswer)
+
+
+def test_a_version_that_goes_backwards_changes_no_more_than_what_an_upload_is_conditional_on(
+    phone: Phone, liar: Liar, truth: Truth
+) -> None:
+    liar.replies = {"GET": honest(truth.latest, 1), "POST": reply(200, b"", 'ETag: "2"')}
+    client = phone()
+    before = client.contacts()
+    client.push(KEY)
+    assert b'If-Match: "1"' in liar.heads[1]
+    assert client.contacts() == before

@@ -1,0 +1,121 @@
+"""Lies about how long an answer is, and answers that do not end."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.devices import KEY
+from client_testing.lying import Liar, Reply, without_end
+from client_testing.truth import Phone, Truth, files, honest, require_nothing_from
+from obscura_backup_client.errors import (
+    ClientError,
+    Damaged,
+    NotABackup,
+)
+from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
+from obscura_backup_client.transport_errors import (
+    Unavailable,
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def chunked(blob: bytes) -> bytes:
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(blob), blob)
+
+
+LENGTHS: dict[str, tuple[Callable[[bytes], bytes], type[ClientError]]] = {
+    "a length that is too short": (lambda blob: honest(blob, 2, f"Content-Length: {len(blob) - 1}"), Damaged),
+    "a length that is too long": (lambda blob: honest(blob, 2, f"Content-Length: {len(blob) + 1}"), Unavailable),
+    "a negative length": (lambda blob: honest(blob, 2, "Content-Length: -1"), Unavailable),
+    "a length that is no number": (lambda blob: honest(blob, 2, "Content-Length: 0x10"), Unavailable),
+    "two lengths": (
+        lambda blob: honest(blob, 2, f"Content-Length: {len(blob)}", "Content-Length: 5"),
+        Unavailable,
+    ),
+    "a length beside chunks": (
+        lambda blob: honest(chunked(blob), 2, "Transfer-Encoding: chunked", f"Content-Length: {len(blob)}"),
+        Unavailable,
+    ),
+    "a coding that nobody asked for": (lambda blob: honest(blob, 2, "Transfer-Encoding: gzip, chunked"), Unavailable),
+    "chunks that break off": (
+        lambda blob: honest(chunked(blob)[:-200], 2, "Transfer-Encoding: chunked"),
+        Unavailable,
+    ),
+    "no bytes at all": (lambda _: honest(b""), NotABackup),
+}
+
+
+@pytest.mark.parametrize("lie", LENGTHS)
+def test_a_wrong_length_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, lie: str) -> None:
+    made, error = LENGTHS[lie]
+    liar.replies["GET"] = made(truth.latest)
+    require_nothing_from(phone(), error)
+
+
+# --- without end ---
+
+PIECE = bytes(64 * 1024)
+ENDLESS: dict[str, tuple[Reply, type[ClientError]]] = {
+    "a body with a length": (without_end(honest(b"", 2, "Content-Length: 1000000000000"), PIECE), UnexpectedAnswer),
+    "a body without a length": (
+        without_end(b'HTTP/1.1 200 OK\r\nETag: "2"\r\n\r\n', PIECE),
+        UnexpectedAnswer,
+    ),
+    "chunks": (
+        without_end(honest(b"", 2, "Transfer-Encoding: chunked"), b"10000\r\n" + PIECE + b"\r\n"),
+        UnexpectedAnswer,
+    ),
+    "one chunk": (
+        without_end(honest(b"ffffffffff\r\n", 2, "Transfer-Encoding: chunked"), PIECE),
+        UnexpectedAnswer,
+    ),
+    "lines of a head": (without_end(b"HTTP/1.1 200 OK\r\n", b"X-Filler: " + b"x" * 500 + b"\r\n"), Unavailable),
+    "one line of a head": (without_end(b"HTTP/1.1 200 OK\r\nX: ", PIECE.replace(b"\0", b"x")), Unavailable),
+    "interim answers": (without_end(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Unavailable),
+    "early hints": (without_end(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100), Unavailable),
+    "trailers": (
+        without_end(honest(b"0\r\n", 2, "Transfer-Encoding: chunked"), b"X: " + b"x" * 500 + b"\r\n"),
+        Unavailable,
+    ),
+    "an extension of a chunk": (
+        without_end(honest(b"5;", 2, "Transfer-Encoding: chunked"), b"x" * 1000),
+        Unavailable,
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", ENDLESS)
+def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, liar: Liar, lie: str) -> None:
+    liar.replies["GET"], error = ENDLESS[lie]
+    client = phone(attempts=1)
+    before = files(client)
+    tracemalloc.start()
+    try:
+        with pytest.raises(error) as raised:
+            client.push(KEY)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert type(raised.value) is error
+    assert peak_bytes < 3 * DEFAULT_MAX_BLOB_BYTES
+    assert files(client) == before
+
+
+def test_a_compressed_bomb_is_not_blown_up(phone: Phone, liar: Liar) -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    liar.replies["GET"] = honest(bomb, 2, "Content-Encoding: gzip")
+    client = phone()
+    tracemalloc.start()
+    try:
+        require_nothing_from(client, UnexpectedAnswer)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 3 * DEFAULT_MAX_BLOB_BYTES

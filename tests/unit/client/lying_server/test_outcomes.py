@@ -1,0 +1,98 @@
+"""Lies about what became of a request."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from client_testing.devices import KEY
+from client_testing.lying import Liar, Reply, reply, without_end
+from client_testing.truth import SOMEBODY_ELSE, Phone, Truth, honest, require_nothing_from
+from obscura_backup_client.editing import NewContact
+from obscura_backup_client.errors import (
+    ClientError,
+    PushContended,
+    RollbackSuspected,
+)
+from obscura_backup_client.transport_errors import (
+    BackupLost,
+    OutcomeUnknown,
+    RateLimited,
+    Unavailable,
+    UnexpectedAnswer,
+)
+
+PIECE = bytes(64 * 1024)
+
+STATUSES: dict[str, tuple[bytes, type[ClientError]]] = {
+    "a part of it": (reply(206, b"OBK1", 'ETag: "2"', "Content-Range: bytes 0-3/16554"), UnexpectedAnswer),
+    "not modified": (reply(304, b"", 'ETag: "2"'), UnexpectedAnswer),
+    "created": (reply(201, b"OBK1", 'ETag: "2"'), UnexpectedAnswer),
+    "no content": (reply(204, b"", 'ETag: "2"'), UnexpectedAnswer),
+    "switching protocols": (b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", Unavailable),
+    "a page": (reply(200, b"<html>Welcome to the hotel", "Content-Type: text/html"), UnexpectedAnswer),
+    "status 999": (reply(999), UnexpectedAnswer),
+    "come back in a year": (reply(429, b"", "Retry-After: 31536000"), RateLimited),
+    "unavailable for a year": (reply(503, b"", "Retry-After: 31536000"), Unavailable),
+    "lost": (reply(500, json.dumps({"type": "urn:x:backup-lost", "version": 2}).encode()), BackupLost),
+    "HTTP/0.9": (b"OBK1" + bytes(1000), Unavailable),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), Unavailable),
+    "a version of HTTP that does not exist": (b'HTTP/9.9 200 OK\r\nETag: "2"\r\n\r\nOBK1', Unavailable),
+    "nothing": (b"", Unavailable),
+}
+
+
+@pytest.mark.parametrize("lie", STATUSES)
+def test_an_answer_that_is_none_gets_nothing_in(phone: Phone, liar: Liar, lie: str) -> None:
+    liar.replies["GET"], error = STATUSES[lie]
+    require_nothing_from(phone(), error)
+
+
+def test_conflicts_without_end_come_to_an_end(phone: Phone, liar: Liar, truth: Truth) -> None:
+    liar.replies = {"GET": honest(truth.latest), "POST": reply(409, b'{"current_version": 3}')}
+    client = phone()
+    known = client.directory.read().remembered
+    with pytest.raises(PushContended):
+        client.push(KEY)
+    assert liar.asked == ["GET", "POST"] * 5
+    assert client.directory.read().remembered == known
+
+
+def test_an_upload_that_was_said_to_be_stored_and_was_not_is_noticed_by_the_next_push(
+    phone: Phone, liar: Liar, truth: Truth
+) -> None:
+    liar.replies = {"GET": honest(truth.latest), "POST": reply(200, b"", 'ETag: "3"')}
+    client = phone()
+    client.push(KEY)
+    client.put_contacts([NewContact(SOMEBODY_ELSE, "dave")])
+    require_nothing_from(client, RollbackSuspected)
+    # Neither does it help to give the old bytes the new version.
+    liar.replies["GET"] = honest(truth.latest, 3)
+    require_nothing_from(client, RollbackSuspected)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(reply(200), id="no version"),
+        pytest.param(reply(200, b"", 'ETag: "9007199254740992"'), id="a huge version"),
+        pytest.param(reply(204, b"", 'ETag: "3"'), id="no content"),
+        pytest.param(reply(409, b'{"current_version": "x"}'), id="a conflict with nothing"),
+        pytest.param(reply(502), id="a gateway's word"),
+        pytest.param(without_end(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="a head without end"),
+        pytest.param(without_end(reply(200, b"", 'ETag: "3"', "Content-Length: 999999999"), PIECE), id="endless"),
+    ],
+)
+def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
+    phone: Phone, liar: Liar, truth: Truth, said: Reply
+) -> None:
+    liar.replies = {"GET": honest(truth.latest), "POST": said}
+    client = phone(attempts=1)
+    before = client.directory.read()
+    with pytest.raises(OutcomeUnknown):
+        client.push(KEY)
+    after = client.directory.read()
+    assert (after.remembered, after.content, after.seq) == (before.remembered, before.content, before.seq + 1)
+    liar.replies["POST"] = reply(200, b"", 'ETag: "3"')
+    assert client.push(KEY).uploaded
