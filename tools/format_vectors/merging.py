@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from format_vectors import keeping
 from format_vectors.contents import (
     ALICE,
     BOB,
     IDENTITY,
     LAPTOP,
+    NEWER_IDENTITY,
     NOW_MS,
     PHONE,
     backup,
@@ -41,7 +43,6 @@ def _wins(name: str, winner: Backup, loser: Backup) -> Case:
 
 
 _UNKNOWN: Final = ((6, number(6, 1)),)
-_NEWER: Final = replace(IDENTITY, public_key=b"N" * 32, private_key=b"T" * 32, epoch=2)
 
 CASES: Final = [
     Case("equal", backup(contact()), backup(contact()), backup(contact())),
@@ -160,11 +161,11 @@ CASES: Final = [
         backup(unknown=((8, number(8, 1) + number(8, 0)),)),
         backup(unknown=((8, number(8, 1)),)),
     ),
-    _wins("the identity of the higher epoch", backup(identity=_NEWER), backup()),
+    _wins("the identity of the higher epoch", backup(identity=NEWER_IDENTITY), backup()),
     _wins("the same keys of a higher epoch", backup(identity=replace(IDENTITY, epoch=2)), backup()),
     _wins(
         "epochs compare as numbers",
-        backup(identity=replace(_NEWER, epoch=256)),
+        backup(identity=replace(NEWER_IDENTITY, epoch=256)),
         backup(identity=replace(IDENTITY, epoch=255)),
     ),
     _wins(
@@ -174,14 +175,14 @@ CASES: Final = [
     ),
     _wins(
         "the identity of the higher epoch, without the unknown field of the lower",
-        backup(identity=_NEWER),
+        backup(identity=NEWER_IDENTITY),
         backup(identity=replace(IDENTITY, unknown=((4, number(4, 1)),))),
     ),
     Case(
         "contacts of both, whichever identity is the newer",
         backup(contact(ALICE, stamp_ms=9)),
-        backup(contact(BOB, "bob", stamp_ms=1), identity=_NEWER),
-        backup(contact(ALICE, stamp_ms=9), contact(BOB, "bob", stamp_ms=1), identity=_NEWER),
+        backup(contact(BOB, "bob", stamp_ms=1), identity=NEWER_IDENTITY),
+        backup(contact(ALICE, stamp_ms=9), contact(BOB, "bob", stamp_ms=1), identity=NEWER_IDENTITY),
     ),
 ]
 
@@ -220,4 +221,5 @@ def build() -> dict[str, Any]:
             }
             for name, one, other in CONFLICTS
         ],
+        "kept": keeping.rows(),
     }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { merge, nextStamp, suspicions } from "./merge.mjs";
+import { merge, mergeKeeping, nextStamp, suspicions } from "./merge.mjs";
 import { decode, encode, hex, unhex } from "./payload.mjs";
 import * as sealed from "./sealed.mjs";
 
@@ -41,15 +41,16 @@ async function sealing(row) {
 /** Each blob to open, with password, user and the error that it must end with. */
 function* openings(all) {
   const start = unhex(all.blob);
-  const row = (blob, error, password = all.password, id = all.user_id) => ({ blob, error, password, id });
+  const row = (name, blob, error, password = all.password, id = all.user_id) => ({ name, blob, error, password, id });
   for (const each of all.flipped)
-    for (let at = each.first; at <= each.last; at++) yield row(start.map((byte, index) => (index === at ? byte ^ each.xor : byte)), each.error);
-  for (const each of all.cut) yield row(start.subarray(0, each.length), each.error);
-  for (const each of all.extended) yield row(sealed.concat(start, unhex(each.suffix)), each.error);
-  for (const each of all.wrong_user) yield row(start, each.error, all.password, each.user_id);
-  for (const each of all.wrong_password) yield row(start, each.error, each.password);
-  for (const each of all.magic) yield row(sealed.concat(unhex(each.magic), start.subarray(4)), each.error);
-  for (const each of all.damaged) yield row(unhex(each.blob), each.error, each.password, each.user_id);
+    for (let at = each.first; at <= each.last; at++)
+      yield row(`byte ${at} flipped by ${each.xor}`, start.map((byte, index) => (index === at ? byte ^ each.xor : byte)), each.error);
+  for (const each of all.cut) yield row(`cut to ${each.length}`, start.subarray(0, each.length), each.error);
+  for (const each of all.extended) yield row("extended", sealed.concat(start, unhex(each.suffix)), each.error);
+  for (const each of all.wrong_user) yield row("another user", start, each.error, all.password, each.user_id);
+  for (const each of all.wrong_password) yield row("another password", start, each.error, each.password);
+  for (const each of all.magic) yield row(`magic ${each.magic}`, sealed.concat(unhex(each.magic), start.subarray(4)), each.error);
+  for (const each of all.damaged) yield row(each.name, unhex(each.blob), each.error, each.password, each.user_id);
 }
 
 function counted(row) {
@@ -86,6 +87,11 @@ const CHECKS = {
       assert.deepEqual([merge(one, other), merge(other, one)].map((each) => hex(encode(each))), [row.merged, row.merged]);
     },
     conflicts: async (row) => assert.equal(await codeOf(() => merge(decode(unhex(row.one)), decode(unhex(row.other)))), row.error),
+    kept: async (row) => {
+      const merged = () => hex(encode(mergeKeeping(decode(unhex(row.local)), decode(unhex(row.remote)), row.keep)));
+      assert.equal(await codeOf(merged), row.error);
+      if (row.error === null) assert.equal(merged(), row.merged);
+    },
   },
   rollback: { rollback: (row) => assert.deepEqual(suspicions(row.remembered, row.fetched), row.reasons) },
   stamps: {

@@ -20,11 +20,24 @@ function greatest(entries, id, rank) {
   return [...chosen.values()].sort((one, other) => compare([one[id]], [other[id]]));
 }
 
+const sameKeys = (one, other) => one.public_key === other.public_key && one.private_key === other.private_key;
+
+/** A device's content and the server's as one; `keep` is "mine", "theirs", or null where the person was not asked. */
+export function mergeKeeping(local, remote, keep) {
+  const [mine, theirs] = [local.identity, remote.identity];
+  if (sameKeys(mine, theirs)) return merge(local, remote);
+  if (keep === null && theirs.epoch > mine.epoch) throw new FormatError("identity-replaced");
+  if (keep === null) return merge(local, remote);
+  const [kept, left] = keep === "mine" ? [mine, theirs] : [theirs, mine];
+  const stays = kept.epoch > left.epoch || (keep === "theirs" && kept.epoch === left.epoch);
+  const identity = stays ? kept : { ...kept, epoch: left.epoch + 1 };
+  return merge({ ...local, identity }, { ...remote, identity });
+}
+
 /** Two contents of one user's backup as one. */
 export function merge(one, other) {
   const [mine, theirs] = [one.identity, other.identity];
-  const same = mine.public_key === theirs.public_key && mine.private_key === theirs.private_key;
-  if (mine.epoch === theirs.epoch && !same) throw new FormatError("identity-conflict");
+  if (mine.epoch === theirs.epoch && !sameKeys(mine, theirs)) throw new FormatError("identity-conflict");
   const latest = greater(one, other, (each) => [each.sealed_at_ms, hex(Buffer.from(each.device_name))]);
   const profiles = [one.profile, other.profile].filter((each) => each !== null);
   return {

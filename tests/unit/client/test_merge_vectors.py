@@ -11,7 +11,7 @@ from client_testing.contents import backup
 from client_testing.vectors import named, vectors
 from obscura_backup_client.editing import next_stamp_ms
 from obscura_backup_client.errors import ClientError, IdentityConflict, PayloadError, RollbackSuspected
-from obscura_backup_client.merge import merge
+from obscura_backup_client.merge import Keep, merge, merge_keeping
 from obscura_backup_client.model import Writer
 from obscura_backup_client.payload import decode, encode
 from obscura_backup_client.rollback import Remembered, require_never_seen, suspicions
@@ -63,6 +63,16 @@ def test_two_identities_of_one_epoch_are_a_conflict_either_way_round(row: dict[s
     for pair in ((one, other), (other, one)):
         with pytest.raises(IdentityConflict):
             merge(*pair)
+
+
+@pytest.mark.parametrize("row", named(MERGE["kept"]))
+def test_the_identity_that_the_person_keeps_is_left(row: dict[str, Any]) -> None:
+    local, remote = (decode(bytes.fromhex(row[side])) for side in ("local", "remote"))
+    try:
+        found = encode(merge_keeping(local, remote, None if row["keep"] is None else Keep(row["keep"]))).hex()
+    except ClientError as error:
+        found = error.code
+    assert found == (row["error"] or row["merged"])
 
 
 @pytest.mark.parametrize("row", named(ROLLBACK))
