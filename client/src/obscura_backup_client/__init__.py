@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from obscura_backup_client.async_client import AsyncBackupClient
     from obscura_backup_client.editing import NewContact
     from obscura_backup_client.errors import ClientError
     from obscura_backup_client.merge import Keep
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PROFILES",
+    "AsyncBackupClient",
     "BackupClient",
     "ClientError",
     "KdfParameters",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOMES = {
     "PROFILES": "parameters",
+    "AsyncBackupClient": "async_client",
     "BackupClient": "sync",
     "ClientError": "errors",
     "KdfParameters": "parameters",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from obscura_backup_client.editing import NewContact
+    from obscura_backup_client.exporting import PayloadFound
     from obscura_backup_client.merge import Keep
     from obscura_backup_client.model import Contact
     from obscura_backup_client.results import (
@@ -118,6 +119,25 @@ class AsyncBackupClient:
     async def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
         """See `BackupClient.set_profile`."""
         await self._run(lambda client, _: client.set_profile(attachment_id, decryption_key))
+
+    async def export_payload(self, *, with_identity: bool = True) -> bytes:
+        """See `BackupClient.export_payload`."""
+        return await self._run(lambda client, _: client.export_payload(with_identity=with_identity))
+
+    async def import_payload(
+        self,
+        exported: bytes,
+        *,
+        confirm: Callable[[PayloadFound], bool | Awaitable[bool]],
+        keep: Keep | None = None,
+        new_device_name: str = "",
+    ) -> PayloadFound:
+        """See `BackupClient.import_payload`."""
+        return await self._run(
+            lambda client, bridge: client.import_payload(
+                exported, confirm=bridge.asking(confirm), keep=keep, new_device_name=new_device_name
+            )
+        )
 
     async def push(
         self,

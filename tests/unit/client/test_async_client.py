@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from obscura_backup_client.async_client import AsyncBackupClient
 from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import NotConfirmed, WrongPassword
 from obscura_backup_client.results import Doomed, Found, Step
+from obscura_backup_client.sync import BackupClient
 from obscura_backup_client.transport_errors import NotFound
 from obscura_backup_client.unlocking import Purpose
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from client_testing.devices import Device
     from client_testing.server_in_memory import ServerInMemory
-    from obscura_backup_client.sync import BackupClient
 
 PASSWORD = "correct horse battery"
 
@@ -76,6 +77,7 @@ async def test_all_of_it_can_be_awaited(device: Device, server: ServerInMemory) 
     laptop = on_the_loop(device("laptop"), server)
     assert (await laptop.restore(KEY, confirm=yes)).new_device
     assert (await laptop.verify(KEY)).is_well
+    await laptop.import_payload(await phone.export_payload(), confirm=lambda _: True)
     assert (await laptop.sync(KEY, confirm=yes)).pushed.version == 1
     assert (await laptop.status()).contact_count == 1
     assert (await laptop.delete(confirm=lambda _: True)).version == 1
@@ -277,3 +279,16 @@ async def test_an_operation_may_be_given_a_time(phone: BackupClient, server: Ser
             await on_the_loop(phone, server, arriving=Gate("fetch")).push(KEY)
     assert threads() == []
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
+
+
+def test_it_has_every_method_of_the_blocking_client_with_the_same_parameters() -> None:
+    def methods(of: type) -> dict[str, list[tuple[str, Any, Any]]]:
+        settings = {each.name for each in fields(of)}
+        found = [each for each in inspect.getmembers(of, inspect.isfunction) if each[0] not in settings]
+        return {
+            name: [(each.name, each.kind, each.default) for each in inspect.signature(method).parameters.values()]
+            for name, method in found
+            if not name.startswith("_")
+        }
+
+    assert methods(AsyncBackupClient) == methods(BackupClient)
