@@ -1,5 +1,5 @@
 # Two commands for people:  make serve   make test
-# The rest is for developers:  make check | format | proto | lock | clean
+# The rest is for developers:  make check | fuzz | format | proto | lock | clean
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 DATA_DIR ?= .data
 PORT ?= 8400
 PYTEST_ARGS ?=
+FUZZ_TARGET ?= all
+FUZZ_SECONDS ?= 600
+SEED ?= 0
 SOURCES := src client/src tests tools benchmarks
 
 # The first interpreter found that is new enough and can make a virtual environment.
@@ -19,6 +22,7 @@ help:
 	@echo 'make serve   set everything up and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
 	@echo 'make test    set everything up and run all tests'
 	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
+	@echo 'make fuzz    fuzz what reads foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
 	@echo 'make format | proto | lock | clean'
 
 $(BIN)/python:
@@ -37,6 +41,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
+# The fuzzer has wheels for few platforms, and the others are not to fail for it: there, its tests are skipped and say so.
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/fuzz.txt \
+		&& touch $@ || echo 'The fuzzer cannot be installed here (see requirements/fuzz.in).' >&2
+
 .PHONY: setup
 setup: $(VENV)/.dev
 
@@ -45,8 +54,13 @@ serve: $(VENV)/.run
 	@exec $(BIN)/obscura-backup serve --data-dir $(DATA_DIR) --port $(PORT) --welcome
 
 .PHONY: test
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.fuzz
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# FUZZ_TARGET=mutants plants bugs instead, one at a time, and fails unless each is found. SEED=0: another each time.
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_TARGET) --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
 .PHONY: check
 check: $(VENV)/.dev
@@ -73,6 +87,7 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --extra async -o requirements/run.txt
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --extra async --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 
 # Fresh passwords for compose.yaml, once; what is there is left alone.
 .PHONY: compose-env
