@@ -1,0 +1,18 @@
+"""What the two stores make of a write, in one place, so that a mutant can break it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from obscura_backup.domain.model import Revision
+
+
+def object_after(stored: Revision) -> Revision | None:
+    """What the slot holds after a PUT whose condition held (None: nothing)."""
+    return stored
+
+
+def row_after(held: Revision | None, saved: Revision) -> Revision:
+    """The row after a COMMIT: it never goes back (`LockedSlot.save`)."""
+    return saved if held is None or held.version <= saved.version else held
