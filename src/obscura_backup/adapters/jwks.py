@@ -46,7 +46,7 @@ class KeySource(Protocol):
     """The keys that are good now."""
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
-        """The current keys.
+        """The current keys: the same object as before as long as they are the same keys.
 
         Args:
             unknown_key_id: a token names a key that was not among them: look again, unless that was just done.
@@ -81,9 +81,11 @@ class JwksKeySource:
         self._name = name
         self._timeout_seconds = timeout_seconds
         self._keys: Sequence[VerificationKey] = ()
+        self._data = b""
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
+        self._looking_again: asyncio.Task[None] | None = None
 
     @classmethod
     def file(cls, path: Path) -> JwksKeySource:
@@ -106,13 +108,19 @@ class JwksKeySource:
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
-        if not self._keys or self._due(unknown_key_id=unknown_key_id):
-            async with self._lock:  # whoever comes while the first look is under way waits for it
-                if self._due(unknown_key_id=unknown_key_id):
-                    await self._refresh()
+        if not self._keys or (unknown_key_id and self._due(unknown_key_id=True)):
+            await self._look(unknown_key_id=unknown_key_id)
+        elif self._due(unknown_key_id=False) and (self._looking_again is None or self._looking_again.done()):
+            # Of age alone: nobody waits, lest a place that hangs holds up everybody who was known to it.
+            self._looking_again = asyncio.create_task(self._look(unknown_key_id=False))
         if not self._keys:
             raise Unavailable(f"The key set {self._name} cannot be read.")
         return self._keys
+
+    async def _look(self, *, unknown_key_id: bool) -> None:
+        async with self._lock:  # whoever comes while the first look is under way waits for it
+            if self._due(unknown_key_id=unknown_key_id):
+                await self._refresh()
 
     def _due(self, *, unknown_key_id: bool) -> bool:
         now = time.monotonic()
@@ -125,7 +133,9 @@ class JwksKeySource:
         try:
             # A place that drips holds off the time-outs of its socket for ever, and whoever waits for keys with it.
             async with asyncio.timeout(self._timeout_seconds):
-                self._keys = parse_jwks(await asyncio.to_thread(self._read))
+                data = await asyncio.to_thread(self._read)
+            if data != self._data:  # the same keys stay the same object, by which it is seen whether they changed
+                self._keys, self._data = parse_jwks(data), data
         except Exception as error:  # noqa: BLE001  # whatever it is, keys that were good go on being good
             log.warning("the key set %s cannot be read: %s", self._name, str(error) or type(error).__name__)
         else:

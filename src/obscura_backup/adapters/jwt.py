@@ -13,6 +13,7 @@ from obscura_backup.domain.errors import Unauthenticated
 from obscura_backup.domain.model import UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from obscura_backup.adapters.jwks import KeySource, VerificationKey
@@ -56,27 +57,42 @@ class JwtVerifier:
         self._audience = audience
         self._issuer = issuer
         self._user_claim = user_claim
-        # By digest, so that no token is kept in memory. Until `exp`: a key withdrawn earlier goes with the next start.
+        # By digest, so that no token is kept in memory; with the keys that were good then.
         self._verified: dict[bytes, tuple[UserId, float]] = {}
+        self._verified_with: Sequence[VerificationKey] = ()
 
     async def verify(self, token: str) -> UserId:
         """See `TokenVerifier.verify`."""
-        if len(token) > TOKEN_MAX_CHARS:
-            raise Unauthenticated("The token is too long.")
-        digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-        known = self._verified.get(digest)
+        known = await self.recognise(token)
         if known is not None:
-            user_id, expires_at = known
-            if self._clock.now().timestamp() < expires_at:
-                return user_id
-            del self._verified[digest]
-        claims = self._claims(token, await self._key_for(token))
+            return known
+        keys, key = await self._key_for(token)
+        claims = self._claims(token, key)
         expires_at = self._expiry(claims)
         user_id = self._user(claims)
-        if len(self._verified) >= CACHED_TOKENS:
-            del self._verified[next(iter(self._verified))]
-        self._verified[digest] = user_id, expires_at
+        if keys is self._verified_with:  # else they changed while the key was being looked for
+            if len(self._verified) >= CACHED_TOKENS:
+                del self._verified[next(iter(self._verified))]
+            self._verified[_digest(token)] = user_id, expires_at
         return user_id
+
+    async def recognise(self, token: str) -> UserId | None:
+        """See `TokenVerifier.recognise`."""
+        if len(token) > TOKEN_MAX_CHARS:
+            raise Unauthenticated("The token is too long.")
+        keys = await self._keys.keys()
+        if keys is not self._verified_with:  # a key that was withdrawn takes with it what it signed
+            self._verified.clear()
+            self._verified_with = keys
+        digest = _digest(token)
+        known = self._verified.get(digest)
+        if known is None:
+            return None
+        user_id, expires_at = known
+        if self._clock.now().timestamp() < expires_at:
+            return user_id
+        del self._verified[digest]
+        return None
 
     def _expiry(self, claims: dict[str, Any]) -> float:
         now = self._clock.now().timestamp()
@@ -88,7 +104,7 @@ class JwtVerifier:
             raise Unauthenticated("The token is not valid yet.")
         return expires_at
 
-    async def _key_for(self, token: str) -> VerificationKey:
+    async def _key_for(self, token: str) -> tuple[Sequence[VerificationKey], VerificationKey]:
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
@@ -97,7 +113,7 @@ class JwtVerifier:
             keys = await self._keys.keys(unknown_key_id=look_again)
             fitting = [key for key in keys if key.key_id is None or key_id is None or key.key_id == key_id]
             if len(fitting) == 1:
-                return fitting[0]
+                return keys, fitting[0]
             if fitting:
                 break
         raise Unauthenticated("The token does not name one of the known keys.")
@@ -130,6 +146,10 @@ class JwtVerifier:
         if not isinstance(claimed, str) or not _UUID.fullmatch(claimed):
             raise Unauthenticated(f"The token's `{self._user_claim}` claim is not a UUID.")
         return UserId(UUID(claimed))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def _time(claims: dict[str, Any], name: str) -> float | None:

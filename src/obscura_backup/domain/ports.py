@@ -170,6 +170,15 @@ class TokenVerifier(Protocol):
 
         Raises:
             Unauthenticated: the token is not valid; the message says which rule it breaks and quotes none of it.
+            Unavailable: the keys that it would be verified with are not at hand.
+        """
+
+    async def recognise(self, token: str) -> UserId | None:
+        """The user of a token that was verified before and is still valid; None where that would take work to tell.
+
+        Raises:
+            Unauthenticated: the token cannot be valid.
+            Unavailable: as for `verify`.
         """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,8 @@ _SERVICE_PORT = re.compile(r"(tcp|udp)://")
 _ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+NaturalInt = Annotated[int, msgspec.Meta(ge=0)]
+_LISTS = frozenset({"cors_origins", "trusted_proxies"})
 
 
 class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +76,10 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         cors_origins: that browsers may call from.
         max_connections: open at once, for each worker; more are answered 503.
         max_uploads_per_user: under way at once, for each worker; more are answered 429.
+        rate_per_user: requests a minute of one user, for each worker; a minute's worth may come at once. 0: no limit.
+        rate_per_address: requests a minute without a valid token from one address (IPv6: from one /64), for each
+            worker; a minute's worth may come at once. 0: no limit.
+        trusted_proxies: addresses and networks whose `X-Forwarded-For` is believed.
         log_level: of Python's logging.
     """
 
@@ -94,6 +101,9 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cors_origins: tuple[str, ...] = ()
     max_connections: PositiveInt = 1024
     max_uploads_per_user: PositiveInt = 64
+    rate_per_user: NaturalInt = 3000
+    rate_per_address: NaturalInt = 3000
+    trusted_proxies: tuple[str, ...] = ()
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:
@@ -164,7 +174,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             if _SERVICE_LINK.fullmatch(variable) or (variable == f"{PREFIX}PORT" and _SERVICE_PORT.match(value)):
                 continue
             name = variable.removeprefix(PREFIX).lower()
-            values[name] = [item.strip() for item in value.split(",")] if name == "cors_origins" else value
+            values[name] = [item.strip() for item in value.split(",")] if name in _LISTS else value
     return values
 
 
@@ -186,9 +196,7 @@ def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, 
 
 def _check_whole(settings: Settings) -> None:
     _check_authentication(settings)
-    for origin in settings.cors_origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise InvalidSettings(f"cors_origins takes scheme://host[:port], not {origin!r}.")
+    _check_callers(settings)
     if settings.min_bytes > settings.max_bytes:
         raise InvalidSettings("min_bytes is larger than max_bytes.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
@@ -219,6 +227,17 @@ def _check_authentication(settings: Settings) -> None:
         host = urlsplit(settings.auth_jwks).hostname
         if host not in ("localhost", "127.0.0.1", "::1"):
             raise InvalidSettings("auth_jwks must be fetched over https: whoever can change it can be anybody.")
+
+
+def _check_callers(settings: Settings) -> None:
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise InvalidSettings(f"cors_origins takes scheme://host[:port], not {origin!r}.")
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise InvalidSettings(f"trusted_proxies takes addresses and networks, not {proxy!r} ({error}).") from error
 
 
 def _s3_location(url: str) -> S3Location:

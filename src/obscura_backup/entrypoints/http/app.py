@@ -16,8 +16,10 @@ from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http import openapi, operations, problems
 from obscura_backup.entrypoints.http.authentication import BearerAuthentication
 from obscura_backup.entrypoints.http.backup import BackupController, Intake
+from obscura_backup.entrypoints.http.client_address import ClientAddress
 from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.metrics import MeteredApp
+from obscura_backup.entrypoints.http.rate_limiting import RateLimitedApp, RateLimits
 from obscura_backup.entrypoints.http.stopping import FarewellApp, Stopping
 from obscura_backup.entrypoints.http.upload_gate import UploadGate
 
@@ -32,7 +34,7 @@ _EXPOSED = ["ETag", "Repr-Digest", "Last-Modified", "Content-Range", "Accept-Ran
 _ALLOWED = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Content-Digest", "Range", "If-Range"]
 
 
-def create_litestar(container: Container, stopping: Stopping) -> Litestar:
+def create_litestar(container: Container, stopping: Stopping, rates: RateLimits) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     settings = container.settings()
 
@@ -44,7 +46,7 @@ def create_litestar(container: Container, stopping: Stopping) -> Litestar:
     backup = Router(
         path="/",
         route_handlers=[BackupController],
-        middleware=[DefineMiddleware(BearerAuthentication, tokens=container.tokens())],
+        middleware=[DefineMiddleware(BearerAuthentication, tokens=container.tokens(), limits=rates)],
     )
     return Litestar(
         route_handlers=[
@@ -82,7 +84,10 @@ def create_litestar(container: Container, stopping: Stopping) -> Litestar:
 def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
     """What a server runs: the application with everything around it."""
     stopping = stopping or Stopping()
-    return MeteredApp(FarewellApp(Door(create_litestar(Container(settings=settings), stopping)), stopping))
+    container = Container(settings=settings)
+    rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
+    limited = RateLimitedApp(create_litestar(container, stopping, rates), rates, container.tokens())
+    return MeteredApp(FarewellApp(Door(limited), stopping))
 
 
 def _provide(make: Callable[[], Any]) -> Provide:

@@ -57,9 +57,7 @@ class Door:
             # The service stops and this request took too long. What it asked for may have happened.
             if started:
                 raise
-            await refuse(
-                send, 503, "outcome-unknown", "The service is stopping; send it again.", retry_after_seconds=1
-            )
+            await refuse(send, 503, "outcome-unknown", "The service is stopping; send it again.", retry_after_seconds=1)
 
 
 async def refuse(

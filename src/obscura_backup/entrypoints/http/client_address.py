@@ -1,0 +1,90 @@
+"""Where a request comes from, as far as that can be known: the peer, or whom trusted proxies say they speak for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Network
+
+    from litestar.types import Scope
+
+HOPS_MAX = 16
+"""More proxies than that do not stand in a row."""
+UNKNOWN = "unknown"
+_ADDRESS_MAX_CHARS = 64
+"""Nothing longer is kept in a cache: it would be no address, and might be long."""
+_HEADER = b"x-forwarded-for"
+
+
+class ClientAddress:
+    """Reads the address off a request.
+
+    `X-Forwarded-For` is believed from trusted proxies only, and read from its right end, where they write: the first
+    hop that is no trusted proxy is the client. What stands further left is whatever that client liked to send.
+
+    Args:
+        trusted_proxies: addresses and networks (CIDR).
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+
+    def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
+        self._trusted: list[IPv4Network | IPv6Network] = [ip_network(proxy) for proxy in trusted_proxies]
+
+    def of(self, scope: Scope) -> str:
+        """The client's address; of an IPv6 address its /64, since that is what one client is given (RFC 6177)."""
+        peer = scope["client"]
+        if peer is None:
+            return UNKNOWN
+        if not self._trusted:
+            return _account_of(peer[0])
+        return _account_of(self._behind_proxies(peer[0], scope))
+
+    def _behind_proxies(self, peer: str, scope: Scope) -> str:
+        hop = peer
+        fields = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]
+        for entry in reversed(",".join(fields).rsplit(",", HOPS_MAX)):
+            if not self._is_trusted(hop):
+                break
+            earlier = _host(entry.strip())
+            if len(earlier) > _ADDRESS_MAX_CHARS or _parsed(earlier) is None:
+                break  # a proxy that does not know, or that writes nonsense: it answers for its clients itself
+            hop = earlier
+        return hop
+
+    def _is_trusted(self, host: str) -> bool:
+        address = _parsed(host)
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _host(entry: str) -> str:
+    """An entry without the port that some proxies add: `192.0.2.1:80`, `[2001:db8::1]:80`, `2001:db8::1`."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    host, colon, rest = entry.partition(":")
+    return entry if colon and ":" in rest else host
+
+
+# Most requests come from addresses that were here a moment ago.
+@lru_cache(maxsize=4096)
+def _parsed(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+@lru_cache(maxsize=4096)
+def _account_of(host: str) -> str:
+    address = _parsed(host)
+    if address is None:
+        return UNKNOWN
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)

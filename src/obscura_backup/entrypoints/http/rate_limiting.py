@@ -1,0 +1,109 @@
+"""Too many requests are refused at the door: of a user, once it is known who asks, and of an address until then."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+from litestar.enums import ScopeType
+from prometheus_client import Counter
+
+from obscura_backup.domain.errors import Unauthenticated, Unavailable
+from obscura_backup.entrypoints.http.authentication import RECOGNISED, bearer_token
+from obscura_backup.entrypoints.http.door import ALWAYS_OPEN, refuse
+from obscura_backup.entrypoints.http.errors import TooManyRequests
+from obscura_backup.entrypoints.http.metrics import REGISTRY
+from obscura_backup.entrypoints.http.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Receive, Scope, Send
+
+    from obscura_backup.domain.model import UserId
+    from obscura_backup.domain.ports import TokenVerifier
+    from obscura_backup.entrypoints.http.client_address import ClientAddress
+
+_ACCOUNT = "obscura.account"
+
+_REFUSED = Counter(
+    "obscura_backup_rate_limited", "Requests refused for coming too often.", ("account",), registry=REGISTRY
+)
+
+
+class RateLimits:
+    """Whose account a request goes on, and whether there is anything left on it.
+
+    Who shows a token that was verified before is charged as that user alone, so that many people behind one address
+    do not get in each other's way, nor does a stranger among them. All else is charged to the address, before a token
+    is looked at; where the token then turns out to be good, the charge is moved to its user.
+
+    Args:
+        per_user: requests a minute; 0 for no limit.
+        per_address: requests a minute that come without a good token; 0 for no limit.
+        addresses: tells where a request comes from.
+    """
+
+    def __init__(self, per_user: int, per_address: int, addresses: ClientAddress) -> None:
+        self._users = RateLimit(per_user)
+        self._addresses = RateLimit(per_address)
+        self._address_of = addresses.of
+
+    def charge_stranger(self, scope: Scope) -> None:
+        """Put a request on the account of its address.
+
+        Raises:
+            TooManyRequests: too many of its requests had no good token.
+        """
+        address = self._address_of(scope)
+        _require_no_wait(self._addresses.take(address), "address")
+        cast("dict[str, Any]", scope)[_ACCOUNT] = address
+
+    def charge_user(self, scope: Scope, user_id: UserId) -> None:
+        """Put a request on the account of its user, and off that of its address.
+
+        Raises:
+            TooManyRequests: this user asks too often.
+        """
+        address = cast("dict[str, Any]", scope).pop(_ACCOUNT, None)
+        if address is not None:
+            self._addresses.give_back(address)
+        _require_no_wait(self._users.take(user_id), "user")
+
+
+class RateLimitedApp:
+    """Wraps the framework's application: what is too much costs no routing, no token's verification, and no body."""
+
+    def __init__(self, app: ASGIApp, limits: RateLimits, tokens: TokenVerifier) -> None:
+        self._app = app
+        self._limits = limits
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Charge, then refuse or pass on."""
+        if scope["type"] == ScopeType.HTTP and not scope["path"].startswith(ALWAYS_OPEN):
+            try:
+                await self._charge(scope)
+            except TooManyRequests as error:
+                seconds = error.retry_after_seconds
+                await refuse(send, 429, error.code, str(error), retry_after_seconds=seconds, close=False)
+                return
+        await self._app(scope, receive, send)
+
+    async def _charge(self, scope: Scope) -> None:
+        user_id = await self._recognised(scope)
+        if user_id is None:
+            self._limits.charge_stranger(scope)
+        else:
+            cast("dict[str, Any]", scope)[RECOGNISED] = user_id
+            self._limits.charge_user(scope, user_id)
+
+    async def _recognised(self, scope: Scope) -> UserId | None:
+        try:
+            return await self._tokens.recognise(bearer_token(scope["headers"]))
+        except (Unauthenticated, Unavailable):
+            return None  # whoever verifies it will say so, where it matters
+
+
+def _require_no_wait(wait_seconds: float, account: str) -> None:
+    if wait_seconds > 0:
+        _REFUSED.labels(account).inc()
+        raise TooManyRequests(account, math.ceil(wait_seconds))

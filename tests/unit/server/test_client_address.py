@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from obscura_backup.entrypoints.http.client_address import UNKNOWN, ClientAddress
+
+
+def address(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = ()) -> str:
+    headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in forwarded]
+    scope: Any = {"client": None if peer is None else (peer, 1234), "headers": headers}
+    return ClientAddress(trusted).of(scope)
+
+
+def test_peer_itself_where_nobody_is_trusted() -> None:
+    assert address("192.0.2.1", "203.0.113.7") == "192.0.2.1"
+
+
+def test_peer_itself_where_it_is_not_the_trusted_one() -> None:
+    """Neither does a made-up field let a stranger evade, nor put it on somebody else's account."""
+    assert address("192.0.2.1", "203.0.113.7", trusted=("10.0.0.0/8",)) == "192.0.2.1"
+
+
+def test_client_behind_a_trusted_proxy() -> None:
+    assert address("10.0.0.1", "203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
+
+
+@pytest.mark.parametrize("made_up", ["198.51.100.9", "10.0.0.5", "10.0.0.5, 10.0.0.6", "x", ",,,", " " * 1000])
+def test_what_stands_left_of_the_trusted_proxies_word_is_not_believed(made_up: str) -> None:
+    assert address("10.0.0.1", f"{made_up}, 203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
+    assert address("10.0.0.1", made_up, "203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
+
+
+def test_chain_of_trusted_proxies() -> None:
+    hops = "198.51.100.9, 203.0.113.7, 10.0.0.2, 10.0.0.3"
+    assert address("10.0.0.1", hops, trusted=("10.0.0.0/8",)) == "203.0.113.7"
+
+
+def test_requests_of_the_proxies_themselves() -> None:
+    assert address("10.0.0.1", "10.0.0.2", trusted=("10.0.0.0/8",)) == "10.0.0.2"
+    assert address("10.0.0.1", trusted=("10.0.0.0/8",)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize("nonsense", ["", "unknown", "_hidden", "203.0.113", "203.0.113.7.8", "[", "é", "1" * 9000])
+def test_proxy_that_writes_nonsense_answers_for_it(nonsense: str) -> None:
+    assert address("10.0.0.1", nonsense, trusted=("10.0.0.1",)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("[2001:db8::1]:4711", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+    ],
+)
+def test_forms_of_an_address(entry: str, meant: str) -> None:
+    assert address("10.0.0.1", entry, trusted=("10.0.0.1",)) == meant
+
+
+def test_one_network_of_ipv6_is_one_client() -> None:
+    assert address("2001:db8:1:2:3:4:5:6") == address("2001:db8:1:2::") == "2001:db8:1:2::/64"
+    assert address("2001:db8:1:3::") != address("2001:db8:1:2::")
+
+
+def test_ipv4_is_the_same_by_an_ipv6_socket() -> None:
+    assert address("::ffff:192.0.2.1") == address("192.0.2.1")
+    assert address("::ffff:10.0.0.1", "203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
+
+
+def test_no_peer() -> None:
+    assert address(None) == UNKNOWN
+
+
+def test_chain_without_end_is_walked_only_so_far() -> None:
+    assert address("10.0.0.1", "10.0.0.1," * 3000 + "10.0.0.2", trusted=("10.0.0.0/8",)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize("proxy", ["", "proxy.example", "10.0.0.0/33", "10.0.0.1/8"])
+def test_what_is_neither_address_nor_network(proxy: str) -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0|appear"):
+        ClientAddress([proxy])
