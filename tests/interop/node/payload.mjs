@@ -1,5 +1,5 @@
 // The payload, from docs/format.md: Protobuf to plain objects and back. Of protobufjs only Reader and Writer are used: its
-// messages put a second part of a field in the place of the first, and lose in which order unknown fields came.
+// messages let known fields of another wire type pass, and keep unknown ones, if at all, in the order in which they came.
 //
 // In the objects ids and keys are lower-case hex, a user id is a UUID's text, and unknown fields are [number, hex], so that
 // strings compare as the bytes do that they stand for.
