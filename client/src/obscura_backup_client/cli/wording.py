@@ -6,7 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from obscura_backup_client.errors import ClientError, IdentityError, RollbackSuspected
+from obscura_backup_client.errors import ClientError, IdentityError, RollbackSuspected, WrongPassword
 
 if TYPE_CHECKING:
     from obscura_backup_client.results import Changes
@@ -96,4 +96,6 @@ def particulars(error: ClientError) -> tuple[str, ...]:
             f"  --keep mine    {error.local_public_key.hex()}, this device's",
             f"  --keep theirs  {error.remote_public_key.hex()}, the backup's",
         )
+    if isinstance(error, WrongPassword):
+        return ("  If it was changed on another device, the new one is asked for here, too.",)
     return ()
