@@ -8,6 +8,11 @@ import contextlib
 import http.client
 import socket
 import threading
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SWITCHING_PROTOCOLS, PROCESSING, OK = 101, 102, 200
+NOT_A_FIELD = (FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeHeaderDefect, MissingHeaderBodySeparatorDefect)
 
 
 class Attempt:
@@ -103,6 +109,9 @@ class _Head:
         self._left -= len(line)
         if self._left < 0:
             raise http.client.HTTPException("the head of the answer does not end")
+        if not line.endswith(b"\n") and self._left < MAX_HEAD_BYTES:
+            # `http.client` would take what there is of a head for all of it.
+            raise http.client.HTTPException("the head of the answer breaks off")
         return line
 
     def close(self) -> None:
@@ -119,6 +128,9 @@ class _Response(http.client.HTTPResponse):
                 super().begin()
         if self.status == SWITCHING_PROTOCOLS:
             raise http.client.HTTPException("nobody asked for another protocol")
+        if any(isinstance(each, NOT_A_FIELD) for each in self.headers.defects):
+            # What follows would be left out: a length, say, or a version.
+            raise http.client.HTTPException("a line of the head is not a field")
 
     def _read_and_discard_trailer(self) -> None:
         # Of the same kind as a head, and without any bound in `http.client`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import ssl
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from client_testing.certificates import self_signed
 from client_testing.lying import Serve, answer, dripping, problem, read_request, saying, serving
@@ -23,6 +26,7 @@ from obscura_backup_client.transport_errors import (
     ServerRefused,
     TokenUnusable,
     TooLarge,
+    TransportError,
     Unavailable,
     UnexpectedAnswer,
 )
@@ -148,6 +152,49 @@ def test_a_head_is_not_read_beyond_its_bound(client: Client, head: bytes) -> Non
             client(address).fetch()
         with pytest.raises(OutcomeUnknown):
             client(address).push(b"sealed", 7)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\nContent-Le', id="breaks off in a line"),
+        pytest.param(
+            b'HTTP/1.1 200 OK\r\nETag: "8"\r\nno field\r\nContent-Length: 0\r\n\r\n', id="a line that is no field"
+        ),
+        pytest.param(b'HTTP/1.1 200 OK\r\n folded\r\nETag: "8"\r\n\r\n', id="goes on before it began"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag : "8"\r\n\r\n', id="a space in a name"),
+    ],
+)
+def test_a_head_that_is_not_all_there_is_no_answer(client: Client, head: bytes) -> None:
+    with serving(saying(head)) as address, pytest.raises(OutcomeUnknown):
+        client(address).push(b"sealed", 7)
+
+
+ANSWERS = [
+    b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\nRepr-Digest: sha-256=:' + b"A" * 43 + b"=:\r\n\r\nbytes",
+    b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nbytes\r\n0\r\nX: y\r\n\r\n',
+    b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 409 X\r\nContent-Length: 22\r\n\r\n{"current_version": 3}',
+    b"HTTP/1.0 302 X\r\nLocation: http://evil.example/\r\n\r\n",
+    b"HTTP/1.1 429 X\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(ANSWERS),
+    st.lists(st.tuples(st.integers(0, 150), st.integers(0, 5), st.binary(max_size=5)), max_size=3),
+    st.sampled_from(["fetch", "head", "push", "delete", "limits"]),
+)
+def test_whatever_an_answer_is_made_into_it_is_taken_or_ends_in_a_typed_error(
+    client: Client, begun: bytes, edits: list[tuple[int, int, bytes]], call: str
+) -> None:
+    altered = begun
+    for at, dropped, added in edits:
+        altered = altered[:at] + added + altered[at + dropped :]
+    with serving(saying(altered)) as address, contextlib.suppress(TransportError):
+        transport = client(address)
+        arguments = {"push": (b"sealed", 7), "delete": (7,)}.get(call, ())
+        getattr(transport, call)(*arguments)
 
 
 def test_an_upload_that_is_refused_before_all_of_it_was_sent_is_refused(client: Client) -> None:
