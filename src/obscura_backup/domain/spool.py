@@ -17,7 +17,53 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MEMORY_BYTES = 256 * 1024
-"""What one upload may hold in memory; the rest goes to a file without a name."""
+"""What one upload may hold in memory; what is longer goes to a file without a name."""
+
+_NO_ROOM = "There is no room to receive a blob."
+
+
+class SpoolMemory:
+    """The memory that all uploads of a process share; where it is used up, they go to files from their first byte.
+
+    Args:
+        max_bytes: at once.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._left_bytes = max_bytes
+
+    def share(self) -> SpoolShare:
+        """A share for one upload, empty at first."""
+        return SpoolShare(self)
+
+    def _take(self, count: int) -> bool:
+        fits = count <= self._left_bytes
+        if fits:
+            self._left_bytes -= count
+        return fits
+
+    def _give_back(self, count: int) -> None:
+        self._left_bytes += count
+
+
+class SpoolShare:
+    """What one upload has of the memory."""
+
+    def __init__(self, memory: SpoolMemory) -> None:
+        self._memory = memory
+        self._bytes = 0
+
+    def grow(self, count: int) -> bool:
+        """Take so much more; False where that is too much for one, or for all together."""
+        grows = self._bytes + count <= MEMORY_BYTES and self._memory._take(count)  # noqa: SLF001  # two halves of one thing
+        if grows:
+            self._bytes += count
+        return grows
+
+    def release(self) -> None:
+        """Give all of it back; safe to call more than once."""
+        self._memory._give_back(self._bytes)  # noqa: SLF001  # as above
+        self._bytes = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +74,13 @@ class Spool:
         size: in bytes.
         sha256: of the bytes.
         file: the bytes, readable and seekable; a reader rewinds it first.
+        share: of the memory that all uploads share; None where the bytes were at hand anyway.
     """
 
     size: int
     sha256: Sha256
     file: BinaryIO
+    share: SpoolShare | None = None
 
     @classmethod
     def of(cls, data: bytes) -> Spool:
@@ -46,6 +94,8 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.file.close()
+        if self.share is not None:
+            self.share.release()
 
     def read(self) -> bytes:
         """All the bytes, from the start."""
@@ -53,12 +103,15 @@ class Spool:
         return self.file.read()
 
 
-async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha256: bytes | None = None) -> Spool:
+async def receive(
+    chunks: AsyncIterable[bytes], limits: Limits, memory: SpoolMemory, *, declared_sha256: bytes | None = None
+) -> Spool:
     """Take in a body of unknown length, and stop as soon as it is too long.
 
     Args:
         chunks: the body as it comes.
         limits: on its size.
+        memory: that all uploads share.
         declared_sha256: what the sender says its digest is, if it does.
 
     Raises:
@@ -67,7 +120,10 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha2
         DigestMismatch: it is not what was declared.
         Unavailable: there is no room for it on this machine.
     """
-    file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  # handed on in the Spool
+    # No size of its own at which it would become a file: how much is in memory is for the share to say.
+    file = tempfile.SpooledTemporaryFile(max_size=0)  # noqa: SIM115  # handed on in the Spool
+    share = memory.share()
+    in_memory = True
     try:
         digest = hashlib.sha256()
         size = 0
@@ -75,19 +131,31 @@ async def receive(chunks: AsyncIterable[bytes], limits: Limits, *, declared_sha2
             size += len(chunk)
             _require_at_most(limits.max_bytes, size)
             digest.update(chunk)
+            if in_memory and not share.grow(len(chunk)):
+                in_memory = False
+                _move_to_disk(file)
+                share.release()
             _keep(file, chunk)
         _require_whole(size, digest.digest(), limits, declared_sha256)
     except BaseException:
         file.close()
+        share.release()
         raise
-    return Spool(size=size, sha256=Sha256(digest.digest()), file=file)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
+    return Spool(size=size, sha256=Sha256(digest.digest()), file=file, share=share)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
+
+
+def _move_to_disk(file: tempfile.SpooledTemporaryFile[bytes]) -> None:
+    try:
+        file.rollover()
+    except OSError as error:  # no folder for temporary files, no space in it, no descriptors left
+        raise Unavailable(_NO_ROOM) from error
 
 
 def _keep(file: tempfile.SpooledTemporaryFile[bytes], chunk: bytes) -> None:
     try:
         file.write(chunk)
-    except OSError as error:  # no folder for temporary files, no space in it, no descriptors left
-        raise Unavailable("There is no room to receive a blob.") from error
+    except OSError as error:  # no space left
+        raise Unavailable(_NO_ROOM) from error
 
 
 def _require_at_most(max_bytes: int, size: int) -> None:

@@ -76,6 +76,7 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         cors_origins: that browsers may call from.
         max_connections: open at once, for each worker; more are answered 503.
         max_uploads_per_user: under way at once, for each worker; more are answered 429.
+        upload_memory_bytes: that bodies which are arriving may hold together, for each worker; more goes to files.
         rate_per_user: requests a minute of one user, for each worker; a minute's worth may come at once. 0: no limit.
         rate_per_address: requests a minute without a valid token from one address (IPv6: from one /64), for each
             worker; a minute's worth may come at once. 0: no limit.
@@ -101,7 +102,8 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cors_origins: tuple[str, ...] = ()
     max_connections: PositiveInt = 1024
     max_uploads_per_user: PositiveInt = 64
-    rate_per_user: NaturalInt = 3000
+    upload_memory_bytes: NaturalInt = 64 * 1024 * 1024
+    rate_per_user: NaturalInt = 6000
     rate_per_address: NaturalInt = 3000
     trusted_proxies: tuple[str, ...] = ()
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"

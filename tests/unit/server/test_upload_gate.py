@@ -7,6 +7,7 @@ import pytest
 
 from contracts import samples
 from obscura_backup.domain.errors import TooManyUploads
+from obscura_backup.entrypoints.http import upload_gate
 from obscura_backup.entrypoints.http.errors import ClientGone, UploadTimeout
 from obscura_backup.entrypoints.http.upload_gate import UploadGate, body_of
 
@@ -65,3 +66,16 @@ async def test_pause_that_is_too_long() -> None:
 async def test_trickle_that_takes_too_long_in_all() -> None:
     with pytest.raises(UploadTimeout):
         _ = [piece async for piece in body_of(sender(*[0.01] * 100), stall_seconds=1, total_seconds=0.03)]
+
+
+async def test_trickle_below_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_gate, "GRACE_SECONDS", 0.03)
+    monkeypatch.setattr(upload_gate, "PACE_BYTES_PER_SECOND", 100_000)
+    with pytest.raises(UploadTimeout):
+        _ = [piece async for piece in body_of(sender(*[0.01] * 100))]
+
+
+async def test_slow_body_that_keeps_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_gate, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(upload_gate, "PACE_BYTES_PER_SECOND", 5)
+    assert len([piece async for piece in body_of(sender(*[0.01] * 60))]) == 60

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 
 from obscura_backup.domain.errors import ObscuraError
+from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http import openapi, operations, problems
 from obscura_backup.entrypoints.http.authentication import BearerAuthentication
@@ -66,7 +67,12 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
                 )
             ),
             "intake": _provide(
-                lambda: Intake(container.service(), container.limits(), UploadGate(settings.max_uploads_per_user))
+                lambda: Intake(
+                    container.service(),
+                    container.limits(),
+                    UploadGate(settings.max_uploads_per_user),
+                    SpoolMemory(settings.upload_memory_bytes),
+                )
             ),
         },
         exception_handlers={

@@ -13,7 +13,7 @@ from litestar.datastructures import Headers  # noqa: TC002  # as below
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
 from obscura_backup.domain.model import NO_VERSION, Limits, UserId
 from obscura_backup.domain.service import BackupService  # noqa: TC001  # Litestar reads the annotation at run time
-from obscura_backup.domain.spool import receive
+from obscura_backup.domain.spool import SpoolMemory, receive
 from obscura_backup.entrypoints.http import openapi
 from obscura_backup.entrypoints.http.blob_response import BlobResponse, description, not_modified
 from obscura_backup.entrypoints.http.conditional import (
@@ -56,6 +56,7 @@ class Intake:
     service: BackupService
     limits: Limits
     gate: UploadGate
+    memory: SpoolMemory
 
 
 class BackupController(Controller):
@@ -85,7 +86,8 @@ class BackupController(Controller):
             # A body that is on its way already, and short, is read sooner than the question is answered.
             if not 0 <= declared_size < EARLY_CHECK_BYTES or "expect" in headers:
                 await intake.service.refuse_early(request.user, expected)
-            with await receive(body_of(request.receive), intake.limits, declared_sha256=sha256) as blob:
+            body = body_of(request.receive)
+            with await receive(body, intake.limits, intake.memory, declared_sha256=sha256) as blob:
                 stored = await intake.service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
         return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})

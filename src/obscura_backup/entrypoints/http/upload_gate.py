@@ -20,6 +20,9 @@ STALL_SECONDS = 30.0
 """How long a body may pause."""
 BODY_SECONDS = 600.0
 """How long a body may take: 2 MiB at 3.5 KiB a second."""
+GRACE_SECONDS = 60.0
+PACE_BYTES_PER_SECOND = 1024
+"""How fast a body must come on the average, after the grace: a trickle keeps a place no longer than silence does."""
 
 
 class UploadGate:
@@ -58,11 +61,13 @@ async def body_of(
         ClientGone: its sender hung up before its end.
     """
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + total_seconds
+    began = loop.time()
+    size = 0
     more = True
     while more:
+        due_at = began + min(GRACE_SECONDS + size / PACE_BYTES_PER_SECOND, total_seconds)
         try:
-            async with asyncio.timeout_at(min(loop.time() + stall_seconds, ends_at)):
+            async with asyncio.timeout_at(min(loop.time() + stall_seconds, due_at)):
                 message = await receive()
         except TimeoutError as error:
             raise UploadTimeout from error
@@ -70,4 +75,5 @@ async def body_of(
             raise ClientGone
         more = message.get("more_body", False)
         if piece := message.get("body", b""):
+            size += len(piece)
             yield piece
