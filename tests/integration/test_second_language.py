@@ -1,4 +1,4 @@
-"""The sealed format in Go and in JavaScript, written from docs/format.md alone: each opens what the client seals."""
+"""The sealed format in Go and in JavaScript, by docs/format.md, sharing no code: each opens what the client seals."""
 
 from __future__ import annotations
 

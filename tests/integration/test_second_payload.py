@@ -1,4 +1,4 @@
-"""Payload and merge in JavaScript, written from docs/format.md alone, beside the client's, on random contents."""
+"""Payload and merge in JavaScript, by docs/format.md, sharing no code with the client, on random contents."""
 
 from __future__ import annotations
 

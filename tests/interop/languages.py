@@ -1,4 +1,4 @@
-"""The format in other languages: where the programs come from that were written from docs/format.md alone."""
+"""The format in other languages: where the programs come from that follow docs/format.md and share no code with us."""
 
 from __future__ import annotations
 
