@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from format_vectors.examples import OTHER_USER, PASSWORD, USER, Case, error_of, sealed
+from format_vectors.examples import OTHER_USER, PASSWORD, USER, Case, code_of, error_of, sealed
 from format_vectors.sealing import SHORT
+from obscura_backup_client.parameters import KdfParameters
+from obscura_backup_client.sealed import SealingKey, open_sealed, seal_plaintext
 
 DAMAGED: Final = [
     Case("length beyond the end", b"\0\0\0\x03hi"),
@@ -13,6 +16,40 @@ DAMAGED: Final = [
     Case("last byte of the padding not zero", b"\0\0\0\x02hi\0\x01"),
     Case("first byte of the padding not zero", b"\0\0\0\x02hi\x01\0"),
 ]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A blob, and the root that a device kept of an earlier one: no password, and no Argon2id."""
+
+    name: str
+    blob: bytes
+    key: SealingKey
+
+    @property
+    def error(self) -> str | None:
+        """The code of the error that opening ends with, None when it opens."""
+        return code_of(lambda: open_sealed(self.blob, self.key, USER))
+
+
+def kept() -> list[Kept]:
+    """Work the blobs out. Roots need not come from a password, so that costs that would take minutes can be tried."""
+    key, blob = sealed(SHORT)
+    most, beyond = (replace(key, parameters=KdfParameters(512 * 1024, passes, 1)) for passes in (8, 9))
+    return [
+        Kept("the root of this very blob", blob, key),
+        Kept("another salt", blob, replace(key, salt=bytes(16))),
+        Kept("other passes", blob, replace(key, parameters=replace(key.parameters, passes=3))),
+        Kept("another root for the same salt and costs", blob, replace(key, root=bytes(32))),
+        Kept("costs that one would be asked about: nobody is", laid_out(most), most),
+        Kept("costs beyond the limit", laid_out(beyond), beyond),
+        Kept("costs beyond the limit, and another salt", laid_out(beyond), replace(beyond, salt=bytes(16))),
+    ]
+
+
+def laid_out(key: SealingKey) -> bytes:
+    """Seal the short example by a root, without deriving it."""
+    return seal_plaintext(SHORT.plaintext, key, USER, nonce=SHORT.digest(f"nonce for {key.parameters}")[:12])
 
 
 def build() -> dict[str, Any]:
@@ -42,6 +79,19 @@ def build() -> dict[str, Any]:
             }
             for case in DAMAGED
             for _, blob in [sealed(case)]
+        ],
+        "kept_roots": [
+            {
+                "name": case.name,
+                "blob": case.blob.hex(),
+                "root": case.key.root.hex(),
+                "salt": case.key.salt.hex(),
+                "memory_kib": case.key.parameters.memory_kib,
+                "passes": case.key.parameters.passes,
+                "lanes": case.key.parameters.lanes,
+                "error": case.error,
+            }
+            for case in kept()
         ],
     }
 

@@ -74,6 +74,10 @@ const CHECKS = {
   sealing: { sealed: sealing },
   opening: {
     openings: async (row) => assert.equal(await codeOf(() => sealed.open(row.blob, sealed.normalize(row.password), user(row.id))), row.error),
+    kept_roots: async (row, all) => {
+      const kept = { ...row, root: unhex(row.root), salt: unhex(row.salt) };
+      assert.equal(await codeOf(() => sealed.open(unhex(row.blob), kept, user(all.user_id))), row.error);
+    },
   },
   payload: {
     canonical: (row) => assert.deepEqual([decode(unhex(row.payload)), hex(encode(row.content))], [row.content, row.payload]),
@@ -110,7 +114,7 @@ async function check(folder) {
     for (const [list, passes] of Object.entries(lists)) {
       for (const row of all[list]) {
         try {
-          await passes(row);
+          await passes(row, all);
         } catch (error) {
           throw new Error(`${file}.json, ${list}, ${row.name ?? JSON.stringify(row)}: ${error.message}`, { cause: error });
         }

@@ -18,7 +18,7 @@ from obscura_backup_client.errors import ClientError, RefusedParameters
 from obscura_backup_client.padding import padded_bytes, padme
 from obscura_backup_client.parameters import KdfParameters, argon2id, require_openable, require_sealable
 from obscura_backup_client.passwords import normalize, require_settable
-from obscura_backup_client.sealed import open_sealed, read_header
+from obscura_backup_client.sealed import SealingKey, open_sealed, read_header
 
 SEALED = vectors("sealing")["sealed"]
 BY_NAME = {vector["name"]: vector for vector in SEALED}
@@ -171,6 +171,17 @@ def test_another_magic_gives_the_error_that_is_written_down(other: dict[str, Any
 def test_a_plaintext_laid_out_wrong_is_damaged_although_it_authenticates(vector: dict[str, Any]) -> None:
     blob = bytes.fromhex(vector["blob"])
     assert error_of(blob, password=vector["password"], user_id=UUID(vector["user_id"])) == vector["error"] == "damaged"
+
+
+@pytest.mark.parametrize("row", named(OPENING["kept_roots"]))
+def test_a_kept_root_opens_what_it_sealed_and_nothing_else(row: dict[str, Any]) -> None:
+    key = SealingKey(parameters(row), bytes.fromhex(row["salt"]), bytes.fromhex(row["root"]))
+    try:
+        assert open_sealed(bytes.fromhex(row["blob"]), key, USER).payload == b"hi"
+        code = None
+    except ClientError as error:
+        code = error.code
+    assert code == row["error"]
 
 
 @pytest.mark.parametrize("row", PARAMETERS, ids=str)
