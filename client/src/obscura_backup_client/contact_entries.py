@@ -33,6 +33,10 @@ _FIRST_NAMES: Final = ("firstname", "givenname")
 _LAST_NAMES: Final = ("lastname", "familyname", "surname")
 _KEY_NAMES: Final = ("identitykey", "publickey", "key")
 
+# Address books write about a hundred. Each row is asked for each column that may hold a name, so that more than anybody
+# means would make a file of 8 MiB the work of hours.
+MAX_COLUMNS: Final = 1000
+
 # What Excel writes, and reads, before the header: the delimiter of the rest.
 _SEPARATOR_LINE: Final = re.compile(r"sep=([,;\t|])[ \t]*(?=[\r\n])", re.IGNORECASE)
 
@@ -109,6 +113,8 @@ def csv_entries(text: str) -> Iterator[Entry]:
     """Read CSV with a header in any order, or without one as user id, username and key; the place is a line."""
     rows = _csv_rows(text)
     first_line, first = next(rows, (1, []))
+    if len(first) > MAX_COLUMNS:
+        raise ContactFileError(f"the first row has more than {MAX_COLUMNS} columns", first_line)
     columns = _header_columns(first)
     if columns is None:
         columns = _headerless_columns(first, first_line)

@@ -13,6 +13,9 @@ from obscura_backup_client.errors import ContactFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# Of one card; they are all held until it ends, each in some hundred times the memory of the shortest line.
+MAX_PROPERTIES: Final = 10_000
+
 # A list of our own: Python's registry also knows "encodings" that no contact file should be able to name.
 _CHARSETS: Final = {"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"}
 _BARE_ENCODINGS: Final = {"QUOTED-PRINTABLE", "BASE64", "B", "7BIT", "8BIT"}
@@ -57,7 +60,8 @@ def read_cards(text: str) -> Iterator[Card]:
     """Read one card after the other. Bytes that were not UTF-8 are expected as `surrogateescape` left them.
 
     Raises:
-        ContactFileError: a line that is no property, one outside a card, a card inside another or without an end.
+        ContactFileError: a line that is no property, one outside a card, a card inside another, without an end, or
+            with more than 10,000 properties.
     """
     start: int | None = None
     properties: list[Property] = []
@@ -72,8 +76,10 @@ def read_cards(text: str) -> Iterator[Card]:
         elif marker == "END:VCARD":
             yield Card(start, tuple(properties))
             start = None
-        else:
+        elif len(properties) < MAX_PROPERTIES:
             properties.append(_property(content, line))
+        else:
+            raise ContactFileError(f"a card has more than {MAX_PROPERTIES} properties", line)
     if start is not None:
         raise ContactFileError("the card that begins here has no END:VCARD", start)
 
