@@ -10,6 +10,7 @@ from uuid import UUID
 
 from client_testing.contents import ALICE, PHONE, backup, contact, tombstone
 from fuzz.choices import Choices
+from obscura_backup_client.model import MAX_INTEGER
 from obscura_backup_client.rollback import Remembered
 from obscura_backup_client.state import Account, State, decode_state, encode_state
 from obscura_backup_client.state_errors import StateDamaged, StateNewer
@@ -58,6 +59,12 @@ def check(data: bytes) -> None:
     except (StateDamaged, StateNewer) as refused:
         assert refused.path == _PATH
         return
+    counts = [state.seq]
+    for known in state.remembered.values():
+        counts += [*known.vector.values(), known.key_epoch, known.format, known.version, known.sealed_at_ms]
+        counts += [known.contact_count]
+        assert {len(known.sha256), len(known.content_sha256)} == {32}
+    assert all(type(count) is int and 0 <= count <= MAX_INTEGER for count in counts), "a count is none"
     again = encode_state(state)
     assert decode_state(again, _PATH) == state, "writing and reading changes the state"
     assert encode_state(decode_state(again, _PATH)) == again
