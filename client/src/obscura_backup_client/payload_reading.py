@@ -10,7 +10,7 @@ from uuid import UUID
 from obscura_backup_client.errors import PayloadError
 from obscura_backup_client.export_errors import ExportRefused
 from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.model import KEY_BYTES, Backup, Contact, Identity, Profile, Writer
+from obscura_backup_client.model import KEY_BYTES, MAX_ENTRIES, Backup, Contact, Identity, Profile, Writer
 from obscura_backup_client.payload import check
 from obscura_backup_client.payload_json import FORMAT, VERSION, base64_text, parse
 from obscura_backup_client.wire import MalformedWireError, cut
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.model import UnknownFields
 
-# Several times what the largest backup comes to; it bounds the memory that somebody else's file can take.
+# Several times what the largest backup comes to. Both bound the memory that another's file can take: empty objects
+# alone would come to 25 times their bytes. An entry has two objects at most; brackets in names do not get near that.
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
+MAX_BRACKETS: Final = 3 * MAX_ENTRIES
 
 _MISSING: Final = object()
 _NOBODY: Final = Identity(bytes(KEY_BYTES), bytes(KEY_BYTES), 0)
@@ -49,6 +51,8 @@ def decode_payload(encoded: bytes) -> Exported:
     """
     if len(encoded) > MAX_DOCUMENT_BYTES:
         raise ExportRefused(f"it has more than {MAX_DOCUMENT_BYTES} bytes")
+    if encoded.count(b"{") + encoded.count(b"[") > MAX_BRACKETS:
+        raise ExportRefused("it has more in it than a backup can hold")
     document = _Object(parse(encoded), "")
     if document.take("format") != FORMAT:
         raise ExportRefused("it is not an exported payload", "format")

@@ -55,6 +55,10 @@ def is_one_sentence(text: str) -> bool:
         "obscura-client contact import - <&-",
         "obscura-client status --token-file - <&-",
         "obscura-client contact import /",
+        "obscura-client import - <&-",
+        "obscura-client import /",
+        "obscura-client inspect - <&-",
+        "obscura-client inspect /",
     ],
 )
 def test_an_input_that_cannot_be_read_is_one_sentence(ready: Shell, line: str) -> None:
@@ -102,6 +106,8 @@ def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Pat
     "line",
     [
         "obscura-client contact list --json > /dev/full",
+        "obscura-client export > /dev/full",
+        "obscura-client completion bash > /dev/full",
         "obscura-client --help > /dev/full",
         "obscura-client contact --help > /dev/full",
         "obscura-client --version > /dev/full",
@@ -109,6 +115,11 @@ def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Pat
 )
 def test_a_result_that_cannot_be_written_is_one_sentence(ready: Shell, line: str) -> None:
     ended = ready(line, OBSCURA_TOKEN="")
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.OUTPUT, True), ended.stderr
+
+
+def test_an_export_to_a_closed_output_is_one_sentence(ready: Shell) -> None:
+    ended = ready("obscura-client export >&-")
     assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.OUTPUT, True), ended.stderr
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -251,6 +252,17 @@ def test_a_syntax_error_is_named_by_its_line() -> None:
 def test_a_file_that_is_far_too_long_is_not_even_read_as_json() -> None:
     with pytest.raises(ExportRefused, match="more than 67108864 bytes"):
         decode_payload(b" " * (MAX_DOCUMENT_BYTES + 1))
+
+
+@pytest.mark.parametrize("nothing", [b"[],", b"{},"])
+def test_a_file_of_millions_of_empty_things_takes_no_memory_of_theirs(nothing: bytes) -> None:
+    encoded = encode_payload(CONTENT).replace(b'"contacts": [', b'"contacts": [' + nothing * 20_000_000)
+    tracemalloc.start()
+    with pytest.raises(ExportRefused, match="more in it than a backup can hold"):
+        decode_payload(encoded)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1024 * 1024
 
 
 @pytest.mark.parametrize("value", ["hush-hush", "aHVzaC1odXNo*", 5, ["hush-hush"]])

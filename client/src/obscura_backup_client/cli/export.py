@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
 import click
 
 from obscura_backup_client.cli.completing import files
+from obscura_backup_client.cli.exits import OutputLost
 from obscura_backup_client.cli.run import Run
-from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.settings import global_options, is_closed
 from obscura_backup_client.cli.wording import contacts_text
 from obscura_backup_client.cli.world import is_terminal
 
@@ -33,6 +35,9 @@ def export(context: click.Context, file: str, *, force: bool, without_identity: 
     if file == "-":
         if not without_identity and is_terminal(sys.stdout):
             run.note("Warning: this shows the PRIVATE KEY of your identity in clear.")
+        if is_closed(sys.stdout):
+            # Elsewhere nobody wants the result then; here it is all that was asked for.
+            raise OutputLost(OSError(errno.EBADF, "it is closed"))
         click.echo(exported, nl=False)
         return
     write_export(Path(file).expanduser(), exported, overwrite=force, random=run.world.random)

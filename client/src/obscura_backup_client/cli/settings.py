@@ -159,7 +159,7 @@ def opened_file(name: str) -> Iterator[IO[bytes]]:
         with contextlib.ExitStack() as opened:
             if name != "-":
                 yield opened.enter_context(Path(name).open("rb"))
-            elif _is_closed(sys.stdin):
+            elif is_closed(sys.stdin):
                 raise UnreadableFile(shown, "it is closed")
             else:
                 yield sys.stdin.buffer
@@ -168,6 +168,6 @@ def opened_file(name: str) -> Iterator[IO[bytes]]:
         raise UnreadableFile(shown, reason or type(error).__name__) from error
 
 
-def _is_closed(stream: object) -> bool:
+def is_closed(stream: object) -> bool:
     """Whether the program was started without it, which the type of the standard streams does not allow for."""
     return stream is None
