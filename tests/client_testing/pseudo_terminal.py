@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ class PseudoTerminal:
         """Whether there was more within that time; at the program's end Linux answers with an error."""
         readable, _, _ = select.select([self._terminal], [], [], max(0.0, timeout_seconds))
         if not readable:
+            os.kill(self.process_id, signal.SIGKILL)
             raise TimeoutError(f"nothing more after {self.shown!r}")
         try:
             found = os.read(self._terminal, 65536)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from obscura_backup_client.parameters import Calibration, KdfParameters, Rung
 
 DEFAULT_TARGET_MS = 750
-# Shorter than any device takes for the floor, and longer than anybody waits.
-SHORTEST_TARGET_MS, LONGEST_TARGET_MS = 50, 60_000
+# Shorter than any device takes for the floor; and longer than anybody waits, be it only for Ctrl-C to arrive.
+SHORTEST_TARGET_MS, LONGEST_TARGET_MS = 50, 10_000
 # 0.5 to 1 s around the default, and in proportion around others.
 BELOW, ABOVE = 2 / 3, 4 / 3
 FITS = {

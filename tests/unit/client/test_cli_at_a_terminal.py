@@ -1,0 +1,97 @@
+"""Somebody at a real terminal: warned, asked, and heeded when they press Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.contents import ALICE, BOB
+from client_testing.pseudo_terminal import PseudoTerminal
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.editing import NewContact
+from obscura_backup_client.sync import BackupClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Start = Callable[..., PseudoTerminal]
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> BackupClient:
+    client = BackupClient.open(tmp_path / "state")
+    client.create()
+    client.put_contacts([NewContact(ALICE, "alice")])
+    return client
+
+
+@pytest.fixture
+def start(phone: BackupClient, tmp_path: Path) -> Start:
+    def start(*arguments: str) -> PseudoTerminal:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "TERM": "dumb",
+            "OBSCURA_STATE": str(tmp_path / "state"),
+        }
+        return PseudoTerminal([sys.executable, "-m", "obscura_backup_client.cli", *arguments], environment)
+
+    return start
+
+
+@pytest.fixture
+def with_bob(phone: BackupClient, tmp_path: Path) -> str:
+    """An export to which a program has added Bob."""
+    document = json.loads(phone.export_payload())
+    document["contacts"].append({"user_id": str(BOB), "username": "bob"})
+    (tmp_path / "export.json").write_text(json.dumps(document))
+    return str(tmp_path / "export.json")
+
+
+def names(phone: BackupClient) -> list[str]:
+    return [each.username for each in phone.contacts()]
+
+
+def test_a_private_key_on_the_screen_is_warned_of(start: Start) -> None:
+    code, shown = start("export").ended()
+    assert code == 0
+    assert shown.startswith("Warning: this shows the PRIVATE KEY")
+    assert '"private_key": "' in shown
+
+
+def test_nothing_is_warned_of_where_there_is_no_key(start: Start) -> None:
+    assert start("export", "--without-identity").ended()[1].startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("keys", "code", "then"),
+    [
+        ("y\n", Exit.OK, ["bob", "alice"]),
+        ("n\n", Exit.DECIDE, ["alice"]),
+        ("\n", Exit.DECIDE, ["alice"]),
+        ("\x04", Exit.DECIDE, ["alice"]),
+        ("\x03", Exit.INTERRUPTED, ["alice"]),
+    ],
+    ids=["yes", "no", "enter", "end of input", "interrupted"],
+)
+def test_an_import_does_what_is_answered(
+    start: Start, phone: BackupClient, with_bob: str, keys: str, code: Exit, then: list[str]
+) -> None:
+    terminal = start("import", with_bob)
+    terminal.wait_for("Shall it be imported? [y/N]")
+    terminal.type(keys)
+    assert terminal.ended()[0] == code
+    assert sorted(names(phone)) == sorted(then)
+
+
+def test_a_calibration_that_is_interrupted_keeps_nothing(start: Start, tmp_path: Path) -> None:
+    terminal = start("calibrate", "--target-ms", "1000")
+    terminal.wait_for("64 MiB")
+    terminal.type("\x03")
+    assert terminal.ended()[0] == Exit.INTERRUPTED
+    assert not (tmp_path / "state" / "profile.json").exists()
