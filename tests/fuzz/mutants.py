@@ -99,6 +99,10 @@ MUTANTS: Final = (
         "or not 0 <= value <= MAX_INTEGER:", "or not 0 <= value:",
     ),
     Mutant(
+        "an identity that has no rules", "exported", "payload_reading.py",
+        "return _checked(found.place, identity=identity).identity", "return identity",
+    ),
+    Mutant(
         "an error of another kind for nesting", "contacts", "contact_entries.py",
         "except (ValueError, RecursionError):", "except ValueError:",
     ),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED = 20260921
-SECONDS = 4
+SECONDS = 2
 MUTANT_SECONDS = 20
 # The quickest of each kind; `make fuzz FUZZ_TARGET=mutants` hunts them all.
 HUNTED = ("padding that is not zero", "no look at the commitment", "unknown fields of an entry dropped")

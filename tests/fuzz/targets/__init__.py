@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NAMES: Final = ("opener", "payload", "merge", "plaintext", "state", "contacts", "answers")
+NAMES: Final = ("opener", "payload", "merge", "plaintext", "state", "exported", "contacts", "answers")
 FOUND: Final = Path(__file__).parents[1] / "found"
 """Inputs that once broke a promise, in a folder for each target: replayed for ever."""
 

@@ -16,10 +16,13 @@ from urllib3.util import parse_url
 from fuzz.choices import Choices
 from obscura_backup_client.http_answers import (
     Answer,
+    NoAnswerError,
+    answer_of,
     count_of,
     max_bytes_of,
     problem_code,
     refusal,
+    require_one_length,
     require_version,
     retry_after_seconds,
     sha256_of,
@@ -72,13 +75,19 @@ def seeds() -> Iterator[bytes]:
         yield b"\1x." + base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=") + b".y"
     yield b"\1" + b"x." + b"W" * 400 + b".y"
     yield from (bytes([2, index % 2]) + each.encode() for index, each in enumerate(_ADDRESSES))
+    for named in (
+        "Content-Length:7",
+        "content-length:7\nContent-Length:07",
+        "transfer-encoding:Chunked\nETag:1\netag:2",
+    ):
+        yield b"\4" + named.encode()
     yield from (b"\3" + each for each in (b"7", b"999999999999999", b"1e5", b" 1", b"\xd9\xa1"))
 
 
 def check(data: bytes) -> None:
     """See the module."""
     choices = Choices(data)
-    way = choices.below(4)
+    way = choices.below(5)
     if way == 0:
         _check_answer(choices)
     elif way == 1:
@@ -86,6 +95,8 @@ def check(data: bytes) -> None:
     elif way == 2:
         insecure = choices.flag()
         _check_address(choices.rest().decode("utf-8", "surrogateescape"), insecure=insecure)
+    elif way == 4:
+        _check_head(choices.rest().decode("latin-1"))
     else:
         text = choices.rest().decode("utf-8", "replace")
         count = count_of(text)
@@ -118,6 +129,21 @@ def _check_answer(choices: Choices) -> None:
     assert answer.header("etag").removeprefix("W/") == f'"{version}"'
 
 
+def _check_head(text: str) -> None:
+    headers = [(name, value) for name, _, value in (line.partition(":") for line in text.split("\n"))]
+    answer = answer_of(200, headers, b"")
+    for name, value in headers:
+        assert value in answer.header(name)
+    lengths = {value for name, value in headers if name.lower() == "content-length"}
+    codings = [value for name, value in headers if name.lower() == "transfer-encoding"]
+    try:
+        length = require_one_length(headers)
+    except NoAnswerError:
+        assert lengths or codings, "nothing was said of a length, and it was refused"
+        return
+    assert length is None or (len(lengths) == 1 and int(next(iter(lengths))) == length and not codings)
+
+
 def _check_token(token: str) -> None:
     try:
         user_id = user_id_of(token)
@@ -135,6 +161,7 @@ def _check_address(url: str, *, insecure: bool) -> None:
     except ServerRefused as refused:
         str(refused).encode()
         return
+    assert "@" not in urlsplit(url).netloc, "credentials were dropped without a word"
     parts, read = urlsplit(address), parse_url(address)
     assert parts.scheme in ("http", "https")
     assert parts.hostname

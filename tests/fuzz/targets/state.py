@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from client_testing.contents import ALICE, PHONE, backup, contact, tombstone
 from fuzz.choices import Choices
+from fuzz.json_documents import changed, changes
 from obscura_backup_client.model import MAX_INTEGER
 from obscura_backup_client.rollback import Remembered
 from obscura_backup_client.state import Account, State, decode_state, encode_state
@@ -31,13 +31,6 @@ _STATE = encode_state(
     )
 )
 _DOCUMENT: dict[str, Any] = json.loads(_STATE)
-# Written as text, since not all of it can be a value in a program: duplicates, nesting, numbers beyond all numbers.
-_VALUES: Final = (
-    "null", "true", "0", "-1", "1e400", "NaN", "9007199254740991", "9007199254740992", "1" + "0" * 400, "1.0",
-    '""', '"\\ud800"', '"x"', '"\\u0000"', "[]", "{}", "[[]]", "[" * 600 + "]" * 600, "[" * 900 + "]" * 900,
-    '{"a":1,"a":2}',
-    '"' + "00" * 16 + '"', '"' + "00" * 32 + '"', '"==="', '"\\u0661"',
-)  # fmt: skip
 
 
 def seeds() -> Iterator[bytes]:
@@ -47,13 +40,13 @@ def seeds() -> Iterator[bytes]:
     yield from (
         b"\1" + each for each in (b"", b"{}", b"[]", b'{"format":2}', b'{"format":1e400}', b"[" * 2000, b"\xff\xfe")
     )
-    yield from (bytes([0, 0, place, 0, value]) for place in range(25) for value in range(0, len(_VALUES), 5))
+    yield from (b"\0" + each for each in changes(25))
 
 
 def check(data: bytes) -> None:
     """See the module."""
     choices = Choices(data)
-    encoded = choices.rest() if choices.flag() else _changed(choices)
+    encoded = choices.rest() if choices.flag() else changed(_DOCUMENT, choices)
     try:
         state = decode_state(encoded, _PATH)
     except (StateDamaged, StateNewer) as refused:
@@ -68,33 +61,3 @@ def check(data: bytes) -> None:
     again = encode_state(state)
     assert decode_state(again, _PATH) == state, "writing and reading changes the state"
     assert encode_state(decode_state(again, _PATH)) == again
-
-
-def _changed(choices: Choices) -> bytes:
-    """The state file with other values in a few places, or without them."""
-    document = copy.deepcopy(_DOCUMENT)
-    replaced: dict[str, str] = {}
-    for _ in range(1 + choices.below(2)):
-        places = list(_places(document))
-        parent, key = choices.pick(places)
-        if choices.below(4) == 3:
-            del parent[key]
-            continue
-        mark = f"@{len(replaced)}@"
-        replaced[f'"{mark}"'] = choices.pick(_VALUES) if choices.left < 3 else _said(choices)
-        parent[key] = mark
-    text = json.dumps(document)
-    for mark, value in replaced.items():
-        text = text.replace(mark, value)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _said(choices: Choices) -> str:
-    return choices.pick(_VALUES) if choices.flag() else json.dumps(choices.take(8).decode("latin-1"))
-
-
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    for key in keys:
-        yield value, key
-        yield from _places(value[key])
