@@ -10,15 +10,17 @@ import msgspec
 from litestar.enums import ScopeType
 
 from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
-from obscura_backup.entrypoints.http.protocol import BAD_HOST, BUSY
+from obscura_backup.entrypoints.http.protocol import BUSY, COMPLAINT
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 # A busy service is not a broken one: whoever supervises it must be able to tell.
-ALWAYS_OPEN = ("/health/", "/metrics")
+ALWAYS_OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
 # Uptime probes like to send HEAD; the server drops the body.
 _ALSO_BY_HEAD = frozenset({"/v1/config", "/health/live", "/health/ready"})
+
+_CODES = {400: "bad-request", 505: "http-version-not-supported"}
 
 
 class Door:
@@ -34,9 +36,13 @@ class Door:
             return
         flags = cast("dict[str, Any]", scope)
         path = scope["path"]
-        if flags.get(BAD_HOST):
-            await refuse(send, 400, "bad-request", "A request names one host, in one Host header.")
-        elif flags.get(BUSY) and not path.startswith(ALWAYS_OPEN):
+        if complaint := flags.get(COMPLAINT):
+            status, detail = complaint
+            await refuse(send, status, _CODES[status], detail)
+        elif not _is_plain(scope["raw_path"]):
+            # Not 404, which some take for "there is no backup".
+            await refuse(send, 400, _CODES[400], "A path is written in one way: no //, no / at its end, no %.")
+        elif flags.get(BUSY) and path not in ALWAYS_OPEN:
             await refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
         else:
             if scope["method"] == "HEAD" and path in _ALSO_BY_HEAD:
@@ -58,6 +64,12 @@ class Door:
             if started:
                 raise
             await refuse(send, 503, "outcome-unknown", "The service is stopping; send it again.", retry_after_seconds=1)
+
+
+def _is_plain(raw_path: bytes) -> bool:
+    # The framework takes /v1//backup/ and /v1/%62ackup for /v1/backup; a rule for a path, in a proxy in front or in our
+    # own counts, must not be evaded by another spelling of it.
+    return b"%" not in raw_path and b"//" not in raw_path and (raw_path == b"/" or not raw_path.endswith(b"/"))
 
 
 async def refuse(

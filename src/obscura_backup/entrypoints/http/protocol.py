@@ -2,7 +2,7 @@
 
     a head: its size and the time for it        a body that nobody reads any more: its size and the time for it
     trailers: dropped                            an answer that nobody takes: the time for it
-    connections: how many
+    connections: how many                        requests that wait behind another on a connection: how many
 
 It also answers before it closes where uvicorn would close with bytes unread, which the network turns into a reset that
 overtakes the answer; and it ignores `Upgrade` (RFC 9110, 7.8), on which the parser takes the body for another protocol.
@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD_MAX_BYTES = 32 * 1024
+FIELD_COST_BYTES = 32
+"""What a field counts for beside its name and value (as in RFC 7541, 4.1): ten thousand short ones are not little."""
 HEAD_SECONDS = 15.0
 DRAIN_MAX_BYTES = 8 * 1024 * 1024
 """How much of a body is read and thrown away after its request was answered, so that the client sees the answer."""
@@ -31,9 +35,16 @@ WRITE_SECONDS = 60.0
 CONNECTIONS_PER_BUSY = 2
 """Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
 
-BUSY = "obscura.busy"
-BAD_HOST = "obscura.bad-host"
+PIPELINED_MAX = 16
+"""How many requests may wait behind one: each takes some kilobytes before anything looks at it."""
 
+BUSY = "obscura.busy"
+COMPLAINT = "obscura.complaint"
+"""In the scope: a status and a sentence, where the head is one that no request should have."""
+
+_VERSIONS = ("1.1", "1.0")
+# uri-host and port (RFC 9110, 7.2), as far as it takes to keep out what some might read as something else.
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 _END_OF_HEAD = b"\r\n\r\n"
 # Of the same length, so that nothing moves.
 _UPGRADE = re.compile(rb"(\r\n)upgrade(\s*:)", re.IGNORECASE)
@@ -102,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count; and drop trailers, which are not fields of the request (RFC 9110, 6.5.1)."""
         if self._in_head:
-            self._field_bytes += len(name) + len(value)
+            self._field_bytes += len(name) + len(value) + FIELD_COST_BYTES
             if self._field_bytes <= HEAD_MAX_BYTES:
                 super().on_header(name, value)
 
@@ -111,8 +122,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._disarm("head")
         upgrades = self.parser.should_upgrade()
-        if self._closing or self._dead:
+        if self._dead:
+            return
+        if self._closing:
             self._close()
+        elif len(self.pipeline) >= PIPELINED_MAX:
+            self._give_up()
         elif self._field_bytes > HEAD_MAX_BYTES:
             self._refuse(_TOO_LARGE)
         elif upgrades and self._announces_a_body():
@@ -120,8 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             scope = cast("dict[str, Any]", self.scope)
             scope[BUSY] = len(self.connections) > self.max_connections
-            scope[BAD_HOST] = self._hosts() != 1 and self.parser.get_http_version() == "1.1"
-            super().on_headers_complete()
+            scope[COMPLAINT] = self._complaint()
+            self._begin()
             self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
             if upgrades:
                 self.cycle.keep_alive = False
@@ -145,9 +160,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """What is owed of the body is drained, for a while."""
         super().on_response_complete()
-        if not self.cycle.response_complete:
-            return  # another request, that came meanwhile, is on
-        if not self._in_head:
+        if not self.cycle.response_complete:  # another request, that came meanwhile, is on
+            if self.pipeline or len(self.cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()  # uvicorn reads on after each answer, whatever waits already
+            return
+        if self._dead:
+            self.transport.write_eof()  # so that nobody waits for more
+        if self._dead or not self._in_head:
             self._arm("drain", DRAIN_SECONDS, self._close)
         elif self._closing:
             self._close()
@@ -163,6 +182,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._disarm("write")
         super().resume_writing()
 
+    def send_400_response(self, msg: str) -> None:
+        """The parser is at its end: say so, unless that would be taken for the answer to something else."""
+        if self._dead:
+            return
+        if self._in_head and not self._is_answering():
+            super().send_400_response(msg)
+        elif not self._in_head and not self.pipeline and not self.cycle.response_started:
+            super().send_400_response(msg)  # to the very request whose body is malformed
+        elif self._is_answering():
+            self._give_up()
+        else:
+            self._close()
+
     def close_after_answer(self) -> None:
         """Close, once the request has been read to its end."""
         self._closing = True
@@ -173,15 +205,39 @@ class BoundedProtocol(HttpToolsProtocol):
         names = {name: value.strip() for name, value in self.headers}
         return b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"
 
-    def _hosts(self) -> int:
-        return sum(name == b"host" for name, _ in self.headers)
+    def _begin(self) -> None:
+        try:
+            super().on_headers_complete()
+        except httptools.HttpParserInvalidURLError:
+            self._in_head = True  # there is no request that the answer could be to
+            raise
+
+    def _complaint(self) -> tuple[int, str] | None:
+        version = self.parser.get_http_version()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if version not in _VERSIONS:
+            return 505, "This is a service of HTTP/1.1."
+        if (len(hosts) != 1 and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
+            return 400, "A request names one host, in one Host header."
+        return None
 
     def _refuse(self, answer: bytes) -> None:
-        if not self._dead and not self.transport.is_closing():
+        if self._is_answering():
+            self._give_up()  # or it would be taken for the answer that is still to come
+        elif not self._dead and not self.transport.is_closing():
             self._dead = True
             self._disarm("head")
             self.transport.write(answer)
             self._arm("drain", DRAIN_SECONDS, self._close)
+
+    def _give_up(self) -> None:
+        # What waits is answered; what comes after it was never looked at, and may be sent again (RFC 9112, 9.3.2).
+        self._dead = True
+        self._disarm("head")
+
+    def _is_answering(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete
 
     def _drain(self, count: int) -> None:
         self._drained_bytes += count

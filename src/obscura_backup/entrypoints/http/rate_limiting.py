@@ -79,7 +79,7 @@ class RateLimitedApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Charge, then refuse or pass on."""
-        if scope["type"] == ScopeType.HTTP and not scope["path"].startswith(ALWAYS_OPEN):
+        if scope["type"] == ScopeType.HTTP and scope["path"] not in ALWAYS_OPEN:
             try:
                 await self._charge(scope)
             except TooManyRequests as error:
