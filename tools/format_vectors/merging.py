@@ -44,6 +44,7 @@ def _wins(name: str, winner: Backup, loser: Backup) -> Case:
 
 _UNKNOWN: Final = ((6, number(6, 1)),)
 
+# 1024 and 999 stand where numbers decide: their digits, and the bytes of their encodings, would say the opposite.
 CASES: Final = [
     Case("equal", backup(contact()), backup(contact()), backup(contact())),
     Case("contacts of both", backup(contact(BOB, "bob")), backup(contact()), backup(contact(), contact(BOB, "bob"))),
@@ -52,7 +53,7 @@ CASES: Final = [
         backup(contact(username="a", stamp_ms=2)),
         backup(contact(username="z", stamp_ms=1)),
     ),
-    _wins("stamps compare as numbers", backup(contact(stamp_ms=256)), backup(contact(stamp_ms=255))),
+    _wins("stamps compare as numbers", backup(contact(stamp_ms=1024)), backup(contact(stamp_ms=999))),
     _wins("a later removal over an earlier name", backup(tombstone(stamp_ms=2)), backup(contact(stamp_ms=1))),
     _wins("a later name over an earlier removal", backup(contact(stamp_ms=2)), backup(tombstone(stamp_ms=1))),
     _wins("at the same stamp, live over removed", backup(contact()), backup(tombstone())),
@@ -93,7 +94,7 @@ CASES: Final = [
     _wins("two removals at the same stamp, by their bytes", backup(tombstone(unknown=_UNKNOWN)), backup(tombstone())),
     _wins("a profile over none", backup(profile=Profile("x", b"", 1)), backup()),
     _wins("an empty profile over none", backup(profile=Profile("", b"", 0)), backup()),
-    _wins("the later profile", backup(profile=Profile("a", b"", 2)), backup(profile=Profile("z", b"", 1))),
+    _wins("the later profile", backup(profile=Profile("a", b"", 1024)), backup(profile=Profile("z", b"", 999))),
     _wins("a later clearing of the profile", backup(profile=Profile("", b"", 2)), backup(profile=Profile("z", b"", 1))),
     _wins(
         "at the same stamp, a profile over a cleared one, whose bytes are greater",
@@ -107,9 +108,9 @@ CASES: Final = [
     ),
     Case(
         "the greater seq of each writer",
-        backup(writers=(Writer(PHONE, 2), Writer(LAPTOP, 1))),
-        backup(writers=(Writer(PHONE, 1), Writer(LAPTOP, 256))),
-        backup(writers=(Writer(PHONE, 2), Writer(LAPTOP, 256))),
+        backup(writers=(Writer(PHONE, 2), Writer(LAPTOP, 999))),
+        backup(writers=(Writer(PHONE, 1), Writer(LAPTOP, 1024))),
+        backup(writers=(Writer(PHONE, 2), Writer(LAPTOP, 1024))),
     ),
     Case(
         "writers of both",
@@ -127,7 +128,8 @@ CASES: Final = [
         backup(writers=(Writer(PHONE, 2),)),
         backup(writers=(Writer(PHONE, 1, ((3, number(3, 1)),)),)),
     ),
-    _wins("the greater key_epoch", backup(key_epoch=2), backup(key_epoch=1)),
+    _wins("the greater key_epoch", backup(key_epoch=1024), backup(key_epoch=999)),
+    _wins("the time of the latest sealing, as a number", backup(sealed_at_ms=1024), backup(sealed_at_ms=999)),
     Case(
         "time and device of the latest sealing, key_epoch by itself",
         backup(sealed_at_ms=NOW_MS + 1, device_name="a", key_epoch=1),
@@ -165,8 +167,8 @@ CASES: Final = [
     _wins("the same keys of a higher epoch", backup(identity=replace(IDENTITY, epoch=2)), backup()),
     _wins(
         "epochs compare as numbers",
-        backup(identity=replace(NEWER_IDENTITY, epoch=256)),
-        backup(identity=replace(IDENTITY, epoch=255)),
+        backup(identity=replace(NEWER_IDENTITY, epoch=1024)),
+        backup(identity=replace(IDENTITY, epoch=999)),
     ),
     _wins(
         "the same keys and epoch, by their unknown fields",
