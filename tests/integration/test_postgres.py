@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -184,6 +185,21 @@ async def test_cancelled_upload_leaves_the_pool_whole(postgres_url: str, elsewhe
         with pytest.raises(asyncio.CancelledError):
             await upload
     await saved(store, user, samples.revision(3))
+    await store.close()
+
+
+async def test_uploads_that_wait_for_the_blob_store_do_not_keep_out_the_rest(postgres_url: str) -> None:
+    store = PostgresMetadataStore(postgres_url, pool_size=4, pool_wait_seconds=0.05)
+    await store.start()
+    async with AsyncExitStack() as held:
+        for _ in range(3):
+            await held.enter_async_context(store.locked(samples.user()))
+        with pytest.raises(SlotBusy):
+            await held.enter_async_context(store.locked(samples.user()))
+        await store.check()
+        assert await store.get(samples.user()) is None
+    async with store.locked(samples.user()):
+        pass  # what was held is free again
     await store.close()
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
 from psycopg import errors as answers
 
 from obscura_backup.adapters.postgres_connections import Connections
+from obscura_backup.adapters.postgres_rows import COLUMNS, revision_of, values_of
 from obscura_backup.adapters.postgres_schema import LACKING, SELECT_REVISION, require_current, shortcoming
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
 from obscura_backup.domain.locks import UserLocks
-from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
+from obscura_backup.domain.model import Revision, UserId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -32,6 +32,8 @@ LOCK_TIMEOUT_SECONDS = 5.0
 HOLD_SECONDS = 60.0
 """How long a holder may be silent, while it talks to the blob store, before the server takes its lock away."""
 POOL_SIZE = 16
+KEPT_SHARE = 0.25
+"""Of the pool, for what is answered at once: uploads that wait for the blob store must not keep out the rest."""
 POOL_WAITING = 2048
 POOL_WAIT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 2
@@ -42,16 +44,14 @@ PAGE_ROWS = 512
 
 _log = logging.getLogger("obscura_backup")
 
-# As a timestamp without time zone, in UTC: neither TimeZone nor DateStyle of the server then matters to the driver.
-_COLUMNS = "version, base, kind, sha256, size, upload_id, updated_at AT TIME ZONE 'UTC', tag"
 _BOUNDED = "SET LOCAL statement_timeout = %(statement_ms)s;"  # local to the message, which is one transaction
-_SELECT = f"{_BOUNDED} SELECT {_COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
+_SELECT = f"{_BOUNDED} SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
 _ENTER = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;
 SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
        set_config('statement_timeout', %(statement_ms)s::text, true),
        set_config('idle_in_transaction_session_timeout', %(hold_ms)s::text, true);
-SELECT {_COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
+SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
 """  # noqa: S608  # constants only
 # A row never goes back: of two writers that overtake each other, the one that is further along stays.
 _SAVE = f"""
@@ -67,14 +67,12 @@ COMMIT
 # A transaction that failed earlier answers COMMIT with ROLLBACK: only these very words say that the row is there.
 _SAVED = (["SET", "INSERT 0 1", "COMMIT"], ["SET", "INSERT 0 0", "COMMIT"])
 _PAGE = f"""
-{_BOUNDED} SELECT user_id, {_COLUMNS} FROM backups
+{_BOUNDED} SELECT user_id, {COLUMNS} FROM backups
 WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMIT {PAGE_ROWS}
 """  # noqa: S608  # constants only
 _SCHEMA = f"{_BOUNDED} {SELECT_REVISION}"
 # On a standby this is always on.
 _READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {LACKING}"
-
-_Row: TypeAlias = tuple[int, int, str, bytes, int, str, datetime, str]
 
 
 class PostgresMetadataStore:
@@ -84,7 +82,8 @@ class PostgresMetadataStore:
         url: `postgresql://USER:PASSWORD@HOST/DATABASE`, whatever libpq takes.
         lock_timeout_seconds: how long a request waits for others of the same user, in this process and elsewhere.
         hold_seconds: how long a holder may be silent before the server takes its lock away.
-        pool_size: connections at most; a holder keeps one for as long as its blob is on the way.
+        pool_size: connections at most; a holder keeps one for as long as its blob is on the way, and holders together
+            three of four.
         pool_waiting: requests at most that wait for a connection; one more fails at once.
         pool_wait_seconds: how long they wait.
         connect_timeout_seconds: for each host; libpq takes no less than 2.
@@ -113,6 +112,8 @@ class PostgresMetadataStore:
         )
         # Those of one user queue here, without a connection each, and only their first in line asks the server.
         self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
+        self._places = asyncio.Semaphore(pool_size - int(pool_size * KEPT_SHARE))
+        self._pool_wait_seconds = pool_wait_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
         self._hold_seconds = hold_seconds
         self._statement_seconds = answer_timeout_seconds * STATEMENT_SHARE
@@ -139,7 +140,7 @@ class PostgresMetadataStore:
         """See `BackupMetadataStore.locked`. The lock is the row's: between processes only users with a row exclude."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._lock_timeout_seconds
-        async with self._locks.hold(user_id):
+        async with self._locks.hold(user_id), self._place():
             await self._meet()
             slot = await self._enter(user_id, max(deadline - loop.time(), 0.001))
             try:
@@ -147,11 +148,28 @@ class PostgresMetadataStore:
             finally:
                 await slot.leave()
 
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the connections that may be held while a blob is on its way.
+
+        Raises:
+            SlotBusy: all are held for too long, as where the blob store hangs.
+        """
+        try:
+            async with asyncio.timeout(self._pool_wait_seconds if self._places.locked() else None):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise SlotBusy from error
+        try:
+            yield
+        finally:
+            self._places.release()
+
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
         await self._meet()
         (row,) = await self._read(_SELECT, {"user_id": user_id}) or (None,)
-        return _revision(row) if row else None
+        return revision_of(row) if row else None
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
         """See `BackupMetadataStore.scan`. Memory: one page of rows; no connection is held between pages."""
@@ -159,7 +177,7 @@ class PostgresMetadataStore:
         while True:
             page = await self._read(_PAGE, {"after": after})
             for user_id, *row in page:
-                yield UserId(user_id), _revision(tuple(row))
+                yield UserId(user_id), revision_of(tuple(row))
             if len(page) < PAGE_ROWS:
                 return
             after = UserId(UUID(int=page[-1][0].int))
@@ -189,7 +207,7 @@ class PostgresMetadataStore:
             raise _translated(error) from error
         try:
             rows = await _last_result(cursor)
-            record = _revision(rows[0]) if rows else None
+            record = revision_of(rows[0]) if rows else None
             return _PostgresSlot(self._connections, connection, user_id, record, self._statement_seconds)
         except BaseException:
             await self._connections.release(connection)
@@ -248,7 +266,7 @@ class _PostgresSlot:
         if self._connection is None:
             raise AssertionError("a slot is saved once")
         connection, self._connection = self._connection, None
-        values = {**_values(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
+        values = {**values_of(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
         try:
             cursor = await self._connections.ask(connection, _SAVE, values)
         except psycopg.Error as error:
@@ -281,31 +299,3 @@ async def _last_result(cursor: Cursor) -> list[Any]:
 
 def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # 0 would mean: for ever
-
-
-def _values(user_id: UserId, revision: Revision) -> dict[str, Any]:
-    return {
-        "user_id": user_id,
-        "version": revision.version,
-        "base": revision.base,
-        "kind": revision.kind.value,
-        "sha256": revision.sha256,
-        "size": revision.size,
-        "upload_id": revision.upload_id,
-        "updated_at": revision.updated_at,
-        "tag": revision.tag,
-    }
-
-
-def _revision(row: _Row) -> Revision:
-    version, base, kind, sha256, size, upload_id, updated_at, tag = row
-    return Revision(
-        version=Version(version),
-        base=Version(base),
-        kind=Kind(kind),
-        sha256=Sha256(sha256),
-        size=size,
-        upload_id=UploadId(upload_id),
-        updated_at=updated_at.replace(tzinfo=UTC),
-        tag=Tag(tag),
-    )
