@@ -1,7 +1,7 @@
 """A TCP proxy that breaks what goes through it, on command, at a chosen moment; it also counts what went through.
 
 It knows just enough of HTTP/1.1 to see where a request begins and ends (a method, a `Content-Length`). Any other
-protocol passes as bytes, and of its faults only `refuse` and `reset` make sense.
+protocol passes as bytes: each piece that comes from the client counts as a request, of the method `PIECE`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
+from servers.weather import FINE, Weather, pass_through
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ ]*(\d+)", re.IGNORECASE)
 _PIECE_BYTES = 64 * 1024
+PIECE = "piece"
+"""The method of what is not HTTP."""
 
 
 class Fault(Enum):
@@ -32,6 +36,8 @@ class Fault(Enum):
     LOSE_ANSWER = "the request arrives whole; its answer is swallowed and the connection reset"
     CUT_REQUEST = "half of the request's body arrives, then both sides are reset"
     CUT_ANSWER = "half of the first piece of the answer arrives, then the connection is reset"
+    END_ANSWER = "half of the first piece of the answer arrives, then the connection ends in order"
+    HALF_CLOSE = "the answer arrives; then nothing more does, while further requests still reach the server"
     STALL = "the request arrives whole; its answer waits"
 
 
@@ -51,6 +57,8 @@ class FaultProxy:
         connections: accepted so far.
         requests: seen so far, by method.
         answered_bytes: passed back so far.
+        struck: how many requests a fault has befallen.
+        weather: that all connections go through; may be changed at any time, by any thread.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -60,6 +68,8 @@ class FaultProxy:
         self.requests: Counter[str] = Counter()
         self.round_trips = 0
         self.answered_bytes = 0
+        self.struck = 0
+        self.weather: Weather = FINE
         self._plans: list[_Plan] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -160,6 +170,7 @@ class FaultProxy:
         for plan in self._plans:
             if plan.method == method:
                 plan.times -= 1
+                self.struck += 1
                 if plan.times == 0:
                     self._plans.remove(plan)
                 return plan
@@ -204,6 +215,10 @@ class _Line:
                 continue
             head = _REQUEST_LINE.match(piece)
             if head is None:
+                self._plan = self._plan or self._proxy._fault_for(PIECE)
+                if self._plan is not None and self._plan.fault is Fault.CUT_REQUEST:
+                    await self._cut_request(piece, len(piece), len(piece))
+                    return
                 await self._send_up(piece)
                 continue
             piece = await self._whole_head(piece)
@@ -228,8 +243,7 @@ class _Line:
         return piece
 
     async def _cut_request(self, piece: bytes, begun: int, body: int) -> None:
-        while begun < body // 2:
-            more = await self._requests.read(_PIECE_BYTES)
+        while begun < body // 2 and (more := await self._requests.read(_PIECE_BYTES)):
             piece, begun = piece + more, begun + len(more)
         await self._send_up(piece[: len(piece) - begun + body // 2])
         await asyncio.sleep(0.05)  # for the server to have begun to read
@@ -238,6 +252,7 @@ class _Line:
 
     async def _send_up(self, piece: bytes) -> None:
         self._asked = True
+        await pass_through(lambda: self._proxy.weather, len(piece))
         self._up.write(piece)
         await self._up.drain()
 
@@ -248,16 +263,26 @@ class _Line:
             plan, self._plan = self._plan, None
             if plan is not None and plan.fault is Fault.STALL:
                 await asyncio.sleep(plan.seconds)
-            if plan is not None and plan.fault in (Fault.LOSE_ANSWER, Fault.CUT_ANSWER):
-                if plan.fault is Fault.CUT_ANSWER:
-                    self._down.write(piece[: len(piece) // 2])
-                    await self._down.drain()
-                    await asyncio.sleep(0.05)  # a reset overtakes bytes that were not read yet
-                _reset_connection(self._down)
+            await pass_through(lambda: self._proxy.weather, len(piece))
+            if plan is not None and plan.fault in (Fault.LOSE_ANSWER, Fault.CUT_ANSWER, Fault.END_ANSWER):
+                await self._break_off(plan.fault, piece)
                 return
             self._down.write(piece)
             await self._down.drain()
             self._proxy.answered_bytes += len(piece)
+            if plan is not None and plan.fault is Fault.HALF_CLOSE:
+                self._down.write_eof()
+                while await self._answers.read(_PIECE_BYTES):
+                    pass
+
+    async def _break_off(self, fault: Fault, piece: bytes) -> None:
+        if fault is not Fault.LOSE_ANSWER:
+            self._down.write(piece[: len(piece) // 2])
+            await self._down.drain()
+        if fault is Fault.CUT_ANSWER:
+            await asyncio.sleep(0.05)  # a reset overtakes bytes that were not read yet
+        if fault is not Fault.END_ANSWER:
+            _reset_connection(self._down)
 
 
 def _reset_connection(writer: asyncio.StreamWriter) -> None:

@@ -39,9 +39,9 @@ def free_port() -> int:
         return port
 
 
-def temporary_folder(name: str, *, user: str | None) -> Path:
+def temporary_folder(name: str, *, user: str | None, within: Path | None = None) -> Path:
     """A folder of the user's own; the caller removes it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"obscura-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"obscura-{name}-", dir=within))
     if user is not None:
         shutil.chown(folder, user)
     return folder
@@ -98,6 +98,23 @@ def await_answer(
         if time.monotonic() > deadline or (process is not None and process.poll() is not None):
             raise RuntimeError(f"the server did not start: {log.read_text()[-2000:] if log else 'no answer'}")
         time.sleep(0.02)
+
+
+def await_end(pids: Sequence[int], *, seconds: float = 20) -> None:
+    """Wait until none of these processes, which need not be our children, is there any more."""
+    deadline = time.monotonic() + seconds
+    while any(_is_alive(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"still there: {pids}")
+        time.sleep(0.005)
+
+
+def _is_alive(pid: int) -> bool:
+    # A zombie holds nothing any more; whoever inherited it may take its time to bury it.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _succeeds(command: Sequence[str], environment: dict[str, str]) -> bool:

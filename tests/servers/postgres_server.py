@@ -33,14 +33,16 @@ class _Machine(Protocol):
 
     def start(self) -> None: ...
     def stop(self, *, immediate: bool) -> None: ...
+    def kill(self) -> None: ...
+    def signal(self, number: signal.Signals) -> None: ...
     def remove(self) -> None: ...
 
 
 class PostgresServer:
     """One server on a port of its own; port and data outlive a stop."""
 
-    def __init__(self) -> None:
-        self._machine: _Machine = _Container() if _docker_answers() else _Native(_programs())
+    def __init__(self, *, within: Path | None = None) -> None:
+        self._machine: _Machine = _Container() if _docker_answers() else _Native(_programs(), within)
         self._numbers = itertools.count(1)
         self._running = False
 
@@ -69,9 +71,30 @@ class PostgresServer:
             self._machine.stop(immediate=immediate)
             self._running = False
 
+    def kill(self) -> None:
+        """End all its processes at once by SIGKILL: none of them gets to say anything, to a client or to a disk."""
+        if self._running:
+            self._machine.kill()
+            self._running = False
+
+    def freeze(self) -> None:
+        """Let all its processes be silent, their connections open, until `thaw`."""
+        self._machine.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._machine.signal(signal.SIGCONT)
+
     def remove(self) -> None:
         self.stop()
         self._machine.remove()
+
+    def is_well(self) -> bool:
+        """Whether it answers, or will within some seconds: it may be recovering."""
+        try:
+            native.await_answer(self._answers, getattr(self._machine, "process", None), None, seconds=5)
+        except RuntimeError:
+            return False
+        return True
 
     def execute(self, statement: str, *, database: str = "postgres") -> list[Any]:
         with psycopg.connect(self.url_of(database), autocommit=True) as connection:
@@ -95,10 +118,12 @@ class PostgresServer:
 class _Native:
     process: subprocess.Popen[bytes]
 
-    def __init__(self, programs: tuple[Path, Path | None]) -> None:
+    def __init__(self, programs: tuple[Path, Path | None], within: Path | None) -> None:
         self._bin, self._installed = programs
+        # On a small disk it is to need room for its log soon, and to give it back.
+        self._options = ("-c", "max_wal_size=16MB", "-c", "wal_recycle=off") if within else ()
         self._user = native.ordinary_user("postgres")
-        self._folder = native.temporary_folder("postgres", user=self._user)
+        self._folder = native.temporary_folder("postgres", user=self._user, within=within)
         self._data = self._folder / "data"
         self.log = self._folder / "log"
         self.port = native.free_port()
@@ -107,13 +132,16 @@ class _Native:
         password.chmod(0o644)
         self._run(
             *("initdb", "--pgdata", str(self._data), "--username", USER, "--pwfile", str(password)),
-            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync", "--wal-segsize", "1"),
         )
 
     def start(self) -> None:
         postgres = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1"]
         self.process = native.start(
-            [*postgres, "-c", "unix_socket_directories="], folder=self._folder, log=self.log, user=self._user
+            [*postgres, "-c", "unix_socket_directories=", *self._options],
+            folder=self._folder,
+            log=self.log,
+            user=self._user,
         )
 
     def stop(self, *, immediate: bool) -> None:
@@ -121,6 +149,27 @@ class _Native:
         # the others behind, with the data still in their hands.
         self.process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)
         self.process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        # Its first process must not see its children die, or it would clean up after them.
+        self.process.send_signal(signal.SIGSTOP)
+        children = self._children()
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+        native.await_end(children)  # they hold the shared memory that the next one must find free
+
+    def signal(self, number: signal.Signals) -> None:
+        for pid in (self.process.pid, *self._children()):
+            os.kill(pid, number)
+
+    def _children(self) -> list[int]:
+        pid = self.process.pid
+        try:
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []  # it is gone already
 
     def remove(self) -> None:
         for folder in (self._folder, self._installed):
@@ -163,6 +212,16 @@ class _Container:
             container.kill()
         else:
             container.stop()
+
+    def kill(self) -> None:
+        self.stop(immediate=True)  # the first process of a container takes all others with it
+
+    def signal(self, number: signal.Signals) -> None:
+        container = self._container.get_wrapped_container()
+        if number is signal.SIGSTOP:
+            container.pause()
+        else:
+            container.unpause()
 
     def remove(self) -> None:
         if self._created:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
@@ -77,6 +78,21 @@ class S3Server(ABC):
             self._running = False
             self._pool.clear()
 
+    def is_well(self) -> bool:
+        """Whether it answers, or will within some seconds."""
+        try:
+            native.await_answer(self._answers, None, None, seconds=5)
+        except RuntimeError:
+            return False
+        return True
+
+    def freeze(self) -> None:
+        """Let it be silent, its connections open, until `thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
     def remove(self) -> None:
         self.kill()
         self._remove()
@@ -97,6 +113,9 @@ class S3Server(ABC):
     def _kill(self) -> None: ...
 
     @abstractmethod
+    def _signal(self, number: signal.Signals) -> None: ...
+
+    @abstractmethod
     def _remove(self) -> None: ...
 
 
@@ -104,12 +123,17 @@ class ProgramServer(S3Server):
     """A server as a program of this machine."""
 
     def __init__(
-        self, name: str, command: Callable[[int, Path], Sequence[str | Path]], environment: dict[str, str]
+        self,
+        name: str,
+        command: Callable[[int, Path], Sequence[str | Path]],
+        environment: dict[str, str],
+        *,
+        within: Path | None = None,
     ) -> None:
         super().__init__()
         self._command = command
         self._environment = environment
-        self._folder = native.temporary_folder(name, user=None)
+        self._folder = native.temporary_folder(name, user=None, within=within)
         (self._folder / "data").mkdir()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -130,6 +154,10 @@ class ProgramServer(S3Server):
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOP_SECONDS)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _remove(self) -> None:
         self._pool.clear()
@@ -164,12 +192,20 @@ class MinioContainer(S3Server):
     def _kill(self) -> None:
         self._container.get_wrapped_container().kill()
 
+    def _signal(self, number: signal.Signals) -> None:
+        container = self._container.get_wrapped_container()
+        if number is signal.SIGSTOP:
+            container.pause()
+        else:
+            container.unpause()
+
     def _remove(self) -> None:
         if self._created:
             self._container.stop()
 
 
-def _minio() -> S3Server:
+def minio(within: Path | None = None) -> S3Server:
+    """MinIO, not started; as a program of this machine it keeps its data `within` a folder."""
     if postgres_server._docker_answers():
         return MinioContainer()
     program = _builds.path_of(MINIO)
@@ -183,6 +219,7 @@ def _minio() -> S3Server:
             "MINIO_BROWSER": "off",
             "MINIO_CALLHOME_ENABLE": "off",
         },
+        within=within,
     )
 
 
@@ -227,7 +264,7 @@ def begin_builds(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def minio_server() -> Iterator[S3Server]:
     """A running MinIO; a test that kills it starts it again."""
-    yield from _running(_minio())
+    yield from _running(minio())
 
 
 @pytest.fixture(scope="session")

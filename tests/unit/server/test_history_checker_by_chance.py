@@ -109,7 +109,7 @@ def small_histories(draw: st.DrawFn) -> list[Operation]:
     random = Random(draw(st.integers(0, 2**32)))
     operations = simulated(random, operations=draw(st.integers(1, 5)), clients=3, contents="abc")
     altered: bool = draw(st.booleans())
-    if altered:
+    if altered and operations:
         place = draw(st.integers(0, len(operations) - 1))
         answer = draw(answers_to(operations[place].asked))
         end = NEVER if answer == UNKNOWN else min(operations[place].answered, operations[place].invoked + 9)

@@ -1,0 +1,74 @@
+"""`make torture`: hurt real processes for a while, and say in one line what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from random import SystemRandom
+
+import pytest
+
+from torture import blows, clock
+from torture.grounds import EmbeddedGround, FleetGround
+from torture.history import History
+from torture.linearizability import check
+from torture.run import run
+
+BROKEN = 1
+NOT_TO_BE_HAD = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: every promise was kept; 1: one was not; 3: a server that is needed is not to be had."""
+    options = _parser().parse_args(arguments)
+    if options.check:
+        return _judge(options.check)
+    stores = ("embedded", "fleet") if options.stores == "both" else (options.stores,)
+    try:
+        codes = [_torture(name, options.seconds / len(stores), options.seed) for name in stores]
+    except pytest.skip.Exception as missing:
+        sys.stderr.write(f"{missing}\n")
+        return NOT_TO_BE_HAD
+    return max(codes)
+
+
+def _torture(stores: str, seconds: float, seed: int) -> int:
+    folder = Path(tempfile.mkdtemp(prefix=f"obscura-torture-{stores}-"))
+    folder.chmod(0o755)  # PostgreSQL, which refuses to be root, has its folder in there
+    library = clock.library()
+    if stores == "embedded":
+        with EmbeddedGround(folder, library) as embedded:
+            outcome = run(embedded, blows.hands_on_embedded(embedded), name=stores, seconds=seconds, seed=seed)
+    else:
+        with FleetGround(folder, library) as fleet:
+            outcome = run(fleet, blows.hands_on_fleet(fleet), name=stores, seconds=seconds, seed=seed)
+    sys.stderr.writelines(f"{complaint}\n\n" for complaint in outcome.complaints)
+    sys.stdout.write(f"{outcome.line}\n")
+    sys.stdout.flush()
+    if outcome.complaints:
+        return BROKEN
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _judge(path: Path) -> int:
+    refusals = [refusal for slot in History.read(path).by_slot().values() if (refusal := check(slot)) is not None]
+    sys.stdout.writelines(f"{refusal}\n" for refusal in refusals)
+    sys.stdout.write(f"linearizable: {'no' if refusals else 'yes'}\n")
+    return BROKEN if refusals else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="torture", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300, help="in all")
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000), help="of deeds and blows")
+    parser.add_argument("--stores", choices=("embedded", "fleet", "both"), default="both")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="judge a history that was kept, and do nothing else")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

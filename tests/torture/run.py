@@ -1,0 +1,186 @@
+"""One run: clients and nemesis over a ground for a while; then peace, and the reckoning."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torture.history import UNKNOWN
+from torture.linearizability import TooManyOrders, check
+from torture.nemesis import Nemesis
+from torture.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torture.grounds import Ground
+    from torture.nemesis import Hand
+    from torture.workload import Device
+
+PEACE_SECONDS = 60.0
+WARM_AFTER = 0.25
+"""Of the time: from then on a service that has stood it all should not need more."""
+DESCRIPTORS_MORE = 24
+"""That pools, threads and keep-alive may come to between two looks; a leak shows in hundreds."""
+MEMORY_MORE_MEBIBYTES = 96
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        line: of figures.
+        complaints: all that was not as it should be; empty where the run is a success.
+    """
+
+    line: str
+    complaints: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a process holds."""
+
+    descriptors: int
+    memory_mebibytes: float
+
+    @classmethod
+    def of(cls, pid: int) -> Footprint:
+        resident = next(
+            line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+        )
+        return cls(len(list(Path(f"/proc/{pid}/fd").iterdir())), int(resident.split()[1]) / 1024)
+
+    def __str__(self) -> str:
+        return f"{self.descriptors} files, {self.memory_mebibytes:.0f} MiB"
+
+
+def run(ground: Ground, hands: list[Hand], *, name: str, seconds: float, seed: int, users: int = 6) -> Outcome:
+    """Torture for so many seconds, then judge; the ground's services are stopped in the end."""
+    workload = Workload.over([runner.service for runner in ground.runners], seed, users)
+    nemesis = Nemesis(ground, hands, seed)
+    began = time.monotonic()
+    workload.start()
+    nemesis.start()
+    time.sleep(seconds * WARM_AFTER)
+    warm = _footprint(ground)
+    time.sleep(seconds * (1 - WARM_AFTER))
+    nemesis.stop()
+    workload.stop()
+    lasted = time.monotonic() - began
+    complaints = [*nemesis.failures, *_peace(ground, workload)]
+    cool = _footprint(ground)
+    complaints += _growth(warm, cool)
+    complaints += _scrubbed(ground)
+    complaints += _stopped(ground)
+    verdict = _judged(workload)
+    complaints += verdict
+    figures = workload.history.figures()
+    blows = ", ".join(
+        f"{nemesis.counts[kind]} {kind}"
+        for kind in ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
+    )
+    line = (
+        f"torture {name}: {lasted:.0f} s, {len(workload.history):,} operations ({figures['ok']:,} ok, "
+        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {blows}, "
+        f"service {warm} -> {cool}, linearizable: {'no' if verdict else 'yes'}, seed {seed}"
+    )
+    if complaints:
+        complaints.append(f"history: {_keep(ground, workload, nemesis, complaints)}")
+    return Outcome(line, complaints)
+
+
+def _footprint(ground: Ground) -> Footprint:
+    process = ground.runners[-1].service.process
+    if process is None:
+        raise RuntimeError("the service that was to stand it all is gone")
+    return Footprint.of(process.pid)
+
+
+def _growth(warm: Footprint, cool: Footprint) -> Iterator[str]:
+    if cool.descriptors > warm.descriptors + DESCRIPTORS_MORE:
+        yield f"open files grew: {warm} -> {cool}"
+    if cool.memory_mebibytes > warm.memory_mebibytes + MEMORY_MORE_MEBIBYTES:
+        yield f"memory grew: {warm} -> {cool}"
+
+
+def _peace(ground: Ground, workload: Workload) -> Iterator[str]:
+    """Everybody reads, by each service; one device of each uploads, and everybody reads again."""
+    deadline = time.monotonic() + PEACE_SECONDS
+    for runner in ground.runners:
+        while runner.service.request("GET", "/health/ready", token=None).status != 200:
+            if time.monotonic() > deadline:
+                yield "a service did not become ready again"
+                return
+            time.sleep(0.1)
+    for device in workload.devices:
+        for runner in ground.runners:
+            device.services = [runner.service]
+            if not _managed(partial(_sees, device), deadline):
+                yield f"slot {device.slot.user_id} cannot be read"
+        if device.name.endswith(".0") and not _managed(partial(_uploads, device), deadline):
+            yield f"slot {device.slot.user_id} is stuck"
+    for device in workload.devices:
+        if not _managed(partial(_sees, device), deadline):
+            yield f"slot {device.slot.user_id} cannot be read"
+
+
+def _sees(device: Device) -> bool:
+    return device.look("GET").answer != UNKNOWN
+
+
+def _uploads(device: Device) -> bool:
+    version = device.known
+    device.push(threading.Event())
+    return device.known > version
+
+
+def _managed(attempt: Callable[[], bool], deadline: float) -> bool:
+    while not attempt():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _scrubbed(ground: Ground) -> Iterator[str]:
+    first = ground.scrub("--repair")
+    if first["found"] != first["mended"]:
+        yield f"scrub found what it cannot mend: {first}"
+    second = ground.scrub()
+    if second["found"] != 0 or second["done"] is not True:
+        yield f"scrub still finds something: {second}"
+
+
+def _stopped(ground: Ground) -> Iterator[str]:
+    for runner in ground.runners:
+        code = runner.service.stop()
+        if code != 0:
+            yield f"a service at rest ended with code {code}"
+    for left in ground.leftovers():
+        yield f"left behind: {left}"
+
+
+def _judged(workload: Workload) -> list[str]:
+    verdicts = []
+    for slot, operations in workload.history.by_slot().items():
+        try:
+            refusal = check(operations)
+        except TooManyOrders:
+            verdicts.append(f"slot {slot}: too many orders to try; nothing is known")
+            continue
+        if refusal is not None:
+            verdicts.append(str(refusal))
+    return verdicts
+
+
+def _keep(ground: Ground, workload: Workload, nemesis: Nemesis, complaints: list[str]) -> Path:
+    workload.history.write(ground.folder / "history.jsonl")
+    (ground.folder / "blows").write_text("\n".join(nemesis.told))
+    (ground.folder / "complaints").write_text("\n\n".join(complaints))
+    return ground.folder / "history.jsonl"

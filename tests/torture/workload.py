@@ -1,0 +1,263 @@
+"""Clients that use the service as devices do, careless ones among them, and write down what they were told."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from servers.service import Answer as HttpAnswer
+from servers.service import Service, digest_field, signed
+from torture.history import (
+    NEVER,
+    UNKNOWN,
+    Broken,
+    Deleted,
+    Deletion,
+    Found,
+    History,
+    Mismatch,
+    NeverExisted,
+    NotFound,
+    Operation,
+    Read,
+    Stored,
+    Upload,
+)
+
+if TYPE_CHECKING:
+    from torture.history import Answer, Asked
+
+SIZES = (32, 400, 5_000, 20_000, 70_000, 300_000)
+"""Bytes: under and over what the service keeps in memory, and asks the metadata store about before it reads on."""
+TIMEOUTS_SECONDS = (1.0, 4.0, 15.0)
+"""What clients wait for an answer: less and more than the service waits for its stores."""
+DEVICES_PER_USER = 3
+RETRIES = 6
+_EXPIRES = 4_102_444_800  # 2100-01-01: beyond every jump of a clock
+_NOTHING_SAID = (408, 503)
+
+
+@dataclass
+class Contents:
+    """All bytes that were ever sent, each kept as the seed that they come from."""
+
+    seeds: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def new(self, random: Random, size: int) -> tuple[str, bytes]:
+        seed = random.getrandbits(64)
+        data = Random(seed).randbytes(size)
+        digest = hashlib.sha256(data).hexdigest()
+        self.seeds[digest] = seed, size
+        return digest, data
+
+    def of(self, digest: str) -> bytes | None:
+        if digest not in self.seeds:
+            return None
+        seed, size = self.seeds[digest]
+        return Random(seed).randbytes(size)
+
+
+@dataclass
+class Slot:
+    """A user, and everything that all devices of the user share: the token and the history."""
+
+    user_id: UUID
+    history: History
+    contents: Contents
+    turned_away: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.token = signed({"sub": str(self.user_id), "exp": _EXPIRES})
+
+
+@dataclass
+class Device:
+    """One client of one user. Knows a version, which may be an old one."""
+
+    name: str
+    slot: Slot
+    services: list[Service]
+    random: Random
+    known: int = 0
+
+    def run(self, done: threading.Event) -> None:
+        """Do this and that until it is over."""
+        while not done.is_set():
+            self.act(done)
+
+    def act(self, done: threading.Event) -> None:
+        """One thing, drawn: half of them uploads."""
+        chance = self.random.random()
+        if chance < 0.5:
+            self.push(done)
+        elif chance < 0.53:
+            self.delete(self.known)
+        elif chance < 0.55:
+            self.hang_up()
+        elif chance < 0.7:
+            self.look("HEAD")
+        elif chance < 0.8:
+            self.read_part()
+        else:
+            self.look("GET")
+
+    def push(self, done: threading.Event) -> None:
+        """Fresh bytes over the known version (now and then over another), again until there is a definite answer."""
+        digest, data = self.slot.contents.new(self.random, self.random.choice(SIZES))
+        expected = self.known
+        if self.random.random() < 0.05:
+            expected = self.random.choice((0, max(0, self.known - 1), self.known + 1))
+        for _ in range(1 + self.random.randrange(RETRIES)):
+            if self.upload(expected, digest, data).answer != UNKNOWN or done.is_set():
+                return
+            time.sleep(self.random.random() * 0.2)
+
+    def upload(self, expected: int, digest: str, data: bytes) -> Operation:
+        headers = {"If-Match": self.random.choice((str(expected), f'"{expected}"'))} if expected else {}
+        if self.random.random() < 0.3:
+            headers["Content-Digest"] = digest_field(data)
+        return self._ask("POST", Upload(expected, digest), headers, data)
+
+    def delete(self, expected: int) -> Operation:
+        return self._ask("DELETE", Deletion(expected), {"If-Match": str(expected)})
+
+    def look(self, method: str) -> Operation:
+        return self._ask(method, Read(), {})
+
+    def read_part(self) -> Operation:
+        first = self.random.randrange(32)
+        return self._ask("GET", Read(), {"Range": f"bytes={first}-{first + self.random.choice((0, 10, 100_000))}"})
+
+    def hang_up(self) -> None:
+        """Send a part of an upload, or all of it, and hang up without a look at the answer."""
+        digest, data = self.slot.contents.new(self.random, self.random.choice(SIZES))
+        begun = time.monotonic()
+        head = (
+            f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.slot.token}\r\n"
+            f'If-Match: "{self.known}"\r\nContent-Length: {len(data)}\r\n\r\n'
+        )
+        part = data[: self.random.choice((0, len(data) // 2, len(data)))]
+        try:
+            with socket.create_connection(("127.0.0.1", self.random.choice(self.services).port), timeout=1) as line:
+                line.sendall(head.encode() + part)
+        except OSError:
+            pass
+        self._note(Upload(self.known, digest), UNKNOWN, begun)
+
+    def _ask(self, method: str, asked: Asked, headers: dict[str, str], body: bytes | None = None) -> Operation:
+        service = self.random.choice(self.services)
+        patience = self.random.choice(TIMEOUTS_SECONDS)
+        begun = time.monotonic()
+        try:
+            told = service.request(method, token=self.slot.token, headers=headers, body=body, timeout_seconds=patience)
+        except ConnectionRefusedError:
+            time.sleep(0.05)  # a device waits a moment, then tries again
+            return self._not_asked("nobody there", begun)
+        except (OSError, http.client.HTTPException):
+            return self._note(asked, UNKNOWN, begun)
+        ended = time.monotonic()
+        if told.status == 429:
+            time.sleep(0.05)
+            return self._not_asked("too many", begun)
+        return self._note(asked, self._understood(method, asked, told), begun, ended)
+
+    def _not_asked(self, why: str, begun: float) -> Operation:
+        """Turned away at the door: nothing that the history of a slot should know."""
+        self.slot.turned_away[why] += 1
+        return Operation(-1, str(self.slot.user_id), self.name, Read(), UNKNOWN, begun, NEVER)
+
+    def _note(self, asked: Asked, answer: Answer, begun: float, ended: float = NEVER) -> Operation:
+        match answer:
+            case Stored(version) | Found(version, _) | Mismatch(version):
+                self.known = version
+            case NotFound() | Deleted():
+                self.known = 0
+        return self.slot.history.add(str(self.slot.user_id), self.name, asked, answer, invoked=begun, answered=ended)
+
+    def _understood(self, method: str, asked: Asked, told: HttpAnswer) -> Answer:
+        if told.status in _NOTHING_SAID:
+            return UNKNOWN
+        try:
+            match told.status, asked:
+                case 200, Upload(_, digest):
+                    same = told.json["sha256"] == digest and told.json["version"] == _version(told)
+                    return Stored(_version(told)) if same else Broken("acknowledged as something else")
+                case 409, Upload() | Deletion():
+                    same = told.json["current_version"] == _version(told)
+                    return Mismatch(_version(told)) if same else Broken("refused with two versions")
+                case 204, Deletion():
+                    return Deleted()
+                case 404, Deletion():
+                    return NeverExisted()
+                case 404, Read():
+                    return NotFound()
+                case ((200 | 206), Read()):
+                    return self._read(method, told)
+        except (KeyError, ValueError) as error:
+            return Broken(f"{told.status} without sense: {error!r}")
+        return Broken(f"{told.status} {told.body[:200]!r}")
+
+    def _read(self, method: str, told: HttpAnswer) -> Answer:
+        digest = _digest(told)
+        if method == "HEAD":
+            return Found(_version(told), digest)
+        if told.status == 200:
+            actual = hashlib.sha256(told.body).hexdigest()
+            return Found(_version(told), digest) if actual == digest else Broken("bytes that are not their digest's")
+        whole = self.slot.contents.of(digest)
+        span = told.headers["content-range"].removeprefix("bytes ").partition("/")[0]
+        first, _, last = span.partition("-")
+        if whole is None or told.body != whole[int(first) : int(last) + 1]:
+            return Broken("a part that is not its digest's")
+        return Found(_version(told), digest)
+
+
+def _version(told: HttpAnswer) -> int:
+    return int(told.etag.strip('"'))
+
+
+def _digest(told: HttpAnswer) -> str:
+    return base64.b64decode(told.headers["repr-digest"].removeprefix("sha-256=:").removesuffix(":")).hex()
+
+
+@dataclass
+class Workload:
+    """Several devices of several users, in threads."""
+
+    history: History
+    slots: list[Slot]
+    devices: list[Device]
+
+    @classmethod
+    def over(cls, services: list[Service], seed: int, users: int) -> Workload:
+        """Users whose ids, devices and deeds come from the seed; what happens to them does not."""
+        random = Random(seed)
+        history = History()
+        slots = [Slot(UUID(int=random.getrandbits(128), version=4), history, Contents()) for _ in range(users)]
+        devices = [
+            Device(f"{number}.{device}", slot, services, Random(random.getrandbits(64)))
+            for number, slot in enumerate(slots)
+            for device in range(DEVICES_PER_USER)
+        ]
+        return cls(history, slots, devices)
+
+    def start(self) -> None:
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=device.run, args=(self._done,)) for device in self.devices]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let everybody finish what they are at."""
+        self._done.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
