@@ -42,7 +42,7 @@ def program(request: pytest.FixtureRequest) -> list[str]:
 def run(program: list[str], *arguments: str, password: str = "", content: bytes = b"") -> str:
     given = f"{password.encode().hex()}\n{content.hex()}\n"
     result = subprocess.run(
-        [*program, *arguments], input=given, capture_output=True, text=True, timeout=60, check=False
+        [*program, *arguments], input=given, capture_output=True, text=True, timeout=300, check=False
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()

@@ -97,7 +97,7 @@ def rewritten(payload: bytes) -> str:
         return error.code
 
 
-many = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
