@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvloop
 
 from client_testing.lying import answer, read_request, serving
 from obscura_backup_client.async_transport import AsyncHttpTransport
@@ -128,6 +129,20 @@ async def test_a_next_byte_that_does_not_come_is_waited_for_only_so_long() -> No
         with pytest.raises(Unavailable, match="no answer in time"):
             await AsyncHttpTransport(address, TOKEN, patience=Patience(read_seconds=0.05, attempts=1)).fetch()
         assert await asyncio.to_thread(silent.closed.wait, 5)
+
+
+def test_it_runs_on_another_event_loop_too() -> None:
+    async def exchanged(address: str) -> tuple[int, bytes]:
+        transport = AsyncHttpTransport(address, TOKEN)
+        version, fetched = await transport.push(bytes(1_000_000), 6), await transport.fetch()
+        assert fetched is not None
+        return version, fetched.blob
+
+    with (
+        serving(answer(200, b"bytes", ETag='"7"')) as address,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as on,
+    ):
+        assert on.run(exchanged(address)) == (7, b"bytes")
 
 
 def test_without_its_extra_the_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
