@@ -155,6 +155,21 @@ class OperationsContract(PersonFixture):
         assert (answer.status, answer.problem) == (405, "method-not-allowed")
         assert "POST" in answer.headers["allow"]
 
+    @pytest.mark.parametrize(
+        ("path", "methods"),
+        [
+            ("/v1/backup", {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}),
+            ("/v1/config", {"GET", "HEAD", "OPTIONS"}),
+            ("/health/ready", {"GET", "HEAD", "OPTIONS"}),
+            ("/metrics", {"GET", "OPTIONS"}),
+            ("/docs", {"GET", "OPTIONS"}),
+        ],
+    )
+    def test_methods_are_told_all_of_them(self, service: Service, path: str, methods: set[str]) -> None:
+        told, refused = service.request("OPTIONS", path, token=None), service.request("PATCH", path, token=None)
+        assert (told.status, refused.status, refused.problem) == (204, 405, "method-not-allowed")
+        assert set(told.headers["allow"].split(", ")) == set(refused.headers["allow"].split(", ")) == methods
+
     def test_head_of_a_request_is_bounded(self, service: Service) -> None:
         with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
             connection.sendall(b"GET /v1/backup HTTP/1.1\r\nX-Long: ")

@@ -10,6 +10,7 @@ from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
+from litestar.routes import HTTPRoute
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.domain.spool import SpoolMemory
@@ -92,8 +93,17 @@ def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
     stopping = stopping or Stopping()
     container = Container(settings=settings)
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
-    limited = RateLimitedApp(create_litestar(container, stopping, rates), rates, container.tokens())
-    return MeteredApp(FarewellApp(Door(limited), stopping))
+    litestar = create_litestar(container, stopping, rates)
+    limited = RateLimitedApp(litestar, rates, container.tokens())
+    return MeteredApp(FarewellApp(Door(limited, _methods(litestar)), stopping))
+
+
+def _methods(app: Litestar) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            found.setdefault(route.path, set()).update(route.methods)
+    return found
 
 
 def _provide(make: Callable[[], Any]) -> Provide:

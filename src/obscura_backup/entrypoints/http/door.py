@@ -13,6 +13,8 @@ from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, TYPE_PREFIX, Pr
 from obscura_backup.entrypoints.http.protocol import BUSY, COMPLAINT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 # A busy service is not a broken one: whoever supervises it must be able to tell.
@@ -20,14 +22,24 @@ ALWAYS_OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
 # Uptime probes like to send HEAD; the server drops the body.
 _ALSO_BY_HEAD = frozenset({"/v1/config", "/health/live", "/health/ready"})
 
-_CODES = {400: "bad-request", 505: "http-version-not-supported"}
+_CODES = {400: "bad-request", 405: "method-not-allowed", 505: "http-version-not-supported"}
 
 
 class Door:
-    """Wraps the framework's application."""
+    """Wraps the framework's application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: the framework's application.
+        methods: by path, of those paths that are all of what is served there. The framework knows each of its handlers
+            by itself, and answers OPTIONS with the methods of one of them.
+    """
+
+    def __init__(self, app: ASGIApp, methods: Mapping[str, Iterable[str]] | None = None) -> None:
         self._app = app
+        self._methods = {
+            path: sorted({*names, "OPTIONS", *(["HEAD"] if path in _ALSO_BY_HEAD else [])})
+            for path, names in (methods or {}).items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
@@ -44,6 +56,13 @@ class Door:
             await refuse(send, 400, _CODES[400], "A path is written in one way: no //, no / at its end, no %.")
         elif flags.get(BUSY) and path not in ALWAYS_OPEN:
             await refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
+        elif path in self._methods and scope["method"] not in self._methods[path]:
+            allow = ", ".join(self._methods[path])
+            await refuse(send, 405, _CODES[405], f"This can be asked for by {allow}.", allow=allow, close=False)
+        elif scope["method"] == "OPTIONS" and path in self._methods and not _is_preflight(scope):
+            headers = [(b"allow", ", ".join(self._methods[path]).encode())]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
             if scope["method"] == "HEAD" and path in _ALSO_BY_HEAD:
                 scope = cast("Scope", {**scope, "method": "GET"})
@@ -72,8 +91,20 @@ def _is_plain(raw_path: bytes) -> bool:
     return b"%" not in raw_path and b"//" not in raw_path and (raw_path == b"/" or not raw_path.endswith(b"/"))
 
 
+def _is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks for leave (the CORS protocol): that is for the framework to answer."""
+    return any(name == b"access-control-request-method" for name, _ in scope["headers"])
+
+
 async def refuse(
-    send: Send, status: int, code: str, detail: str, *, retry_after_seconds: int | None = None, close: bool = True
+    send: Send,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    retry_after_seconds: int | None = None,
+    allow: str | None = None,
+    close: bool = True,
 ) -> None:
     """Answer with a problem document, without the framework."""
     document = Problem(type=TYPE_PREFIX + code, title=http.HTTPStatus(status).phrase, status=status, detail=detail)
@@ -85,6 +116,8 @@ async def refuse(
     ]
     if close:
         headers.append((b"connection", b"close"))
+    if allow is not None:
+        headers.append((b"allow", allow.encode()))
     if retry_after_seconds is not None:
         headers.append((b"retry-after", str(retry_after_seconds).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
