@@ -229,9 +229,11 @@ class _FileBlob:
         self.length = length
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        done = len(self._first)
-        if done:
-            yield self._first
+        first, self._first = self._first, b""  # a slow reader shall not hold on to what it has had
+        done = len(first)
+        if first:
+            yield first
+        del first
         while done < self.length:
             chunk = await asyncio.to_thread(self._read, self._offset + done, min(self.length - done, CHUNK_BYTES))
             done += len(chunk)
