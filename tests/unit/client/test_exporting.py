@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +11,8 @@ from hypothesis import strategies as st
 from client_testing.contents import ALICE, BOB, NOW_MS, PHONE, backups
 from client_testing.devices import KEY, Device, names, yes
 from obscura_backup_client.errors import IdentityConflict, IdentityReplaced, NameRefused, NotConfirmed
-from obscura_backup_client.export_errors import ExportExists, ExportRefused, ExportUnwritable
-from obscura_backup_client.exporting import PayloadFound, import_payload, write_export
+from obscura_backup_client.export_errors import ExportRefused
+from obscura_backup_client.exporting import PayloadFound, import_payload
 from obscura_backup_client.merge import Keep, merge
 from obscura_backup_client.model import Backup, Writer
 from obscura_backup_client.payload_json import encode_payload
@@ -228,82 +226,6 @@ def test_noise_is_refused_before_anything_is_looked_at(noise: bytes) -> None:
             random=os.urandom,
             now_ms=lambda: NOW_MS,
         )
-
-
-def test_an_export_is_for_this_user_alone(tmp_path: Path) -> None:
-    old = os.umask(0)
-    try:
-        write_export(tmp_path / "out.json", b"{}", overwrite=False)
-    finally:
-        os.umask(old)
-    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
-    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize("kind", ["file", "folder", "link", "broken link"])
-def test_what_is_there_is_not_replaced_unasked(tmp_path: Path, kind: str) -> None:
-    target, elsewhere = tmp_path / "out.json", tmp_path / "elsewhere"
-    if kind == "file":
-        target.write_text("mine")
-    elif kind == "folder":
-        target.mkdir()
-    else:
-        target.symlink_to(elsewhere)
-        if kind == "link":
-            elsewhere.write_text("mine")
-    before = sorted(each.name for each in tmp_path.iterdir())
-    with pytest.raises(ExportExists):
-        write_export(target, b"{}", overwrite=False)
-    assert sorted(each.name for each in tmp_path.iterdir()) == before
-    assert not target.is_file() or target.read_text() == "mine"
-
-
-def test_what_is_there_is_replaced_when_asked_with_a_mode_of_its_own(tmp_path: Path) -> None:
-    target = tmp_path / "out.json"
-    target.write_text("mine")
-    target.chmod(0o644)
-    write_export(target, b"{}", overwrite=True)
-    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"{}", 0o600)
-
-
-def test_a_link_that_is_replaced_when_asked_stays_one(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").write_text("mine")
-    (tmp_path / "out.json").symlink_to(tmp_path / "elsewhere")
-    write_export(tmp_path / "out.json", b"{}", overwrite=True)
-    assert (tmp_path / "out.json").is_symlink()
-    assert (tmp_path / "elsewhere").read_bytes() == b"{}"
-
-
-def test_what_is_no_file_is_not_replaced_even_when_asked(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "folder").mkdir()
-    for name in ("pipe", "folder"):
-        with pytest.raises(ExportUnwritable):
-            write_export(tmp_path / name, b"{}", overwrite=True)
-    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
-
-
-@pytest.mark.parametrize("name", ["no/such/folder/x", "", "with\0zero", "x" * 300, "/dev/null/x"])
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_place_that_cannot_be_written_is_a_typed_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, overwrite: bool
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises((ExportUnwritable, ExportExists)):
-        write_export(Path(name), b"{}", overwrite=overwrite)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_system_without_hard_links_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_arguments: object, **_others: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    write_export(tmp_path / "out.json", b"{}", overwrite=False)
-    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
-    with pytest.raises(ExportExists):
-        write_export(tmp_path / "out.json", b"[]", overwrite=False)
 
 
 def test_a_restored_device_exports_what_it_restored(laptop: BackupClient, phone: BackupClient) -> None:

@@ -63,7 +63,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="The password: the file's first line, or standard input's for `-`. Asked for otherwise.",
     ),
     _option("--json", "as_json", is_flag=True, help="Results as JSON."),
-    _option("--yes", "assume_yes", is_flag=True, help="Do not ask before a restore or a deletion."),
+    _option("--yes", "assume_yes", is_flag=True, help="Do not ask before a restore, an import or a deletion."),
     _option("--allow-insecure-http", is_flag=True, help="Send the token over plain http:// to another machine, too."),
 )
 
