@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _NO_BYTES = Sha256(b"")
 PUTS_PER_CALL = 2
 """One on the word of the row, one on the word of the object. Whoever loses both races is told to come back."""
+OPENS_PER_CALL = 3
+"""Of a range: a deletion and an upload between each two of them are needed to lose them all."""
 
 
 @dataclass(slots=True)
@@ -135,12 +137,15 @@ class BackupService:
         return found
 
     async def _open(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob | None:
-        try:
-            return await self._blobs.open(user_id, wanted)
-        except RangeNotSatisfiable:
-            # A range that a tombstone cannot satisfy must not tell that there is a tombstone.
-            await self.describe(user_id)
-            raise
+        for _ in range(OPENS_PER_CALL):
+            try:
+                return await self._blobs.open(user_id, wanted)
+            except RangeNotSatisfiable:
+                # It may be a tombstone that is too short, of which nobody is to hear; by now there may be a backup.
+                size = (await self.describe(user_id)).size
+                if wanted is None or wanted.within(size) is None:
+                    raise RangeNotSatisfiable(size=size) from None
+        raise SlotBusy
 
     async def _second_look(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob:
         # The upload may have landed between the reads of the object and of the row: only a second absence is a loss.

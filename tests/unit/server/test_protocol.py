@@ -27,14 +27,14 @@ from obscura_backup.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
-from obscura_backup.domain.model import NO_VERSION, Draft, Revision, Tag, UserId, Version
+from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Revision, Tag, UserId, Version
 from obscura_backup.domain.service import BackupService
 from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from obscura_backup.domain.ports import LockedSlot
+    from obscura_backup.domain.ports import LockedSlot, OpenBlob
 
 USER = samples.user(1)
 FAULT_RATE = 0.3
@@ -284,3 +284,23 @@ async def test_busy_slot_after_two_lost_races() -> None:
     service = BackupService(MemoryMetadataStore(), Contended(), SystemClock())
     with pytest.raises(SlotBusy):
         await service.upload(USER, NO_VERSION, samples.blob())
+
+
+async def test_range_of_a_backup_that_takes_the_place_of_a_tombstone_meanwhile() -> None:
+    """The tombstone is too short for the range, the backup is not: the answer is never the size of a tombstone."""
+
+    class Overtaken(MemoryBlobStore):
+        async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
+            try:
+                return await super().open(user_id, wanted)
+            finally:
+                if deleted.pop():
+                    await service.upload(USER, NO_VERSION, samples.blob("three"))
+
+    deleted = [False, True]
+    service = BackupService(MemoryMetadataStore(), Overtaken(), SystemClock())
+    first = await service.upload(USER, NO_VERSION, samples.blob("one"))
+    await service.delete(USER, first.version)
+    opened = await service.download(USER, ByteRange(20, 24))
+    assert (opened.revision.version, opened.start, opened.length) == (3, 20, 5)
+    await opened.aclose()
