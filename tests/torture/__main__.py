@@ -11,11 +11,9 @@ from random import SystemRandom
 
 import pytest
 
-from torture import blows, clock
-from torture.grounds import EmbeddedGround, FleetGround
 from torture.history import History
 from torture.linearizability import check
-from torture.run import run
+from torture.run import torture
 
 BROKEN = 1
 NOT_TO_BE_HAD = 3
@@ -28,23 +26,17 @@ def main(arguments: list[str] | None = None) -> int:
         return _judge(options.check)
     stores = ("embedded", "fleet") if options.stores == "both" else (options.stores,)
     try:
-        codes = [_torture(name, options.seconds / len(stores), options.seed) for name in stores]
+        codes = [_torture(name, options.seconds / len(stores), options.seed, watch=options.watch) for name in stores]
     except pytest.skip.Exception as missing:
         sys.stderr.write(f"{missing}\n")
         return NOT_TO_BE_HAD
     return max(codes)
 
 
-def _torture(stores: str, seconds: float, seed: int) -> int:
+def _torture(stores: str, seconds: float, seed: int, *, watch: bool) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"obscura-torture-{stores}-"))
     folder.chmod(0o755)  # PostgreSQL, which refuses to be root, has its folder in there
-    library = clock.library()
-    if stores == "embedded":
-        with EmbeddedGround(folder, library) as embedded:
-            outcome = run(embedded, blows.hands_on_embedded(embedded), name=stores, seconds=seconds, seed=seed)
-    else:
-        with FleetGround(folder, library) as fleet:
-            outcome = run(fleet, blows.hands_on_fleet(fleet), name=stores, seconds=seconds, seed=seed)
+    outcome = torture(stores, folder, seconds=seconds, seed=seed, watch=watch)
     sys.stderr.writelines(f"{complaint}\n\n" for complaint in outcome.complaints)
     sys.stdout.write(f"{outcome.line}\n")
     sys.stdout.flush()
@@ -66,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=300, help="in all")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000), help="of deeds and blows")
     parser.add_argument("--stores", choices=("embedded", "fleet", "both"), default="both")
+    parser.add_argument("--watch", action="store_true", help="judge all the time, and end at the first contradiction")
     parser.add_argument("--check", type=Path, metavar="FILE", help="judge a history that was kept, and do nothing else")
     return parser
 

@@ -114,6 +114,11 @@ class Ground:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    @property
+    def has_clocks(self) -> bool:
+        """Whether the services' clocks can jump."""
+        return self._library is not None
+
     def scrub(self, *options: str) -> dict[str, object]:
         """The summary of a scrub."""
         done = subprocess.run(

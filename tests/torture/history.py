@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,18 +82,23 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """To anything: refused at the door (429, or nobody there), and so known not to have reached the slot."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """No answer, or one that promises nothing (503): it may have happened, may yet happen, or never will."""
 
 
-Answer = Stored | Mismatch | Deleted | NeverExisted | Found | NotFound | Broken | Unknown
+Answer = Stored | Mismatch | Deleted | NeverExisted | Found | NotFound | Broken | TurnedAway | Unknown
 UNKNOWN = Unknown()
 NEVER = math.inf
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        Upload, Deletion, Read, Stored, Mismatch, Deleted, NeverExisted, Found, NotFound, Broken, Unknown,
+        Upload, Deletion, Read, Stored, Mismatch, Deleted, NeverExisted, Found, NotFound, Broken, TurnedAway, Unknown,
     )
 }  # fmt: skip
 
@@ -126,24 +131,27 @@ class Operation:
 
 
 class History:
-    """Operations as they end, of any number of threads."""
+    """Operations of any number of threads; what has not ended yet is of unknown outcome."""
 
     def __init__(self, operations: Iterable[Operation] = ()) -> None:
         self._operations = list(operations)
         self._lock = threading.Lock()
 
-    def add(
-        self, slot: str, client: str, asked: Asked, answer: Answer, *, invoked: float, answered: float
-    ) -> Operation:
-        """Note one; of an unknown answer the time is dropped."""
-        end = NEVER if answer == UNKNOWN else answered
+    def begin(self, slot: str, client: str, asked: Asked, invoked: float) -> int:
+        """Note a request before it goes out, as one of unknown outcome; its number."""
         with self._lock:
-            operation = Operation(len(self._operations), slot, client, asked, answer, invoked, end)
-            self._operations.append(operation)
-        return operation
+            number = len(self._operations)
+            self._operations.append(Operation(number, slot, client, asked, UNKNOWN, invoked, NEVER))
+        return number
+
+    def end(self, number: int, answer: Answer, answered: float) -> None:
+        """Note what was told; of an unknown outcome nothing is."""
+        if answer != UNKNOWN:
+            with self._lock:
+                self._operations[number] = replace(self._operations[number], answer=answer, answered=answered)
 
     def by_slot(self) -> dict[str, list[Operation]]:
-        """The operations of each slot, in the order of their ends."""
+        """The operations of each slot, in the order of their beginnings."""
         slots: dict[str, list[Operation]] = {}
         with self._lock:
             for operation in self._operations:
@@ -175,7 +183,7 @@ def _figure(answer: Answer) -> str:
     match answer:
         case Unknown():
             return "unknown"
-        case Mismatch() | NeverExisted():
+        case Mismatch() | NeverExisted() | TurnedAway():
             return "refused"
         case Broken():
             return "broken"

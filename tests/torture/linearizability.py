@@ -41,6 +41,7 @@ from torture.history import (
     Operation,
     Read,
     Stored,
+    TurnedAway,
     Upload,
 )
 
@@ -251,6 +252,8 @@ class _Search:
 
 
 def _matters(operation: Operation) -> bool:
+    if isinstance(operation.answer, TurnedAway):
+        return False
     return operation.answer != UNKNOWN or not isinstance(operation.asked, Read)
 
 

@@ -9,12 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torture.history import UNKNOWN
+from torture import blows, clock
+from torture.grounds import EmbeddedGround, FleetGround
+from torture.history import TurnedAway, Unknown
 from torture.linearizability import TooManyOrders, check
 from torture.nemesis import Nemesis
 from torture.workload import Workload
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator
 
     from torture.grounds import Ground
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 PEACE_SECONDS = 60.0
 WARM_AFTER = 0.25
 """Of the time: from then on a service that has stood it all should not need more."""
+WATCH_SECONDS = 1.0
 DESCRIPTORS_MORE = 24
 """That pools, threads and keep-alive may come to between two looks; a leak shows in hundreds."""
 MEMORY_MORE_MEBIBYTES = 96
@@ -35,10 +39,12 @@ class Outcome:
 
     Attributes:
         line: of figures.
+        figures: of operations, by outcome, and of blows, by kind.
         complaints: all that was not as it should be; empty where the run is a success.
     """
 
     line: str
+    figures: Counter[str]
     complaints: list[str] = field(default_factory=list)
 
 
@@ -60,16 +66,38 @@ class Footprint:
         return f"{self.descriptors} files, {self.memory_mebibytes:.0f} MiB"
 
 
-def run(ground: Ground, hands: list[Hand], *, name: str, seconds: float, seed: int, users: int = 6) -> Outcome:
-    """Torture for so many seconds, then judge; the ground's services are stopped in the end."""
+def torture(stores: str, folder: Path, *, seconds: float, seed: int, watch: bool = False) -> Outcome:
+    """One run over `embedded` stores or a `fleet`, in a folder that everybody may enter."""
+    if stores == "embedded":
+        with EmbeddedGround(folder, clock.library()) as embedded:
+            hands = blows.hands_on_embedded(embedded)
+            return run(embedded, hands, name=stores, seconds=seconds, seed=seed, watch=watch)
+    with FleetGround(folder, clock.library()) as fleet:
+        return run(fleet, blows.hands_on_fleet(fleet), name=stores, seconds=seconds, seed=seed, watch=watch)
+
+
+def run(
+    ground: Ground, hands: list[Hand], *, name: str, seconds: float, seed: int, users: int = 6, watch: bool = False
+) -> Outcome:
+    """Torture for so many seconds, then judge; the ground's services are stopped in the end.
+
+    Args:
+        ground: to torture.
+        hands: of the nemesis.
+        name: of the ground, for the line of figures.
+        seconds: how long.
+        seed: of what clients do, and of the blows; not of what comes of them.
+        users: each with several devices.
+        watch: judge all the time, and end at the first contradiction.
+    """
     workload = Workload.over([runner.service for runner in ground.runners], seed, users)
     nemesis = Nemesis(ground, hands, seed)
     began = time.monotonic()
     workload.start()
     nemesis.start()
-    time.sleep(seconds * WARM_AFTER)
+    _wait(began + seconds * WARM_AFTER, workload, watch=watch)
     warm = _footprint(ground)
-    time.sleep(seconds * (1 - WARM_AFTER))
+    _wait(began + seconds, workload, watch=watch)
     nemesis.stop()
     workload.stop()
     lasted = time.monotonic() - began
@@ -81,18 +109,26 @@ def run(ground: Ground, hands: list[Hand], *, name: str, seconds: float, seed: i
     verdict = _judged(workload)
     complaints += verdict
     figures = workload.history.figures()
+    missing = "" if ground.has_clocks else " (no libfaketime)"
     blows = ", ".join(
         f"{nemesis.counts[kind]} {kind}"
         for kind in ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
     )
     line = (
         f"torture {name}: {lasted:.0f} s, {len(workload.history):,} operations ({figures['ok']:,} ok, "
-        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {blows}, "
+        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {blows}{missing}, "
         f"service {warm} -> {cool}, linearizable: {'no' if verdict else 'yes'}, seed {seed}"
     )
     if complaints:
         complaints.append(f"history: {_keep(ground, workload, nemesis, complaints)}")
-    return Outcome(line, complaints)
+    return Outcome(line, figures + nemesis.counts, complaints)
+
+
+def _wait(until: float, workload: Workload, *, watch: bool) -> None:
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, WATCH_SECONDS))
+        if watch and any(check(operations, explain=False) for operations in workload.history.by_slot().values()):
+            return
 
 
 def _footprint(ground: Ground) -> Footprint:
@@ -131,7 +167,7 @@ def _peace(ground: Ground, workload: Workload) -> Iterator[str]:
 
 
 def _sees(device: Device) -> bool:
-    return device.look("GET").answer != UNKNOWN
+    return not isinstance(device.look("GET"), Unknown | TurnedAway)
 
 
 def _uploads(device: Device) -> bool:

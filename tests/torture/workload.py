@@ -8,7 +8,6 @@ import http.client
 import socket
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from uuid import UUID
 from servers.service import Answer as HttpAnswer
 from servers.service import Service, digest_field, signed
 from torture.history import (
-    NEVER,
     UNKNOWN,
     Broken,
     Deleted,
@@ -27,9 +25,10 @@ from torture.history import (
     Mismatch,
     NeverExisted,
     NotFound,
-    Operation,
     Read,
     Stored,
+    TurnedAway,
+    Unknown,
     Upload,
 )
 
@@ -73,7 +72,6 @@ class Slot:
     user_id: UUID
     history: History
     contents: Contents
-    turned_away: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.token = signed({"sub": str(self.user_id), "exp": _EXPIRES})
@@ -117,30 +115,30 @@ class Device:
         if self.random.random() < 0.05:
             expected = self.random.choice((0, max(0, self.known - 1), self.known + 1))
         for _ in range(1 + self.random.randrange(RETRIES)):
-            if self.upload(expected, digest, data).answer != UNKNOWN or done.is_set():
+            if not isinstance(self.upload(expected, digest, data), Unknown | TurnedAway) or done.is_set():
                 return
             time.sleep(self.random.random() * 0.2)
 
-    def upload(self, expected: int, digest: str, data: bytes) -> Operation:
+    def upload(self, expected: int, digest: str, data: bytes) -> Answer:
         headers = {"If-Match": self.random.choice((str(expected), f'"{expected}"'))} if expected else {}
         if self.random.random() < 0.3:
             headers["Content-Digest"] = digest_field(data)
         return self._ask("POST", Upload(expected, digest), headers, data)
 
-    def delete(self, expected: int) -> Operation:
+    def delete(self, expected: int) -> Answer:
         return self._ask("DELETE", Deletion(expected), {"If-Match": str(expected)})
 
-    def look(self, method: str) -> Operation:
+    def look(self, method: str) -> Answer:
         return self._ask(method, Read(), {})
 
-    def read_part(self) -> Operation:
+    def read_part(self) -> Answer:
         first = self.random.randrange(32)
         return self._ask("GET", Read(), {"Range": f"bytes={first}-{first + self.random.choice((0, 10, 100_000))}"})
 
     def hang_up(self) -> None:
         """Send a part of an upload, or all of it, and hang up without a look at the answer."""
         digest, data = self.slot.contents.new(self.random, self.random.choice(SIZES))
-        begun = time.monotonic()
+        self.slot.history.begin(str(self.slot.user_id), self.name, Upload(self.known, digest), time.monotonic())
         head = (
             f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.slot.token}\r\n"
             f'If-Match: "{self.known}"\r\nContent-Length: {len(data)}\r\n\r\n'
@@ -150,38 +148,34 @@ class Device:
             with socket.create_connection(("127.0.0.1", self.random.choice(self.services).port), timeout=1) as line:
                 line.sendall(head.encode() + part)
         except OSError:
-            pass
-        self._note(Upload(self.known, digest), UNKNOWN, begun)
+            pass  # as good an end as any for somebody who hangs up
 
-    def _ask(self, method: str, asked: Asked, headers: dict[str, str], body: bytes | None = None) -> Operation:
+    def _ask(self, method: str, asked: Asked, headers: dict[str, str], body: bytes | None = None) -> Answer:
         service = self.random.choice(self.services)
         patience = self.random.choice(TIMEOUTS_SECONDS)
-        begun = time.monotonic()
+        number = self.slot.history.begin(str(self.slot.user_id), self.name, asked, time.monotonic())
         try:
             told = service.request(method, token=self.slot.token, headers=headers, body=body, timeout_seconds=patience)
         except ConnectionRefusedError:
-            time.sleep(0.05)  # a device waits a moment, then tries again
-            return self._not_asked("nobody there", begun)
+            return self._turned_away(number)
         except (OSError, http.client.HTTPException):
-            return self._note(asked, UNKNOWN, begun)
+            return UNKNOWN
         ended = time.monotonic()
         if told.status == 429:
-            time.sleep(0.05)
-            return self._not_asked("too many", begun)
-        return self._note(asked, self._understood(method, asked, told), begun, ended)
-
-    def _not_asked(self, why: str, begun: float) -> Operation:
-        """Turned away at the door: nothing that the history of a slot should know."""
-        self.slot.turned_away[why] += 1
-        return Operation(-1, str(self.slot.user_id), self.name, Read(), UNKNOWN, begun, NEVER)
-
-    def _note(self, asked: Asked, answer: Answer, begun: float, ended: float = NEVER) -> Operation:
+            return self._turned_away(number)
+        answer = self._understood(method, asked, told)
+        self.slot.history.end(number, answer, ended)
         match answer:
             case Stored(version) | Found(version, _) | Mismatch(version):
                 self.known = version
             case NotFound() | Deleted():
                 self.known = 0
-        return self.slot.history.add(str(self.slot.user_id), self.name, asked, answer, invoked=begun, answered=ended)
+        return answer
+
+    def _turned_away(self, number: int) -> Answer:
+        self.slot.history.end(number, TurnedAway(), time.monotonic())
+        time.sleep(0.05)  # a device waits a moment
+        return TurnedAway()
 
     def _understood(self, method: str, asked: Asked, told: HttpAnswer) -> Answer:
         if told.status in _NOTHING_SAID:
