@@ -23,6 +23,7 @@ help:
 	@echo 'make test    set everything up and run all tests'
 	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
 	@echo 'make fuzz    fuzz what reads foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
+	@echo 'make torture hurt the running service for a while, then hold it to its promises (SECONDS=300 STORES=both SEED=...)'
 	@echo 'make format | proto | lock | clean'
 
 $(BIN)/python:
@@ -61,6 +62,13 @@ test: $(VENV)/.dev $(VENV)/.fuzz
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzz
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_TARGET) --seconds $(FUZZ_SECONDS) --seed $(SEED)
+
+# Real processes, killed, frozen, cut off, without room; SECONDS in all, the same deeds and blows for the same SEED.
+SECONDS ?= 300
+STORES ?= both
+.PHONY: torture
+torture: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(SECONDS) --stores $(STORES) $(if $(filter file,$(origin SEED)),,$(if $(SEED),--seed $(SEED)))
 
 .PHONY: check
 check: $(VENV)/.dev
