@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from obscura_backup_client.transport_errors import ServerRefused
 
 _HOST_NAME: Final = re.compile(r"[a-z0-9._-]+")
+# No resolver takes more (RFC 1035, 2.3.4), and what IDNA does with a name grows with the square of its length.
+_MAX_HOST_CHARACTERS: Final = 253
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REFUSED_CATEGORIES: Final = {"Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"}
 
@@ -61,6 +63,8 @@ def _host(named: str, *, bracketed: bool) -> str | None:
         except ValueError:
             return None
     name = named.rstrip(".")
+    if len(name) > _MAX_HOST_CHARACTERS:
+        return None
     if not name.isascii():
         try:
             encoded = name.encode("idna").decode("ascii")
@@ -68,7 +72,7 @@ def _host(named: str, *, bracketed: bool) -> str | None:
             name = encoded if encoded.encode("ascii").decode("idna") == unicodedata.normalize("NFC", name) else ""
         except UnicodeError:
             return None
-    return name if _HOST_NAME.fullmatch(name) else None
+    return name if len(name) <= _MAX_HOST_CHARACTERS and _HOST_NAME.fullmatch(name) else None
 
 
 def _is_loopback(host: str) -> bool:

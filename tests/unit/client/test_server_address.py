@@ -64,12 +64,27 @@ def test_an_address_has_one_form(written: str, normal: str) -> None:
         "https://straße.example",
         "https://back,up.example",
         "https://.",
+        "https://" + 127 * "\u00fc.",
     ],
 )
 def test_an_address_that_is_not_safe_to_send_a_token_to_is_refused(url: str) -> None:
     with pytest.raises(ServerRefused) as refused:
         normal_address(url)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_host_of_253_characters_is_the_longest() -> None:
+    longest = "https://" + "a." * 126 + "b"
+    assert normal_address(longest) == longest
+    with pytest.raises(ServerRefused):
+        normal_address(longest + "c")
+
+
+def test_a_host_too_long_for_any_resolver_is_not_encoded_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IDNA needs a minute of computing for a label of 20,000 different characters."""
+    monkeypatch.setattr("encodings.idna.ToASCII", lambda _: pytest.fail("the long name was encoded"))
+    with pytest.raises(ServerRefused):
+        normal_address("https://" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))
 
 
 def test_plain_http_to_another_machine_needs_an_explicit_word() -> None:
