@@ -21,7 +21,8 @@ VALUES: Final = (
 
 
 def changes(places: int) -> Iterator[bytes]:
-    """Choices for `changed` that put some of the values in each of so many places."""
+    """Choices for `changed` that leave out each of so many places, or put some of the values there."""
+    yield from (bytes([0, place, 3]) for place in range(places))
     yield from (bytes([0, place, 0, value]) for place in range(places) for value in range(0, len(VALUES), 5))
 
 

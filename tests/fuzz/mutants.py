@@ -99,8 +99,9 @@ MUTANTS: Final = (
         "or not 0 <= value <= MAX_INTEGER:", "or not 0 <= value:",
     ),
     Mutant(
-        "an identity that has no rules", "exported", "payload_reading.py",
-        "return _checked(found.place, identity=identity).identity", "return identity",
+        "a profile without a time is dated", "exported", "payload_reading.py",
+        'found.data("decryption_key"),\n        found.count("edited_at_ms", default=0)',
+        'found.data("decryption_key"),\n        found.count("edited_at_ms", default=1)',
     ),
     Mutant(
         "an error of another kind for nesting", "contacts", "contact_entries.py",

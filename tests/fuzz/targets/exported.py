@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BYTES: Final = 4096
-_FULL = random.Random(3).randbytes(120)
+_FULL = random.Random(1).randbytes(120)
 _DOCUMENT: dict[str, Any] = json.loads(encode_payload(content(Choices(_FULL))))
 
 
@@ -49,3 +49,4 @@ def check(data: bytes) -> None:
     assert decode(encode(found.dated)) == found.dated, "what was taken cannot be sealed"
     assert decode_payload(encode_payload(found.dated)).dated == found.dated
     assert all(each.stamp_ms == 0 for each in found.undated_contacts)
+    assert found.undated_profile is None or (found.undated_profile.stamp_ms, found.dated.profile) == (0, None)
