@@ -63,12 +63,12 @@ test: $(VENV)/.dev $(VENV)/.fuzz
 fuzz: $(VENV)/.fuzz
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_TARGET) --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
-# Real processes, killed, frozen, cut off, without room; SECONDS in all, the same deeds and blows for the same SEED.
+# Real processes, killed, frozen, cut off, without room; SECONDS in all, the same deeds and blows for the same SEED (0: others).
 SECONDS ?= 300
 STORES ?= both
 .PHONY: torture
 torture: $(VENV)/.dev
-	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(SECONDS) --stores $(STORES) $(if $(filter file,$(origin SEED)),,$(if $(SEED),--seed $(SEED)))
+	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(SECONDS) --stores $(STORES) --seed $(SEED)
 
 .PHONY: check
 check: $(VENV)/.dev
