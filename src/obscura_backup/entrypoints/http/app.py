@@ -94,6 +94,7 @@ def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
     container = Container(settings=settings)
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
     litestar = create_litestar(container, stopping, rates)
+    openapi.state_limits(litestar.openapi_schema, container.limits())
     limited = RateLimitedApp(litestar, rates, container.tokens())
     return MeteredApp(FarewellApp(Door(limited, _methods(litestar)), stopping))
 

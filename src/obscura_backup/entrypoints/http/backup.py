@@ -95,7 +95,7 @@ class BackupController(Controller):
     @get(
         operation_class=openapi.DownloadOperation,
         media_type="application/octet-stream",
-        responses=openapi.problems(401, 404, 416, 500, 503) | openapi.without_body(206, 304),
+        responses=openapi.problems(401, 404, 416, 429, 500, 503) | openapi.without_body(206, 304),
     )
     async def download(self, request: AuthenticatedRequest, service: BackupService) -> Response[bytes]:
         """Hand out the backup, whole or in part."""
@@ -117,7 +117,7 @@ class BackupController(Controller):
 
     @head(
         operation_class=openapi.DescribeOperation,
-        responses=openapi.problems(401, 404, 500, 503) | openapi.without_body(304),
+        responses=openapi.problems(401, 404, 429, 500, 503) | openapi.without_body(304),
     )
     async def describe(self, request: AuthenticatedRequest, service: BackupService) -> Response[None]:
         """Tell what a download would hand out."""
@@ -130,7 +130,7 @@ class BackupController(Controller):
     @delete(
         operation_class=openapi.DeleteOperation,
         status_code=204,
-        responses=openapi.problems(400, 401, 404, 409, 428, 503),
+        responses=openapi.problems(400, 401, 404, 409, 428, 429, 503),
     )
     async def delete(self, request: AuthenticatedRequest, service: BackupService) -> None:
         """Delete the version in If-Match. To delete what is deleted already is a success."""

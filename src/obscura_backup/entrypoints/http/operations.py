@@ -13,6 +13,7 @@ from prometheus_client import values as prometheus_values
 
 from obscura_backup.domain.errors import Unavailable
 from obscura_backup.domain.model import Limits  # noqa: TC001  # Litestar reads the annotation at run time
+from obscura_backup.entrypoints.http import openapi
 from obscura_backup.entrypoints.http.metrics import REGISTRY
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Stores:
         return "ok"
 
 
-@get("/v1/config", tags=["service"])
+@get("/v1/config", tags=["service"], operation_class=openapi.LimitedOperation, responses=openapi.problems(429, 503))
 async def config(limits: Limits) -> Response[ServiceConfig]:
     """Limits and retention."""
     answer = ServiceConfig(min_bytes=limits.min_bytes, max_bytes=limits.max_bytes, retention=Retention())
