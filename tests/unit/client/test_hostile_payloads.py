@@ -17,7 +17,7 @@ IDENTITY = pb.Backup(
 
 # Where time or memory grows with the square of the number of fields, these take minutes or gigabytes; where not,
 # about two seconds and 100 MB more than what starting takes.
-CPU_SECONDS = 30
+CPU_SECONDS = 15
 MEMORY_BYTES = 768 * 1024 * 1024
 
 DECODE = """
@@ -43,20 +43,12 @@ def full_of(field: bytes) -> bytes:
     return IDENTITY + field * ((MAX_PAYLOAD_BYTES - len(IDENTITY)) // len(field))
 
 
-def two_byte_tags() -> bytes:
-    """Each of the 2,032 numbers with two-byte tags again and again, so that no two neighbours are one number's."""
-    return b"".join(bytes([number << 3 & 0x7F | 0x80, number >> 4, 0]) for number in range(16, 2048))
-
-
 @pytest.mark.parametrize(
     ("payload", "answer"),
     [
         pytest.param(full_of(b"\x78\x00"), "1 unknown", id="one unknown field a million times"),
         pytest.param(full_of(b"\x78\x00\x70\x00"), "2 unknown", id="two unknown fields in turns"),
-        pytest.param(full_of(two_byte_tags()), "2032 unknown", id="many unknown fields in turns"),
         pytest.param(full_of(b"\x7b\x7c"), "1 unknown", id="empty groups"),
-        pytest.param(full_of(b"\x7b" * 32 + b"\x7c" * 32), "1 unknown", id="deep groups"),
-        pytest.param(full_of(b"\x28\x01"), "0 unknown", id="one number a million times"),
         pytest.param(full_of(b"\x0a\x00"), "0 unknown", id="an identity in a million parts"),
         pytest.param(full_of(b"\x12\x00"), "it has more than 200000 entries", id="a million empty contacts"),
         pytest.param(full_of(b"\x22\x00"), "it has more than 4096 writers", id="a million empty writers"),
