@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMAND = Path(sys.executable).parent / "schemathesis"
 FOLDER = Path(__file__).parents[1] / "openapi"
-EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "60")
+EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "40")
 """A call; and a seed, for more than the tests have time for: OPENAPI_EXAMPLES=5000 OPENAPI_SEED=7."""
 SEED = os.environ.get("OPENAPI_SEED", "1")
 

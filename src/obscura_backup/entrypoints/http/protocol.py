@@ -138,6 +138,9 @@ class BoundedProtocol(HttpToolsProtocol):
             scope[COMPLAINT] = self._complaint()
             self._begin()
             self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
+            if self._announces_a_body():
+                # Until somebody asks for it: a thousand bodies that wait for a busy store would wait in our memory.
+                self.flow.pause_reading()
             if upgrades:
                 self.cycle.keep_alive = False
 

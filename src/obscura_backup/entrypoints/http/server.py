@@ -81,7 +81,8 @@ def listen(host: str, port: int) -> socket.socket:
 def allow_descriptors(settings: Settings) -> None:
     """Raise the soft limit of open files to the hard one, and say where even that is too low for the connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS_PER_BUSY * settings.max_connections + OWN_DESCRIPTORS
+    # Each connection that is not one too many may have its body in a file.
+    wanted = (CONNECTIONS_PER_BUSY + 1) * settings.max_connections + OWN_DESCRIPTORS
     if soft < wanted:
         soft = hard if hard != resource.RLIM_INFINITY and hard < wanted else wanted
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
