@@ -28,6 +28,7 @@ from obscura_backup.adapters.s3_errors import (
     reason_of,
     status_of,
 )
+from obscura_backup.adapters.s3_heads import demand_whole_heads
 from obscura_backup.adapters.s3_location import DEFAULT_REGION
 from obscura_backup.adapters.s3_metadata import metadata_of, revision_of
 from obscura_backup.adapters.s3_reading import Reading
@@ -100,6 +101,7 @@ class S3Bucket:
         except (BotoCoreError, ValueError) as error:
             raise StoreUnusable(f"S3 cannot be used as it is configured ({type(error).__name__}).") from error
         made.meta.events.register("before-send.s3", _without_expect)
+        demand_whole_heads()
         self._made = made
 
     def close(self) -> None:
