@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -105,7 +106,8 @@ class Ground:
             for arguments in (("--workers", "2"), ()):
                 self.runners.append(self._runner(arguments))
                 self._stack.callback(self.runners[-1].kill)
-                self.runners[-1].revive()
+            with ThreadPoolExecutor(len(self.runners)) as threads:
+                list(threads.map(Runner.revive, self.runners))
             self._stack = self._stack.pop_all()
         return self
 
