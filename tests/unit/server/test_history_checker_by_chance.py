@@ -251,6 +251,19 @@ def test_one_altered_answer_is_nearly_always_refused() -> None:
     assert verdicts["refused"] > 20 * verdicts["passed"]
 
 
+def test_an_upload_that_nobody_made_is_nearly_always_noticed() -> None:
+    """All attempts at it forgotten. The last version goes unnoticed, and one that another, unknown, may have been."""
+    verdicts: Counter[str] = Counter()
+    for seed in range(300):
+        random = Random(seed)
+        operations = simulated(random, operations=100, clients=4, lost=0.05)
+        stored = [operation for operation in operations if isinstance(operation.answer, Stored)]
+        forgotten = random.choice(stored)
+        left = [operation for operation in operations if operation.asked != forgotten.asked]
+        verdicts["passed" if check(left, explain=False) is None else "refused"] += 1
+    assert verdicts["refused"] > 10 * verdicts["passed"]
+
+
 def test_thousands_of_operations_on_one_slot() -> None:
     operations = simulated(Random(7), operations=8000, clients=6, lost=0.1)
     assert check(operations) is None
