@@ -15,7 +15,6 @@ from obscura_backup.domain.errors import (
     MetadataUnavailable,
     OutcomeUnknown,
     PutRefused,
-    SlotBusy,
     VersionMismatch,
 )
 from obscura_backup.domain.model import NO_VERSION, Kind, Revision, Tag, UploadId, UserId, Version
@@ -132,24 +131,23 @@ def early_refusal_by_the_row(patch: pytest.MonkeyPatch) -> None:
 
 
 def row_before_object(patch: pytest.MonkeyPatch) -> None:
-    original = BackupService._slow_path
+    slow_path = BackupService._slow_path
 
     async def settle(self: BackupService, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
         async with self._metadata.locked(user_id) as slot:
+            attempts = _attempts()
             put = rules.decide(slot.record, asked)
-            if put is None:
-                return await original(self, user_id, asked, blob, slot, _attempts())
-            name = UploadId(self._random(16).hex())
-            kind = Kind.LIVE if isinstance(asked, Upload) else Kind.TOMBSTONE
-            now = self._clock.now()
-            claim = Revision(
-                put.version, asked.expected, kind, blob.sha256, blob.size, name, now, Tag("not known before the PUT")
-            )
-            await slot.save(claim)
-            stored = await self._put(user_id, asked, blob, put, _attempts())
-            if stored is None:
-                raise SlotBusy
-            return stored
+            if put is not None:
+                name = UploadId(self._random(16).hex())
+                kind = Kind.LIVE if isinstance(asked, Upload) else Kind.TOMBSTONE
+                tag = Tag("not known before the PUT")
+                await slot.save(
+                    Revision(put.version, asked.expected, kind, blob.sha256, blob.size, name, self._clock.now(), tag)
+                )
+                stored = await self._put(user_id, asked, blob, put, attempts)
+                if stored is not None:
+                    return stored
+            return await slow_path(self, user_id, asked, blob, slot, attempts)
 
     patch.setattr(BackupService, "_settle", settle)
 

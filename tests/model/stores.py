@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from obscura_backup.domain.model import Revision
+    from obscura_backup.domain.model import Revision, Tag
+
+
+def condition_holds(found: Revision | None, replaces: Tag | None) -> bool:
+    """Whether a PUT goes through (`BlobStore.put`)."""
+    return (found.tag if found else None) == replaces
 
 
 def object_after(stored: Revision) -> Revision | None:

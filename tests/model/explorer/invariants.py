@@ -1,0 +1,188 @@
+"""What must hold whatever happens, as checks of one step: of a write to the object, or of what a client is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from model.explorer.processes import Said, Wants
+from model.explorer.scenarios import Does, Restores
+from obscura_backup.domain.model import Kind
+
+if TYPE_CHECKING:
+    from model.explorer.processes import Ending
+    from model.explorer.requests import Request, Requests
+    from obscura_backup.domain.model import Revision
+
+
+class BrokenError(Exception):
+    """An invariant does not hold; the message says which."""
+
+
+class Upload(NamedTuple):
+    """An upload that was stored."""
+
+    text: str
+    version: int
+    base: int
+
+
+class Ledger(NamedTuple):
+    """What the invariants have to remember of the past.
+
+    Attributes:
+        stored: each upload that was ever applied and not undone by a restore.
+        highest: the highest version ever applied; after the bucket was restored, the highest acknowledged one.
+        grave: the highest version of a tombstone ever applied.
+        acknowledged: the number of the revision of the highest version that a client was told is stored or deleted;
+            kept where a restore is to come.
+        restored: whether a store was restored.
+    """
+
+    stored: frozenset[Upload] = frozenset()
+    highest: int = 0
+    grave: int = 0
+    acknowledged: int = 0
+    restored: bool = False
+
+
+class Invariants:
+    """The checks. Each raises `BrokenError`, or returns the ledger after the step."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._revisions = requests.revisions
+        self._scenario = requests.scenario
+
+    def _bucket_restored(self, ledger: Ledger) -> bool:
+        return ledger.restored and self._scenario.restores is Restores.OBJECT
+
+    def applied(self, ledger: Ledger, row: Revision | None, found: Revision | None, put: int) -> Ledger | None:
+        """A PUT replaces the object. None: the scenario leaves out what follows."""
+        new = self._revisions.of[put]
+        assert new is not None
+        deleted = self._deleted_by(ledger)
+        if self._bucket_restored(ledger) and deleted is not None and not new.is_live and new.version == deleted.version:
+            return ledger._replace(grave=max(ledger.grave, new.version))  # buried again
+        self._require_conditional(ledger, row, found, new)
+        if (
+            self._bucket_restored(ledger)
+            and deleted is not None
+            and new.is_live
+            and found is not None
+            and found.is_live
+        ):
+            raise BrokenError(f"version {new.version} goes on from a backup whose deletion was acknowledged")
+        if new.version <= ledger.highest:
+            raise BrokenError(f"version {new.version} is used again, or reads go back to it from {ledger.highest}")
+        stored = ledger.stored
+        if new.is_live:
+            text = self._revisions.text[put]
+            if not self._scenario.twins and any(upload.text == text for upload in stored):
+                first_after_deletion = new.base == 0 and found is not None and not found.is_live
+                if not first_after_deletion:
+                    raise BrokenError(f"the upload of {text} is applied twice")
+                if self._scenario.bytes_stored_once:
+                    return None
+            stored |= {Upload(text, new.version, new.base)}
+        grave = ledger.grave if new.is_live else new.version
+        return ledger._replace(stored=stored, highest=new.version, grave=grave)
+
+    def _is_lost(self, ledger: Ledger) -> bool:
+        """Whether an absent object is one that was acknowledged, and that nobody deleted."""
+        last = ledger.acknowledged
+        undeleted = self._revisions.is_live(last) and ledger.grave < self._revisions.version(last)
+        return self._bucket_restored(ledger) and undeleted
+
+    def _deleted_by(self, ledger: Ledger) -> Revision | None:
+        """The deletion, where that is the last that was acknowledged."""
+        last = self._revisions.of[ledger.acknowledged]
+        return last if last is not None and last.kind is Kind.TOMBSTONE else None
+
+    def _require_conditional(self, ledger: Ledger, row: Revision | None, found: Revision | None, new: Revision) -> None:
+        starts_anew = new.is_live and new.base == 0
+        if found is not None:
+            if new.base == found.version or (starts_anew and not found.is_live):
+                return
+            raise BrokenError(f"version {found.version} is replaced by a write that expected {new.base}")
+        if row is not None and new.base == row.version:
+            return
+        if starts_anew and not self._is_lost(ledger):
+            return
+        raise BrokenError(f"a lost backup is replaced by a write that expected {new.base}")
+
+    def told(
+        self, ledger: Ledger, found: Revision | None, request: Request, ending: Ending, asked_last: Wants
+    ) -> Ledger:
+        """A client is told how its request ended, at the moment of the last answer of a port."""
+        match ending.said:
+            case Said.STORED:
+                return self._stored(ledger, request, ending)
+            case Said.DELETED:
+                return self._deleted(ledger, found, request)
+            case Said.READ:
+                if ending.revision != found:
+                    raise BrokenError("a read tells what the slot does not hold")
+            case Said.NOT_FOUND:
+                self._not_found(ledger, found, asked_last)
+            case Said.LOST:
+                if not self._bucket_restored(ledger):
+                    raise BrokenError("a backup is called lost, and nothing was")
+            case Said.CONFLICT:
+                self._conflict(ledger, request, ending.version)
+            case Said.FAILED:
+                raise BrokenError("the service fails")
+        return ledger
+
+    def _not_found(self, ledger: Ledger, found: Revision | None, asked_last: Wants) -> None:
+        if asked_last is Wants.LOOK and found is not None and found.is_live:
+            raise BrokenError("404 for what is there")
+        if found is None and self._is_lost(ledger):
+            raise BrokenError("404 for a backup that was lost")
+
+    def _stored(self, ledger: Ledger, request: Request, ending: Ending) -> Ledger:
+        number = self._revisions.number(ending.revision)
+        revision = ending.revision
+        assert revision is not None
+        text = self._requests.text(request)
+        if Upload(text, revision.version, revision.base) not in ledger.stored:
+            raise BrokenError(f"{text} is acknowledged as version {revision.version}, and is not stored as that")
+        if self._requests.expected(request) not in (revision.base, revision.version):
+            raise BrokenError(f"{text} is acknowledged at version {revision.version}, which its upload never expected")
+        return self._acknowledge(ledger, number)
+
+    def _deleted(self, ledger: Ledger, found: Revision | None, request: Request) -> Ledger:
+        expected = self._requests.expected(request)
+        if found is not None and found.is_live and ledger.grave <= expected:
+            raise BrokenError(f"the deletion of version {expected} is acknowledged, and nothing is deleted")
+        if found is not None and not found.is_live:
+            return self._acknowledge(ledger, self._revisions.number(found))
+        return ledger
+
+    def _acknowledge(self, ledger: Ledger, number: int) -> Ledger:
+        if self._scenario.restores is Restores.NOTHING:
+            return ledger
+        if self._revisions.version(number) <= self._revisions.version(ledger.acknowledged):
+            return ledger
+        return ledger._replace(acknowledged=number)
+
+    def _conflict(self, ledger: Ledger, request: Request, current: int) -> None:
+        if current == self._requests.expected(request):
+            raise BrokenError(f"409 tells the very version that was expected, {current}")
+        if current < request.known and not self._bucket_restored(ledger):
+            raise BrokenError(f"409 tells version {current} to a client that knows of {request.known}")
+        if self._scenario.twins or self._requests.turn(request).does is not Does.UPLOAD:
+            return
+        text = self._requests.text(request)
+        if any(upload.text == text and upload.version == current for upload in ledger.stored):
+            raise BrokenError(f"409 tells the uploader of {text} of version {current}, which is {text}")
+
+    def restored(self, ledger: Ledger, found: Revision | None) -> Ledger:
+        """One of the stores was put back to an older copy; `found`: the object since then."""
+        ledger = ledger._replace(restored=True)
+        if self._scenario.restores is not Restores.OBJECT:
+            return ledger
+        version = found.version if found else 0
+        return ledger._replace(
+            stored=frozenset(upload for upload in ledger.stored if upload.version <= version),
+            highest=max(version, self._revisions.version(ledger.acknowledged)),
+        )

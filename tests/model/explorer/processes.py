@@ -1,0 +1,234 @@
+"""The service's own coroutines, stopped wherever they ask a port, and gone on with when somebody answers.
+
+A call is deterministic but for what its ports answer: its clock stands still, and its random bytes follow from its
+name. So the list of answers that it got is all there is to know about where it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+
+from contracts import samples
+from obscura_backup.domain.errors import (
+    BackupLost,
+    BackupNotFound,
+    MetadataUnavailable,
+    ObscuraError,
+    OutcomeUnknown,
+    PutRefused,
+    Unavailable,
+    VersionMismatch,
+)
+from obscura_backup.domain.model import NO_VERSION, Revision, Tag, UserId, Version
+from obscura_backup.domain.service import BackupService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from datetime import datetime
+
+    from obscura_backup.domain.model import ByteRange, Draft
+    from obscura_backup.domain.spool import Spool
+
+USER = samples.user(1)
+
+
+class Wants(IntEnum):
+    """What a call waits for."""
+
+    NOTHING = 0
+    ROW = 1
+    LOOK = 2
+    PUT = 3
+    SAVE = 4
+
+
+class Reply(IntEnum):
+    """How a write fared, as far as its caller is told."""
+
+    DONE = 1
+    REFUSED = 2
+    UNKNOWN = 3
+
+
+Answer: TypeAlias = "Revision | Reply | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question to a port."""
+
+    wants: Wants
+    revision: Revision | None = None
+    replaces: Tag | None = None
+
+    def __await__(self) -> Generator[Ask, Answer, Any]:
+        return (yield self)
+
+
+class Said(Enum):
+    """What a client is told in the end."""
+
+    STORED = "stored"
+    DELETED = "deleted"
+    READ = "read"
+    NOT_FOUND = "404"
+    LOST = "backup-lost"
+    CONFLICT = "409"
+    UNAVAILABLE = "503"
+    FAILED = "500"
+
+
+class Ending(NamedTuple):
+    """The end of a call."""
+
+    said: Said
+    revision: Revision | None = None
+    version: Version = NO_VERSION
+
+
+class _Slot:
+    def __init__(self) -> None:
+        self.record: Revision | None = None
+
+    async def __aenter__(self) -> Self:
+        self.record = await Ask(Wants.ROW)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Let go of a lock that nobody respects here."""
+
+    async def save(self, revision: Revision) -> None:
+        if await Ask(Wants.SAVE, revision) is not Reply.DONE:
+            raise MetadataUnavailable
+
+
+class _Rows:
+    """A metadata store whose lock keeps nobody out: all that a lock could do wrong is among what happens without."""
+
+    def locked(self, user_id: UserId) -> _Slot:
+        return _Slot()
+
+    async def get(self, user_id: UserId) -> Revision | None:
+        row: Revision | None = await Ask(Wants.ROW)
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    revision: Revision
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _Blobs:
+    def __init__(self, tag_of: Callable[[Draft], Tag]) -> None:
+        self._tag_of = tag_of
+
+    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        revision = Revision.of(draft, self._tag_of(draft))
+        reply = await Ask(Wants.PUT, revision, replaces)
+        if reply is Reply.DONE:
+            return revision
+        raise PutRefused if reply is Reply.REFUSED else OutcomeUnknown
+
+    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _Opened | None:
+        found = await self.stat(user_id)
+        return _Opened(found) if found else None
+
+    async def stat(self, user_id: UserId) -> Revision | None:
+        found: Revision | None = await Ask(Wants.LOOK)
+        return found
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return samples.MOMENT
+
+
+def tag_of_the_bytes(draft: Draft) -> Tag:
+    """As S3's: equal bytes have equal tags."""
+    return Tag(draft.sha256.hex())
+
+
+def tag_of_the_put(draft: Draft) -> Tag:
+    """As the file store's: no two PUTs have the same tag."""
+    return Tag(draft.upload_id)
+
+
+def service_named(name: object, tag_of: Callable[[Draft], Tag]) -> BackupService:
+    """A service whose random bytes follow from a name, over ports that ask whoever drives the coroutine."""
+    drawn = 0
+
+    def random(size: int) -> bytes:
+        nonlocal drawn
+        drawn += 1
+        return hashlib.sha256(f"{name}/{drawn}".encode()).digest()[:size]
+
+    ports: tuple[Any, Any] = _Rows(), _Blobs(tag_of)
+    return BackupService(*ports, _Clock(), random=random)
+
+
+def digest(text: str) -> bytes:
+    """Of the blob that an upload of `text` sends."""
+    return samples.blob(text).sha256
+
+
+async def upload(service: BackupService, expected: Version, text: str, *, early: bool) -> Ending:
+    """An upload as the HTTP entrypoint makes it; `early`: of a body that is long enough to be refused beforehand."""
+    if early:
+        await service.refuse_early(USER, expected)
+    with samples.blob(text) as blob:
+        return Ending(Said.STORED, await service.upload(USER, expected, blob))
+
+
+async def delete(service: BackupService, expected: Version) -> Ending:
+    await service.delete(USER, expected)
+    return Ending(Said.DELETED)
+
+
+async def read(service: BackupService) -> Ending:
+    opened = await service.download(USER)
+    return Ending(Said.READ, opened.revision)
+
+
+def resume(call: Coroutine[Any, Answer, Ending], answers: Sequence[Answer]) -> Ask | Ending:
+    """Run a fresh call through the answers that it got: what it asks next, or how it ended."""
+    try:
+        asked: Ask = call.send(None)
+        for answer in answers:
+            asked = call.send(answer)
+    except (StopIteration, ObscuraError, AssertionError) as end:
+        return _ending(end)
+    call.close()
+    return asked
+
+
+def drive(call: Coroutine[Any, Answer, Ending], answer_to: Callable[[Ask], Answer]) -> Ending:
+    """Run a fresh call to its end, answering at once."""
+    try:
+        asked: Ask = call.send(None)
+        while True:
+            asked = call.send(answer_to(asked))
+    except (StopIteration, ObscuraError, AssertionError) as end:
+        return _ending(end)
+
+
+def _ending(end: StopIteration | ObscuraError | AssertionError) -> Ending:
+    match end:
+        case StopIteration(value=ending):
+            assert isinstance(ending, Ending)
+            return ending
+        case VersionMismatch():
+            return Ending(Said.CONFLICT, version=end.current)
+        case BackupNotFound():
+            return Ending(Said.NOT_FOUND)
+        case BackupLost():
+            return Ending(Said.LOST, version=end.version)
+        case Unavailable():
+            return Ending(Said.UNAVAILABLE)
+        case _:
+            return Ending(Said.FAILED)
