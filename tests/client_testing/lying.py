@@ -102,15 +102,20 @@ def reply(status: int, body: bytes = b"", *lines: str) -> bytes:
     return "\r\n".join((f"HTTP/1.1 {status} X", *length, *lines, "", "")).encode("latin-1") + body
 
 
-def without_end(begin: bytes, piece: bytes) -> Reply:
-    """Begin like this, and go on with that, as fast as it is taken, until the other side hangs up."""
+@dataclass
+class WithoutEnd:
+    """Begins like this, and goes on with that until the other side hangs up; `taken` is how many bytes that was."""
 
-    def send(connection: socket.socket) -> None:
-        connection.sendall(begin)
+    begin: bytes
+    piece: bytes
+    taken: int = 0
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.taken = 0
+        connection.sendall(self.begin)
         while True:
-            connection.sendall(piece)
-
-    return send
+            connection.sendall(self.piece)
+            self.taken += len(self.piece)
 
 
 @dataclass

@@ -209,7 +209,9 @@ async def test_a_wait_between_two_attempts_can_be_cancelled(
             refused.set()
 
     phone.put_contacts([NewContact(ALICE, "alicia")])
-    await cancelled(on_the_loop(phone, server, arriving=other_device_is_faster).push(KEY), refused)
+    # It would wait for a day.
+    patient = replace(phone, jitter=lambda: 1_000_000.0)
+    await cancelled(on_the_loop(patient, server, arriving=other_device_is_faster).push(KEY), refused)
     assert threads() == []
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
 

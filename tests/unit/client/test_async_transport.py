@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import contextlib
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ import uvloop
 from client_testing.lying import answer, read_request, serving
 from obscura_backup_client.async_transport import AsyncHttpTransport
 from obscura_backup_client.http_conversation import Patience
-from obscura_backup_client.transport_errors import Unavailable
+from obscura_backup_client.transport_errors import OutcomeUnknown, Unavailable
 
 if TYPE_CHECKING:
     import socket
@@ -66,6 +67,24 @@ async def test_an_upload_that_is_not_taken_can_be_cancelled() -> None:
     with serving(serve) as address:
         await cancelled(AsyncHttpTransport(address, TOKEN).push(bytes(50_000_000), 7), began)
         closed.set()
+
+
+async def test_what_comes_while_an_upload_is_not_taken_does_not_fill_the_memory() -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1)
+        while True:
+            connection.sendall(bytes(64 * 1024))
+
+    blob, patience = bytes(20_000_000), Patience(read_seconds=0.2, attempts=1)
+    with serving(serve) as address:
+        tracemalloc.start()
+        try:
+            with pytest.raises(OutcomeUnknown):
+                await AsyncHttpTransport(address, TOKEN, patience=patience).push(blob, 7)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak_bytes < 2_000_000
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_for_its_next_attempt_is_not_sent_again() -> None:

@@ -157,7 +157,8 @@ def test_a_head_is_not_read_beyond_its_bound(client: Client, head: bytes) -> Non
 @pytest.mark.parametrize(
     "head",
     [
-        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\nContent-Le', id="breaks off in a line"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\nContent-Le', id="breaks off in a name"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\nX-Name: val', id="breaks off in a value"),
         pytest.param(
             b'HTTP/1.1 200 OK\r\nETag: "8"\r\nno field\r\nContent-Length: 0\r\n\r\n', id="a line that is no field"
         ),

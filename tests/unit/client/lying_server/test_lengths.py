@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from client_testing.devices import KEY
-from client_testing.lying import Liar, Reply, without_end
+from client_testing.lying import Liar, WithoutEnd
 from client_testing.truth import Phone, Truth, files, honest, require_nothing_from
 from obscura_backup_client.errors import (
     ClientError,
@@ -62,30 +62,30 @@ def test_a_wrong_length_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, 
 # --- without end ---
 
 PIECE = bytes(64 * 1024)
-ENDLESS: dict[str, tuple[Reply, type[ClientError]]] = {
-    "a body with a length": (without_end(honest(b"", 2, "Content-Length: 1000000000000"), PIECE), UnexpectedAnswer),
+ENDLESS: dict[str, tuple[WithoutEnd, type[ClientError]]] = {
+    "a body with a length": (WithoutEnd(honest(b"", 2, "Content-Length: 1000000000000"), PIECE), UnexpectedAnswer),
     "a body without a length": (
-        without_end(b'HTTP/1.1 200 OK\r\nETag: "2"\r\n\r\n', PIECE),
+        WithoutEnd(b'HTTP/1.1 200 OK\r\nETag: "2"\r\n\r\n', PIECE),
         UnexpectedAnswer,
     ),
     "chunks": (
-        without_end(honest(b"", 2, "Transfer-Encoding: chunked"), b"10000\r\n" + PIECE + b"\r\n"),
+        WithoutEnd(honest(b"", 2, "Transfer-Encoding: chunked"), b"10000\r\n" + PIECE + b"\r\n"),
         UnexpectedAnswer,
     ),
     "one chunk": (
-        without_end(honest(b"ffffffffff\r\n", 2, "Transfer-Encoding: chunked"), PIECE),
+        WithoutEnd(honest(b"ffffffffff\r\n", 2, "Transfer-Encoding: chunked"), PIECE),
         UnexpectedAnswer,
     ),
-    "lines of a head": (without_end(b"HTTP/1.1 200 OK\r\n", b"X-Filler: " + b"x" * 500 + b"\r\n"), Unavailable),
-    "one line of a head": (without_end(b"HTTP/1.1 200 OK\r\nX: ", PIECE.replace(b"\0", b"x")), Unavailable),
-    "interim answers": (without_end(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Unavailable),
-    "early hints": (without_end(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100), Unavailable),
+    "lines of a head": (WithoutEnd(b"HTTP/1.1 200 OK\r\n", b"X-Filler: " + b"x" * 500 + b"\r\n"), Unavailable),
+    "one line of a head": (WithoutEnd(b"HTTP/1.1 200 OK\r\nX: ", PIECE.replace(b"\0", b"x")), Unavailable),
+    "interim answers": (WithoutEnd(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Unavailable),
+    "early hints": (WithoutEnd(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100), Unavailable),
     "trailers": (
-        without_end(honest(b"0\r\n", 2, "Transfer-Encoding: chunked"), b"X: " + b"x" * 500 + b"\r\n"),
+        WithoutEnd(honest(b"0\r\n", 2, "Transfer-Encoding: chunked"), b"X: " + b"x" * 500 + b"\r\n"),
         Unavailable,
     ),
     "an extension of a chunk": (
-        without_end(honest(b"5;", 2, "Transfer-Encoding: chunked"), b"x" * 1000),
+        WithoutEnd(honest(b"5;", 2, "Transfer-Encoding: chunked"), b"x" * 1000),
         Unavailable,
     ),
 }
@@ -93,7 +93,8 @@ ENDLESS: dict[str, tuple[Reply, type[ClientError]]] = {
 
 @pytest.mark.parametrize("lie", ENDLESS)
 def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, liar: Liar, lie: str) -> None:
-    liar.replies["GET"], error = ENDLESS[lie]
+    endless, error = ENDLESS[lie]
+    liar.replies["GET"] = endless
     client = phone(attempts=1)
     before = files(client)
     tracemalloc.start()
@@ -105,6 +106,8 @@ def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, l
         tracemalloc.stop()
     assert type(raised.value) is error
     assert peak_bytes < 3 * DEFAULT_MAX_BLOB_BYTES
+    # What the sockets of both sides hold is taken, too.
+    assert endless.taken < 16 * DEFAULT_MAX_BLOB_BYTES
     assert files(client) == before
 
 

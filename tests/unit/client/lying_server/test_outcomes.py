@@ -7,7 +7,7 @@ import json
 import pytest
 
 from client_testing.devices import KEY
-from client_testing.lying import Liar, Reply, reply, without_end
+from client_testing.lying import Liar, Reply, WithoutEnd, reply
 from client_testing.truth import SOMEBODY_ELSE, Phone, Truth, honest, require_nothing_from
 from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import (
@@ -80,8 +80,8 @@ def test_an_upload_that_was_said_to_be_stored_and_was_not_is_noticed_by_the_next
         pytest.param(reply(204, b"", 'ETag: "3"'), id="no content"),
         pytest.param(reply(409, b'{"current_version": "x"}'), id="a conflict with nothing"),
         pytest.param(reply(502), id="a gateway's word"),
-        pytest.param(without_end(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="a head without end"),
-        pytest.param(without_end(reply(200, b"", 'ETag: "3"', "Content-Length: 999999999"), PIECE), id="endless"),
+        pytest.param(WithoutEnd(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="a head without end"),
+        pytest.param(WithoutEnd(reply(200, b"", 'ETag: "3"', "Content-Length: 999999999"), PIECE), id="endless"),
     ],
 )
 def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
