@@ -94,6 +94,8 @@ def decode_state(encoded: bytes, path: Path) -> State:
         raise StateDamaged(path, "it is not a state file") from None
     if state_format > STATE_FORMAT:
         raise StateNewer(path, state_format)
+    if state_format < STATE_FORMAT:
+        raise StateDamaged(path, "there never was such a format")
     try:
         return State(
             device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),

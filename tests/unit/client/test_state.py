@@ -189,6 +189,7 @@ def edited(**changes: Any) -> bytes:
         b"{}",
         b'{"format": 1}',
         b'{"format": 1e999}',
+        b'{"format": -5}',
         b'{"format": ' + b"9" * 5000 + b"}",
         b"[" * 100_000,
         b'{"format": 1, "device_id": ' + b"[" * 100_000,
