@@ -32,18 +32,16 @@ from torture.history import (
     NEVER,
     UNKNOWN,
     Asked,
-    Deleted,
     Deletion,
     Found,
     Mismatch,
-    NeverExisted,
-    NotFound,
     Operation,
     Read,
     Stored,
     TurnedAway,
     Upload,
 )
+from torture.register import State, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,42 +51,6 @@ if TYPE_CHECKING:
 MAX_STEPS = 5_000_000
 CORE_STEPS = 200_000
 NEIGHBOURS = 6
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class State:
-    """Of a slot.
-
-    Attributes:
-        version: of what is there; 0 where there never was anything.
-        digest: of its bytes; empty where there is no backup, or no longer.
-        base: the version that its upload expected, by which a retry is known; 0 where there is no backup.
-    """
-
-    version: int = 0
-    digest: str = ""
-    base: int = 0
-
-
-def apply(state: State, asked: Asked) -> tuple[Answer, State]:
-    """The sequential register: what is answered, and the state after it."""
-    match asked:
-        case Upload(expected, digest):
-            if state.digest == digest and expected in (state.version, state.base):
-                return Stored(state.version), state
-            if expected == state.version or (expected == 0 and not state.digest):
-                return Stored(state.version + 1), State(state.version + 1, digest, expected)
-            return Mismatch(state.version), state
-        case Deletion(expected):
-            if state.version == 0:
-                return NeverExisted(), state
-            if not state.digest:
-                return Deleted(), state
-            if expected == state.version:
-                return Deleted(), State(state.version + 1)
-            return Mismatch(state.version), state
-        case Read():
-            return (Found(state.version, state.digest) if state.digest else NotFound()), state
 
 
 class TooManyOrders(Exception):

@@ -101,7 +101,7 @@ def run(
     nemesis.stop()
     workload.stop()
     lasted = time.monotonic() - began
-    complaints = [*nemesis.failures, *_peace(ground, workload)]
+    complaints = [*nemesis.failures, *workload.failures, *_peace(ground, workload)]
     cool = _footprint(ground)
     complaints += _growth(warm, cool)
     complaints += _scrubbed(ground)
@@ -110,13 +110,13 @@ def run(
     complaints += verdict
     figures = workload.history.figures()
     missing = "" if ground.has_clocks else " (no libfaketime)"
-    blows = ", ".join(
+    struck = ", ".join(
         f"{nemesis.counts[kind]} {kind}"
         for kind in ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
     )
     line = (
         f"torture {name}: {lasted:.0f} s, {len(workload.history):,} operations ({figures['ok']:,} ok, "
-        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {blows}{missing}, "
+        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {struck}{missing}, "
         f"service {warm} -> {cool}, linearizable: {'no' if verdict else 'yes'}, seed {seed}"
     )
     if complaints:
@@ -127,7 +127,7 @@ def run(
 def _wait(until: float, workload: Workload, *, watch: bool) -> None:
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, WATCH_SECONDS))
-        if watch and any(check(operations, explain=False) for operations in workload.history.by_slot().values()):
+        if watch and _judged(workload, explain=False):
             return
 
 
@@ -202,11 +202,11 @@ def _stopped(ground: Ground) -> Iterator[str]:
         yield f"left behind: {left}"
 
 
-def _judged(workload: Workload) -> list[str]:
+def _judged(workload: Workload, *, explain: bool = True) -> list[str]:
     verdicts = []
     for slot, operations in workload.history.by_slot().items():
         try:
-            refusal = check(operations)
+            refusal = check(operations, explain=explain)
         except TooManyOrders:
             verdicts.append(f"slot {slot}: too many orders to try; nothing is known")
             continue

@@ -225,11 +225,17 @@ def _digest(told: HttpAnswer) -> str:
 
 @dataclass
 class Workload:
-    """Several devices of several users, in threads."""
+    """Several devices of several users, in threads.
+
+    Attributes:
+        history: of all.
+        devices: of all users.
+        failures: what ended a device before its time.
+    """
 
     history: History
-    slots: list[Slot]
     devices: list[Device]
+    failures: list[str] = field(default_factory=list)
 
     @classmethod
     def over(cls, services: list[Service], seed: int, users: int) -> Workload:
@@ -242,11 +248,11 @@ class Workload:
             for number, slot in enumerate(slots)
             for device in range(DEVICES_PER_USER)
         ]
-        return cls(history, slots, devices)
+        return cls(history, devices)
 
     def start(self) -> None:
         self._done = threading.Event()
-        self._threads = [threading.Thread(target=device.run, args=(self._done,)) for device in self.devices]
+        self._threads = [threading.Thread(target=self._run, args=(device,)) for device in self.devices]
         for thread in self._threads:
             thread.start()
 
@@ -255,3 +261,9 @@ class Workload:
         self._done.set()
         for thread in self._threads:
             thread.join(timeout=60)
+
+    def _run(self, device: Device) -> None:
+        try:
+            device.run(self._done)
+        except Exception as error:  # noqa: BLE001  # told with the figures, and the run fails
+            self.failures.append(f"device {device.name}: {error!r}")
