@@ -9,7 +9,6 @@ from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.middleware import DefineMiddleware
 from litestar.routes import HTTPRoute
 
 from obscura_backup.domain.errors import ObscuraError
@@ -45,11 +44,14 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
         async with started(container):
             yield
 
-    backup = Router(
-        path="/",
-        route_handlers=[BackupController],
-        middleware=[DefineMiddleware(BearerAuthentication, tokens=container.tokens(), limits=rates)],
-    )
+    tokens = container.tokens()
+
+    def authenticated(app: ASGIApp) -> ASGIApp:
+        # A function, since the framework makes deep copies of what it is given for a middleware: there would be two
+        # memories of who was verified, and two accounts of each.
+        return BearerAuthentication(app, tokens, rates)
+
+    backup = Router(path="/", route_handlers=[BackupController], middleware=[authenticated])
     return Litestar(
         route_handlers=[
             backup,
