@@ -24,6 +24,7 @@ help:
 	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
 	@echo 'make fuzz    fuzz what reads foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
 	@echo 'make torture hurt the running service for a while, then hold it to its promises (SECONDS=300 STORES=both SEED=...)'
+	@echo 'make model   explore the slot protocol, up to MODEL_STATES=20000000 states a scenario (200 bytes of memory each)'
 	@echo 'make format | proto | lock | clean'
 
 $(BIN)/python:
@@ -69,6 +70,12 @@ STORES ?= both
 .PHONY: torture
 torture: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(SECONDS) --stores $(STORES) --seed $(SEED)
+
+# Every interleaving and fault of small sets of clients; what it has to say is in docs/decisions/0007.
+MODEL_STATES ?= 20000000
+.PHONY: model
+model: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python -m model $(MODEL_STATES)
 
 .PHONY: check
 check: $(VENV)/.dev

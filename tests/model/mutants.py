@@ -89,6 +89,7 @@ _ALL = (
         "unknown-is-refused",
         "A PUT without an answer is taken for a refused one, and put again.",
         of_service.unknown_is_refused,
+        harmless="Both PUTs have the same condition, so at most one of them is applied, and its upload id tells which.",
     ),
     Mutant(
         "refused-is-409",

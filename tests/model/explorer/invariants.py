@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.explorer.processes import Said, Wants
-from model.explorer.scenarios import Does, Restores
-from obscura_backup.domain.model import Kind
+from model.explorer.scenarios import Does, Restores, StoredAgain
 
 if TYPE_CHECKING:
     from model.explorer.processes import Ending
@@ -60,17 +59,10 @@ class Invariants:
         """A PUT replaces the object. None: the scenario leaves out what follows."""
         new = self._revisions.of[put]
         assert new is not None
-        deleted = self._deleted_by(ledger)
-        if self._bucket_restored(ledger) and deleted is not None and not new.is_live and new.version == deleted.version:
-            return ledger._replace(grave=max(ledger.grave, new.version))  # buried again
+        if self._bucket_restored(ledger) and _buries_again(row, new):
+            return ledger._replace(grave=max(ledger.grave, new.version), highest=max(ledger.highest, new.version))
         self._require_conditional(ledger, row, found, new)
-        if (
-            self._bucket_restored(ledger)
-            and deleted is not None
-            and new.is_live
-            and found is not None
-            and found.is_live
-        ):
+        if new.is_live and found is not None and self._is_undone(ledger, found):
             raise BrokenError(f"version {new.version} goes on from a backup whose deletion was acknowledged")
         if new.version <= ledger.highest:
             raise BrokenError(f"version {new.version} is used again, or reads go back to it from {ledger.highest}")
@@ -81,7 +73,9 @@ class Invariants:
                 first_after_deletion = new.base == 0 and found is not None and not found.is_live
                 if not first_after_deletion:
                     raise BrokenError(f"the upload of {text} is applied twice")
-                if self._scenario.bytes_stored_once:
+                if self._scenario.stored_again is StoredAgain.FORBIDDEN:
+                    raise BrokenError(f"{text} was deleted, and is back")
+                if self._scenario.stored_again is StoredAgain.LEFT_OUT:
                     return None
             stored |= {Upload(text, new.version, new.base)}
         grave = ledger.grave if new.is_live else new.version
@@ -93,10 +87,11 @@ class Invariants:
         undeleted = self._revisions.is_live(last) and ledger.grave < self._revisions.version(last)
         return self._bucket_restored(ledger) and undeleted
 
-    def _deleted_by(self, ledger: Ledger) -> Revision | None:
-        """The deletion, where that is the last that was acknowledged."""
+    def _is_undone(self, ledger: Ledger, found: Revision) -> bool:
+        """Whether the object is a backup whose deletion was the last that was acknowledged."""
         last = self._revisions.of[ledger.acknowledged]
-        return last if last is not None and last.kind is Kind.TOMBSTONE else None
+        undone = found.is_live and last is not None and not last.is_live and found.version < last.version
+        return self._bucket_restored(ledger) and undone
 
     def _require_conditional(self, ledger: Ledger, row: Revision | None, found: Revision | None, new: Revision) -> None:
         starts_anew = new.is_live and new.base == 0
@@ -186,3 +181,9 @@ class Invariants:
             stored=frozenset(upload for upload in ledger.stored if upload.version <= version),
             highest=max(version, self._revisions.version(ledger.acknowledged)),
         )
+
+
+def _buries_again(row: Revision | None, new: Revision) -> bool:
+    if row is None or row.is_live or new.is_live:
+        return False
+    return (new.version, new.base) == (row.version, row.base)

@@ -164,6 +164,8 @@ class Moves:
             return
         if after is not None:
             yield 0, after, Reply.DONE, 0, f"{name}: stored"
+            if not self.scenario.sends_twice:
+                return
             yield 1, after, Reply.REFUSED, 0, f"{name}: stored, and its second copy refused"
             yield 1, after, Reply.DONE, stray, f"{name}: stored, and a second copy on its way"
 

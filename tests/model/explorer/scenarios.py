@@ -45,6 +45,17 @@ class Restores(Enum):
     ROW = "the metadata store"
 
 
+class StoredAgain(Enum):
+    """A first upload expects no backup, and after a deletion there is none: a copy of it that is late is stored anew.
+
+    Nothing tells it from somebody who starts anew with the same bytes (docs/decisions/0003).
+    """
+
+    ALLOWED = "allowed"
+    LEFT_OUT = "left out"
+    FORBIDDEN = "forbidden"
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """What is explored.
@@ -57,7 +68,8 @@ class Scenario:
         restores: which store may be restored.
         early: whether uploads ask for an early refusal first.
         tag_of: how the blob store makes its tags.
-        bytes_stored_once: leave out what follows when the same bytes are stored again after a deletion.
+        sends_twice: whether something between service and store may send a PUT a second time by itself.
+        stored_again: what follows where a first upload that was deleted is stored once more.
         twins: uploads of different clients may have the same bytes.
     """
 
@@ -68,7 +80,8 @@ class Scenario:
     restores: Restores = Restores.NOTHING
     early: bool = False
     tag_of: Callable[[Draft], Tag] = field(default=processes.tag_of_the_put)
-    bytes_stored_once: bool = False
+    sends_twice: bool = True
+    stored_again: StoredAgain = StoredAgain.ALLOWED
     twins: bool = False
 
 

@@ -1,0 +1,75 @@
+"""The slot protocol, explored to the last state of small scenarios; `make model` explores large ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from model.explorer.catalogue import ABA, DELETED_AND_BACK, FOUND_IN, SMALL
+from model.explorer.processes import tag_of_the_bytes
+from model.explorer.scenarios import Scenario, StoredAgain
+from model.explorer.search import explore
+from model.mutants import MUTANTS, Mutant
+
+
+@pytest.mark.parametrize("scenario", SMALL, ids=lambda scenario: scenario.name)
+def test_no_state_breaks_a_promise(scenario: Scenario) -> None:
+    outcome = explore(scenario)
+    assert outcome.trace == ()
+    assert outcome.exhausted
+
+
+def test_exploration_that_stops_early_says_so() -> None:
+    outcome = explore(SMALL[0], limit=100)
+    assert not outcome.exhausted
+    assert "bounded, not exhausted" in str(outcome)
+
+
+SEEN = [mutant for mutant in MUTANTS.values() if not mutant.harmless]
+HARMLESS = [mutant for mutant in MUTANTS.values() if mutant.harmless]
+
+
+@pytest.mark.parametrize("mutant", SEEN, ids=lambda mutant: mutant.name)
+def test_planted_bug_is_found(mutant: Mutant) -> None:
+    with mutant.planted():
+        outcome = explore(FOUND_IN[mutant.name])
+    print(mutant.sentence, *outcome.trace, sep="\n")  # noqa: T201  # what `pytest -s` shows
+    assert "BROKEN" in outcome.trace[-1]
+
+
+@pytest.mark.parametrize("mutant", HARMLESS, ids=lambda mutant: mutant.name)
+def test_harmless_bug_is_seen_by_nobody(mutant: Mutant) -> None:
+    with mutant.planted():
+        outcome = explore(FOUND_IN[mutant.name])
+    assert outcome.trace == ()
+
+
+def test_tags_of_the_bytes_need_bytes_that_are_stored_once() -> None:
+    """The trace of docs/decisions/0003: a stalled PUT finds its tag again, on the same bytes stored anew."""
+    outcome = explore(replace(ABA, tag_of=tag_of_the_bytes))
+    *before, arrival = outcome.trace
+    stored = [line for line in before if "stored" in line and "PUT of" in line]
+    assert [line.partition("PUT of ")[2] for line in stored] == [
+        "version 1 (A1, on 0): stored",
+        "version 2 (deleted, on 1): stored",
+        "version 3 (A1, on 0): stored",
+    ]
+    assert "PUT of version 2 (B2, on 1) replaces version 3 (A1, on 0)" in arrival
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [ABA, replace(ABA, tag_of=tag_of_the_bytes, stored_again=StoredAgain.LEFT_OUT)],
+    ids=["a tag for each PUT", "bytes stored once"],
+)
+def test_stalled_put_is_refused_otherwise(scenario: Scenario) -> None:
+    outcome = explore(scenario)
+    assert outcome.trace == ()
+    assert outcome.exhausted
+
+
+def test_first_upload_sent_again_after_a_deletion_is_stored() -> None:
+    """As decided in docs/decisions/0003: nothing tells it from somebody who starts anew."""
+    outcome = explore(DELETED_AND_BACK)
+    assert outcome.trace[-1].endswith("BROKEN: A1 was deleted, and is back")
