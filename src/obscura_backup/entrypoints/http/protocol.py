@@ -122,8 +122,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._disarm("head")
         upgrades = self.parser.should_upgrade()
-        if self._dead:
-            return
         if self._closing:
             self._close()
         elif len(self.pipeline) >= PIPELINED_MAX:
@@ -143,6 +141,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
             if upgrades:
                 self.cycle.keep_alive = False
+        if self._dead:
+            raise _NoMoreError  # it ends the parsing: a thousand heads behind the last that counts are not even split
 
     def on_body(self, body: bytes) -> None:
         """Nothing of a request that was refused here."""
@@ -259,6 +259,10 @@ class BoundedProtocol(HttpToolsProtocol):
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+class _NoMoreError(Exception):
+    """What else was sent in one piece with this head is not looked at."""
 
 
 class _Lingering:

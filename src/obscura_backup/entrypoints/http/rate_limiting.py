@@ -83,8 +83,10 @@ class RateLimitedApp:
             try:
                 await self._charge(scope)
             except TooManyRequests as error:
+                # The connection of a stranger is closed: what they have sent on it already is not worth an answer each.
+                known = RECOGNISED in scope
                 seconds = error.retry_after_seconds
-                await refuse(send, 429, error.code, str(error), retry_after_seconds=seconds, close=False)
+                await refuse(send, 429, error.code, str(error), retry_after_seconds=seconds, close=not known)
                 return
         await self._app(scope, receive, send)
 
