@@ -32,6 +32,7 @@ _BUCKET = Scenario("bucket restored", turns("UU", "RU"), faults=1, restores=Rest
 _BUCKET_AND_FAULT = Scenario("bucket restored, a fault", turns("U", "R"), faults=2, restores=Restores.OBJECT)
 _GRAVES = Scenario("bucket of a deletion restored", turns("U", "RD", "RU"), faults=1, restores=Restores.OBJECT)
 _ROWS = Scenario("rows restored", turns("U", "RD", "R"), faults=1, restores=Restores.ROW)
+_SCRUBBED = Scenario("scrubbed meanwhile", turns("U", "RD", "S"), faults=1, retries=1)
 _EQUAL = Scenario("the same bytes", _TWINS, tag_of=tag_of_the_bytes, twins=True)
 _EQUAL_AND_FAULT = replace(_EQUAL, name="the same bytes, a fault", faults=1)
 
@@ -42,6 +43,7 @@ SMALL: tuple[Scenario, ...] = (
     _BUCKET,
     _BUCKET_AND_FAULT,
     _ROWS,
+    _SCRUBBED,
     _EQUAL,
 )
 """Exhausted in some two seconds."""
@@ -55,13 +57,16 @@ MEDIUM: tuple[Scenario, ...] = (
     Scenario("four devices refused early", turns("U", "U", "RU", "R"), faults=1, early=True),
     Scenario("bucket restored, a fault, two uploads", turns("UU", "RU"), faults=2, restores=Restores.OBJECT),
     _GRAVES,
-    Scenario("rows restored, a fault", turns("U", "RD", "RU"), faults=2, restores=Restores.ROW),
+    replace(_SCRUBBED, name="scrubbed after the bucket was restored", faults=2, restores=Restores.OBJECT),
+    replace(_SCRUBBED, name="scrubbed after rows were restored", faults=2, restores=Restores.ROW),
+    replace(_ROWS, name="rows restored, a fault", faults=2),
 )
 """Exhausted in less than a minute."""
 
 _ALL = Scenario("two uploaders, a deleter, a reader", turns("UU", "UU", "RD", "RR"), faults=1)
 LARGE: tuple[Scenario, ...] = (
     _THREE,
+    Scenario("rows restored, a fault, two uploads", turns("U", "RD", "RU"), faults=2, restores=Restores.ROW),
     _s3(_FOUR),
     replace(_GRAVES, name="bucket of a deletion restored, a fault", faults=2),
     _s3(replace(_GRAVES, name="bucket of a deletion restored, a fault", faults=2)),
@@ -79,6 +84,8 @@ DELETED_AND_BACK = Scenario(
     "a late first upload", turns("U", "RD"), faults=1, sends_twice=False, stored_again=StoredAgain.FORBIDDEN
 )
 """A first upload that is sent again after a deletion is a first upload."""
+STRAYS_SURVIVE = replace(_BUCKET_AND_FAULT, name="bucket restored under a late PUT", strays_survive=True)
+"""A bucket that is put back has the tags of back then; a PUT that waited for one of them goes through."""
 
 FOUND_IN: Mapping[str, Scenario] = {
     "unconditional-put": _DEVICES,

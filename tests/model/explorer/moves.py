@@ -92,7 +92,7 @@ class Moves:
         return tuple(self._unheard(place, at))
 
     def of_stores(self, at: int) -> tuple[Move, ...]:
-        """A copy that is made of a store, and a restore from it; the latter while no request is under way."""
+        """A copy that is made of a store, and a restore from it."""
         return tuple(self._of_stores(at))
 
     def _heard(self, place: int, at: int) -> Iterator[Move]:
@@ -216,9 +216,12 @@ class Moves:
             return "a write that nobody waits for"
         request = key.request
         turn = self.requests.turn(request)
-        does = {Does.READ: "read", Does.DELETE: "delete", Does.UPLOAD: f"upload {self.requests.text(request)}"}[
-            turn.does
-        ]
-        on = "" if turn.does is Does.READ else f" on {self.requests.expected(request)}"
+        match turn.does:
+            case Does.UPLOAD:
+                does = f"upload {self.requests.text(request)} on {self.requests.expected(request)}"
+            case Does.DELETE:
+                does = f"delete on {self.requests.expected(request)}"
+            case _:
+                does = turn.does.name.lower()
         again = f", sent {request.attempt + 1} times" if request.attempt else ""
-        return f"{'ABCDEFGH'[request.client]} ({does}{on}{again})"
+        return f"{'ABCDEFGH'[request.client]} ({does}{again})"

@@ -23,6 +23,7 @@ from obscura_backup.domain.errors import (
     VersionMismatch,
 )
 from obscura_backup.domain.model import NO_VERSION, Revision, Tag, UserId, Version
+from obscura_backup.domain.scrub import Scrubber
 from obscura_backup.domain.service import BackupService
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Said(Enum):
     CONFLICT = "409"
     UNAVAILABLE = "503"
     FAILED = "500"
+    SCRUBBED = "scrubbed"
 
 
 class Ending(NamedTuple):
@@ -159,8 +161,20 @@ def tag_of_the_put(draft: Draft) -> Tag:
     return Tag(draft.upload_id)
 
 
-def service_named(name: object, tag_of: Callable[[Draft], Tag]) -> BackupService:
-    """A service whose random bytes follow from a name, over ports that ask whoever drives the coroutine."""
+class Parts(NamedTuple):
+    """What a service, or a scrubber, is made of: ports that ask whoever drives the coroutine, and repeatable chance."""
+
+    metadata: Any
+    blobs: Any
+    clock: Any
+    random: Callable[[int], bytes]
+
+    def service(self) -> BackupService:
+        return BackupService(*self[:3], random=self.random)
+
+
+def parts_named(name: object, tag_of: Callable[[Draft], Tag]) -> Parts:
+    """The parts for one call, whose random bytes follow from its name."""
     drawn = 0
 
     def random(size: int) -> bytes:
@@ -168,8 +182,7 @@ def service_named(name: object, tag_of: Callable[[Draft], Tag]) -> BackupService
         drawn += 1
         return hashlib.sha256(f"{name}/{drawn}".encode()).digest()[:size]
 
-    ports: tuple[Any, Any] = _Rows(), _Blobs(tag_of)
-    return BackupService(*ports, _Clock(), random=random)
+    return Parts(_Rows(), _Blobs(tag_of), _Clock(), random)
 
 
 def digest(text: str) -> bytes:
@@ -193,6 +206,12 @@ async def delete(service: BackupService, expected: Version) -> Ending:
 async def read(service: BackupService) -> Ending:
     opened = await service.download(USER)
     return Ending(Said.READ, opened.revision)
+
+
+async def scrub(parts: Parts) -> Ending:
+    """What `scrub --repair` does about one slot; whatever row it began with, it looks again under the lock."""
+    await Scrubber(*parts[:3], random=parts.random)._look(USER, None, repair=True)
+    return Ending(Said.SCRUBBED)
 
 
 def resume(call: Coroutine[Any, Answer, Ending], answers: Sequence[Answer]) -> Ask | Ending:

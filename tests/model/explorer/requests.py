@@ -170,14 +170,16 @@ class Requests:
         return answers
 
     def _call(self, request: Request) -> Coroutine[Any, Answer, Ending]:
-        service = processes.service_named(request, self.scenario.tag_of)
+        parts = processes.parts_named(request, self.scenario.tag_of)
         expected = Version(self.expected(request))
         match self.turn(request).does:
             case Does.READ:
-                return processes.read(service)
+                return processes.read(parts.service())
+            case Does.SCRUB:
+                return processes.scrub(parts)
             case Does.DELETE:
-                return processes.delete(service, expected)
+                return processes.delete(parts.service(), expected)
             case Does.UPLOAD:
                 text = self.text(request)
                 self.revisions.name(processes.digest(text), text)
-                return processes.upload(service, expected, text, early=self.scenario.early)
+                return processes.upload(parts.service(), expected, text, early=self.scenario.early)

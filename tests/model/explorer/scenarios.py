@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class Does(Enum):
-    """What a client asks for in one turn."""
+    """What a client asks for in one turn; an operator's `scrub --repair` that comes to the slot is like a client."""
 
     READ = "R"
     UPLOAD = "U"
     DELETE = "D"
+    SCRUB = "S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Turn:
 
 
 class Restores(Enum):
-    """Which store may be put back to an older copy of itself, once, at any time when no request is under way."""
+    """Which store may be put back to an older copy of itself, once. Rows at any time, the bucket between requests."""
 
     NOTHING = ""
     OBJECT = "the bucket"
@@ -66,6 +67,7 @@ class Scenario:
         faults: how many may happen, of whatever kinds.
         retries: how often a client sends the same again after it got no definite answer.
         restores: which store may be restored.
+        strays_survive: whether a write that is on its way when the bucket is restored may still arrive afterwards.
         early: whether uploads ask for an early refusal first.
         tag_of: how the blob store makes its tags.
         sends_twice: whether something between service and store may send a PUT a second time by itself.
@@ -78,6 +80,7 @@ class Scenario:
     faults: int = 0
     retries: int = 2
     restores: Restores = Restores.NOTHING
+    strays_survive: bool = False
     early: bool = False
     tag_of: Callable[[Draft], Tag] = field(default=processes.tag_of_the_put)
     sends_twice: bool = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from model.explorer.moves import BROKEN, Move, Moves
 from model.explorer.requests import OVER
+from model.explorer.scenarios import Restores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,18 +133,19 @@ class Transitions:
         return reached
 
     def _of_operator(self, state: State) -> list[State]:
-        """A copy at any time; a restore while the service is closed, and nothing is on its way any more."""
         return [after for _, after in self._operations(state)]
 
     def _operations(self, state: State) -> Iterator[tuple[Move, State]]:
+        """Copies and restores of rows at any time; of the bucket, a restore while the service is closed."""
         moves = self._operated.get(state[0])
         if moves is None:
             moves = self._operated[state[0]] = self.moves.of_stores(state[0])
         for move in moves:
-            if not move.cost:
-                yield move, (move.world, *state[1:])
+            if not move.cost or self.scenario.restores is Restores.ROW:
+                yield move, (move.world, state[1] - move.cost, *state[2:])
             elif all(self.moves.requests.is_unbegun(place) for place in state[AHEAD:]):
-                yield move, (move.world, state[1], 0, *state[AHEAD:])
+                strays = state[2] if self.scenario.strays_survive else 0
+                yield move, (move.world, state[1] - move.cost, strays, *state[AHEAD:])
 
     def explained(self, state: State) -> Iterator[Explained]:
         """The successors once more, slowly, with what happens on the way."""

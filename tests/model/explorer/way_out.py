@@ -74,12 +74,12 @@ class FreshClient:
         return reading.revision.version if reading.revision else reading.version
 
     def _read(self, name: str) -> Ending:
-        return processes.drive(processes.read(processes.service_named(name, self._tag_of)), self._stores.answer)
+        return processes.drive(processes.read(processes.parts_named(name, self._tag_of).service()), self._stores.answer)
 
     def _upload(self, expected: Version, text: str) -> Ending:
-        service = processes.service_named(text, self._tag_of)
+        service = processes.parts_named(text, self._tag_of).service()
         return processes.drive(processes.upload(service, expected, text, early=True), self._stores.answer)
 
     def _delete(self, expected: Version) -> Ending:
-        service = processes.service_named("delete", self._tag_of)
+        service = processes.parts_named("delete", self._tag_of).service()
         return processes.drive(processes.delete(service, expected), self._stores.answer)

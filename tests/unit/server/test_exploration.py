@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.explorer.catalogue import ABA, DELETED_AND_BACK, FOUND_IN, SMALL
+from model.explorer.catalogue import ABA, DELETED_AND_BACK, FOUND_IN, SMALL, STRAYS_SURVIVE
 from model.explorer.processes import tag_of_the_bytes
 from model.explorer.scenarios import Scenario, StoredAgain
 from model.explorer.search import explore
@@ -73,3 +73,9 @@ def test_first_upload_sent_again_after_a_deletion_is_stored() -> None:
     """As decided in docs/decisions/0003: nothing tells it from somebody who starts anew."""
     outcome = explore(DELETED_AND_BACK)
     assert outcome.trace[-1].endswith("BROKEN: A1 was deleted, and is back")
+
+
+def test_bucket_is_to_be_restored_while_nothing_is_on_its_way() -> None:
+    """A late PUT finds the tag, or the empty key, that it had been sent on."""
+    outcome = explore(STRAYS_SURVIVE)
+    assert "a write that nobody waits for: unheard, PUT" in outcome.trace[-1]
