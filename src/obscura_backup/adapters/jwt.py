@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TOKEN_MAX_CHARS = 8192
 CACHED_TOKENS = 16_384
 
+# As RFC 7515 (7.1) has it. The library passes over what is no base64, and one token would have spellings without end.
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REASONS: dict[type[jwt.PyJWTError], str] = {
     jwt.InvalidAudienceError: "The token is meant for another audience.",
@@ -80,6 +82,8 @@ class JwtVerifier:
         """See `TokenVerifier.recognise`."""
         if len(token) > TOKEN_MAX_CHARS:
             raise Unauthenticated("The token is too long.")
+        if not _COMPACT.fullmatch(token):
+            raise Unauthenticated("The token is not a JWT.")
         keys = await self._keys.keys()
         if keys is not self._verified_with:  # a key that was withdrawn takes with it what it signed
             self._verified.clear()
