@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from model import promises
 from model.pairs import MemoryPair, Pair
 from model.register import Read, Violation, Write
 from model.requests import LIMITS, Body
@@ -106,7 +107,7 @@ class SlotMachine(RuleBasedStateMachine):
     @property
     def something(self) -> bool:
         """Whether the first user has anything to lose."""
-        return any(self.site.versions(self.site.devices[0].user_id))
+        return any(self.site.newest[self.site.devices[0].user_id])
 
     # Requests
 
@@ -173,7 +174,7 @@ class SlotMachine(RuleBasedStateMachine):
 
     def _expected(self, device: int, expects: str) -> int:
         who = self.site.devices[device]
-        on_record, there = self.site.versions(who.user_id)
+        on_record, there = self.site.newest[who.user_id]
         return {
             "what is there": there,
             "what it knows": who.known,
@@ -235,7 +236,7 @@ class SlotMachine(RuleBasedStateMachine):
         rows = None if which == "objects" else self.site.copy_from(age if which == "rows" else other_age).rows
         self.befalls(self.site.restore, rows=rows, objects=objects)
         if scrubbed:
-            self.befalls(self.site.require_mended)
+            self.befalls(promises.require_mended, self.site)
 
     @precondition(lambda self: self.calm >= 3 and self.something)
     @rule(device=DEVICES)
@@ -247,20 +248,20 @@ class SlotMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.calm >= 3)
     @rule(late_arrives=st.booleans(), mended=st.booleans())
     def settle(self, *, late_arrives: bool, mended: bool) -> None:
-        self.befalls(self.site.settle, late_arrives=late_arrives)
-        self.befalls(self.site.require_agreement)
+        self.befalls(promises.settle, self.site, late_arrives=late_arrives)
+        self.befalls(promises.require_agreement, self.site)
         if mended:
-            self.befalls(self.site.require_mended)
-            self.befalls(self.site.require_agreement)
+            self.befalls(promises.require_mended, self.site)
+            self.befalls(promises.require_agreement, self.site)
 
     def teardown(self) -> None:
         try:
             if not self.broken:
-                self.site.settle(late_arrives=True)
-                self.site.require_agreement()
+                promises.settle(self.site, late_arrives=True)
+                promises.require_agreement(self.site)
                 if self.mended_at_end:
-                    self.site.require_mended()
-                self.site.require_a_way_on()
+                    promises.require_mended(self.site)
+                promises.require_a_way_on(self.site)
         finally:
             self.site.close()
 

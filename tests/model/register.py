@@ -48,6 +48,11 @@ class State:
         return held is not None and held.is_live and row is not None and not row.is_live and row.version > held.version
 
     @property
+    def lacks_its_grave(self) -> bool:
+        """Whether the row's tombstone is to be put back, by the next writer or by a walk with repair."""
+        return self.undone or (self.object is None and self.row is not None and not self.row.is_live)
+
+    @property
     def met(self) -> Held | None:
         """What a writer meets. Where the object is gone, the row still knows of it."""
         return self.row if self.object is None else self.object
@@ -172,7 +177,7 @@ class Line:
 
     def next_lines(self) -> Iterator[Line]:
         """One more step."""
-        if self.state.undone:
+        if self.state.lacks_its_grave:
             yield replace(self, steps=(*self.steps, (self.state.buried, "burial")))
         for write in self.waiting:
             if self.state.takes(write):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,8 +45,6 @@ T = TypeVar("T")
 
 REPLICAS = 2
 COPIES = 4
-ROUNDS = 20
-"""How often everything is let go on before what has not ended counts as stuck."""
 
 
 @dataclass(slots=True)
@@ -101,7 +99,7 @@ class Site:
         ]
         self.registers = {device.user_id: Register() for device in self.devices}
         self._ahead = dict.fromkeys(self.registers, 0)
-        self._newest = dict.fromkeys(self.registers, (0, 0))
+        self.newest = dict.fromkeys(self.registers, (0, 0))
         self._numbers = itertools.count(1)
         self._draws = itertools.count(1)
         self.replicas: list[Replica] = []
@@ -247,12 +245,12 @@ class Site:
         """What holds of the stores at any moment."""
         for user_id in self.registers:
             row_version, version = self.versions(user_id)
-            newest_row, newest = self._newest[user_id]
+            newest_row, newest = self.newest[user_id]
             if row_version > max(version, self._ahead[user_id]):
                 raise Violation(f"the row leads: {row_version} before {version}")
             if row_version < newest_row or version < newest:
                 raise Violation(f"(row, object) went back from {(newest_row, newest)} to {(row_version, version)}")
-            self._newest[user_id] = row_version, version
+            self.newest[user_id] = row_version, version
 
     # What befalls the site
 
@@ -329,7 +327,7 @@ class Site:
             elif objects is not None or user_id == lost:
                 register.restored(self._held_object(user_id), _held(row, None))
             self._ahead[user_id] = row_version
-            self._newest[user_id] = row_version, version
+            self.newest[user_id] = row_version, version
 
     @property
     def _rows_follow(self) -> bool:
@@ -350,80 +348,6 @@ class Site:
 
         found = self.schedule.run(content())
         return _held(*found) if found is not None else None
-
-    # What must hold once all is quiet
-
-    def settle(self, *, late_arrives: bool) -> None:
-        """Let everything end without a fault."""
-        for _ in range(ROUNDS):
-            for one in list(self.under_way):
-                self.go_on(one)
-        if self.under_way:
-            raise Violation(f"{self.under_way} never end")
-        while self.network.puts and late_arrives:
-            self.deliver_put(0)
-        while self.network.saves and late_arrives:
-            self.deliver_save(0)
-        self.network.puts.clear()
-        self.network.saves.clear()
-        for register in self.registers.values():
-            register.nothing_is_under_way()
-        if not all(replica.holds_nothing for replica in self.replicas):
-            raise Violation("a lock or memory is held by nobody")
-        self.require_order()
-
-    def require_agreement(self) -> None:
-        """Everybody is told the same, whomever they ask, and by whichever call."""
-        for device in self.devices:
-            device.token = ""  # that a token is over is no news of the slot
-        for user_id in self.registers:
-            looks = [
-                (device, replica, whole)
-                for device in self.devices
-                if device.user_id == user_id
-                for replica, whole in enumerate((True, False))
-            ]
-            answers = [
-                self.read(device, replica, Read(self.name("last look")), (), whole=whole)
-                for device, replica, whole in looks
-            ]
-            told = {replace(answer, content=None) if isinstance(answer, Shown) else answer for answer in answers}
-            if len(told) > 1 or Unknown() in told:
-                raise Violation(f"they are told different things: {answers}")
-
-    def require_mended(self) -> None:
-        """A walk with repair meets whoever differs, and the next one finds nothing that it could mend."""
-        differ = {user_id for user_id in self.registers if len(set(self.look(user_id))) > 1}
-        first = self.scrub(0, (), repair=True) or []
-        if {finding.user_id for finding in first} != differ:
-            raise Violation(f"{first} is not about {differ}")
-        again = self.scrub(1, (), repair=True) or []
-        left = {finding.user_id for finding in first if not finding.mended}
-        if {finding.user_id for finding in again} != left or any(finding.difference.mendable for finding in again):
-            raise Violation(f"after {first}, there still was {again}")
-        for finding in first:
-            if finding.mended and len(set(self.look(finding.user_id))) > 1:
-                raise Violation(f"{finding} is not mended")
-
-    def require_a_way_on(self) -> None:
-        """A new device of each user reads, uploads on what it was told, and is told what it uploaded.
-
-        It may have been told of a backup that a restore brought back, and hear of its deletion only by pushing.
-        """
-        for user_id in self.registers:
-            device = Device("new phone", user_id)
-            answer: Answer | None = None
-            for _ in range(2):
-                self.read(device, 0, Read(self.name("first look")), ())
-                write = Write(self.name("first push"), device.known, self.new_content())
-                answer = self.upload(device, 1, write, (), early=True)
-                if answer == Stored(device.known):
-                    break
-            else:
-                raise Violation(f"a new device is stuck: {answer}")
-            shown = self.read(device, 0, Read(self.name("own look")), ())
-            if shown != Shown(device.known, write.content):
-                raise Violation(f"a new device stored version {device.known} and was told {shown}")
 
     def close(self) -> None:
         self.schedule.close([one.operation for one in self.under_way], [replica.close() for replica in self.replicas])

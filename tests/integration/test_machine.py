@@ -1,0 +1,39 @@
+"""The machine of `tests/model/machine.py` for longer, over the embedded stores, too, and with bugs planted.
+
+`HYPOTHESIS_PROFILE=long` runs twenty times as much of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model.machine import run
+from model.mutants import MUTANTS
+from model.pairs import EmbeddedPair, MemoryPair
+from model.register import Violation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LENGTH = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
+FIRST_SEED = 1000
+"""The unit tests have those below."""
+SEEDS_TO_FIND_A_BUG = 60
+EXAMPLES_TO_FIND_A_BUG = 1000
+
+
+def test_service_over_the_stores_in_memory() -> None:
+    run(MemoryPair, range(FIRST_SEED, FIRST_SEED + 10 * LENGTH))
+
+
+def test_service_over_the_embedded_stores(tmp_path: Path) -> None:
+    run(lambda: EmbeddedPair(tmp_path), range(FIRST_SEED, FIRST_SEED + LENGTH))
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if not mutant.harmless])
+def test_planted_bug_is_found(name: str) -> None:
+    with MUTANTS[name].planted(), pytest.raises(Violation):
+        run(MemoryPair, range(SEEDS_TO_FIND_A_BUG), shrink=False)
