@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from contracts.http_people import blob
 from contracts.kills import run_kills
-from servers.service import Service
+from servers.service import Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -72,3 +74,40 @@ def test_killing_the_parent_of_workers_leaves_nobody_on_the_port(tmp_path: Path)
     service.kill()
     service.start()
     assert service.stop() == 0
+
+
+def test_worker_that_cannot_start_is_tried_again_while_the_other_one_serves(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", arguments=("--workers", "2"))
+    service.start()
+    incoming, aside = tmp_path / "data" / "blobs" / "incoming", tmp_path / "aside"
+    person, body = Person.of(service), blob()
+    try:
+        assert person.upload(body).status == 200
+        _until(lambda: len(list(incoming.iterdir())) == 2)  # both have started
+        first, folders = set(service.workers()), set(incoming.iterdir())
+        incoming.rename(aside)
+        incoming.touch()  # a new worker finds no folder to write to
+        os.kill(min(first), signal.SIGKILL)
+        tried: set[int] = set()
+
+        def tried_twice() -> bool:
+            tried.update(set(service.workers()) - first)
+            return len(tried) >= 2
+
+        _until(tried_twice)
+        assert person.download().body == body
+        incoming.unlink()
+        aside.rename(incoming)
+        _until(lambda: bool(set(incoming.iterdir()) - folders))  # the new one has made its own
+        assert len(service.workers()) == 2
+        assert person.upload(blob(), if_match="1").status == 200
+        assert service.stop() == 0
+    finally:
+        service.kill()
+
+
+def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

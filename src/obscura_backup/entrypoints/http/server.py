@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.cli.options import log_to_stderr
@@ -137,7 +138,10 @@ def run(settings: Settings, listening: socket.socket) -> None:
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
-                Workers(config, sockets=[listening]).run()
+                workers = Workers(config, sockets=[listening])
+                workers.run()
+                if workers.could_not_start:
+                    sys.exit(STARTUP_FAILURE)  # as of one process: no supervisor may take it for an end in order
     except KeyboardInterrupt:
         pass
 

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 _POLL_SECONDS = 0.05
+_START_AGAIN_SECONDS = 1.0
 _HURRY = {signal.SIGINT, signal.SIGTERM}
+
+log = logging.getLogger(__name__)
 
 
 class Workers(Multiprocess):
     """Several processes behind one socket."""
+
+    @property
+    def could_not_start(self) -> bool:
+        """Whether it came to an end because no worker was left and a new one could not start."""
+        return any(worker.exitcode == STARTUP_FAILURE for worker in self.processes)
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that ended; while others are there, also one that could not start.
+
+        The stores were proved before the first worker, so what keeps a later one from starting passes: a full disk, a
+        clock that is off. It is no reason to end those that serve.
+        """
+        for place, worker in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if worker.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                continue
+            worker.kill()  # it may be there and not answer
+            worker.join()
+            log.warning("worker %s ended with code %s", worker.pid, worker.exitcode)
+            if worker.exitcode == STARTUP_FAILURE:
+                if not any(other.exitcode is None for other in self.processes):
+                    self.should_exit.set()
+                    return
+                self.should_exit.wait(_START_AGAIN_SECONDS)
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
 
     def terminate_all(self) -> None:
         """Tell them, and let go of the socket: held here, it would take connections that nobody accepts any more."""
