@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from obscura_backup.adapters.s3_probe import SCRATCH_PREFIX
 from servers import s3_servers
 from servers.fleet import Fleet
 from servers.postgres_server import PostgresServer
@@ -225,11 +226,14 @@ class FleetGround(Ground):
                 self.minio.start()
 
     def leftovers(self) -> Iterable[str]:
-        """Objects that are nobody's, uploads in parts, locks that nobody holds any more."""
+        """Objects that are nobody's, and connections that nobody holds any more.
+
+        A scratch object may be there: a service that is killed while it tries the store out leaves one.
+        """
         witness = self.minio.witness()
         users = {f"backups/{row[0]}" for row in self._rows("SELECT user_id FROM backups")}
         for entry in witness.list_objects(bucket_name=self.fleet.bucket, recursive=True):
-            if entry.object_name not in users:
+            if entry.object_name not in users and not str(entry.object_name).startswith(SCRATCH_PREFIX):
                 yield f"object {entry.object_name}"
         for row in self._rows(
             "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

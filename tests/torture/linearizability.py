@@ -270,7 +270,7 @@ def _core(operations: list[Operation], failed: Operation) -> tuple[Operation, ..
     An upload without its answer is one of unknown outcome; a read without its answer is none. Both only add orders. The
     portions are those of Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002.
     """
-    known = [operation for operation in operations if operation.invoked <= failed.answered]
+    known = [operation for operation in operations if _matters(operation) and operation.invoked <= failed.answered]
     kept = [operation for operation in known if operation.answer != UNKNOWN and operation.answered <= failed.answered]
     portion = len(kept)
     while portion > 0:

@@ -2,7 +2,8 @@
 
 Stores in the field have let `If-Match` on a missing key succeed, ignored conditions altogether, or dropped metadata.
 The scratch keys are fresh for each probe, under `probes/`, so that any number of services may probe at once, and are
-deleted at the end. The service's credentials may lack the right to delete: then the scratch object, 32 bytes, stays.
+deleted at the end. The service's credentials may lack the right to delete, or the service may be killed before that:
+then the scratch object, 32 bytes, stays.
 """
 
 from __future__ import annotations
