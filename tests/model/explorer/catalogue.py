@@ -26,12 +26,13 @@ def _s3(scenario: Scenario) -> Scenario:
     return replace(scenario, name=name, tag_of=tag_of_the_bytes, stored_again=StoredAgain.LEFT_OUT)
 
 
-_DEVICES = Scenario("three devices", turns("U", "RD", "RU"), faults=1)
+_DEVICES = Scenario("three devices", turns("U", "RD", "HU"), faults=1)
 _EARLY = Scenario("refused early", turns("U", "RU"), faults=1, early=True)
-_BUCKET = Scenario("bucket restored", turns("UU", "RU"), faults=1, restores=Restores.OBJECT)
+_BUCKET = Scenario("bucket restored", turns("UU", "HU"), faults=1, restores=Restores.OBJECT)
 _BUCKET_AND_FAULT = Scenario("bucket restored, a fault", turns("U", "R"), faults=2, restores=Restores.OBJECT)
 _GRAVES = Scenario("bucket of a deletion restored", turns("U", "RD", "RU"), faults=1, restores=Restores.OBJECT)
-_ROWS = Scenario("rows restored", turns("U", "RD", "R"), faults=1, restores=Restores.ROW)
+_AGAIN = Scenario("deleted again, the bucket restored", turns("U", "RDD"), faults=2, restores=Restores.OBJECT)
+_ROWS = Scenario("rows restored", turns("U", "RD", "H"), faults=1, restores=Restores.ROW)
 _SCRUBBED = Scenario("scrubbed meanwhile", turns("U", "RD", "S"), faults=1, retries=1)
 _EQUAL = Scenario("the same bytes", _TWINS, tag_of=tag_of_the_bytes, twins=True)
 _EQUAL_AND_FAULT = replace(_EQUAL, name="the same bytes, a fault", faults=1)
@@ -42,6 +43,7 @@ SMALL: tuple[Scenario, ...] = (
     _EARLY,
     _BUCKET,
     _BUCKET_AND_FAULT,
+    _AGAIN,
     _ROWS,
     _SCRUBBED,
     _EQUAL,
@@ -63,7 +65,7 @@ MEDIUM: tuple[Scenario, ...] = (
 )
 """Exhausted in less than a minute."""
 
-_ALL = Scenario("two uploaders, a deleter, a reader", turns("UU", "UU", "RD", "RR"), faults=1)
+_ALL = Scenario("two uploaders, a deleter, a reader", turns("UU", "UU", "RD", "RH"), faults=1)
 LARGE: tuple[Scenario, ...] = (
     _THREE,
     Scenario("rows restored, a fault, two uploads", turns("U", "RD", "RU"), faults=2, restores=Restores.ROW),
@@ -71,7 +73,7 @@ LARGE: tuple[Scenario, ...] = (
     replace(_GRAVES, name="bucket of a deletion restored, a fault", faults=2),
     _s3(replace(_GRAVES, name="bucket of a deletion restored, a fault", faults=2)),
     Scenario("bucket restored, two faults", turns("UU", "RU"), faults=3, restores=Restores.OBJECT),
-    Scenario("three devices, three faults", turns("U", "RD", "RU"), faults=3),
+    Scenario("three devices, three faults", turns("U", "RD", "HU"), faults=3),
     replace(_FOUR, name="four devices, two faults", faults=2),
     _ALL,
     _s3(_ALL),

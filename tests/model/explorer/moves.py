@@ -111,7 +111,7 @@ class Moves:
                 continue
             for following in self.requests.after(key.request, after):
                 yield Move(cost, following_world, following, stray, told)
-        if self.requests.turn(key.request).does is not Does.READ:
+        if self.requests.turn(key.request).does.writes:
             for following in self.requests.again(key.request):
                 yield Move(1, at, following, place, "its client gives up waiting")
 

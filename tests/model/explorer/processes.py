@@ -208,6 +208,10 @@ async def read(service: BackupService) -> Ending:
     return Ending(Said.READ, opened.revision)
 
 
+async def head(service: BackupService) -> Ending:
+    return Ending(Said.READ, await service.describe(USER))
+
+
 async def scrub(parts: Parts) -> Ending:
     """What `scrub --repair` does about one slot; whatever row it began with, it looks again under the lock."""
     await Scrubber(*parts[:3], random=parts.random)._look(USER, None, repair=True)

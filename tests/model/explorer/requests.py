@@ -175,6 +175,8 @@ class Requests:
         match self.turn(request).does:
             case Does.READ:
                 return processes.read(parts.service())
+            case Does.HEAD:
+                return processes.head(parts.service())
             case Does.SCRUB:
                 return processes.scrub(parts)
             case Does.DELETE:

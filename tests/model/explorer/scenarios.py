@@ -18,9 +18,14 @@ class Does(Enum):
     """What a client asks for in one turn; an operator's `scrub --repair` that comes to the slot is like a client."""
 
     READ = "R"
+    HEAD = "H"
     UPLOAD = "U"
     DELETE = "D"
     SCRUB = "S"
+
+    @property
+    def writes(self) -> bool:
+        return self not in (Does.READ, Does.HEAD)
 
 
 @dataclass(frozen=True, slots=True)
