@@ -95,11 +95,13 @@ def run(
     began = time.monotonic()
     workload.start()
     nemesis.start()
-    _wait(began + seconds * WARM_AFTER, workload, watch=watch)
-    warm = _footprint(ground)
-    _wait(began + seconds, workload, watch=watch)
-    nemesis.stop()
-    workload.stop()
+    try:
+        _wait(began + seconds * WARM_AFTER, workload, watch=watch)
+        warm = _footprint(ground)
+        _wait(began + seconds, workload, watch=watch)
+    finally:
+        nemesis.stop()
+        workload.stop()
     lasted = time.monotonic() - began
     complaints = [*nemesis.failures, *workload.failures, *_peace(ground, workload)]
     cool = _footprint(ground)
