@@ -84,6 +84,12 @@ def test_list_in_a_variable() -> None:
     assert settings.cors_origins == ("https://a.example", "https://b.example")
 
 
+def test_trusted_proxies_in_a_variable() -> None:
+    settings = load({"OBSCURA_BACKUP_TRUSTED_PROXIES": "10.0.0.0/8, ::1"})
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
+    assert load().trusted_proxies == ()
+
+
 @pytest.mark.parametrize("variable", ["OBSCURA_BACKUP_PROT", "OBSCURA_BACKUP_", "OBSCURA_BACKUP_MAX_BYTE"])
 def test_unknown_variable(variable: str) -> None:
     with pytest.raises(InvalidSettings, match=f"no setting {variable}"):
@@ -117,6 +123,13 @@ def test_unknown_key(tmp_path: Path) -> None:
         ("BLOBS_URL", "s3://bucket?endpoint=ftp://x"),
         ("AUTH_SECRET", "short"),
         ("AUTH_JWKS", "http://keys.example/jwks.json"),
+        ("RATE_PER_USER", "-1"),
+        ("RATE_PER_ADDRESS", "60/m"),
+        ("UPLOAD_MEMORY_BYTES", "-1"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,"),
+        ("TRUSTED_PROXIES", "*"),
     ],
 )
 def test_malformed_value(name: str, value: str) -> None:
