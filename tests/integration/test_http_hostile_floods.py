@@ -24,7 +24,11 @@ LOW = {"OBSCURA_BACKUP_RATE_PER_USER": str(RATE), "OBSCURA_BACKUP_RATE_PER_ADDRE
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Low limits, behind a proxy: so each test has an address of its own."""
-    trusting = {**LOW, "OBSCURA_BACKUP_TRUSTED_PROXIES": "127.0.0.0/8, ::1"}
+    trusting = {
+        **LOW,
+        "OBSCURA_BACKUP_TRUSTED_PROXIES": "127.0.0.0/8, ::1",
+        "OBSCURA_BACKUP_CORS_ORIGINS": "https://app.example",
+    }
     yield from run(Service(tmp_path_factory.mktemp("limited"), trusting))
 
 
@@ -136,6 +140,17 @@ def test_refusals_are_counted(limited: Service, address: str) -> None:
     metrics = limited.request("GET", "/metrics", token=None).body.decode()
     counted = [line for line in metrics.splitlines() if line.startswith("obscura_backup_rate_limited_total")]
     assert any('account="address"' in line and float(line.split()[1]) >= 1 for line in counted)
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [("https://app.example", True), ("https://evil.example", False)])
+def test_pages_can_read_when_to_come_back(limited: Service, address: str, origin: str, *, allowed: bool) -> None:
+    flooded(limited, address)
+    for path, method, status in (("/v1/backup", "GET", 429), ("/v1/backup/", "GET", 400), ("/v1/backup", "PUT", 405)):
+        headers = {"X-Forwarded-For": address, "Origin": origin}
+        answer = limited.request(method, path, token=None, headers=headers)
+        assert answer.status == status
+        assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+        assert ("Retry-After" in answer.headers.get("access-control-expose-headers", "")) is allowed
 
 
 def test_body_of_a_refused_upload_is_no_request(limited: Service, address: str) -> None:

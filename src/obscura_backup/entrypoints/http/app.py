@@ -18,6 +18,7 @@ from obscura_backup.entrypoints.http import openapi, operations, problems
 from obscura_backup.entrypoints.http.authentication import BearerAuthentication
 from obscura_backup.entrypoints.http.backup import BackupController, Intake
 from obscura_backup.entrypoints.http.client_address import ClientAddress
+from obscura_backup.entrypoints.http.cors import CorsApp
 from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.metrics import MeteredApp
 from obscura_backup.entrypoints.http.rate_limiting import RateLimitedApp, RateLimits
@@ -98,7 +99,9 @@ def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
     litestar = create_litestar(container, stopping, rates)
     openapi.state_limits(litestar.openapi_schema, container.limits())
     limited = RateLimitedApp(litestar, rates, container.tokens())
-    return MeteredApp(FarewellApp(Door(limited, _methods(litestar)), stopping))
+    door: ASGIApp = Door(limited, _methods(litestar))
+    cors = _cors(settings.cors_origins)
+    return MeteredApp(FarewellApp(CorsApp(door, cors) if cors else door, stopping))
 
 
 def _methods(app: Litestar) -> dict[str, set[str]]:
