@@ -92,6 +92,12 @@ _ALL = (
         harmless="Both PUTs have the same condition, so at most one of them is applied, and its upload id tells which.",
     ),
     Mutant(
+        "own-put-forgotten",
+        "After a refusal, what the slot holds is not compared with the call's own upload ids.",
+        of_service.own_put_forgotten,
+        harmless="What this call stored itself is recognised a step later, as what a retry finds.",
+    ),
+    Mutant(
         "refused-is-409",
         "A refused PUT is answered by 409 at once, whoever was faster.",
         of_service.refusal_is_a_conflict,

@@ -275,3 +275,14 @@ def refusal_is_a_conflict(patch: pytest.MonkeyPatch) -> None:
         return stored
 
     patch.setattr(BackupService, "_put", put)
+
+
+def own_put_forgotten(patch: pytest.MonkeyPatch) -> None:
+    original = BackupService._new_upload_id
+
+    def new_upload_id(self: BackupService, attempts: Any) -> UploadId:
+        upload_id = original(self, attempts)
+        attempts.upload_ids.clear()
+        return upload_id
+
+    patch.setattr(BackupService, "_new_upload_id", new_upload_id)

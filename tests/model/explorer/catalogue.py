@@ -104,6 +104,7 @@ FOUND_IN: Mapping[str, Scenario] = {
     "tombstone-takes-any": _DEVICES,
     "unknown-is-stored": _DEVICES,
     "unknown-is-refused": _DEVICES,
+    "own-put-forgotten": _DEVICES,
     "refused-is-409": _DEVICES,
     "row-goes-back": _BUCKET,
     "never-lags": _BUCKET_AND_FAULT,
