@@ -30,9 +30,9 @@ KEY = SealingKey(LOW_MEMORY, b"s" * 16, b"r" * 32)
 Device = Callable[..., BackupClient]
 
 
-def counting_random() -> Callable[[int], bytes]:
-    """Bytes that never repeat, so that every device and every nonce differs, as in life."""
-    numbers = itertools.count(1)
+def counting_random(first: int = 1) -> Callable[[int], bytes]:
+    """Bytes that never repeat, so that every device and every nonce differs, as in life. They begin with the `first` ones."""
+    numbers = itertools.count(first)
     return lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from click.testing import CliRunner, Result
 
 from client_testing.contents import NOW_MS
+from client_testing.devices import counting_random
 from client_testing.server_in_memory import ServerInMemory
 from obscura_backup_client.cli.app import app
 from obscura_backup_client.cli.exits import NoTerminal
@@ -74,7 +75,7 @@ class Terminal:
         return json.loads(self.ok(*arguments, "--json", **others))
 
 
-def terminal_in(home: Path) -> Terminal:
+def terminal_in(home: Path, first_random: int = 1) -> Terminal:
     person, server, addresses = Person(), ServerInMemory(), list[str]()
 
     def connect(address: str, bearer: str, settings: Settings, on_bytes: Any) -> tuple[ServerInMemory, Account]:
@@ -86,6 +87,7 @@ def terminal_in(home: Path) -> Terminal:
         ask_yes=person.answer,
         connect=connect,
         harden=lambda: None,
+        random=counting_random(first_random),
         sleep=lambda _: None,
         now_ms=lambda: NOW_MS,
     )

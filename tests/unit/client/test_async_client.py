@@ -83,6 +83,7 @@ async def test_all_of_it_can_be_awaited(device: Device, server: ServerInMemory) 
     assert (await laptop.delete(confirm=lambda _: True)).version == 1
 
 
+@pytest.mark.usefixtures("derived_once")
 async def test_a_password_can_be_changed(phone: BackupClient, server: ServerInMemory) -> None:
     client = on_the_loop(phone, server)
     await client.push(KEY)
@@ -216,6 +217,7 @@ async def test_a_wait_between_two_attempts_can_be_cancelled(
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
 
 
+@pytest.mark.usefixtures("derived_once")
 async def test_what_an_application_gives_may_be_async(phone: BackupClient, server: ServerInMemory) -> None:
     asked: list[Purpose] = []
 

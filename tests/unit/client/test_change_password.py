@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from client_testing.contents import BOB
+from client_testing.derived_once import remembered_argon2id
 from client_testing.devices import KEY, LOW_MEMORY, USER, Device, names, yes
 from obscura_backup_client import device_profile
 from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import PasswordTooShort, PasswordUnchanged, RollbackSuspected, WrongPassword
-from obscura_backup_client.parameters import KdfParameters, argon2id
+from obscura_backup_client.parameters import KdfParameters
 from obscura_backup_client.passwords import normalize
 from obscura_backup_client.payload import decode
 from obscura_backup_client.results import Changes
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from client_testing.server_in_memory import ServerInMemory
     from obscura_backup_client.sync import BackupClient
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 OLD, NEW = "correct horse battery", "rusty anvil cloud seven"
 SALT = b"old salt--------"
-OLD_KEY = SealingKey(LOW_MEMORY, SALT, argon2id(normalize(OLD), SALT, LOW_MEMORY))
+OLD_KEY = SealingKey(LOW_MEMORY, SALT, remembered_argon2id(normalize(OLD), SALT, LOW_MEMORY))
 """What the old password comes to, so that most tests need not derive it to seal with it."""
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from client_testing.server_in_memory import ServerInMemory
     from obscura_backup_client.sync import BackupClient
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 PASSWORD = "correct horse battery"
 
 

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from client_testing.contents import ALICE
+from client_testing.terminal import PASSWORD, Terminal, terminal_in
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-from client_testing.terminal import PASSWORD, Terminal, terminal_in
 
 
 @pytest.fixture
@@ -29,7 +27,8 @@ def password_file(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """What `pushed` starts from: a key takes long to derive, and most of what follows does not depend on it."""
-    terminal = terminal_in(tmp_path_factory.mktemp("pushed"))
+    # Other random bytes than those of the commands that go on from here.
+    terminal = terminal_in(tmp_path_factory.mktemp("pushed"), first_random=1_000_000)
     terminal.person.passwords = [PASSWORD, PASSWORD]
     terminal.ok("new", "--device-name", "phone")
     terminal.ok("contact", "add", str(ALICE), "alice")

@@ -13,6 +13,8 @@ from obscura_backup_client.cli.exits import Exit
 if TYPE_CHECKING:
     from client_testing.terminal import Terminal
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 
 @pytest.fixture
 def rolled_back(pushed: Terminal, password_file: str) -> Terminal:

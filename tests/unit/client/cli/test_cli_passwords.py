@@ -16,6 +16,8 @@ from obscura_backup_client.sealed import open_sealed
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 NEW = "rusty anvil cloud seven"
 WEAK = "password12345"
 QUICK = ("--profile", "low-memory")

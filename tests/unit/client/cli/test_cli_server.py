@@ -13,6 +13,8 @@ from obscura_backup_client.parameters import KdfParameters
 from obscura_backup_client.payload import decode, encode
 from obscura_backup_client.sealed import Header, open_sealed, seal
 
+pytestmark = pytest.mark.usefixtures("derived_once")
+
 
 def test_a_new_device_restores_with_a_password_and_a_token(pushed: Terminal, password_file: str) -> None:
     laptop = ["--state", str(pushed.home / "laptop")]
