@@ -35,6 +35,7 @@ class Ledger(NamedTuple):
         acknowledged: the number of the revision of the highest version that a client was told is stored or deleted;
             kept where a restore is to come.
         restored: whether a store was restored.
+        deleted: whether the last write before that was a deletion.
     """
 
     stored: frozenset[Upload] = frozenset()
@@ -42,6 +43,7 @@ class Ledger(NamedTuple):
     grave: int = 0
     acknowledged: int = 0
     restored: bool = False
+    deleted: bool = False
 
 
 class Invariants:
@@ -60,6 +62,8 @@ class Invariants:
         new = self._revisions.of[put]
         assert new is not None
         if self._bucket_restored(ledger) and _buries_again(row, new):
+            if found is not None and found.version >= new.version:
+                raise BrokenError(f"the deletion at {new.version} is put back over version {found.version}")
             return ledger._replace(grave=max(ledger.grave, new.version), highest=max(ledger.highest, new.version))
         self._require_conditional(ledger, row, found, new)
         if new.is_live and found is not None and self._is_undone(ledger, found):
@@ -88,10 +92,10 @@ class Invariants:
         return self._bucket_restored(ledger) and undeleted
 
     def _is_undone(self, ledger: Ledger, found: Revision) -> bool:
-        """Whether the object is a backup whose deletion was the last that was acknowledged."""
+        """Whether the object is a backup whose deletion was acknowledged, and that no upload followed."""
         last = self._revisions.of[ledger.acknowledged]
         undone = found.is_live and last is not None and not last.is_live and found.version < last.version
-        return self._bucket_restored(ledger) and undone
+        return ledger.deleted and undone
 
     def _require_conditional(self, ledger: Ledger, row: Revision | None, found: Revision | None, new: Revision) -> None:
         starts_anew = new.is_live and new.base == 0
@@ -178,6 +182,7 @@ class Invariants:
             return ledger
         version = found.version if found else 0
         return ledger._replace(
+            deleted=ledger.grave > max((upload.version for upload in ledger.stored), default=0),
             stored=frozenset(upload for upload in ledger.stored if upload.version <= version),
             highest=max(version, self._revisions.version(ledger.acknowledged)),
         )
