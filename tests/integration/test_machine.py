@@ -22,7 +22,11 @@ LENGTH = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 FIRST_SEED = 1000
 """The unit tests have those below."""
 SEEDS_TO_FIND_A_BUG = 60
-EXAMPLES_TO_FIND_A_BUG = 1000
+
+# By the exploration's measure no client can tell this one. The machine can: it takes `SlotBusy` at its word, that nothing
+# was stored, and the PUT of unknown outcome may still arrive.
+SEEN_HERE = {"unknown-is-refused"}
+FOUND = [name for name, mutant in MUTANTS.items() if not mutant.harmless or name in SEEN_HERE]
 
 
 def test_service_over_the_stores_in_memory() -> None:
@@ -33,7 +37,7 @@ def test_service_over_the_embedded_stores(tmp_path: Path) -> None:
     run(lambda: EmbeddedPair(tmp_path), range(FIRST_SEED, FIRST_SEED + LENGTH))
 
 
-@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if not mutant.harmless])
+@pytest.mark.parametrize("name", FOUND)
 def test_planted_bug_is_found(name: str) -> None:
     with MUTANTS[name].planted(), pytest.raises(Violation):
         run(MemoryPair, range(SEEDS_TO_FIND_A_BUG), shrink=False)
