@@ -23,8 +23,8 @@ FIRST_SEED = 1000
 """The unit tests have those below."""
 SEEDS_TO_FIND_A_BUG = 60
 
-# By the exploration's measure no client can tell this one. The machine can: it takes `SlotBusy` at its word, that nothing
-# was stored, and the PUT of unknown outcome may still arrive.
+# By the exploration's measure no client can tell this one. The machine can: it takes `SlotBusy` at its word, that
+# nothing was stored, and the PUT of unknown outcome may still arrive.
 SEEN_HERE = {"unknown-is-refused"}
 FOUND = [name for name, mutant in MUTANTS.items() if not mutant.harmless or name in SEEN_HERE]
 
