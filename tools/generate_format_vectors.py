@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from format_vectors import limits, merging, opening, payloads, rollbacks, sealing
+from format_vectors import devices, edits, limits, merging, opening, payloads, rollbacks, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +24,8 @@ FILES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "merge.json": merging.build,
     "rollback.json": rollbacks.rollback,
     "stamps.json": rollbacks.stamps,
+    "edits.json": edits.build,
+    "devices.json": devices.build,
 }
 
 

@@ -25,6 +25,13 @@ def named(rows: list[dict[str, Any]]) -> list[Any]:
     return [pytest.param(row, id=row["name"]) for row in rows]
 
 
+def counted(row: dict[str, Any]) -> bytes:
+    """The long payload that a row gives in parts."""
+    before, after = bytes.fromhex(row["before"]), bytes.fromhex(row["after"])
+    entries = (before + number.to_bytes(16, "big") + after for number in range(row["count"]))
+    return bytes.fromhex(row["head"]) + b"".join(entries)
+
+
 def content_of(document: dict[str, Any]) -> Backup:
     """The content that a file writes as JSON."""
     identity, profile = document["identity"], document["profile"]

@@ -10,13 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client_testing.contents import backup, backups
+from client_testing.devices import KEY, USER
+from client_testing.vectors import counted, named, vectors
 from interop.languages import node_program
-from obscura_backup_client.errors import PayloadError
+from obscura_backup_client.errors import ClientError, PayloadError
 from obscura_backup_client.merge import merge
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.payload import decode, encode, require_writable
+from obscura_backup_client.sealed import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from obscura_backup_client.model import Backup
 
@@ -95,6 +99,23 @@ def rewritten(payload: bytes) -> str:
         return encode(decode(payload)).hex()
     except PayloadError as error:
         return error.code
+
+
+@pytest.mark.parametrize("row", named(vectors("payload")["counted"]))
+def test_a_long_payload_is_read_and_sealed_or_refused_as_written_down(row: dict[str, Any]) -> None:
+    """The unit tests run those that take no seconds; the program in JavaScript runs all, with the other vectors."""
+    error, sealing_error = None, None
+    try:
+        content = decode(counted(row))
+        assert encode(content) == counted(row)
+        try:
+            require_writable(content)
+            seal(encode(content), KEY, USER)
+        except ClientError as refused:
+            sealing_error = refused.code
+    except PayloadError as refused:
+        error = refused.code
+    assert (error, sealing_error) == (row["error"], row["sealing_error"])
 
 
 many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from format_vectors.contents import BOB, IDENTITY, NEWER_IDENTITY, backup, contact, number
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.merge import Keep, merge_keeping
+from obscura_backup_client.model import MAX_INTEGER
 from obscura_backup_client.payload import encode
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def _theirs(epoch: int) -> Identity:
     return replace(_THEIRS, epoch=epoch)
 
 
+_BEYOND: Final = "malformed-payload"
+
 KEPT: Final = [
     Kept("one epoch, nobody was asked", _mine(1), _theirs(1), None, "identity-conflict"),
     Kept("one epoch, mine: it goes above", _mine(1), _theirs(1), Keep.MINE, _mine(2)),
@@ -63,6 +66,20 @@ KEPT: Final = [
     Kept("mine is newer, nobody was asked, and nobody has to be", _mine(2), _theirs(1), None, _mine(2)),
     Kept("mine is newer, mine", _mine(2), _theirs(1), Keep.MINE, _mine(2)),
     Kept("mine is newer, theirs: it goes above", _mine(2), _theirs(1), Keep.THEIRS, _theirs(3)),
+    Kept(
+        "the same public key with another private one, nobody was asked",
+        _mine(1),
+        replace(_MINE, private_key=b"X" * 32),
+        None,
+        "identity-conflict",
+    ),
+    Kept("the last epoch, mine: nothing is above it", _mine(MAX_INTEGER), _theirs(MAX_INTEGER), Keep.MINE, _BEYOND),
+    Kept(
+        "the last epoch, theirs: it stays", _mine(MAX_INTEGER), _theirs(MAX_INTEGER), Keep.THEIRS, _theirs(MAX_INTEGER)
+    ),
+    Kept(
+        "mine is of the last epoch, theirs: nothing is above it", _mine(MAX_INTEGER), _theirs(1), Keep.THEIRS, _BEYOND
+    ),
     Kept("the same keys of a higher epoch are no question", _mine(1), _mine(2), None, _mine(2)),
     Kept("the same keys of a higher epoch are no question, whatever was said", _mine(1), _mine(2), Keep.MINE, _mine(2)),
 ]
@@ -89,6 +106,8 @@ def rows() -> list[dict[str, Any]]:
 def outcome(case: Kept) -> Backup | str:
     """Give what the code makes of a case."""
     try:
-        return merge_keeping(case.local, case.remote, case.keep)
+        merged = merge_keeping(case.local, case.remote, case.keep)
+        encode(merged)
     except ClientError as error:
         return error.code
+    return merged

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from format_vectors.examples import code_of
+from format_vectors.examples import USER, code_of
 from obscura_backup_client.padding import padded_bytes, padme
-from obscura_backup_client.parameters import KdfParameters, require_openable, require_sealable
+from obscura_backup_client.parameters import PROFILES, KdfParameters, require_openable, require_sealable
 from obscura_backup_client.passwords import normalize, require_settable
+from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES, SealingKey, seal
 
 PARAMETERS: Final = [
     *((memory_kib, 1, 1) for memory_kib in (7, 8)),
@@ -32,6 +33,9 @@ SETTABLE: Final = [
     ("e\u0301", 13),
     ("\u00e9", 512),
     ("\u00e9", 513),
+    # As many bytes as these once they are put together, and half as many again before.
+    ("e\u0301", 512),
+    ("e\u0301", 513),
     ("\u00a0", 13),
     ("\U0001f467", 12),
     ("\U0001f467", 13),
@@ -39,6 +43,11 @@ SETTABLE: Final = [
     ("correct horse\n", 1),
     ("correct horse\u0085", 1),
     ("correct horse\ufdd0", 1),
+    ("correct horse\u0378", 1),
+    ("\ue000", 13),
+    # Two rules are broken: the character is told.
+    ("\n", 1),
+    ("\n", 1025),
 ]
 
 # Every space that is mapped, with a neighbour of each range that is not; what NFC joins; what must stay as it is.
@@ -60,6 +69,16 @@ UNWRITABLE: Final = [[0x61, 0xD800], [0xDC00, 0x61], [0xDE80, 0xD83D]]
 
 PADDED_LENGTHS: Final = (0, 1, 8, 9, 1024, 1025, 1088, 16384, 16385, 17408, 1048576, 1048577, 2064384, 2064385)
 PAYLOAD_LENGTHS: Final = (0, 1, 16380, 16381, 17404, 17405, 1048572, 1048573, 2064380)
+# (bytes of the payload, bytes of a blob that the server takes)
+FITTING: Final = [
+    (0, 16473),
+    (16380, 16474),
+    (16381, 17497),
+    (16381, 17498),
+    (2064380, DEFAULT_MAX_BLOB_BYTES),
+    (2064381, DEFAULT_MAX_BLOB_BYTES),
+]
+_KEY: Final = SealingKey(PROFILES["default"], bytes(16), bytes(32))
 
 
 def padding() -> dict[str, Any]:
@@ -67,6 +86,14 @@ def padding() -> dict[str, Any]:
     return {
         "padme": [{"length": length, "padded": padme(length)} for length in PADDED_LENGTHS],
         "plaintexts": [{"payload_bytes": size, "plaintext_bytes": padded_bytes(size)} for size in PAYLOAD_LENGTHS],
+        "fitting": [
+            {
+                "payload_bytes": size,
+                "max_blob_bytes": most,
+                "error": code_of(lambda size=size, most=most: seal(bytes(size), _KEY, USER, max_blob_bytes=most)),
+            }
+            for size, most in FITTING
+        ],
     }
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from format_vectors.contents import ALICE, IDENTITY, PHONE, backup, field, number
-from obscura_backup_client.model import MAX_ENTRIES, MAX_INTEGER, MAX_WRITERS
+from obscura_backup_client.model import MAX_CONTACTS, MAX_ENTRIES, MAX_INTEGER, MAX_WRITERS
 from obscura_backup_client.payload import encode, encode_identity
 
 _ID: Final = encode(backup())
 _TOO_GREAT: Final = MAX_INTEGER + 1
 _USER: Final = field(1, ALICE.bytes)
 _NAMED: Final = _USER + field(2, b"a")
+_WRITING: Final = field(1, PHONE) + number(2, 1)
 
 
 def _identity(public_key: bytes = b"P" * 32, private_key: bytes = b"S" * 32, epoch: int = 1) -> bytes:
@@ -56,6 +57,7 @@ _RULES: Final = {
     "a removed contact with a username": _contact(_NAMED + number(5, 1)),
     "a removed contact with a key": _contact(_USER + field(3, b"K") + number(5, 1)),
     "a decryption key of no attachment": _profile(field(2, b"D")),
+    "a decryption key of no attachment, in two parts": _profile(number(3, 1)) + field(3, field(2, b"D")),
     "a writer at seq 0": _writer(field(1, PHONE)),
 }
 
@@ -77,22 +79,31 @@ _TEXTS: Final = {
     "a username beyond U+10FFFF": _contact(_USER + field(2, b"\xf4\x90\x80\x80")),
     "a username cut inside a code point": _contact(_USER + field(2, "\u00e9".encode()[:1])),
     "an attachment id that is not UTF-8": _profile(field(1, b"\xff")),
+    "a username that is not UTF-8, although a later one is": _contact(_USER + field(2, b"\xff") + field(2, b"a")),
     "a device name that is not UTF-8": _ID + field(7, b"\xff"),
     "a device name that is not UTF-8, although a later one is": _ID + field(7, b"\xff") + field(7, b"d"),
 }
 
+# Each known field after everything that its message needs, under the other one of the two wire types in use.
+_OTHER_TYPES: Final = {
+    f"{message}: field {number_} {'as a number' if number_ in texts else 'as bytes'}": put(
+        number(number_, 1) if number_ in texts else field(number_, b"\x01")
+    )
+    for message, fields, texts, put in (
+        ("backup", 7, {1, 2, 3, 4, 7}, lambda odd: _ID + odd),
+        ("identity", 3, {1, 2}, lambda odd: field(1, encode_identity(IDENTITY) + odd)),
+        ("contact", 5, {1, 2, 3}, lambda odd: _contact(_NAMED + odd)),
+        ("profile", 3, {1, 2}, lambda odd: _profile(field(1, b"a") + odd)),
+        ("writer", 2, {1}, lambda odd: _writer(_WRITING + odd)),
+    )
+    for number_ in range(1, fields + 1)
+}
+
 _WIRE: Final = {
-    "identity as a number": number(1, 1) + _ID,
     "identity as a group": b"\x0b\x0c" + _ID,
-    "contacts as a number": _ID + number(2, 1),
-    "key_epoch as bytes": _ID + field(5, b"\x01"),
     "sealed_at_ms as fixed64": _ID + bytes.fromhex("310102030405060708"),
     "device_name as fixed32": _ID + bytes.fromhex("3d01020304"),
-    "a contact's username as a number": _contact(_NAMED + number(2, 1)),
-    "a contact's stamp as bytes": _contact(_NAMED + field(4, b"\x01")),
     "a profile's stamp as fixed32": _profile(field(1, b"a") + bytes.fromhex("1d01020304")),
-    "a writer's seq as bytes": _writer(field(1, PHONE) + number(2, 1) + field(2, b"\x01")),
-    "an identity's epoch as bytes": field(1, encode_identity(IDENTITY) + field(3, b"\x01")),
     "wire type 6": _ID + bytes([8 << 3 | 6]),
     "wire type 7": _ID + bytes([8 << 3 | 7]),
     "field number 0": _ID + bytes.fromhex("0001"),
@@ -100,6 +111,10 @@ _WIRE: Final = {
     "a number of 65 bits": _ID + bytes.fromhex("28" + "81" + "80" * 8 + "02"),
     "a number of eleven bytes": _ID + bytes.fromhex("28" + "81" + "80" * 9 + "00"),
     "an unknown number of 65 bits": _ID + bytes.fromhex("40" + "81" + "80" * 8 + "02"),
+    "a removed of 65 bits": _contact(_USER + bytes.fromhex("28" + "81" + "80" * 8 + "02")),
+    "an identity's epoch of 65 bits": field(
+        1, encode_identity(IDENTITY) + bytes.fromhex("18" + "81" + "80" * 8 + "02")
+    ),
     "a tag of six bytes": _ID + bytes.fromhex("a8" + "80" * 4 + "00" + "01"),
     "a length of six bytes": _ID + bytes.fromhex("42" + "81" + "80" * 4 + "00" + "78"),
     "a length of 2^31": _ID + bytes.fromhex("42" + "8080808008" + "78"),
@@ -115,40 +130,52 @@ _WIRE: Final = {
     "a contact that is cut inside": _contact(_NAMED + b"\x32\x02x"),
     "an identity cut in the middle of a field, the rest in a second part": field(1, field(1, b"P" * 32) + b"\x12\x20")
     + field(1, b"S" * 32),
+    "a profile cut in the middle of a field, the rest in a second part": _profile(b"\x0a\x02a") + field(3, b"b"),
     "a group that is not closed": _ID + b"\x7b",
     "a group closed as another": _ID + b"\x7b\x74",
     "a group closed that is not open": _ID + b"\x7c",
     "a group that is closed outside of its entry": _contact(_NAMED + b"\x7b") + b"\x7c",
     "a group with field number 0 in it": _ID + b"\x7b\x00\x01\x7c",
     "a group with a number of 65 bits in it": _ID + b"\x7b" + bytes.fromhex("08" + "81" + "80" * 8 + "02") + b"\x7c",
+    "a tag of six bytes in a group": _ID + b"\x7b" + bytes.fromhex("88" + "80" * 4 + "00" + "01") + b"\x7c",
+    "a length of six bytes in a group": _ID + b"\x7b" + bytes.fromhex("0a" + "81" + "80" * 4 + "00" + "78") + b"\x7c",
+    "the end of a group in six bytes": _ID + b"\x7b" + bytes.fromhex("fc" + "80" * 4 + "00"),
     "groups 33 deep": _ID + b"\x7b" * 33 + b"\x7c" * 33,
+    "groups 33 deep in a contact": _contact(_NAMED + b"\x7b" * 33 + b"\x7c" * 33),
 }
 
-MALFORMED: Final = {**_LENGTHS, **_RULES, **_NUMBERS, **_TEXTS, **_WIRE}
+MALFORMED: Final = {**_LENGTHS, **_RULES, **_NUMBERS, **_TEXTS, **_OTHER_TYPES, **_WIRE}
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A payload of many entries: head, then for each number from 0 on: before, the number in 16 bytes, after."""
+    """A payload of many entries: head, then for each number from 0 on: before, the number in 16 bytes, after.
+
+    The errors of reading it, and of sealing what was read for a server that takes 2 MiB, stand here by hand: working
+    the long ones out takes seconds.
+    """
 
     name: str
     before: bytes
     after: bytes
     count: int
+    error: str | None = None
+    sealing_error: str | None = None
     head: bytes = _ID
 
-    @property
-    def payload(self) -> bytes:
-        """The whole of it."""
-        entries = (self.before + each.to_bytes(16, "big") + self.after for each in range(self.count))
-        return self.head + b"".join(entries)
 
+_REMOVED: Final = (bytes.fromhex("12140a10"), bytes.fromhex("2801"))
+_LIVE: Final = (bytes.fromhex("12150a10"), bytes.fromhex("120161"))
+_LONG: Final = (bytes.fromhex("12780a10"), field(2, b"a" * 100))
+WRITERS: Final = Counted(f"{MAX_WRITERS} writers", bytes.fromhex("22140a10"), bytes.fromhex("1001"), MAX_WRITERS)
 
 COUNTED: Final = [
-    *(
-        Counted(f"{count} writers", bytes.fromhex("22140a10"), bytes.fromhex("1001"), count)
-        for count in (MAX_WRITERS, MAX_WRITERS + 1)
-    ),
-    # One below is left out: a reader takes seconds for it, and no server's limit lets that many through.
-    Counted(f"{MAX_ENTRIES + 1} entries", bytes.fromhex("12140a10"), bytes.fromhex("2801"), MAX_ENTRIES + 1),
+    WRITERS,
+    replace(WRITERS, name=f"{MAX_WRITERS + 1} writers", count=MAX_WRITERS + 1, error="malformed-payload"),
+    Counted(f"{MAX_CONTACTS} contacts", *_LIVE, MAX_CONTACTS),
+    Counted(f"{MAX_CONTACTS + 1} contacts", *_LIVE, MAX_CONTACTS + 1, sealing_error="too-many-contacts"),
+    Counted("too many contacts of too many bytes", *_LONG, MAX_CONTACTS + 1, sealing_error="too-many-contacts"),
+    Counted("contacts of too many bytes", *_LONG, MAX_CONTACTS, sealing_error="payload-too-large"),
+    Counted(f"{MAX_ENTRIES} removed contacts", *_REMOVED, MAX_ENTRIES, sealing_error="payload-too-large"),
+    Counted(f"{MAX_ENTRIES + 1} removed contacts", *_REMOVED, MAX_ENTRIES + 1, error="malformed-payload"),
 ]

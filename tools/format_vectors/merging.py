@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from format_vectors import keeping
+from format_vectors import keeping, merging_bytes
 from format_vectors.contents import (
     ALICE,
     BOB,
@@ -213,7 +213,9 @@ def build() -> dict[str, Any]:
                 "merged": encode(case.merged).hex(),
             }
             for case in CASES
-        ],
+        ]
+        + merging_bytes.merged(),
+        "beyond": merging_bytes.beyond(),
         "conflicts": [
             {
                 "name": name,

@@ -79,6 +79,8 @@ CANONICAL: Final = {
 
 _ID: Final = encode(backup())
 _ENTRY: Final = field(1, ALICE.bytes) + field(2, b"a")
+_DEEP: Final = b"\x7b" * 32 + b"\x7c" * 32
+_TOO_GREAT: Final = MAX_INTEGER + 1
 _HALVES: Final = [field(1, field(1, b"P" * 32) + number(3, 9) + number(5, 1)), field(1, field(2, b"S" * 32))]
 
 # Odd, and read: what is known is written back canonically, what is not as it came.
@@ -94,6 +96,46 @@ ACCEPTED: Final = {
     + bytes.fromhex("c280808000" + "818000" + "78" + "c8ff01" + "8100"),
     "a scalar twice: the last counts": _ID + number(5, 2) + number(5, 1) + field(7, b"a") + field(7, b"b"),
     "a scalar that is too great, and then one that counts": _ID + number(5, MAX_INTEGER + 1) + number(5, 1),
+    "every scalar of the identity twice, the first one never allowed": field(
+        1,
+        field(1, b"P" * 5)
+        + field(1, b"P" * 32)
+        + field(2, b"")
+        + field(2, b"S" * 32)
+        + number(3, _TOO_GREAT)
+        + number(3, 1),
+    ),
+    "every scalar of a contact twice, the first one never allowed": _ID
+    + field(
+        2,
+        field(1, b"u" * 3)
+        + field(2, b"a" * 1025)
+        + field(3, b"K" * 4097)
+        + number(4, _TOO_GREAT)
+        + _ENTRY
+        + field(3, b"K")
+        + number(4, 1),
+    ),
+    "every scalar of the profile twice, the first one never allowed": _ID
+    + field(
+        3,
+        field(1, b"a" * 257)
+        + field(2, b"D" * 129)
+        + number(3, _TOO_GREAT)
+        + field(1, b"a")
+        + field(2, b"")
+        + number(3, 1),
+    ),
+    "every scalar of a writer twice, the first one never allowed": _ID
+    + field(4, field(1, b"d" * 3) + number(2, 0) + field(1, PHONE) + number(2, 1)),
+    "every scalar of the message twice, the first one never allowed": _ID
+    + number(5, _TOO_GREAT)
+    + number(6, _TOO_GREAT)
+    + field(7, b"d" * 257)
+    + number(5, 1)
+    + number(6, 0)
+    + field(7, b"d"),
+    "removed by 1, and then by 0, which counts": _ID + field(2, number(5, 1) + _ENTRY + number(5, 0)),
     "a user id twice in one entry: the last counts": _ID + field(2, field(1, BOB.bytes) + _ENTRY),
     "removed by 2": _ID + field(2, field(1, ALICE.bytes) + number(5, 2)),
     "removed by 2^32, whose low 32 bits are 0": _ID + field(2, field(1, ALICE.bytes) + number(5, 2**32)),
@@ -104,6 +146,13 @@ ACCEPTED: Final = {
     + _HALVES[1]
     + field(1, number(3, 4) + number(5, 2) + number(4, 3)),
     "a profile in two parts, joined": _ID + field(3, field(1, b"avatar") + number(3, 5)) + field(3, number(3, 4)),
+    "an identity and an empty part of one": field(1, b"") + _ID,
+    "a profile in two parts, of which the first has a key and no attachment": _ID
+    + field(3, field(2, b"D"))
+    + field(3, field(1, b"a")),
+    "a profile in two parts of 200 bytes, whose last attachment id counts": _ID
+    + field(3, field(1, b"a" * 200))
+    + field(3, field(1, b"b" * 200)),
     "an unknown field more than once, in the order in which it came": _ID
     + number(8, 2)
     + number(9, 1)
@@ -113,7 +162,11 @@ ACCEPTED: Final = {
     "an unknown field inside an entry, before the known ones": _ID + field(2, number(6, 1) + _ENTRY),
     "a group whose numbers and wire types are those of known fields otherwise": _ID
     + bytes.fromhex("7b2d000000000a003d000000007c"),
-    "groups 32 deep": _ID + b"\x7b" * 32 + b"\x7c" * 32,
+    "groups 32 deep": _ID + _DEEP,
+    "groups 32 deep in a contact": _ID + field(2, _ENTRY + _DEEP),
+    "the end of a group in more bytes than it needs, which stay": _ID + bytes.fromhex("7b" + "fc808000"),
+    "what a group holds, longer than it needs be, which stays": _ID
+    + bytes.fromhex("7b" + "8880008100" + "0a810078" + "7c"),
     "an unknown field that is not UTF-8": _ID + field(8, b"\xff\xfe"),
 }
 
@@ -154,9 +207,17 @@ def row(counted: Counted) -> dict[str, Any]:
     """Give a long payload by the parts that it is put together from."""
     return {
         "name": counted.name,
+        **parts(counted),
+        "error": counted.error,
+        "sealing_error": counted.sealing_error,
+    }
+
+
+def parts(counted: Counted) -> dict[str, Any]:
+    """Give what a reader of the file puts the payload together from."""
+    return {
         "head": counted.head.hex(),
         "before": counted.before.hex(),
         "after": counted.after.hex(),
         "count": counted.count,
-        "error": code_of(lambda: decode(counted.payload)),
     }

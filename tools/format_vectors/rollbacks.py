@@ -92,6 +92,9 @@ STAMPS: Final[list[tuple[str, Backup, int, int | str]]] = [
     ("removed contacts count", backup(tombstone(stamp_ms=NOW_MS + 7)), NOW_MS, NOW_MS + 8),
     ("the profile counts", backup(contact(), profile=Profile("a", b"", NOW_MS + 9)), NOW_MS, NOW_MS + 10),
     ("a clock before 1970", backup(), -5, 1),
+    ("nothing stamped yet, and a clock in the first millisecond", backup(), 0, 1),
+    ("a clock that says the last stamp", backup(contact()), MAX_INTEGER, MAX_INTEGER),
+    ("a clock beyond the last stamp", backup(contact()), MAX_INTEGER + 1, "malformed-payload"),
     ("the last stamp", backup(contact(stamp_ms=MAX_INTEGER - 1)), NOW_MS, MAX_INTEGER),
     ("no stamp is left", backup(contact(stamp_ms=MAX_INTEGER)), NOW_MS, "malformed-payload"),
 ]

@@ -43,7 +43,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a device keeps about the latest backup that it sealed or opened, for one server and one user.
+    """What a device keeps of one server and user: the latest backup that was stored there for it, or that it merged.
 
     `sha256` is over the sealed bytes. `version` is the server's own count: good for asking it whether anything
     changed, and no evidence of anything. `content_sha256` is over what this device would push, without what each
@@ -139,7 +139,7 @@ def sighting_of(content: Backup, version: int) -> Sighting:
 
 
 def remember(content: Backup, blob: bytes, *, sealed_format: int, version: int) -> Remembered:
-    """What to keep of a backup that was just sealed or opened."""
+    """What to keep of a backup that the server has just taken, or that was fetched and is merged."""
     return Remembered(
         vector=content.vector,
         sha256=hashlib.sha256(blob).digest(),

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { edited, requireFitting, requireSealable, stepped } from "./devices.mjs";
 import { merge, mergeKeeping, nextStamp, suspicions } from "./merge.mjs";
 import { decode, encode, hex, unhex } from "./payload.mjs";
 import * as sealed from "./sealed.mjs";
@@ -35,7 +36,7 @@ async function sealing(row) {
   assert.deepEqual([root, key, commitment].map(hex), [row.root, row.key, row.commitment]);
   const blob = await sealed.seal(sealed.pad(payload, row.plaintext_bytes), password, row, salt, nonce, user(row.user_id));
   assert.deepEqual([hex(blob.subarray(0, 74)), blob.length, await sha256(blob)], [row.header, row.blob_bytes, row.blob_sha256]);
-  assert.equal(hex(await sealed.open(blob, password, user(row.user_id))), hex(payload));
+  assert.equal(hex(await sealed.open(blob, row.password, user(row.user_id))), hex(payload));
 }
 
 /** Each blob to open, with password, user and the error that it must end with. */
@@ -50,6 +51,7 @@ function* openings(all) {
   for (const each of all.wrong_user) yield row("another user", start, each.error, all.password, each.user_id);
   for (const each of all.wrong_password) yield row("another password", start, each.error, each.password);
   for (const each of all.magic) yield row(`magic ${each.magic}`, sealed.concat(unhex(each.magic), start.subarray(4)), each.error);
+  for (const each of all.short) yield row(each.name, unhex(each.blob), each.error);
   for (const each of all.damaged) yield row(each.name, unhex(each.blob), each.error, each.password, each.user_id);
 }
 
@@ -70,10 +72,15 @@ const CHECKS = {
   padding: {
     padme: (row) => assert.equal(sealed.padme(row.length), row.padded),
     plaintexts: (row) => assert.equal(sealed.plaintextBytes(row.payload_bytes), row.plaintext_bytes),
+    fitting: async (row) => assert.equal(await codeOf(() => requireFitting(row.payload_bytes, row.max_blob_bytes)), row.error),
   },
   sealing: { sealed: sealing },
   opening: {
-    openings: async (row) => assert.equal(await codeOf(() => sealed.open(row.blob, sealed.normalize(row.password), user(row.id))), row.error),
+    openings: async (row) => assert.equal(await codeOf(() => sealed.open(row.blob, row.password, user(row.id))), row.error),
+    asked: async (row, all) => {
+      const password = String.fromCharCode(...row.password_utf16);
+      assert.equal(await codeOf(() => sealed.open(unhex(row.blob), password, user(all.user_id), () => row.answer)), row.error);
+    },
     kept_roots: async (row, all) => {
       const kept = { ...row, root: unhex(row.root), salt: unhex(row.salt) };
       assert.equal(await codeOf(() => sealed.open(unhex(row.blob), kept, user(all.user_id))), row.error);
@@ -83,7 +90,11 @@ const CHECKS = {
     canonical: (row) => assert.deepEqual([decode(unhex(row.payload)), hex(encode(row.content))], [row.content, row.payload]),
     accepted: (row) => assert.deepEqual([decode(unhex(row.payload)), hex(encode(decode(unhex(row.payload))))], [row.content, row.rewritten]),
     malformed: async (row) => assert.equal(await codeOf(() => decode(unhex(row.payload))), row.error),
-    counted: async (row) => assert.equal(await codeOf(() => assert.equal(hex(encode(decode(counted(row)))), hex(counted(row)))), row.error),
+    counted: async (row) => {
+      const payload = counted(row);
+      assert.equal(await codeOf(() => assert.equal(hex(encode(decode(payload))), hex(payload))), row.error);
+      if (row.error === null) assert.equal(await codeOf(() => requireSealable(decode(payload))), row.sealing_error);
+    },
   },
   merge: {
     merged: (row) => {
@@ -91,6 +102,10 @@ const CHECKS = {
       assert.deepEqual([merge(one, other), merge(other, one)].map((each) => hex(encode(each))), [row.merged, row.merged]);
     },
     conflicts: async (row) => assert.equal(await codeOf(() => merge(decode(unhex(row.one)), decode(unhex(row.other)))), row.error),
+    beyond: async (row) => {
+      const [one, other] = [decode(counted(row.one)), decode(unhex(row.other))];
+      assert.deepEqual([await codeOf(() => merge(one, other)), await codeOf(() => merge(other, one))], [row.error, row.error]);
+    },
     kept: async (row) => {
       const merged = () => hex(encode(mergeKeeping(decode(unhex(row.local)), decode(unhex(row.remote)), row.keep)));
       assert.equal(await codeOf(merged), row.error);
@@ -105,7 +120,29 @@ const CHECKS = {
       if (row.error === null) assert.equal(stamp(), row.stamp_ms);
     },
   },
+  edits: {
+    edits: async (row) => {
+      const after = () => hex(encode(edited(decode(unhex(row.payload)), row.edit, row.now_ms)));
+      assert.equal(await codeOf(after), row.error);
+      if (row.error === null) assert.equal(after(), row.edited);
+    },
+  },
+  devices: { sequences: sequence },
 };
+
+function sequence({ payload, steps, drawn, ...start }) {
+  let device = { ...start, content: payload && decode(unhex(payload)), remembered: null };
+  for (const [at, step] of steps.entries()) {
+    const { error = null, reasons = [], sealed: uploaded = null, ...next } = stepped(device, { ...step, drawn });
+    device = next.device;
+    const { device_id, seq, remembered } = device;
+    assert.deepEqual(
+      { error, reasons, uploaded, after: { device_id, seq, remembered } },
+      { error: step.error ?? null, reasons: step.reasons ?? [], uploaded: step.sealed?.payload ?? null, after: step.after },
+      `step ${at + 1}`,
+    );
+  }
+}
 
 async function check(folder) {
   for (const [file, lists] of Object.entries(CHECKS)) {
@@ -136,10 +173,10 @@ function merged(payloads) {
 
 async function convert(command, id) {
   const [typed, content] = readFileSync(0, "utf8").split("\n").map(unhex);
-  const password = sealed.normalize(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(typed));
+  const password = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(typed);
   if (command === "open") return sealed.open(content, password, user(id));
   const [salt, nonce] = [16, 12].map((size) => crypto.getRandomValues(new Uint8Array(size)));
-  return sealed.seal(sealed.pad(content), password, LOW_MEMORY, salt, nonce, user(id));
+  return sealed.seal(sealed.pad(content), sealed.normalize(password), LOW_MEMORY, salt, nonce, user(id));
 }
 
 const [command, argument] = process.argv.slice(2);

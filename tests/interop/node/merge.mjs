@@ -1,6 +1,6 @@
 // Merging, the rollback alarm and stamps, from docs/format.md, over the objects of payload.mjs.
 
-import { encodeContact, encodeIdentity, encodeProfile, encodeWriter, hex } from "./payload.mjs";
+import { check, encodeContact, encodeIdentity, encodeProfile, encodeWriter, hex } from "./payload.mjs";
 import { FormatError } from "./sealed.mjs";
 
 /** Compares member by member. Hex and UUIDs compare as their bytes; text has to be given as its UTF-8 in hex. */
@@ -40,7 +40,7 @@ export function merge(one, other) {
   if (mine.epoch === theirs.epoch && !sameKeys(mine, theirs)) throw new FormatError("identity-conflict");
   const latest = greater(one, other, (each) => [each.sealed_at_ms, hex(Buffer.from(each.device_name))]);
   const profiles = [one.profile, other.profile].filter((each) => each !== null);
-  return {
+  const merged = {
     identity: greater(mine, theirs, (each) => [each.epoch, hex(encodeIdentity(each))]),
     contacts: greatest([...one.contacts, ...other.contacts], "user_id", (each) => [each.stamp_ms, !each.removed, hex(encodeContact(each))]),
     profile: profiles.length
@@ -52,6 +52,8 @@ export function merge(one, other) {
     device_name: latest.device_name,
     unknown: greatestUnknown([...one.unknown, ...other.unknown]),
   };
+  check(merged);
+  return merged;
 }
 
 function greatestUnknown(fields) {
@@ -60,7 +62,8 @@ function greatestUnknown(fields) {
   return [...chosen].sort(([one], [other]) => one - other);
 }
 
-const covers = (vector, other) => Object.entries(other).every(([device, seq]) => (vector[device] ?? 0) >= seq);
+/** Whether a vector is at or above the other in every component. */
+export const covers = (vector, other) => Object.entries(other).every(([device, seq]) => (vector[device] ?? 0) >= seq);
 
 /** Why `fetched` cannot be the latest backup, given what was remembered; either may be null. */
 export function suspicions(remembered, fetched) {

@@ -43,7 +43,7 @@ export function decode(payload) {
 function content(payload) {
   const { found, unknown } = cut(payload, BACKUP);
   const parts = (name) => found[name] ?? [];
-  require(parts("contacts").length <= 200000 && parts("writers").length <= 4096, "too many entries");
+  requireCounts(parts("contacts"), parts("writers"));
   const joined = (name, fields) => {
     parts(name).forEach((part) => cut(part, fields)); // each part is a message by itself
     return entry(concat(...parts(name)), fields);
@@ -73,7 +73,8 @@ function entry(bytes, fields) {
   return { ...scalars(found, fields), unknown };
 }
 
-function sorted(entries, id) {
+/** Entries in ascending order of a member, in place; none may be there twice. */
+export function sorted(entries, id) {
   entries.sort((one, other) => (one[id] < other[id] ? -1 : 1));
   require(entries.every((each, at) => at === 0 || entries[at - 1][id] !== each[id]), "an entry twice");
   return entries;
@@ -149,9 +150,16 @@ function text(bytes) {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-function check({ identity, contacts, profile, writers, device_name }) {
+function requireCounts(contacts, writers) {
+  require(contacts.length <= 200000 && writers.length <= 4096, "too many entries");
+}
+
+/** Refuses a content that breaks a rule of the page, except for numbers that nothing but reading makes too great. */
+export function check({ identity, contacts, profile, writers, key_epoch, device_name }) {
   const size = (value) => value.length / 2;
   const bytes = (value) => Buffer.byteLength(value);
+  requireCounts(contacts, writers);
+  require(identity.epoch <= Number.MAX_SAFE_INTEGER && key_epoch <= Number.MAX_SAFE_INTEGER, "a number over 2^53 - 1");
   require([32, 33].includes(size(identity.public_key)) && size(identity.private_key) === 32, "length of an identity key");
   for (const each of contacts) {
     if (each.removed) require(each.username === "" && each.identity_key === "", "a removed contact with a name or a key");

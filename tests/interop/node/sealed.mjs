@@ -109,19 +109,20 @@ export async function seal(plaintext, password, p, salt, nonce, user) {
 
 /** @typedef {Parameters & {salt: Uint8Array, root: Uint8Array}} Kept */
 
-/** The payload. @param {Uint8Array} blob @param {Uint8Array | Kept} secret a normalized password, or a kept root @param {Uint8Array} user */
-export async function open(blob, secret, user) {
+/** The payload. @param {Uint8Array} blob @param {string | Kept} secret @param {Uint8Array} user @param {(p: Parameters) => boolean} ask */
+export async function open(blob, secret, user, ask = () => false) {
   const magic = new TextDecoder("latin1").decode(blob.subarray(0, 4));
   if (!/^OBK[0-9]$/.test(magic)) throw new FormatError("not-a-backup");
   if (magic !== "OBK1") throw new FormatError("newer-format");
   if (blob.length < HEADER + 4 + TAG) throw new FormatError("damaged");
   const numbers = view(blob);
   const p = { memory_kib: numbers.getUint32(5), passes: numbers.getUint32(9), lanes: blob[13] };
-  const kept = secret instanceof Uint8Array ? null : secret;
-  if (blob[4] !== 1 || opening(p) === "refuses" || (opening(p) === "asks" && !kept)) throw new FormatError("refused-parameters");
+  const kept = typeof secret === "string" ? null : secret;
+  if (blob[4] !== 1 || opening(p) === "refuses") throw new FormatError("refused-parameters");
   const [header, prefix, salt] = [blob.subarray(0, HEADER), blob.subarray(0, PREFIX), blob.subarray(14, 30)];
   if (kept && !(Object.keys(p).every((cost) => p[cost] === kept[cost]) && equal(salt, kept.salt))) throw new FormatError("different-key");
-  const { key, commitment } = await expand(kept ? kept.root : await derive(secret, salt, p), prefix);
+  if (!kept && opening(p) === "asks" && !ask(p)) throw new FormatError("refused-parameters");
+  const { key, commitment } = await expand(kept ? kept.root : await derive(normalize(secret), salt, p), prefix);
   if (!equal(commitment, blob.subarray(PREFIX, HEADER))) throw new FormatError("wrong-password");
   const cipher = await aes(key, "decrypt");
   const plaintext = await subtle.decrypt(gcm(header, user), cipher, blob.subarray(HEADER)).catch(() => {

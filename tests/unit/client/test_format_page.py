@@ -20,7 +20,7 @@ def errors_in(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*map(errors_in, value))
     if isinstance(value, dict):
-        named = {value["error"]} if isinstance(value.get("error"), str) else set()
+        named = {value[each] for each in ("error", "sealing_error") if isinstance(value.get(each), str)}
         return named.union(*map(errors_in, value.values()))
     return set()
 

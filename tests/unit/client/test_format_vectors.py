@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from client_testing.vectors import ROOT, named, vectors
 from obscura_backup_client.errors import ClientError, RefusedParameters
 from obscura_backup_client.padding import padded_bytes, padme
-from obscura_backup_client.parameters import KdfParameters, argon2id, require_openable, require_sealable
+from obscura_backup_client.parameters import PROFILES, KdfParameters, argon2id, require_openable, require_sealable
 from obscura_backup_client.passwords import normalize, require_settable
-from obscura_backup_client.sealed import SealingKey, open_sealed, read_header
+from obscura_backup_client.sealed import SealingKey, open_sealed, read_header, seal
 
 SEALED = vectors("sealing")["sealed"]
 BY_NAME = {vector["name"]: vector for vector in SEALED}
@@ -167,6 +167,22 @@ def test_another_magic_gives_the_error_that_is_written_down(other: dict[str, Any
     assert error_of(bytes.fromhex(other["magic"]) + BASE_BLOB[4:]) == other["error"] is not None
 
 
+@pytest.mark.parametrize("row", named(OPENING["short"]))
+def test_a_blob_shorter_than_any_backup_gives_the_error_that_is_written_down(row: dict[str, Any]) -> None:
+    assert error_of(bytes.fromhex(row["blob"])) == row["error"] is not None
+
+
+@pytest.mark.parametrize("row", named(OPENING["asked"]))
+def test_what_a_person_answers_about_the_memory_leads_to_the_error_that_is_written_down(row: dict[str, Any]) -> None:
+    try:
+        password = "".join(map(chr, row["password_utf16"]))
+        open_sealed(bytes.fromhex(row["blob"]), password, USER, confirm=lambda _: row["answer"])
+        code = None
+    except ClientError as error:
+        code = error.code
+    assert code == row["error"]
+
+
 @pytest.mark.parametrize("vector", named(OPENING["damaged"]))
 def test_a_plaintext_laid_out_wrong_is_damaged_although_it_authenticates(vector: dict[str, Any]) -> None:
     blob = bytes.fromhex(vector["blob"])
@@ -246,6 +262,18 @@ def test_padme_is_as_written_down(row: dict[str, int]) -> None:
 @pytest.mark.parametrize("row", PADDING["plaintexts"], ids=str)
 def test_a_writers_plaintext_has_the_size_that_is_written_down(row: dict[str, int]) -> None:
     assert padded_bytes(row["payload_bytes"]) == row["plaintext_bytes"]
+
+
+@pytest.mark.parametrize("row", PADDING["fitting"], ids=str)
+def test_a_payload_is_sealed_or_too_large_for_the_server_as_written_down(row: dict[str, Any]) -> None:
+    key = SealingKey(PROFILES["default"], bytes(16), bytes(32))
+    try:
+        blob = seal(bytes(row["payload_bytes"]), key, USER, max_blob_bytes=row["max_blob_bytes"])
+        assert len(blob) <= row["max_blob_bytes"]
+        code = None
+    except ClientError as error:
+        code = error.code
+    assert code == row["error"]
 
 
 def test_padme_vectors_hold_the_steps_that_implementations_get_wrong() -> None:

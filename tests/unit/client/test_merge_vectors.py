@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from client_testing.contents import backup
-from client_testing.vectors import named, vectors
+from client_testing.vectors import counted, named, vectors
 from obscura_backup_client.editing import next_stamp_ms
 from obscura_backup_client.errors import ClientError, IdentityConflict, PayloadError, RollbackSuspected
 from obscura_backup_client.merge import Keep, merge, merge_keeping
@@ -63,6 +63,15 @@ def test_two_identities_of_one_epoch_are_a_conflict_either_way_round(row: dict[s
     for pair in ((one, other), (other, one)):
         with pytest.raises(IdentityConflict):
             merge(*pair)
+
+
+@pytest.mark.parametrize("row", named(MERGE["beyond"]))
+def test_what_leads_beyond_a_limit_is_an_error_either_way_round(row: dict[str, Any]) -> None:
+    one, other = decode(counted(row["one"])), decode(bytes.fromhex(row["other"]))
+    for pair in ((one, other), (other, one)):
+        with pytest.raises(ClientError) as refused:
+            encode(merge(*pair))
+        assert refused.value.code == row["error"]
 
 
 @pytest.mark.parametrize("row", named(MERGE["kept"]))

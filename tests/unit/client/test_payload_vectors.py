@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from client_testing.vectors import content_of, named, vectors
+from client_testing.vectors import content_of, counted, named, vectors
 from obscura_backup_client.errors import PayloadError
 from obscura_backup_client.payload import decode, encode
 
 PAYLOAD = vectors("payload")
 
 
-def counted(row: dict[str, Any]) -> bytes:
-    before, after = bytes.fromhex(row["before"]), bytes.fromhex(row["after"])
-    entries = (before + number.to_bytes(16, "big") + after for number in range(row["count"]))
-    return bytes.fromhex(row["head"]) + b"".join(entries)
+# More of them take seconds; tests/integration/test_second_payload.py has those.
+SHORT = [row for row in PAYLOAD["counted"] if row["count"] <= 5000]
 
 
 @pytest.mark.parametrize("row", named(PAYLOAD["canonical"]))
@@ -43,12 +41,12 @@ def test_a_malformed_payload_is_refused(row: dict[str, Any]) -> None:
         decode(bytes.fromhex(row["payload"]))
 
 
-@pytest.mark.parametrize("row", named([row for row in PAYLOAD["counted"] if row["error"] is None]))
+@pytest.mark.parametrize("row", named([row for row in SHORT if row["error"] is None]))
 def test_as_many_entries_as_there_may_be_are_read_and_written_back(row: dict[str, Any]) -> None:
     assert encode(decode(counted(row))) == counted(row)
 
 
-@pytest.mark.parametrize("row", named([row for row in PAYLOAD["counted"] if row["error"] is not None]))
+@pytest.mark.parametrize("row", named([row for row in SHORT if row["error"] is not None]))
 def test_one_entry_more_is_refused(row: dict[str, Any]) -> None:
     assert row["error"] == PayloadError.code
     with pytest.raises(PayloadError):
