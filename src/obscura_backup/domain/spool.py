@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -93,9 +94,7 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
-        if self.share is not None:
-            self.share.release()
+        _let_go(self.file, self.share)
 
     def read(self) -> bytes:
         """All the bytes, from the start."""
@@ -136,10 +135,10 @@ async def receive(
                 _move_to_disk(file)
                 share.release()
             _keep(file, chunk)
+        _write_out(file)
         _require_whole(size, digest.digest(), limits, declared_sha256)
     except BaseException:
-        file.close()
-        share.release()
+        _let_go(file, share)
         raise
     return Spool(size=size, sha256=Sha256(digest.digest()), file=file, share=share)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
 
@@ -156,6 +155,21 @@ def _keep(file: tempfile.SpooledTemporaryFile[bytes], chunk: bytes) -> None:
         file.write(chunk)
     except OSError as error:  # no space left
         raise Unavailable(_NO_ROOM) from error
+
+
+def _write_out(file: tempfile.SpooledTemporaryFile[bytes]) -> None:
+    # The last bytes are in a buffer still, and whoever reads or closes the file does not expect it to be written.
+    try:
+        file.flush()
+    except OSError as error:
+        raise Unavailable(_NO_ROOM) from error
+
+
+def _let_go(file: BinaryIO | tempfile.SpooledTemporaryFile[bytes], share: SpoolShare | None) -> None:
+    with suppress(OSError):  # of what could not be written before, and is not wanted any more
+        file.close()
+    if share is not None:
+        share.release()
 
 
 def _require_at_most(max_bytes: int, size: int) -> None:

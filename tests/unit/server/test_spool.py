@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -89,3 +90,14 @@ async def test_memory_is_given_back_however_it_ends(sizes: tuple[int, ...]) -> N
     except (BlobTooLarge, BlobTooSmall):
         pass
     assert memory._left_bytes == 1000
+
+
+async def test_no_room_for_the_very_last_bytes(memory: SpoolMemory) -> None:
+    """They are in a buffer until the file is written out: that has to be told here, not by whoever reads or closes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MEMORY_BYTES, hard))
+    try:
+        with pytest.raises(Unavailable, match="room"):
+            await receive(pieces(MEMORY_BYTES, 100), LIMITS, memory)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
