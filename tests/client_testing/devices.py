@@ -31,7 +31,7 @@ Device = Callable[..., BackupClient]
 
 
 def counting_random(first: int = 1) -> Callable[[int], bytes]:
-    """Bytes that never repeat, so that every device and every nonce differs, as in life. They begin with the `first` ones."""
+    """Bytes that never repeat, so that each device and nonce differs, as in life; `first` says where they begin."""
     numbers = itertools.count(first)
     return lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count)
 

@@ -169,3 +169,11 @@ def test_a_directory_that_others_may_write_to_is_warned_of(ready: Shell, tmp_pat
     folder.chmod(0o777)
     ended = ready("obscura-client contact list")
     assert (ended.returncode, "Warning: other users" in ended.stderr) == (0, True)
+
+
+def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
+    code = "from obscura_backup_client.cli.world import ask_yes\nask_yes('?')"
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
+    assert "NobodyToAsk" in ended.stderr
+    assert "--yes" in ended.stderr

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from uuid import UUID
 
 import pytest
 
-from obscura_backup_client.contact_entries import vcard_entries
 from obscura_backup_client.contact_files import ImportedContact, read_contacts
 from obscura_backup_client.errors import ContactFileError
 from obscura_backup_client.vcards import split_unescaped
@@ -168,24 +166,7 @@ def test_our_key_is_found_among_those_of_other_programs(key: str) -> None:
     assert only(card(f"UID:{ALICE}", "FN:alice", foreign, key)).identity_key == KEY
 
 
-# --- long lines ---
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param("KEY:" + "data:" * 100_000, id="a key"),
-        pytest.param("NICKNAME:" + "a," * 250_000, id="a list"),
-        pytest.param("N:" + "\\;" * 250_000, id="escapes"),
-        pytest.param("FN;" + "X=y;" * 100_000 + ":a", id="parameters"),
-        pytest.param("FN;" + "TYPE=y;" * 250_000 + ":a", id="types"),
-        pytest.param("X:" + ";BASE64" * 70_000, id="encodings"),
-    ],
-)
-def test_a_very_long_line_is_read_in_one_go(line: str) -> None:
-    began = time.process_time()
-    list(vcard_entries(card(f"UID:{ALICE}", line)))
-    assert time.process_time() - began < 2
+# --- separators ---
 
 
 def test_a_value_is_split_at_each_separator_that_is_not_escaped() -> None:

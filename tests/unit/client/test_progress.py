@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.cli.progress import TEXTS, ProgressLine
@@ -9,15 +7,6 @@ from obscura_backup_client.results import Step
 
 if TYPE_CHECKING:
     import pytest
-
-
-def test_a_line_that_is_not_shown_loads_nothing() -> None:
-    code = (
-        "import sys\nfrom obscura_backup_client.cli.progress import ProgressLine\n"
-        "from obscura_backup_client.results import Step\n"
-        "ProgressLine(shown=False).on_step(Step.DERIVING)\nassert 'rich' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_step_has_words_of_its_own() -> None:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import subprocess
-import sys
 from dataclasses import replace
 from uuid import UUID
 
@@ -265,13 +263,3 @@ def test_a_kept_key_needs_nobodys_agreement_since_it_takes_no_memory() -> None:
 def test_any_bytes_give_a_typed_error(rest: bytes, start: bytes) -> None:
     with pytest.raises(ClientError):
         open_sealed(start + rest, TINY_KEY, ALICE)
-
-
-def test_importing_loads_no_native_library() -> None:
-    """The command line imports these modules for every command, also for those that derive nothing."""
-    program = (
-        "import sys, obscura_backup_client.sealed, obscura_backup_client.contact_files\n"
-        "print([name for name in ('argon2', 'cryptography', 'zxcvbn') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -168,14 +166,6 @@ def test_a_token_without_a_user_is_refused(terminal: Terminal, bad: str) -> None
     result = terminal.run("status", OBSCURA_TOKEN=bad)
     assert result.exit_code == Exit.TOKEN
     assert bad not in result.stderr
-
-
-def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
-    code = "from obscura_backup_client.cli.world import ask_yes\nask_yes('?')"
-    command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
-    assert "NobodyToAsk" in ended.stderr
-    assert "--yes" in ended.stderr
 
 
 def test_an_unusual_amount_of_memory_is_asked_for(terminal: Terminal) -> None:

@@ -1,0 +1,16 @@
+"""What the command asks of the system for itself, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_a_run_leaves_no_core_dump_and_cannot_be_read_by_others() -> None:
+    code = (
+        "import ctypes, resource, sys\nfrom obscura_backup_client.cli.hardening import harden\nharden()\n"
+        "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), dumpable)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "(0, 0) 0\n"

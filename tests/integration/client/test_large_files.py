@@ -1,0 +1,72 @@
+"""Files of any size: read in linear time, and in little memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from client_testing.contents import ALICE, backup, contact, tombstone
+from client_testing.devices import KEY, USER
+from obscura_backup_client.contact_entries import vcard_entries
+from obscura_backup_client.export_errors import ExportRefused
+from obscura_backup_client.payload_json import encode_payload
+from obscura_backup_client.payload_reading import decode_payload
+from obscura_backup_client.sealed import seal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_hundred_thousand_entries_are_no_burden() -> None:
+    content = backup(*[tombstone(UUID(int=number), 1) for number in range(1, 100_001)])
+    assert decode_payload(encode_payload(content)).dated == content
+
+
+@pytest.mark.parametrize("nothing", [b"[],", b"{},"])
+def test_a_file_of_millions_of_empty_things_takes_no_memory_of_theirs(nothing: bytes) -> None:
+    encoded = encode_payload(backup(contact())).replace(b'"contacts": [', b'"contacts": [' + nothing * 20_000_000)
+    tracemalloc.start()
+    with pytest.raises(ExportRefused, match="more in it than a backup can hold"):
+        decode_payload(encoded)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("KEY:" + "data:" * 100_000, id="a key"),
+        pytest.param("NICKNAME:" + "a," * 250_000, id="a list"),
+        pytest.param("N:" + "\\;" * 250_000, id="escapes"),
+        pytest.param("FN;" + "X=y;" * 100_000 + ":a", id="parameters"),
+        pytest.param("FN;" + "TYPE=y;" * 250_000 + ":a", id="types"),
+        pytest.param("X:" + ";BASE64" * 70_000, id="encodings"),
+    ],
+)
+def test_a_very_long_line_is_read_in_one_go(line: str) -> None:
+    card = "\r\n".join(["BEGIN:VCARD", "VERSION:4.0", f"UID:{ALICE}", line, "END:VCARD", ""])
+    began = time.process_time()
+    list(vcard_entries(card))
+    assert time.process_time() - began < 2
+
+
+def test_a_file_of_any_size_takes_no_memory(tmp_path: Path) -> None:
+    """10 GiB, of which the disk holds only the header, within an address space of 512 MiB."""
+    path = tmp_path / "backup"
+    path.write_bytes(seal(b"x", KEY, USER))
+    os.truncate(path, 10 * 1024**3)
+    code = (
+        "import resource, sys\nfrom obscura_backup_client.inspection import inspect\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (512 * 1024**2,) * 2)\n"
+        "print(inspect(open(sys.argv[1], 'rb')).size_bytes)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"{10 * 1024**3}\n"
