@@ -26,7 +26,7 @@ SLOW = 300
 MANY = 1000
 POOL = 20
 """Connections to PostgreSQL, which the service keeps, and a few files more."""
-MEMORY_BOUND_MIB = 512
+MEMORY_BOUND_MIB = 768
 """Of one worker with the default settings, whatever its 1,024 connections do; see docs/decisions/0008."""
 
 
