@@ -205,10 +205,9 @@ def _contact(encoded: bytes) -> model.Contact:
         stamp_ms=message.stamp_ms,
         removed=message.removed,
     )
-    # What is written just so has nothing unknown in it, and writing it takes a quarter of the time of looking.
-    if encode_contact(contact) == encoded:
-        return contact
-    return replace(contact, unknown=unknown_fields(encoded, _CONTACT))
+    # Mostly nothing is left, or what a later version added; looking at the fields one by one takes four times as long.
+    rest = encoded.removeprefix(encode_contact(contact))
+    return replace(contact, unknown=unknown_fields(rest, _CONTACT)) if rest else contact
 
 
 def _profile(encoded: bytes) -> model.Profile:

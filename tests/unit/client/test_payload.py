@@ -74,6 +74,15 @@ def test_unknown_fields_of_the_message_and_of_an_entry_survive() -> None:
     assert again.endswith(b"\x42\x01x" + UNKNOWN_GROUP)
 
 
+@pytest.mark.parametrize("at", range(5))
+def test_an_entrys_unknown_field_is_found_wherever_it_stands(at: int) -> None:
+    """Before, between or after the known ones, of which one may come twice."""
+    pieces = [b"\x0a\x10" + ALICE.bytes, b"\x12\x01a", b"\x20\x01", b"\x12\x01a"]
+    entry = b"".join([*pieces[:at], b"\x32\x02hi", *pieces[at:]])
+    [found] = decode(raw() + b"\x12" + bytes([len(entry)]) + entry).contacts
+    assert found == contact(ALICE, "a", 1, identity_key=b"", unknown=((6, b"\x32\x02hi"),))
+
+
 def test_an_identity_in_two_parts_is_joined_as_protobuf_does() -> None:
     halves = [pb.Backup(identity=pb.IdentityKeyPair(public_key=b"P" * 32, epoch=9)), pb.Backup()]
     halves[1].identity.private_key = b"S" * 32
