@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from format_vectors.contents import PHONE
+from format_vectors.contents import LAPTOP, PHONE
 from format_vectors.steps import (
     ALICE_HERE,
     BOB_HERE,
@@ -22,6 +22,7 @@ from format_vectors.steps import (
     held,
 )
 
+LATER: Final = held("laptop 4", vector={PHONE: 1, LAPTOP: 4}, by="laptop")
 FORK: Final = replace(ONE, bytes="others")
 LONE: Final = held("phone 3", ALICE_HERE, BOB_HERE, vector={PHONE: 3})
 CHANGED: Final = held("phone 2", vector={PHONE: 2}, key_epoch=2)
@@ -56,6 +57,22 @@ ROLLBACKS: Final = [
             Step("restore", 2, TWO, ONE, error=SUSPECTED, reasons=OLDER),
             Step("restore", 2, ONE, ONE, accept=True),
             Step("push", 3, LONE, ONE, LONE),
+        ),
+    ),
+    Sequence(
+        "a rollback to the same content is accepted to restore: the next push uploads, although nothing is new",
+        START,
+        (
+            FIRST,
+            Step("push", 1, LATER, LATER),
+            Step("restore", 1, ONE, ONE, accept=True),
+            Step(
+                "push",
+                2,
+                beyond := held("phone 2", vector={PHONE: 2, LAPTOP: 4}),
+                ONE,
+                beyond,
+            ),
         ),
     ),
     Sequence(
