@@ -103,7 +103,7 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_connections: PositiveInt = 1024
     max_uploads_per_user: PositiveInt = 64
     upload_memory_bytes: NaturalInt = 64 * 1024 * 1024
-    rate_per_user: NaturalInt = 6000
+    rate_per_user: NaturalInt = 30_000
     rate_per_address: NaturalInt = 3000
     trusted_proxies: tuple[str, ...] = ()
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
