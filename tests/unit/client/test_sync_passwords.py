@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from client_testing.contents import BOB, NOW_MS
+from client_testing.derived_once import remembered_argon2id
 from client_testing.devices import KEY, LOW_MEMORY, USER, Device, names, yes
 from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import (
@@ -68,9 +69,7 @@ def test_a_backup_sealed_below_the_floor_is_resealed_above_it(phone: BackupClien
     phone.push(KEY)
     payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
     plaintext = (len(payload).to_bytes(4, "big") + payload).ljust(16384, b"\0")
-    from obscura_backup_client.parameters import argon2id  # noqa: PLC0415
-
-    weak_key = SealingKey(weak, b"w" * 16, argon2id(PASSWORD.encode(), b"w" * 16, weak))
+    weak_key = SealingKey(weak, b"w" * 16, remembered_argon2id(PASSWORD.encode(), b"w" * 16, weak))
     weak_blob = seal_plaintext(plaintext, weak_key, USER, nonce=b"n" * 12)
     server.slot = replace(server.slot, blob=weak_blob)
     phone.put_contacts([NewContact(BOB, "bob")])
