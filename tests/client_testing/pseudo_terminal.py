@@ -25,6 +25,8 @@ class PseudoTerminal:
         self.shown = b""
         self.process_id, self._terminal = pty.fork()
         if not self.process_id:
+            # A shell that runs the tests in its background has them ignore Ctrl-C, and a program inherits that.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(command[0], list(command), dict(environment))  # noqa: S606 - the child becomes the program
 
     def type(self, keys: str) -> None:

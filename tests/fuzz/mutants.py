@@ -54,7 +54,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "unknown fields of an entry dropped", "payload", "payload.py",
-        "unknown=unknown_fields(encoded, _CONTACT)", "unknown=()",
+        "unknown=unknown_fields(rest, _CONTACT)", "unknown=()",
     ),
     Mutant(
         "a length of three bytes", "plaintext", "padding.py",
