@@ -136,7 +136,7 @@ class Exchange:
             # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
             complete = remote.latest and state.remembered[self.account].holds(state.content)
             if complete and not new_password and _sealed_as(remote, wishes.parameters):
-                return self._result(state, remote.version, uploaded=False)
+                return self._result(state, remote.version, remote.key, uploaded=False)
             # An accepted backup from before a change of the password brings the old password back: that is a change.
             new_password = new_password or remote.content.key_epoch < state.content.key_epoch
         elif new_password:
@@ -152,7 +152,7 @@ class Exchange:
         self.on_step(Step.SENDING)
         version = self.transport.push(blob, 0 if remote is None else remote.version)
         state = held.write(self.remembering(replace(state, content=content), content, blob, version))
-        return self._result(state, version, uploaded=True, size_bytes=len(blob))
+        return self._result(state, version, key, uploaded=True, size_bytes=len(blob))
 
     def remembering(self, state: State, content: Backup, blob: bytes, version: int) -> State:
         """The state that remembers this sealed content as the latest of the account."""
@@ -177,9 +177,11 @@ class Exchange:
             device_name=state.device_name,
         )
 
-    def _result(self, state: State, version: int, *, uploaded: bool, size_bytes: int = 0) -> PushResult:
+    def _result(
+        self, state: State, version: int, key: SealingKey, *, uploaded: bool, size_bytes: int = 0
+    ) -> PushResult:
         ahead = tuple(contact.user_id for contact in contacts_ahead(state.content, self.now_ms()))
-        return PushResult(uploaded, version, len(state.content.live_contacts), size_bytes, ahead=ahead)
+        return PushResult(uploaded, version, len(state.content.live_contacts), size_bytes, ahead=ahead, key=key)
 
 
 def is_same(known: Remembered, described: Described) -> bool:

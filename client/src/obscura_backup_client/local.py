@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 class LocalClient:
     """One device's identity and contacts.
 
+    Beside what is named there, every method raises `StateBusy` where another process held the directory for ten
+    seconds, `StateUnusable`, `StateDamaged` or `StateNewer` where it cannot be used, and all but `create` and
+    `import_payload` raise `StateMissing` where there is no identity yet. Nothing is changed then.
+
     Args:
         directory: where the state is kept.
         random: gives unpredictable bytes, and `now_ms` the time in milliseconds since 1970: they come from outside so
@@ -42,7 +46,7 @@ class LocalClient:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     def create(self, device_name: str = "") -> State:
-        """Make a new identity on this device.
+        """Make a new identity on this device, called `device_name` (at most 256 bytes of UTF-8) from then on.
 
         Raises:
             NameRefused: the device cannot be called so; nothing was written.
@@ -62,7 +66,7 @@ class LocalClient:
             return held.write(State(self.random(DEVICE_ID_BYTES), device_name, 0, content))
 
     def contacts(self) -> tuple[Contact, ...]:
-        """The contacts, without the removed ones. Raises `StateMissing` where there is no identity yet."""
+        """The contacts, without the removed ones, in order of their user ids."""
         return self.directory.read().content.live_contacts
 
     def put_contacts(self, contacts: Iterable[editing.NewContact]) -> ImportResult:
@@ -88,7 +92,13 @@ class LocalClient:
             held.write(replace(state, content=editing.remove_contact(state.content, user_id, self.now_ms())))
 
     def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
-        """Point to another avatar; empty values clear it."""
+        """Point to another avatar, by its attachment's id (at most 256 bytes of UTF-8) and its key (at most 128 bytes).
+
+        Both empty clears it. The key's form is the messenger's business.
+
+        Raises:
+            PayloadError: too long, or a key without an id.
+        """
         with self.directory.locked() as held:
             state = held.require()
             content = editing.set_profile(state.content, attachment_id, decryption_key, self.now_ms())

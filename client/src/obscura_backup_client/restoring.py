@@ -55,7 +55,7 @@ def restore(
     # in the content's own vector, so that the next push uploads above it.
     state = held.write(exchange.remembering(state, content, remote.blob, remote.version))
     pending = not state.remembered[exchange.account].holds(merged)
-    return RestoreResult(found, len(merged.live_contacts), local is None, pending)
+    return RestoreResult(found, len(merged.live_contacts), local is None, pending, remote.key)
 
 
 def _found(exchange: Exchange, remote: Remote, local: Backup | None, merged: Backup) -> Found:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.parameters import KdfParameters
     from obscura_backup_client.rollback import Remembered, Sighting
+    from obscura_backup_client.sealed import SealingKey
     from obscura_backup_client.state import Account
     from obscura_backup_client.transport import Described
 
@@ -60,7 +61,8 @@ class PushResult:
     """What a push did. `uploaded` is False when the server had everything already.
 
     `merged` is what came in from other devices, false where nothing did. `ahead` are contacts that a device stamped
-    more than a day in the future: its clock is wrong, and its edits win until that day.
+    more than a day in the future: its clock is wrong, and its edits win until that day. `key` is what the backup is
+    sealed under, for an app that keeps it in the platform's key store; None where nothing had to be opened.
     """
 
     uploaded: bool
@@ -69,6 +71,7 @@ class PushResult:
     size_bytes: int = 0
     merged: Changes = NO_CHANGES
     ahead: tuple[UUID, ...] = ()
+    key: SealingKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What a restore did. `pending` is whether this device now has something that the server does not."""
+    """What a restore did. `pending` is whether this device now has something that the server does not.
+
+    `key` is what the backup is sealed under, for an app that keeps it in the platform's key store.
+    """
 
     found: Found
     contact_count: int
     new_device: bool
     pending: bool
+    key: SealingKey = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def _no_step(_step: Step) -> None:
 class BackupClient(LocalClient):
     """One device's identity, contacts and backup. Not for several threads at once.
 
+    What every method of `LocalClient` raises about the state, these do, too; `restore`, `sync`, `verify` and `delete`
+    need no identity. Without a token they raise `TokenUnusable`.
+
     Args:
         transport: the way to the server; None works for everything that needs no server.
         account: whose backup, and where.
@@ -112,6 +115,7 @@ class BackupClient(LocalClient):
 
         Raises:
             WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters: the server's backup cannot be opened.
+            DifferentKey: `secret` is a key, and the backup was sealed under another one: ask for the password.
             RollbackSuspected, IdentityConflict, IdentityReplaced: the person has to decide; nothing was merged.
             TooManyContacts, PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
             PushContended, OutcomeUnknown, Unavailable and the other transport errors: pushing again is safe.

@@ -59,6 +59,10 @@ class Unlocker:
     _new_key: SealingKey | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for secret in (self.secret, *([] if self.new_secret is None else [self.new_secret])):
+            # Told here, in words that quote nothing, and not after a derivation by whatever fails first.
+            if not (isinstance(secret, str | SealingKey) or callable(secret)):
+                raise TypeError(f"a secret is a str, a SealingKey or a function, and not {type(secret).__name__}")
         if isinstance(self.secret, SealingKey):
             self.key = self.secret
 
@@ -115,24 +119,24 @@ class Unlocker:
             try:
                 opened = self._open_by(blob, password)
             except WrongPassword:
-                if isinstance(self.new_secret, str):
-                    # The answer to an earlier change may have been lost: asking for it again must not fail for ever.
-                    opened = self._open_by(blob, self.new_secret)
-                    self._new_key = opened.key
-                    return opened
                 before, password = password, self._retyped(password, tries_left)
                 if password == before:
-                    raise
+                    break
             else:
                 self._typed = password
                 return opened
-        raise WrongPassword
+        if not isinstance(self.new_secret, str):
+            raise WrongPassword
+        # The answer to an earlier change may have been lost: asking for it again must not fail for ever.
+        opened = self._open_by(blob, self.new_secret)
+        self._new_key = opened.key
+        return opened
 
     def _retyped(self, password: str, tries_left: int) -> str:
         """Another password to try, or the same one where there is nobody to ask."""
         if not tries_left or isinstance(self.secret, str | SealingKey):
             return password
-        return self.secret(Purpose.RETRY)
+        return _asked(self.secret, Purpose.RETRY)
 
     def _open_by(self, blob: bytes, password: str) -> Opened:
         self.on_step(Step.DERIVING)
@@ -140,7 +144,7 @@ class Unlocker:
 
     def _key_of_new_password(self, secret: NewSecret, parameters: KdfParameters | None) -> SealingKey:
         if self._new_key is None:
-            password = secret if isinstance(secret, str) else secret(Purpose.SET)
+            password = secret if isinstance(secret, str) else _asked(secret, Purpose.SET)
             # Known only where a password was given: a kept key says nothing about the one behind it.
             if self._typed is not None and hmac.compare_digest(require_settable(password), normalize(self._typed)):
                 raise PasswordUnchanged
@@ -168,5 +172,12 @@ class Unlocker:
         if isinstance(self.secret, SealingKey):
             raise DifferentKey
         if self._typed is None:
-            self._typed = self.secret if isinstance(self.secret, str) else self.secret(purpose)
+            self._typed = self.secret if isinstance(self.secret, str) else _asked(self.secret, purpose)
         return self._typed
+
+
+def _asked(secret: Callable[[Purpose], str], purpose: Purpose) -> str:
+    password = secret(purpose)
+    if not isinstance(password, str):
+        raise TypeError(f"the function gave {type(password).__name__} for a password, and not a str")
+    return password

@@ -151,6 +151,12 @@ def test_where_there_is_no_backup_there_is_no_password_to_change(phone: BackupCl
         phone.change_password(KEY, NEW, accept_rollback=True)
 
 
+def test_a_person_who_mistypes_the_old_one_is_asked_again_although_the_new_one_is_known(phone: BackupClient) -> None:
+    phone.push(OLD_KEY)
+    answers = ["correct horse batter", OLD]
+    assert phone.change_password(lambda _: answers.pop(0), NEW, parameters=LOW_MEMORY).uploaded
+
+
 # --- asking again ---
 
 

@@ -143,3 +143,31 @@ def test_a_newer_identity_is_taken_over_by_a_confirmed_restore_and_not_by_a_push
 def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> None:
     replace(phone, now_ms=lambda: NOW_MS + 10 * 86_400_000).put_contacts([NewContact(BOB, "bob")])
     assert phone.push(KEY).ahead == (BOB,)
+
+
+# --- keys for the platform's key store ---
+
+
+def test_what_a_restore_gives_spares_the_next_push_the_password(phone: BackupClient, device: Device) -> None:
+    phone.push(PASSWORD, parameters=LOW_MEMORY)
+    laptop = device("laptop")
+    key = laptop.restore(PASSWORD, confirm=yes).key
+    laptop.put_contacts([NewContact(BOB, "bob")])
+    assert laptop.push(key).uploaded
+    assert "root" not in repr(laptop.push(PASSWORD, accept_rollback=True))
+
+
+def test_a_push_gives_the_key_that_it_sealed_under(phone: BackupClient) -> None:
+    assert phone.push(KEY).key == KEY
+    assert phone.push(KEY).key is None
+
+
+@pytest.mark.parametrize("secret", [None, b"correct horse battery", 7])
+def test_what_is_no_secret_is_refused_in_words(phone: BackupClient, secret: object) -> None:
+    with pytest.raises(TypeError, match="a secret is a str"):
+        phone.push(secret)  # type: ignore[arg-type]
+
+
+def test_a_function_that_gives_no_text_is_refused_in_words(phone: BackupClient) -> None:
+    with pytest.raises(TypeError, match="gave NoneType"):
+        phone.push(lambda _: None)  # type: ignore[arg-type]

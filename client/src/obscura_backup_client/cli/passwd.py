@@ -55,13 +55,15 @@ def passwd(
     """
     run = Run.of(context)
     parameters = parameters_of(run, profile)
-    secret: NewSecret = run.secret(accept_weak=accept_weak)
+    secret: NewSecret = run.secret(accept_weak=accept_weak, changes=True)
     new_secret = secret
     if new_password_file is not None:
         # Both may come from standard input, one line after the other: the one that opens is read first.
         secret = run.read_password() or secret
         new_secret = new_from_file(new_password_file, accept_weak)
-    result = run.connected().change_password(
+    client = run.connected()
+    run.require_account(client)
+    result = client.change_password(
         secret,
         new_secret,
         parameters=parameters,

@@ -18,7 +18,9 @@ TRIES = 3
 STRENGTHS = ("very weak", "weak", "fair", "good", "strong")
 
 
-def password(world: World, purpose: Purpose, file: str | None, *, accept_weak: bool) -> str:
+def password(
+    world: World, purpose: Purpose, file: str | None, *, accept_weak: bool = False, changes: bool = False
+) -> str:
     """The password: from the file if one is named, else typed; a new one twice, and with its strength shown.
 
     Raises:
@@ -33,7 +35,8 @@ def password(world: World, purpose: Purpose, file: str | None, *, accept_weak: b
         if file is not None:
             raise WrongPassword
         tell("The password is wrong (or the backup's header was altered).")
-    return world.ask_password("Backup password: ") if file is None else _first_line(file)
+    which = "Current backup" if changes else "Backup"
+    return world.ask_password(f"{which} password: ") if file is None else _first_line(file)
 
 
 def new_from_file(name: str, accept_weak: bool) -> str:  # noqa: FBT001 - the name of the option

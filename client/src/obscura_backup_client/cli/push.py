@@ -32,7 +32,9 @@ def push(
     Asks for the password only if something has to be opened or sealed; twice if that sets it.
     """
     run = Run.of(context)
-    result = run.connected().push(
+    client = run.connected()
+    run.require_account(client)
+    result = client.push(
         run.secret(accept_weak=accept_weak),
         parameters=parameters_of(run, profile),
         keep=keep_of(keep),

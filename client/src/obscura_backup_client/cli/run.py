@@ -77,12 +77,12 @@ class Run:
         transport, account = self.world.connect(self.settings.server, token, self.settings, self.progress.on_bytes)
         return replace(client, transport=transport, account=account)
 
-    def secret(self, *, accept_weak: bool = False) -> Callable[[Purpose], str]:
-        """Gives the password once it is needed, for whatever purpose."""
+    def secret(self, *, accept_weak: bool = False, changes: bool = False) -> Callable[[Purpose], str]:
+        """Gives the password once it is needed, for whatever purpose; `changes` is whether it is about to change."""
 
         def give(purpose: Purpose) -> str:
             self.progress.clear()
-            return password(self.world, purpose, self.settings.password_file, accept_weak=accept_weak)
+            return password(self.world, purpose, self.settings.password_file, accept_weak=accept_weak, changes=changes)
 
         return give
 
@@ -101,6 +101,24 @@ class Run:
             )
         except NobodyToAsk:
             return False
+
+    def require_account(self, client: BackupClient) -> None:
+        """Ask before what was backed up as one user goes into the empty slot of another: a token is easily mixed up.
+
+        Raises:
+            NotConfirmed: the answer is no. NobodyToAsk: there is no terminal, and no --yes.
+        """
+        from obscura_backup_client.errors import NotConfirmed
+
+        state, account = client.directory.peek(), client.account
+        if state is None or account is None or account in state.remembered:
+            return
+        others = [str(each.user_id) for each in state.remembered if each.server == account.server]
+        if others:
+            self.note(f"This device was backed up at {account.server} as user {', '.join(others)} before.")
+            question = f"The token is of user {account.user_id}. Back it up as that user, too?"
+            if not (self.settings.assume_yes or self.world.ask_yes(question)):
+                raise NotConfirmed
 
     def result(self, facts: dict[str, Any], text: str) -> None:
         """Write the result to stdout: the facts as JSON where that is wanted, else the text."""

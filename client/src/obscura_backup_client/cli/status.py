@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.exits import Exit
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.wording import contacts_text, moment, printable
@@ -31,6 +32,8 @@ def status(context: click.Context) -> None:
     run = Run.of(context)
     found = run.connected().status()
     run.result(_facts(found), _text(found))
+    if found.remote_state.value == "gone":
+        context.exit(Exit.DECIDE)
 
 
 def _facts(found: Status) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from client_testing.contents import ALICE, BOB
+from client_testing.terminal import token
 from obscura_backup_client.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -93,3 +94,32 @@ def test_nothing_changed_means_nothing_uploaded_and_no_password_asked(pushed: Te
     assert "The server has it all" in pushed.ok("push")
     assert pushed.person.prompts == []
     assert pushed.server.slot.version == 1
+
+
+# --- another user ---
+
+SOMEBODY_ELSE: dict[str, Any] = {"OBSCURA_TOKEN": token("11111111-2222-4333-8444-555555555555")}
+
+
+@pytest.fixture
+def empty_slot(pushed: Terminal) -> Terminal:
+    """The phone was backed up as one user; the token now is another's, whose slot is empty."""
+    pushed.server.slot = type(pushed.server.slot)(0, None, 0)
+    return pushed
+
+
+def test_a_push_into_another_users_slot_is_asked_about(empty_slot: Terminal, password_file: str) -> None:
+    empty_slot.person.says_yes = False
+    result = empty_slot.run("push", "--password-file", password_file, **SOMEBODY_ELSE)
+    assert (result.exit_code, "before" in result.stderr) == (Exit.DECIDE, True)
+    assert empty_slot.server.slot.version == 0
+
+
+def test_a_push_into_another_users_slot_goes_on_when_agreed_to(empty_slot: Terminal, password_file: str) -> None:
+    arguments = ["push", "--yes", "--profile", "low-memory", "--password-file", password_file]
+    assert empty_slot.facts(*arguments, **SOMEBODY_ELSE)["uploaded"]
+
+
+def test_a_status_without_the_backup_that_was_there_ends_with_the_code_for_a_decision(empty_slot: Terminal) -> None:
+    result = empty_slot.run("status")
+    assert (result.exit_code, "GONE" in result.stdout) == (Exit.DECIDE, True)

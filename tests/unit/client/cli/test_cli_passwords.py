@@ -36,7 +36,7 @@ def test_passwd_asks_for_the_old_one_once_and_for_the_new_one_twice(pushed: Term
     result = pushed.run("passwd", *QUICK)
     assert result.exit_code == 0, result.stderr
     assert [prompt.split(" (")[0] for prompt in pushed.person.prompts] == [
-        "Backup password: ",
+        "Current backup password: ",
         "New backup password",
         "Once more: ",
     ]

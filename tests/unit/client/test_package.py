@@ -1,0 +1,27 @@
+"""What an app finds at the top of the package."""
+
+from __future__ import annotations
+
+import obscura_backup_client as package
+
+
+def test_every_name_that_is_offered_is_there() -> None:
+    assert {name: getattr(package, name) is not None for name in package.__all__} == dict.fromkeys(
+        package.__all__, True
+    )
+
+
+def test_names_can_be_looked_up_before_they_are_loaded() -> None:
+    assert set(package.__all__) <= set(dir(package))
+
+
+def test_errors_that_the_readme_names_are_offered() -> None:
+    wanted = [
+        "WrongPassword",
+        "RollbackSuspected",
+        "BackupLost",
+        "IdentityReplaced",
+        "IdentityConflict",
+        "OutcomeUnknown",
+    ]
+    assert set(wanted) <= set(package.__all__)
