@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # What a crash may leave beside an export begins so; it may hold the private key.
 BESIDE_PREFIX: Final = ".obscura-export-"
+# Devices never leave the list, and the format ends at 4,096: a file must not take the places of devices to come.
+MAX_WRITERS_BY_IMPORT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class PayloadFound:
     """What an import would lead to, or led to; `local_contact_count` is None where there was no identity here.
 
     `replaces_identity` is whether this device's keys are replaced, `keeps_other_identity` whether the file's are not
-    taken. `ahead` are contacts stamped more than a day in the future.
+    taken. `key_epochs` (how many times the password was set) and `identity_epochs` are from before and from after,
+    `writer_changes` is of how many devices there are later sealings in it: none of these can be lowered again. `ahead`
+    are contacts stamped more than a day in the future.
     """
 
     changes: Changes
@@ -46,6 +50,9 @@ class PayloadFound:
     identity_public_key: bytes
     replaces_identity: bool
     keeps_other_identity: bool
+    key_epochs: tuple[int, int]
+    identity_epochs: tuple[int, int]
+    writer_changes: int
     ahead: tuple[UUID, ...] = ()
 
 
@@ -86,7 +93,8 @@ def import_payload(
     now_ms: Callable[[], int],
 ) -> PayloadFound:
     """See `LocalClient.import_payload`, which says what is raised."""
-    exported = decode_payload(encoded)
+    now = now_ms()
+    exported = decode_payload(encoded, now_ms=now)
     with directory.locked() as held:
         local, content = held.state, exported.dated
         if local is None:
@@ -99,7 +107,7 @@ def import_payload(
                 content = replace(content, identity=before.identity)
             state = replace(local, content=merge_keeping(before, content, keep))
             state = renewed_if_copied(state, content, random)
-        now = now_ms()
+        _require_few_writers(before, state.content)
         state = replace(state, content=_edited(state.content, exported, now))
         found = PayloadFound(
             changes=changes(before, state.content),
@@ -108,6 +116,9 @@ def import_payload(
             identity_public_key=state.content.identity.public_key,
             replaces_identity=not same_identity(before, state.content),
             keeps_other_identity=not same_identity(content, state.content),
+            key_epochs=(before.key_epoch, state.content.key_epoch),
+            identity_epochs=(before.identity.epoch, state.content.identity.epoch),
+            writer_changes=len(set(state.content.writers) - set(before.writers)),
             ahead=tuple(contact.user_id for contact in contacts_ahead(state.content, now)),
         )
         # Nothing to ask about where nothing changes: not even a stamp, or what other devices sealed.
@@ -116,6 +127,11 @@ def import_payload(
                 raise NotConfirmed
             held.write(state)
         return found
+
+
+def _require_few_writers(before: Backup, after: Backup) -> None:
+    if len(after.writers) > max(MAX_WRITERS_BY_IMPORT, len(before.writers)):
+        raise ExportRefused(f"there would be more than {MAX_WRITERS_BY_IMPORT} devices", "writers")
 
 
 def _edited(content: Backup, exported: Exported, now_ms: int) -> Backup:

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 # alone would come to 25 times their bytes. An entry has two objects at most; brackets in names do not get near that.
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_BRACKETS: Final = 3 * MAX_ENTRIES
+# Members and list items, too, come to many times their bytes. An entry has six, and another version's fields.
+MAX_MEMBERS: Final = 8 * MAX_ENTRIES
+
+# What is merged can never be lowered again, on any device: every counter only grows, and each edit is stamped above all
+# that there are. The format leaves them room up to 2^53; a file is believed as far as a person could get in a lifetime.
+MAX_IMPORTED_COUNTER: Final = 2**31
+MAX_AHEAD_MS: Final = 10 * 365 * 24 * 60 * 60 * 1000
 
 _MISSING: Final = object()
 _NOBODY: Final = Identity(bytes(KEY_BYTES), bytes(KEY_BYTES), 0)
@@ -43,17 +50,23 @@ class Exported:
     undated_profile: Profile | None = field(default=None)
 
 
-def decode_payload(encoded: bytes) -> Exported:
+def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> Exported:
     """The content of an exported file, checked.
+
+    Args:
+        encoded: JSON text, at most 64 MiB.
+        now_ms: the time, where the content is to be merged: stamps over ten years later and counters over 2^31 are
+            refused then, because no edit, sealing or change of the password could ever count on from the highest.
 
     Raises:
         ExportRefused: it is not one, or breaks a rule of the payload format.
     """
     if len(encoded) > MAX_DOCUMENT_BYTES:
         raise ExportRefused(f"it has more than {MAX_DOCUMENT_BYTES} bytes")
-    if encoded.count(b"{") + encoded.count(b"[") > MAX_BRACKETS:
+    members = max(encoded.count(b":"), encoded.count(b","))
+    if encoded.count(b"{") + encoded.count(b"[") > MAX_BRACKETS or members > MAX_MEMBERS:
         raise ExportRefused("it has more in it than a backup can hold")
-    document = _Object(parse(encoded), "")
+    document = _Object(parse(encoded), "", now_ms)
     if document.take("format") != FORMAT:
         raise ExportRefused("it is not an exported payload", "format")
     if document.count("version") != VERSION:
@@ -69,8 +82,8 @@ def decode_payload(encoded: bytes) -> Exported:
         contacts=_sorted_by_id(contact for contact, is_dated in contacts if is_dated),
         profile=read_profile if profile_is_dated else None,
         writers=tuple(sorted(map(_writer, document.items("writers")), key=lambda writer: writer.device_id)),
-        key_epoch=document.count("key_epoch"),
-        sealed_at_ms=document.count("sealed_at_ms"),
+        key_epoch=document.counter("key_epoch"),
+        sealed_at_ms=document.stamp("sealed_at_ms"),
         device_name=document.text("device_name"),
         unknown=document.unknown(pb.Backup),
     )
@@ -87,7 +100,7 @@ def _identity(found: _Object) -> Identity:
     identity = Identity(
         found.data("public_key"),
         found.data("private_key"),
-        found.count("epoch"),
+        found.counter("epoch"),
         found.unknown(pb.IdentityKeyPair),
     )
     found.end()
@@ -103,7 +116,7 @@ def _contact(found: _Object) -> tuple[Contact, bool]:
         user_id=_user_id(found.text("user_id"), found.at("user_id")),
         username=found.text("username", default="" if removed else _MISSING),
         identity_key=found.data("identity_key", default=""),
-        stamp_ms=found.count("edited_at_ms", default=0),
+        stamp_ms=found.stamp("edited_at_ms", default=0),
         removed=removed,
         unknown=found.unknown(pb.Contact),
     )
@@ -116,7 +129,7 @@ def _profile(found: _Object) -> tuple[Profile, bool]:
     profile = Profile(
         found.text("attachment_id"),
         found.data("decryption_key"),
-        found.count("edited_at_ms", default=0),
+        found.stamp("edited_at_ms", default=0),
         found.unknown(pb.ProfileReference),
     )
     found.end()
@@ -132,7 +145,7 @@ def _writer(found: _Object) -> Writer:
         device_id = b""
     if device_id.hex() != text.lower():
         raise ExportRefused("it is not hex", found.at("device_id"))
-    writer = Writer(device_id, found.count("seq"), found.unknown(pb.Writer))
+    writer = Writer(device_id, found.counter("seq"), found.unknown(pb.Writer))
     found.end()
     return _checked(found.place, writers=(writer,)).writers[0]
 
@@ -172,10 +185,11 @@ def _user_id(text: str, place: str) -> UUID:
 class _Object:
     """A JSON object at some place of the document, from which members are taken until none may be left."""
 
-    def __init__(self, value: object, place: str) -> None:
+    def __init__(self, value: object, place: str, now_ms: int | None) -> None:
         if not isinstance(value, dict):
             raise ExportRefused("it is not an object", place)
         self.place = place
+        self._now_ms = now_ms
         self._members = value
 
     def at(self, name: str) -> str:
@@ -200,6 +214,20 @@ class _Object:
             raise ExportRefused("it is not a whole number", self.at(name))
         return value
 
+    def counter(self, name: str) -> int:
+        """A whole number that a device counts up."""
+        value = self.count(name)
+        if self._now_ms is not None and value > MAX_IMPORTED_COUNTER:
+            raise ExportRefused("it is higher than anybody could have counted", self.at(name))
+        return value
+
+    def stamp(self, name: str, default: object = _MISSING) -> int:
+        """A time in milliseconds since 1970."""
+        value = self.count(name, default)
+        if self._now_ms is not None and value > self._now_ms + MAX_AHEAD_MS:
+            raise ExportRefused("it is more than ten years ahead of this device's clock", self.at(name))
+        return value
+
     def text(self, name: str, default: object = _MISSING) -> str:
         """A string."""
         value = self.take(name, default)
@@ -214,18 +242,18 @@ class _Object:
     def inner(self, name: str) -> _Object | None:
         """An object, or None where it is null or missing."""
         value = self.take(name, default=None)
-        return None if value is None else _Object(value, self.at(name))
+        return None if value is None else _Object(value, self.at(name), self._now_ms)
 
     def items(self, name: str) -> list[_Object]:
         """A list of objects."""
         value = self.take(name)
         if not isinstance(value, list):
             raise ExportRefused("it is not a list", self.at(name))
-        return [_Object(each, f"{self.at(name)}[{index}]") for index, each in enumerate(value)]
+        return [_Object(each, f"{self.at(name)}[{index}]", self._now_ms) for index, each in enumerate(value)]
 
     def unknown(self, known: type[Message]) -> UnknownFields:
         """The fields that are not of this version's schema: each must be exactly what it says it is."""
-        found = _Object(self.take("unknown_fields", default={}), self.at("unknown_fields"))
+        found = _Object(self.take("unknown_fields", default={}), self.at("unknown_fields"), None)
         fields = []
         for name in list(found._members):
             encoded, place = found.data(name), found.at(name[:_SHOWN_NAME])

@@ -21,6 +21,7 @@ from obscura_backup_client.payload_reading import decode_payload
 from obscura_backup_client.sealed import seal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -32,6 +33,27 @@ def test_a_hundred_thousand_entries_are_no_burden() -> None:
 @pytest.mark.parametrize("nothing", [b"[],", b"{},"])
 def test_a_file_of_millions_of_empty_things_takes_no_memory_of_theirs(nothing: bytes) -> None:
     encoded = encode_payload(backup(contact())).replace(b'"contacts": [', b'"contacts": [' + nothing * 20_000_000)
+    tracemalloc.start()
+    with pytest.raises(ExportRefused, match="more in it than a backup can hold"):
+        decode_payload(encoded)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "things",
+    [
+        pytest.param(lambda number: b'{"%x":1}' % number, id="objects"),
+        pytest.param(lambda number: b'"%x":1' % number, id="members"),
+        pytest.param(lambda number: b"%d" % number, id="numbers"),
+    ],
+)
+def test_a_file_of_millions_of_small_things_takes_no_memory_of_theirs(things: Callable[[int], bytes]) -> None:
+    inside = b",".join(map(things, range(3_000_000)))
+    encoded = encode_payload(backup(contact())).replace(
+        b'"profile": null', b'"profile": ' + (b"{%s}" if inside.startswith(b'"') else b"[%s]") % inside
+    )
     tracemalloc.start()
     with pytest.raises(ExportRefused, match="more in it than a backup can hold"):
         decode_payload(encoded)

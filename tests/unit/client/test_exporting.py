@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from client_testing.contents import ALICE, BOB, NOW_MS, PHONE, backups
 from client_testing.devices import KEY, Device, names, yes
+from obscura_backup_client.editing import NewContact
 from obscura_backup_client.errors import IdentityConflict, IdentityReplaced, NameRefused, NotConfirmed
 from obscura_backup_client.export_errors import ExportRefused
-from obscura_backup_client.exporting import PayloadFound, import_payload
+from obscura_backup_client.exporting import MAX_WRITERS_BY_IMPORT, PayloadFound, import_payload
 from obscura_backup_client.merge import Keep, merge
 from obscura_backup_client.model import Backup, Writer
 from obscura_backup_client.payload_json import encode_payload
+from obscura_backup_client.payload_reading import MAX_AHEAD_MS, MAX_IMPORTED_COUNTER
 from obscura_backup_client.results import Changes
 from obscura_backup_client.state import State
 from obscura_backup_client.state_directory import StateDirectory
@@ -186,7 +189,7 @@ def test_a_file_in_which_this_device_is_ahead_of_itself_makes_it_another_device(
     """Else it would seal under a seq that another copy of its state may have used for other bytes."""
     mine = phone.directory.read()
     document = json.loads(phone.export_payload())
-    document["writers"] = [{"device_id": mine.device_id.hex(), "seq": 2**53 - 1}]
+    document["writers"] = [{"device_id": mine.device_id.hex(), "seq": 2**31}]
     phone.import_payload(json.dumps(document).encode(), confirm=agreed)
     renewed = phone.directory.read()
     assert renewed.device_id != mine.device_id
@@ -247,5 +250,62 @@ def test_a_name_that_no_device_can_have_is_refused(phone: BackupClient, device: 
 
 def test_contacts_of_a_wrong_clock_are_told(phone: BackupClient) -> None:
     document = json.loads(phone.export_payload())
-    document["contacts"][0]["edited_at_ms"] = 2**50
+    document["contacts"][0]["edited_at_ms"] = NOW_MS + MAX_AHEAD_MS
     assert phone.import_payload(json.dumps(document).encode(), confirm=agreed).ahead == (ALICE,)
+
+
+@pytest.mark.parametrize(
+    ("path", "highest"),
+    [
+        ("key_epoch", MAX_IMPORTED_COUNTER),
+        ("identity.epoch", MAX_IMPORTED_COUNTER),
+        ("writers[0].seq", MAX_IMPORTED_COUNTER),
+        ("contacts[0].edited_at_ms", NOW_MS + MAX_AHEAD_MS),
+        ("profile.edited_at_ms", NOW_MS + MAX_AHEAD_MS),
+        ("sealed_at_ms", NOW_MS + MAX_AHEAD_MS),
+    ],
+)
+def test_a_number_that_no_device_could_count_on_from_is_refused_by_its_place(
+    phone: BackupClient, path: str, highest: int
+) -> None:
+    phone = replace(phone, now_ms=lambda: NOW_MS)
+    phone.set_profile("avatar", b"D" * 32)
+    phone.push(KEY)
+    *way, last = path.replace("[0]", "").split(".")
+    before = phone.directory.read()
+    for value in (2**53 - 1, 2**53 - 2, highest + 1, highest):
+        document = json.loads(phone.export_payload())
+        place = document[way[0]] if way else document
+        (place[0] if isinstance(place, list) else place)[last] = value
+        imported = json.dumps(document).encode()
+        if value == highest:
+            phone.import_payload(imported, confirm=agreed, keep=Keep.THEIRS)
+            phone.put_contacts([NewContact(BOB, "bob")])
+            continue
+        with pytest.raises(ExportRefused) as refused:
+            phone.import_payload(imported, confirm=agreed, keep=Keep.THEIRS)
+        assert refused.value.location == path
+        assert phone.directory.read() == before
+
+
+def test_files_do_not_take_the_places_of_devices_to_come(phone: BackupClient) -> None:
+    def with_writers(first: int, count: int) -> bytes:
+        document = json.loads(phone.export_payload())
+        document["writers"] = [{"device_id": f"{number:032x}", "seq": 1} for number in range(first, first + count)]
+        return json.dumps(document).encode()
+
+    phone.import_payload(with_writers(0, MAX_WRITERS_BY_IMPORT), confirm=agreed)
+    for more in (with_writers(MAX_WRITERS_BY_IMPORT, 1), with_writers(0, 4096)):
+        with pytest.raises(ExportRefused) as refused:
+            phone.import_payload(more, confirm=agreed)
+        assert refused.value.location == "writers"
+    assert len(phone.directory.read().content.writers) == MAX_WRITERS_BY_IMPORT
+
+
+def test_what_counters_become_is_shown_before_it_is_taken(phone: BackupClient) -> None:
+    document = json.loads(phone.export_payload())
+    document["key_epoch"] = 9
+    document["identity"]["epoch"] = 7
+    document["writers"] = [{"device_id": "0b" * 16, "seq": 3}]
+    found = phone.import_payload(json.dumps(document).encode(), confirm=agreed)
+    assert (found.key_epochs, found.identity_epochs, found.writer_changes) == ((0, 9), (1, 7), 1)

@@ -43,6 +43,9 @@ def import_(context: click.Context, file: str, keep: str | None) -> None:
         "changed": result.changes.changed,
         "removed": result.changes.removed,
         "profile_changed": result.changes.profile,
+        "key_epoch": result.key_epochs[1],
+        "identity_epoch": result.identity_epochs[1],
+        "devices_changed": result.writer_changes,
         "contacts": result.contact_count,
         "new_device": result.local_contact_count is None,
     }
@@ -61,6 +64,12 @@ def _confirmed(run: Run, found: PayloadFound) -> bool:
         run.note(f"This is merged with {contacts_text(found.local_contact_count)} on this device.")
     run.note(f"  contacts   {_counts(found)}")
     run.note(f"  identity   {found.identity_public_key.hex()}")
+    for what, (before, after) in (("password", found.key_epochs), ("identity", found.identity_epochs)):
+        # No contact changes by these, and no device can ever lower them again.
+        if before != after:
+            run.note(f"  counters   {what} number {after} instead of {before}")
+    if found.writer_changes:
+        run.note(f"  devices    later sealings of {found.writer_changes} in it")
     if found.replaces_identity:
         run.note("Warning: the file holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
     if found.keeps_other_identity:

@@ -66,6 +66,16 @@ def test_import_shows_what_it_leads_to_and_asks(ready: Terminal) -> None:
     assert "1 added, 0 changed, 0 removed. This device has 1 contact now." in ended.stdout
 
 
+def test_import_shows_the_counters_that_it_raises(ready: Terminal) -> None:
+    document = json.loads(ready.ok("export"))
+    document["key_epoch"] = 9
+    document["writers"] = [{"device_id": "0b" * 16, "seq": 3}]
+    shown = ready.run("import", "-", stdin=json.dumps(document).encode()).stderr
+    assert "password number 9 instead of 0" in shown
+    assert "later sealings of 1 in it" in shown
+    assert "identity number" not in shown
+
+
 def test_import_after_a_no_changes_nothing(ready: Terminal) -> None:
     ready.person.says_yes = False
     exported = ready.ok("export").replace("alice", "alicia").replace('"edited_at_ms": 17', '"edited_at_ms": 18')
@@ -82,6 +92,9 @@ def test_import_with_yes_asks_nobody(ready: Terminal, tmp_path: Path) -> None:
         "changed": 0,
         "removed": 0,
         "profile_changed": False,
+        "key_epoch": 0,
+        "identity_epoch": 1,
+        "devices_changed": 0,
         "contacts": 1,
         "new_device": True,
     }
