@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from obscura_backup_client.errors import NotConfirmed
 from obscura_backup_client.exchange import is_same
 from obscura_backup_client.results import Doomed, Step
-from obscura_backup_client.transport_errors import BackupLost, OutcomeUnknown, TransportError
+from obscura_backup_client.transport_errors import BackupLost, NotFound, OutcomeUnknown, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,8 @@ def delete(exchange: Exchange, held: LockedState, confirm: Callable[[Doomed], bo
     exchange.on_step(Step.DELETING)
     try:
         exchange.transport.delete(doomed.version)
-    except OutcomeUnknown:
+    except (NotFound, OutcomeUnknown):
+        # It is gone, or may be: what was noted stays true.
         raise
     except TransportError:
         if before is not None:

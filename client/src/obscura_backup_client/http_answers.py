@@ -37,6 +37,9 @@ _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
 # Of a whole head, all of its lines and all interim answers before it. Servers and proxies send a tenth of it.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
+# RFC 9457.
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+
 # What `json.loads` comes to with text that somebody else wrote: no JSON, too deep, a number beyond all numbers.
 UNREADABLE_JSON: Final = (ValueError, RecursionError, OverflowError)
 
@@ -167,12 +170,37 @@ def max_bytes_of(answer: Answer) -> int | None:
     return count_of(_problem(answer).get("max_bytes"))
 
 
+def names_no_backup(answer: Answer) -> bool:
+    """Whether it is the service's own word that this user has no backup: a 404 whose problem is of just that type.
+
+    Nothing else on the way says so, and the service itself says `not-found` of a path that it does not know.
+    """
+    return answer.status == 404 and problem_code(answer) == "backup-not-found"
+
+
+def says_there_is_none(answer: Answer) -> bool:
+    """Whether a GET or DELETE was told that there is no backup. Anything on the way may say 404, and mean the address.
+
+    A body decides by itself: only the service's own problem (see `names_no_backup`) counts. A gateway's or web server's
+    text, JSON or page does not, since taking it for "no backup" is an alarm where there was one, and an upload to a
+    stranger where there was none. A 404 with nothing in it counts, too, because servers and proxies may leave problems
+    out; unless its `Content-Type` is that of something else which was left out.
+
+    It is not for HEAD, whose answer has no body to decide by, nor for POST: an upload where there is no backup is
+    either stored or a conflict.
+    """
+    if answer.status != 404 or answer.body:
+        return names_no_backup(answer)
+    media_type = answer.header("content-type").partition(";")[0].strip().lower()
+    return media_type in ("", PROBLEM_MEDIA_TYPE)
+
+
 def refusal(answer: Answer, now: datetime) -> TransportError:
     """The error for an answer that is not a success, and that sending again would not change."""
     status, problem = answer.status, _problem(answer)
     if status in (401, 403):
         return Unauthorized()
-    if status == 404 and not _is_of_another_kind(answer):
+    if says_there_is_none(answer):
         return NotFound()
     if status == 409:
         current = problem.get("current_version", _etag(answer))
@@ -193,11 +221,6 @@ def refusal(answer: Answer, now: datetime) -> TransportError:
     # A problem's `detail` is the server's text for a person; it is shown, cut short, and decides nothing.
     detail = problem.get("detail") or problem.get("title")
     return UnexpectedAnswer(status, f"status {status}" + (f", {detail[:200]!r}" if isinstance(detail, str) else ""))
-
-
-def _is_of_another_kind(answer: Answer) -> bool:
-    """Whether a 404 is about the address and not about the backup: taking one for the other would say "no backup"."""
-    return "html" in answer.header("content-type") or problem_code(answer) == "not-found"
 
 
 def _redirected_to(answer: Answer) -> str:

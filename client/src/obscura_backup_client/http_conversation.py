@@ -21,6 +21,7 @@ from obscura_backup_client.http_answers import (
     count_of,
     digest_header,
     max_bytes_of,
+    names_no_backup,
     nonsense_is_unknown,
     problem_code,
     refusal,
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 MAX_DOCUMENT_BYTES = 64 * 1024
 # "Ask again later", by the server or by a gateway before it.
 TRANSIENT = frozenset({429, 502, 503, 504})
-# What a repeated upload or deletion is answered by a server that knows what became of the first one.
-DECISIVE = frozenset({200, 201, 204, 404, 409, 413})
+# What a repeated upload or deletion is answered by a server that knows what became of the first one. A 404 is no such
+# answer: whatever stands before a server that is just restarting says 404, too.
+DECISIVE = {"POST": frozenset({200, 201, 409, 413}), "DELETE": frozenset({204, 409})}
 
 T = TypeVar("T")
 
@@ -127,9 +129,12 @@ class Conversation:
     def head(self) -> Steps[Described]:
         """Steps of `Transport.head`."""
         answer = yield from self._asked("HEAD", "/v1/backup")
-        if answer.status == 500:
+        if answer.status in (404, 500):
             # An answer to HEAD has no body that could say why; the one to GET has.
-            yield from self.fetch()
+            fetched = yield from self.fetch()
+            if fetched is not None:
+                sha256 = hashlib.sha256(fetched.blob).digest()
+                return Described(fetched.version, len(fetched.blob), sha256, fetched.updated_at)
         if answer.status != 200:
             raise refusal(answer, self.now())
         return Described(
@@ -154,6 +159,9 @@ class Conversation:
                 return require_version(answer)
             if answer.status == 413:
                 raise TooLarge(len(blob), max_bytes_of(answer))
+            if answer.status == 404:
+                # Where there is no backup, an upload is the first one or a conflict: this is about the address.
+                raise UnexpectedAnswer(answer.status, "it takes no backups")
             raise refusal(answer, self.now())
 
     def delete(self, expected_version: int) -> Steps[None]:
@@ -225,7 +233,7 @@ class Conversation:
             else:
                 reason, asked_seconds = f"status {answer.status}", retry_after_seconds(answer, self.now())
                 if answer.status not in TRANSIENT:
-                    unknown = may_have_happened and answer.status not in DECISIVE
+                    unknown = may_have_happened and not _is_decisive(request, answer)
                     if request.changes and (unknown or answer.status >= 500):
                         raise OutcomeUnknown(reason)
                     return answer
@@ -246,3 +254,14 @@ class Conversation:
     def _wait_seconds(self, attempt: int) -> float:
         backoff_seconds = self.patience.first_wait_seconds * 2.0 ** (attempt - 1)
         return min(backoff_seconds, self.patience.longest_wait_seconds) * (0.5 + self.jitter() / 2)
+
+
+def _is_decisive(request: Request, answer: Answer) -> bool:
+    """Whether it says what became of the attempts before, whose answers were lost.
+
+    A repeated deletion may find that there is nothing any more, which is what was asked for, if the service itself
+    says so in as many words.
+    """
+    if request.method == "DELETE" and names_no_backup(answer):
+        return True
+    return answer.status in DECISIVE.get(request.method, frozenset())

@@ -68,7 +68,7 @@ class Transport(Protocol):
         """Delete exactly `expected_version`; deleting again is no error.
 
         Raises:
-            VersionMismatch: nothing was deleted. NotFound: there never was one. OutcomeUnknown: see `push`.
+            VersionMismatch: nothing was deleted. NotFound: there is none. OutcomeUnknown: see `push`.
         """
         ...
 

@@ -132,7 +132,7 @@ def test_progress_is_told_in_bytes_both_ways(connect: Connect) -> None:
 def test_no_progress_is_told_of_an_answer_that_is_no_backup(connect: Connect) -> None:
     told: list[tuple[str, int, int | None]] = []
     with pytest.raises(NotFound):
-        connect(problem(404), on_bytes=lambda *each: told.append(each)).fetch()
+        connect(Reply(404), on_bytes=lambda *each: told.append(each)).fetch()
     assert told == []
 
 
@@ -151,8 +151,8 @@ def test_the_servers_limits_are_read(connect: Connect) -> None:
     [
         (problem(401), Unauthorized),
         (problem(403), Unauthorized),
-        (problem(404, kind="urn:obscura-backup:problem:backup-not-found"), NotFound),
-        (Reply(404), NotFound),
+        (problem(404, kind="urn:obscura-backup:problem:backup-not-found"), UnexpectedAnswer),
+        (Reply(404), UnexpectedAnswer),
         (problem(404, kind="urn:obscura-backup:problem:not-found"), UnexpectedAnswer),
         (Reply(404, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>404</h1>"), UnexpectedAnswer),
         (problem(408), Unavailable),
@@ -214,7 +214,7 @@ def test_no_wait_goes_beyond_the_longest(connect: Connect, waits: list[float]) -
     assert waits == [15.0]
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 403, 408, 429])
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 429])
 def test_a_refusal_after_a_lost_answer_does_not_say_what_became_of_the_first(connect: Connect, status: int) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(Reply(0, hang_up=True), Reply(status)).push(BLOB, 7)
