@@ -1,0 +1,55 @@
+"""The real service's two kinds of 404, as a client understands them: no backup yet, and no such path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.devices import KEY
+from obscura_backup_client.results import RemoteState
+from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.transport_errors import NotFound, UnexpectedAnswer
+from servers.service import Person, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("data"))
+    service.start()
+    yield service
+    service.kill()
+
+
+@pytest.fixture
+def newcomer(service: Service, tmp_path: Path) -> Callable[[str], BackupClient]:
+    """A new device of a new person, which looks for its server at this path."""
+
+    def make(path: str) -> BackupClient:
+        address, token = f"http://127.0.0.1:{service.port}{path}", Person.of(service).token
+        client = BackupClient.open(tmp_path / "phone", server=address, token=token)
+        client.create("phone")
+        return client
+
+    return make
+
+
+def test_at_the_services_address_there_is_no_backup_yet(newcomer: Callable[[str], BackupClient]) -> None:
+    client = newcomer("")
+    with pytest.raises(NotFound):
+        client.restore(KEY, confirm=lambda _: True)
+    assert client.status().remote_state is RemoteState.NONE
+    assert client.push(KEY).version == 1
+
+
+def test_at_another_path_of_the_service_there_is_no_server(newcomer: Callable[[str], BackupClient]) -> None:
+    client = newcomer("/elsewhere")
+    with pytest.raises(UnexpectedAnswer):
+        client.status()
+    with pytest.raises(UnexpectedAnswer):
+        client.push(KEY)
+    assert client.directory.read().seq == 0
