@@ -36,7 +36,7 @@ class ExportExists(ClientError):
 
 
 class ExportUnwritable(ClientError):
-    """The export cannot be written to `path`; `reason` is the system's own word for why."""
+    """The export cannot be written to `path`; `reason` says why, where it can in the system's own words."""
 
     code = "export-unwritable"
 

@@ -56,16 +56,33 @@ class PayloadFound:
     ahead: tuple[UUID, ...] = ()
 
 
-def write_export(path: Path, encoded: bytes, *, overwrite: bool, random: Random = os.urandom) -> None:
+def write_export(
+    path: Path,
+    encoded: bytes,
+    *,
+    overwrite: bool,
+    directory: StateDirectory | None = None,
+    random: Random = os.urandom,
+) -> None:
     """Write an export that only this user can read, whole or not at all.
 
     Where `path` is a link, the file that it leads to is written.
 
+    Args:
+        path: where to.
+        encoded: what.
+        overwrite: whether a file that is there is replaced.
+        directory: where the client keeps its own files, none of which is made or replaced whatever `overwrite` says.
+        random: gives unpredictable bytes.
+
     Raises:
         ExportExists: there is something at `path`, and not `overwrite`.
-        ExportUnwritable: the operating system refused, or it is not a file. What was there still is.
+        ExportUnwritable: the operating system refused, it is not a file, or it is one of the client's own. What was
+            there still is.
     """
     try:
+        if directory is not None and directory.keeps(path):
+            raise ExportUnwritable(path, "the client keeps a file of its own there")
         target = Path(os.path.realpath(path)) if overwrite else path
         beside = target.with_name(f"{BESIDE_PREFIX}{random(8).hex()}")
         if overwrite and target.exists() and not stat.S_ISREG(target.stat().st_mode):

@@ -100,14 +100,18 @@ def decode_state(encoded: bytes, path: Path) -> State:
         return State(
             device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
             # A name that can never be sealed must not strand a state that has one.
-            device_name=nearest_device_name(str(document["device_name"])),
+            device_name=nearest_device_name(_text(document["device_name"])),
             seq=_count(document["seq"]),
             content=decode(base64.b64decode(document["content"], validate=True)),
-            remembered=dict(_remembered_from_json(each) for each in document["remembered"]),
+            remembered=_all_remembered(document["remembered"]),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, PayloadError) as error:
-        # The kind of the error is enough to look for it; its text may quote the content.
-        raise StateDamaged(path, type(error).__name__) from None
+    except PayloadError as error:
+        raise StateDamaged(path, f"its content breaks a rule, {error.reason}") from None
+    except KeyError:
+        raise StateDamaged(path, "a part of it is missing") from None
+    except (ValueError, TypeError, AttributeError):
+        # The error's own text may quote the content.
+        raise StateDamaged(path, "a part of it is not what it must be") from None
 
 
 def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
@@ -127,8 +131,18 @@ def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
     }
 
 
+def _all_remembered(documents: object) -> dict[Account, Remembered]:
+    # An empty object, say, would pass for an empty list; and with what was remembered, every alarm would be gone.
+    if not isinstance(documents, list):
+        raise TypeError("a list is expected here")
+    remembered = dict(map(_remembered_from_json, documents))
+    if len(remembered) != len(documents):
+        raise ValueError("one account is in it twice")
+    return remembered
+
+
 def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered]:
-    return Account(str(document["server"]), UUID(document["user_id"])), Remembered(
+    return Account(_text(document["server"]), UUID(document["user_id"])), Remembered(
         vector={_bytes(each, DEVICE_ID_BYTES): _count(seq) for each, seq in document["vector"].items()},
         sha256=_bytes(document["sha256"], SHA256_BYTES),
         key_epoch=_count(document["key_epoch"]),
@@ -136,7 +150,7 @@ def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered
         version=_count(document["version"]),
         content_sha256=_bytes(document["content_sha256"], SHA256_BYTES),
         sealed_at_ms=_count(document["sealed_at_ms"]),
-        device_name=str(document["device_name"]),
+        device_name=_text(document["device_name"]),
         contact_count=_count(document["contact_count"]),
         # Files of earlier versions do not have it.
         may_be_gone=document.get("may_be_gone", False) is True,
@@ -147,6 +161,12 @@ def _bytes(text: str, length: int) -> bytes:
     value = bytes.fromhex(text)
     if len(value) != length:
         raise ValueError(f"{length} bytes are expected here")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is expected here")
     return value
 
 

@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ OWNER_ONLY_FOLDER = 0o700
 FOR_OTHERS = 0o077
 WRITABLE_BY_OTHERS = 0o022
 LOCK_POLL_SECONDS = 0.05
+OUR_NAMES = frozenset({LOCK_NAME, FILE_NAME, FILE_NAME + BESIDE, PROFILE_NAME, PROFILE_NAME + BESIDE})
+ROOT = 0
 
 
 @dataclass(slots=True)
@@ -59,11 +61,15 @@ class LockedState:
 
 @dataclass(frozen=True, slots=True)
 class StateDirectory:
-    """A state directory at `path`; it is made when it is locked for the first time."""
+    """A state directory at `path`; it is made when it is locked for the first time.
+
+    `trusted` are the users, by number, whose files and links are taken for this user's own: this one and root.
+    """
 
     path: Path
     lock_wait_seconds: float = 10.0
     sleep: Callable[[float], None] = time.sleep
+    trusted: frozenset[int] = field(default_factory=lambda: frozenset({ROOT, os.geteuid()}))
 
     @classmethod
     def named(cls, path: Path | str) -> StateDirectory:
@@ -128,9 +134,12 @@ class StateDirectory:
         Where it is a link, this happens where it leads: whoever put it there meant it to stay.
 
         Raises:
-            StateUnusable: the operating system refused; the old file is still there.
+            StateUnusable: the operating system refused, or the link is one that another user may have planted; the
+                old file is still there.
         """
         with self._translated():
+            self._require_own_link(name)
+            self._close_folder_to_others()
             target = Path(os.path.realpath(self.path / name))
             replace_file(target, encoded, beside=target.with_name(f"{target.name}{BESIDE}"))
 
@@ -157,26 +166,64 @@ class StateDirectory:
     def is_open_to_others(self) -> bool:
         """Whether other users may write to the directory, and so replace what is in it.
 
-        Not where it holds our own files alone: then it is closed to them when its state is read.
+        With a state and nothing else in it, it is closed to them first, and what it is after that decides: the folder
+        of another user, who can open it again at any time, may not be ours to close. An empty one is closed by the
+        first write.
         """
         try:
-            mode = self.path.stat().st_mode
-            return bool(mode & WRITABLE_BY_OTHERS) and not self._holds_only_ours()
+            described = self.path.stat()
+            if described.st_uid in self.trusted and not (self.path / FILE_NAME).exists() and self._is_ours_to_close():
+                return False
+            self._close_folder_to_others()
+            described = self.path.stat()
+        except OSError:
+            return False
+        return described.st_uid not in self.trusted or bool(described.st_mode & WRITABLE_BY_OTHERS)
+
+    def is_of_another_user(self) -> bool:
+        """Whether the state file belongs to another user, who may have put it there for us to take for ours.
+
+        That is for a person to judge: in a container, under sudo and on some mounted disks it is as it should be.
+        """
+        try:
+            return (self.path / FILE_NAME).stat().st_uid not in self.trusted
         except OSError:
             return False
 
+    def keeps(self, path: Path) -> bool:
+        """Whether a file that is written to `path`, in whatever way it is spelt, would be one of the client's own.
+
+        Raises:
+            OSError: it cannot be found out.
+        """
+        target = Path(os.path.realpath(path))
+        if target in {Path(os.path.realpath(self.path / name)) for name in OUR_NAMES}:
+            return True
+        # File systems that ignore the case of names have spellings that no path shows.
+        return target.name.lower() in OUR_NAMES and target.parent.exists() and target.parent.samefile(self.path)
+
     def _close_folder_to_others(self) -> None:
-        # A folder with other things in it (a home directory, say) was not made for this, and is not ours to close.
-        if self._holds_only_ours():
+        if self._is_ours_to_close():
             folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 _close_to_others(folder)
             finally:
                 os.close(folder)
 
-    def _holds_only_ours(self) -> bool:
-        ours = {LOCK_NAME, FILE_NAME, FILE_NAME + BESIDE, PROFILE_NAME, PROFILE_NAME + BESIDE}
-        return {each.name for each in self.path.iterdir()} <= ours
+    def _is_ours_to_close(self) -> bool:
+        # A folder with other things in it (a home directory, say) was not made for this. Nor is one like /tmp, which
+        # happens to hold nothing else just now.
+        holds_only_ours = {each.name for each in self.path.iterdir()} <= OUR_NAMES
+        return holds_only_ours and not self.path.stat().st_mode & stat.S_ISVTX
+
+    def _require_own_link(self, name: str) -> None:
+        """Check that nobody else chose what a write through a link replaces, or makes."""
+        with suppress(FileNotFoundError):
+            found, folder = (self.path / name).lstat(), self.path.stat()
+            # Whose whole directory it is, closed to others, may have links in it: then it is used for that person.
+            is_theirs = found.st_uid == folder.st_uid and not folder.st_mode & WRITABLE_BY_OTHERS
+            if stat.S_ISLNK(found.st_mode) and found.st_uid not in self.trusted and not is_theirs:
+                raise StateUnusable(self.path / name, "it is a link that another user put there")
 
     def _lock(self, lock: int) -> None:
         for _ in range(max(1, round(self.lock_wait_seconds / LOCK_POLL_SECONDS))):

@@ -53,7 +53,10 @@ class StateDamaged(StateError):
     code = "state-damaged"
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, f"The state file is damaged ({reason})")
+        super().__init__(
+            path,
+            f"The state file is damaged: {reason}. A new --state directory and `restore` bring back what was pushed",
+        )
         self.reason = reason
 
 

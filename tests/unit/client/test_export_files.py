@@ -8,6 +8,7 @@ import pytest
 
 from obscura_backup_client.export_errors import ExportExists, ExportUnwritable
 from obscura_backup_client.exporting import write_export
+from obscura_backup_client.state_directory import StateDirectory
 
 
 def test_an_export_is_for_this_user_alone(tmp_path: Path) -> None:
@@ -62,6 +63,47 @@ def test_what_is_no_file_is_not_replaced_even_when_asked(tmp_path: Path) -> None
             write_export(tmp_path / name, b"{}", overwrite=True)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.json.new", "profile.json", "profile.json.new", "lock"])
+@pytest.mark.parametrize("way", ["as it is", "around", "by a link", "in capitals"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_clients_own_files_are_never_made_or_replaced(
+    tmp_path: Path, name: str, way: str, *, overwrite: bool
+) -> None:
+    directory = StateDirectory(tmp_path / "state")
+    directory.path.mkdir()
+    if name == "state.json":
+        (directory.path / name).write_text("mine")
+    target = directory.path / name
+    if way == "around":
+        target = directory.path / ".." / "state" / name
+    elif way == "by a link":
+        target = tmp_path / "link"
+        target.symlink_to(directory.path / name)
+    elif way == "in capitals":
+        target = directory.path / name.upper()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ExportUnwritable, match="a file of its own"):
+        write_export(target, b"{}", overwrite=overwrite, directory=directory)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert name != "state.json" or (directory.path / name).read_text() == "mine"
+
+
+def test_a_state_that_is_a_link_is_not_replaced_where_it_leads(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path / "state")
+    directory.path.mkdir()
+    (tmp_path / "kept.json").write_text("mine")
+    (directory.path / "state.json").symlink_to(tmp_path / "kept.json")
+    with pytest.raises(ExportUnwritable):
+        write_export(tmp_path / "kept.json", b"{}", overwrite=True, directory=directory)
+
+
+def test_an_export_may_lie_beside_the_state_under_a_name_of_its_own(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path)
+    write_export(tmp_path / "out.json", b"{}", overwrite=False, directory=directory)
+    (tmp_path / "elsewhere").mkdir()
+    write_export(tmp_path / "elsewhere" / "state.json", b"{}", overwrite=False, directory=directory)
 
 
 @pytest.mark.parametrize("name", ["no/such/folder/x", "", "with\0zero", "x" * 300, "/dev/null/x"])

@@ -27,6 +27,9 @@ STATE = State(
     remembered={Account("https://backup.example", ALICE): remember(CONTENT, b"blob", sealed_format=1, version=3)},
 )
 
+# As if every file here were another user's, of which tests that run as any one user cannot make any.
+NOBODY = frozenset[int]()
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StateDirectory:
@@ -76,6 +79,77 @@ def test_a_directory_with_other_things_in_it_is_not_closed_and_said_to_be_open(d
     directory.read()
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
     assert directory.is_open_to_others()
+
+
+def test_a_directory_that_was_open_is_closed_before_a_state_comes_into_it(directory: StateDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    directory.path.chmod(0o777)
+    assert not directory.is_open_to_others()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
+    write(directory)
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_directory_of_another_user_is_said_to_be_open_whatever_is_in_it(directory: StateDirectory) -> None:
+    write(directory)
+    assert not directory.is_open_to_others()
+    assert replace(directory, trusted=NOBODY).is_open_to_others()
+
+
+def test_a_directory_that_could_not_be_closed_is_said_to_be_open(
+    directory: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    write(directory)
+    directory.path.chmod(0o777)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    assert directory.is_open_to_others()
+
+
+def test_a_directory_for_everybodys_files_is_left_as_it_is(directory: StateDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    directory.path.chmod(0o1777)
+    write(directory)
+    directory.read()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o1777
+    assert directory.is_open_to_others()
+
+
+def test_a_state_of_another_user_is_known_for_one_and_read(directory: StateDirectory) -> None:
+    assert not replace(directory, trusted=NOBODY).is_of_another_user()
+    write(directory)
+    assert not directory.is_of_another_user()
+    assert replace(directory, trusted=NOBODY).is_of_another_user()
+    assert replace(directory, trusted=NOBODY).read() == STATE
+
+
+@pytest.mark.parametrize("leads", ["somewhere", "nowhere"])
+def test_a_link_that_another_user_may_have_planted_is_not_followed(
+    directory: StateDirectory, tmp_path: Path, leads: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere.json"
+    directory.path.mkdir(parents=True)
+    (directory.path / "state.json").symlink_to(elsewhere)
+    if leads == "somewhere":
+        elsewhere.write_bytes(encode_state(STATE))
+    (directory.path / "something else").touch()
+    directory.path.chmod(0o777)
+    with pytest.raises(StateUnusable, match="a link that another user put there"):
+        write(replace(directory, trusted=NOBODY), replace(STATE, seq=6))
+    assert elsewhere.exists() == (leads == "somewhere")
+    assert leads == "nowhere" or decode_state(elsewhere.read_bytes(), elsewhere) == STATE
+
+
+def test_a_link_in_a_directory_that_is_all_another_users_and_closed_is_followed(
+    directory: StateDirectory, tmp_path: Path
+) -> None:
+    """Under sudo, say."""
+    directory.path.mkdir(parents=True, mode=0o700)
+    (directory.path / "state.json").symlink_to(tmp_path / "elsewhere.json")
+    write(replace(directory, trusted=NOBODY))
+    assert (tmp_path / "elsewhere.json").exists()
 
 
 def test_a_linked_state_stays_a_link(directory: StateDirectory, tmp_path: Path) -> None:
@@ -181,6 +255,9 @@ def edited(**changes: Any) -> bytes:
     return json.dumps({**json.loads(encode_state(STATE)), **changes}).encode()
 
 
+REMEMBERED = json.loads(encode_state(STATE))["remembered"]
+
+
 @pytest.mark.parametrize(
     "encoded",
     [
@@ -203,12 +280,35 @@ def edited(**changes: Any) -> bytes:
         edited(content="!"),
         edited(content="AAAA"),
         edited(remembered=[{}]),
+        edited(remembered={}),
+        edited(remembered=""),
+        edited(remembered=REMEMBERED * 2),
+        edited(remembered=[{**REMEMBERED[0], "server": None}]),
+        edited(remembered=[{**REMEMBERED[0], "vector": []}]),
+        edited(device_name=5),
         edited(remembered=5),
     ],
 )
 def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
     with pytest.raises(StateDamaged):
         decode_state(encoded, Path("state.json"))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "reason"),
+    [
+        (b"[]", "it is not a state file"),
+        (b'{"format": 1}', "a part of it is missing"),
+        (edited(seq=-1), "a part of it is not what it must be"),
+        (edited(content=""), "its content breaks a rule, there is no identity in it"),
+    ],
+)
+def test_damage_is_said_in_words_and_with_a_way_out(encoded: bytes, reason: str) -> None:
+    with pytest.raises(StateDamaged) as damaged:
+        decode_state(encoded, Path("state.json"))
+    assert damaged.value.reason == reason
+    assert "A new --state directory and `restore` bring back what was pushed" in str(damaged.value)
+    assert "Error" not in str(damaged.value)
 
 
 def test_neither_errors_nor_reprs_show_the_private_key() -> None:

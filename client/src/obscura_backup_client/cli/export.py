@@ -40,7 +40,8 @@ def export(context: click.Context, file: str, *, force: bool, without_identity: 
             raise OutputLost(OSError(errno.EBADF, "it is closed"))
         click.echo(exported, nl=False)
         return
-    write_export(Path(file).expanduser(), exported, overwrite=force, random=run.world.random)
+    target = Path(file).expanduser()
+    write_export(target, exported, overwrite=force, directory=client.directory, random=run.world.random)
     count = len(client.contacts())
     facts = {"file": file, "contacts": count, "identity": not without_identity}
     held = "without the identity" if without_identity else "with the PRIVATE KEY of your identity in clear"

@@ -56,6 +56,8 @@ class Run:
         directory = StateDirectory(self.settings.state)
         if directory.is_open_to_others():
             self.note(f"Warning: other users of this machine may write to {directory.path}, and replace what it keeps.")
+        elif directory.is_of_another_user():
+            self.note(f"Warning: the state in {directory.path} is another user's file: is this identity yours?")
         return BackupClient(
             directory,
             random=self.world.random,

@@ -51,6 +51,13 @@ def test_export_replaces_nothing_unasked(ready: Terminal, tmp_path: Path) -> Non
     assert (tmp_path / "out.json").read_text() == "mine"
 
 
+def test_export_never_replaces_the_state(ready: Terminal) -> None:
+    before = (ready.home / "phone" / "state.json").read_bytes()
+    ended = ready.run("export", str(ready.home / "phone" / "state.json"), "--force")
+    assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (Exit.USAGE, True)
+    assert (ready.home / "phone" / "state.json").read_bytes() == before
+
+
 def test_export_to_nowhere_is_a_usage_error(ready: Terminal, tmp_path: Path) -> None:
     ended = ready.run("export", str(tmp_path / "no" / "where"))
     assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (Exit.USAGE, True)
