@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import os
 import signal
 import socket
+import struct
+import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup.entrypoints.http.stopping import stop_queueing
 from servers.service import Person, Service
 
 if TYPE_CHECKING:
@@ -36,10 +41,10 @@ def service(tmp_path: Path, workers: int) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, workers: int, notice_seconds: float) -> Iterator[Service]:
+def running(folder: Path, workers: int, notice_seconds: float, drain_seconds: float = 20) -> Iterator[Service]:
     environment = {
         "OBSCURA_BACKUP_NOTICE_SECONDS": str(notice_seconds),
-        "OBSCURA_BACKUP_DRAIN_SECONDS": "20",
+        "OBSCURA_BACKUP_DRAIN_SECONDS": str(drain_seconds),
         "OBSCURA_BACKUP_WORKERS": str(workers),
     }
     started = Service(folder / "data", environment=environment)
@@ -144,3 +149,27 @@ def test_somebody_at_the_terminal_does_not_wait_for_the_notice(service: Service)
     for pid in (*service.workers(), service.process.pid):  # as a terminal does: all of the foreground
         os.kill(pid, signal.SIGINT)
     service.process.wait(timeout=PATIENCE_SECONDS)
+
+
+def test_a_worker_that_is_stuck_keeps_nobody_from_ending(tmp_path: Path) -> None:
+    with running(tmp_path, 2, 0, drain_seconds=1) as service:
+        assert service.process is not None
+        os.kill(service.workers()[0], signal.SIGSTOP)
+        tell_to_stop(service)
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
+
+
+def queue_of(listening: socket.socket) -> int:
+    """How many may wait to be let in: of a listener, Linux tells it in this field of `tcp_info`."""
+    return int(struct.unpack_from("=I", listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the length of a listener's queue")
+async def test_at_the_last_call_nobody_joins_the_queue_any_more() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        server = await asyncio.start_server(lambda _reader, writer: writer.close(), sock=listening, backlog=100)
+        before = queue_of(listening)
+        stop_queueing(SimpleNamespace(servers=[server]))
+        assert (before, queue_of(listening)) == (100, 0)
+        server.close()
+        await server.wait_closed()

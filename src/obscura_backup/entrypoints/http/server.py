@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 seconds after which most load balancers close an idle connection, so that they do it first."""
+STUCK_SECONDS = 10.0
+"""Beyond all that it may take, after which a worker is taken for stuck: its stores have to be closed, too."""
 _PR_SET_PDEATHSIG = 1
 OWN_DESCRIPTORS = 512
 """256 folders of the embedded store, threads, connections to other stores, and spools."""
@@ -138,7 +140,8 @@ def run(settings: Settings, listening: socket.socket) -> None:
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
-                workers = Workers(config, sockets=[listening])
+                patience_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
+                workers = Workers(config, [listening], patience_seconds=patience_seconds)
                 workers.run()
                 if workers.could_not_start:
                     sys.exit(STARTUP_FAILURE)  # as of one process: no supervisor may take it for an end in order

@@ -1,7 +1,8 @@
 """An end that nobody is surprised by: whoever sends requests here is told to go elsewhere before the door closes.
 
     SIGTERM             readiness is red, and every answer ends its connection; all else goes on as before
-    notice is over      the listener closes; requests in flight get `drain_seconds` to finish, then an answer
+    notice is over      who waits in the listener's queue is let in, and hardly anybody joins it any more
+    a moment later      the listener closes; requests in flight get `drain_seconds` to finish, then an answer
 
 A balancer that asks after readiness, or that keeps connections open, would otherwise meet a closed port with a request
 in its hands. SIGINT, which is a person at a terminal, and a second SIGTERM skip the notice. A worker's parent passes
@@ -11,7 +12,9 @@ the second one on as SIGINT: supervisors such as systemd send the first to every
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+LAST_CALL_SECONDS = 0.3
+"""Enough to take in a queue and to read the heads of its requests."""
 _CLOSE = (b"connection", b"close")
 
 
@@ -44,11 +49,27 @@ class Stopping:
                 stop(number, frame)
                 return
             self.announced = True
+
+            def last_call() -> None:
+                stop_queueing(getattr(stop, "__self__", None))
+                loop.call_later(LAST_CALL_SECONDS, stop, number, frame)
+
             # The handler runs between any two instructions: what touches the loop is left to the loop.
-            loop.call_soon_threadsafe(loop.call_later, notice_seconds, stop, number, frame)
+            loop.call_soon_threadsafe(loop.call_later, notice_seconds, last_call)
 
         if callable(stop):
             signal.signal(signal.SIGTERM, announce)
+
+
+def stop_queueing(server: Any) -> None:
+    """Shorten the queue of the listeners to nothing: closing one resets whoever waits in it for an answer.
+
+    Who still comes is not answered by the system, tries again a second later, and is then refused.
+    """
+    for listener in getattr(server, "servers", ()):
+        for listening in listener.sockets:
+            with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                same.listen(0)
 
 
 class FarewellApp:

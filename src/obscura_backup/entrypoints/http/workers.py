@@ -5,10 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
+from typing import TYPE_CHECKING
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from uvicorn import Config
 
 _POLL_SECONDS = 0.05
 _START_AGAIN_SECONDS = 1.0
@@ -18,7 +25,17 @@ log = logging.getLogger(__name__)
 
 
 class Workers(Multiprocess):
-    """Several processes behind one socket."""
+    """Several processes behind one socket.
+
+    Args:
+        config: uvicorn's.
+        sockets: to listen on.
+        patience_seconds: that the workers get to end by themselves once they were told to.
+    """
+
+    def __init__(self, config: Config, sockets: list[socket], *, patience_seconds: float) -> None:
+        super().__init__(config, sockets)
+        self._patience_seconds = patience_seconds
 
     @property
     def could_not_start(self) -> bool:
@@ -54,10 +71,15 @@ class Workers(Multiprocess):
             listening.close()
 
     def join_all(self) -> None:
-        """Wait for them; whoever asks again does not want to wait for the notice."""
+        """Wait for them; whoever asks again does not want to wait for the notice. One that is stuck is killed."""
+        deadline = time.monotonic() + self._patience_seconds
         for worker in self.processes:
             while worker.process.is_alive():
                 worker.process.join(_POLL_SECONDS)
+                if time.monotonic() > deadline:
+                    log.error("worker %s did not end in time and is killed", worker.pid)
+                    worker.process.kill()
+                    worker.process.join()
                 if _HURRY & set(self.signal_queue):
                     self.signal_queue.clear()
                     self._hurry()
