@@ -177,3 +177,15 @@ def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
     assert "NobodyToAsk" in ended.stderr
     assert "--yes" in ended.stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_what_an_output_cannot_encode_is_escaped(ready: Shell, encoding: str) -> None:
+    ready(f"obscura-client contact add {ALICE} 日本🦊")
+    listed = ready("obscura-client contact list", PYTHONIOENCODING=encoding)
+    written = "日本🦊" if encoding == "utf-8" else r"\u65e5\u672c\U0001f98a"
+    assert (listed.returncode, listed.stdout) == (0, f"{ALICE}  {written}\n")
+    listed = ready("obscura-client contact list --json", PYTHONIOENCODING=encoding)
+    assert json.loads(listed.stdout)["contacts"][0]["username"] == "日本🦊"
+    added = ready("obscura-client contact add 日本 x", PYTHONIOENCODING=encoding)
+    assert (added.returncode, "bug" in added.stderr) == (Exit.USAGE, False)

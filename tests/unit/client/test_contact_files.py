@@ -151,7 +151,7 @@ def test_the_name_in_a_json_mapping_is_the_user_id_whatever_the_value_says() -> 
         (json.dumps([{"uuid": str(ALICE), "name": "alice"}, {"name": "bob"}]), "Entry 2: '' is not a UUID"),
         (json.dumps([{"uuid": 7, "name": "alice"}]), "Entry 1: userid must be text"),
         (json.dumps({str(ALICE): 7}), "Entry 1: a username was expected"),
-        (json.dumps([{"uuid": str(ALICE), "name": "\ud800"}]), "Entry 1: the username has a control character"),
+        (json.dumps([{"uuid": str(ALICE), "name": "\ud800"}]), "Entry 1: the username is not UTF-8 text"),
         (json.dumps([{"uuid": str(ALICE), "name": n} for n in ("a", "b")]), "Entry 2: the same user id as in entry 1"),
         (f'{{"{ALICE}": "a", "{ALICE}": "b"}}', "A JSON object has the same name twice"),
         ("[" * 100_000, "The JSON is nested too deeply"),

@@ -101,11 +101,12 @@ def list_(context: click.Context) -> None:
 @click.pass_context
 def import_(context: click.Context, file: str, file_format: Any) -> None:
     """Add or change all contacts of a CSV, JSON or vCard file, or none of them if something in it is wrong."""
-    from obscura_backup_client.contact_files import read_contacts
+    from obscura_backup_client.contact_files import MAX_FILE_BYTES, read_contacts
     from obscura_backup_client.editing import NewContact
 
     run = Run.of(context)
-    found = read_contacts(read_file(file), file_format=file_format, name="" if file == "-" else file)
+    content = read_file(file, max_bytes=MAX_FILE_BYTES + 1)
+    found = read_contacts(content, file_format=file_format, name="" if file == "-" else file)
     result = run.local().put_contacts([NewContact(each.user_id, each.username, each.identity_key) for each in found])
     facts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
     run.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} as they were.")

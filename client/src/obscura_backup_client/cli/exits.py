@@ -64,6 +64,16 @@ class NobodyToAsk(ClientError):
         super().__init__("There is no terminal to ask on. If the answer is yes, say so with --yes.")
 
 
+class PasswordEmpty(ClientError):
+    """The first line of a file or of standard input, `name`, is to be the password, and there is nothing in it."""
+
+    code = "password-empty"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The password is to be the first line of {name}, and that is empty.")
+        self.name = name
+
+
 class PasswordNotText(ClientError):
     """What was typed as a password is not text in the terminal's character encoding; it is not quoted."""
 
@@ -150,6 +160,7 @@ _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
     (export_errors.ExportExists, Exit.USAGE),
     (export_errors.ExportUnwritable, Exit.USAGE),
     (NoTerminal, Exit.PASSWORD),
+    (PasswordEmpty, Exit.PASSWORD),
     (PasswordNotText, Exit.PASSWORD),
     (NoHome, Exit.USAGE),
     (NotCalibrated, Exit.NOTHING_THERE),

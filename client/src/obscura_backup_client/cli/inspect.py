@@ -30,7 +30,7 @@ EXAMPLES = (
 def inspect(context: click.Context, file: str) -> None:
     """Show what a sealed backup says about itself: its parameters, its size, and what guessing its password costs.
 
-    Needs no password, no token and no identity, and cannot tell whether the backup is damaged.
+    Needs no password, no token and no identity, and cannot tell whether the backup is damaged, but by its size.
     """
     from obscura_backup_client import inspection
 
@@ -60,12 +60,14 @@ def _payload_text(found: Inspection) -> str:
     if found.padded_bytes is None:
         return "not known"
     if found.payload_bytes is None:
-        return f"padded to {found.padded_bytes} bytes, which this format's writers never do"
+        return f"padded to {found.padded_bytes} bytes, which this format's writers never do: cut off or altered?"
     smallest, largest = found.payload_bytes
     return f"{smallest} to {largest} bytes, padded to {found.padded_bytes}"
 
 
 def _opening_text(found: Inspection) -> str:
+    if found.verdict.value == "opens" and found.complete and found.payload_bytes is None:
+        return "its parameters are no hindrance; but of this size it was cut off or altered, probably"
     return {
         "opens": "this client opens it, given the password and the user",
         "asks": f"this client asks before it opens it: {found.refusal}",

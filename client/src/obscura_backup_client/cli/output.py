@@ -54,6 +54,12 @@ def may_style(stream: TextIO | None) -> bool:
     return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
 
 
+def writable(text: str, stream: TextIO | None) -> str:
+    """The text, in which what the stream's character encoding lacks is written as Python escapes it in a string."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def is_lost_output(error: OSError) -> bool:
     """Whether the error comes from writing to a stream. Those from files have a name, and are caught elsewhere."""
     return error.filename is None and error.errno in _LOST_OUTPUT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.cli.exits import PasswordsDiffer, UnreadableFile
+from obscura_backup_client.cli.exits import PasswordEmpty, PasswordsDiffer, UnreadableFile
 from obscura_backup_client.cli.output import tell
-from obscura_backup_client.cli.settings import read_file
+from obscura_backup_client.cli.settings import read_password_line, shown_name
 from obscura_backup_client.errors import PasswordGuessable, PasswordRefused, WrongPassword
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def password(
     """The password: from the file if one is named, else typed; a new one twice, and with its strength shown.
 
     Raises:
-        UnreadableFile, NoTerminal, PasswordsDiffer: see there.
+        UnreadableFile, NoTerminal, PasswordEmpty, PasswordsDiffer: see there.
         PasswordRefused: a new one from a file breaks a rule. A typed one is asked for again, up to three times.
         WrongPassword: the one in the file was wrong, and there is nobody to ask for another.
     """
@@ -80,11 +80,11 @@ def _judge(new_password: str, *, accept_weak: bool) -> None:
 
 
 def _first_line(name: str) -> str:
-    # Of standard input just the line: whoever types it ends it with Enter, and not with the end of the input.
-    content = read_file(name, only_a_line=name == "-")
-    line = content.partition(b"\n")[0].removesuffix(b"\r")
     try:
         # An editor's byte order mark is not part of what a person would type elsewhere.
-        return line.decode("utf-8-sig")
+        line = read_password_line(name).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnreadableFile(name, "it is not UTF-8 text") from None
+        raise UnreadableFile(shown_name(name), "it is not UTF-8 text") from None
+    if not line:
+        raise PasswordEmpty(shown_name(name))
+    return line

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from obscura_backup_client.cli.exits import NobodyToAsk
-from obscura_backup_client.cli.output import tell
+from obscura_backup_client.cli.output import tell, writable
 from obscura_backup_client.cli.passwords import password
 from obscura_backup_client.cli.progress import ProgressLine
 from obscura_backup_client.cli.settings import Settings
@@ -126,14 +127,10 @@ class Run:
         """Write the result to stdout: the facts as JSON where that is wanted, else the text."""
         self.progress.clear()
         if self.settings.as_json:
-            # Programs read JSON, and people pipe it to a terminal: escaped, what would move its cursor is still there.
-            click.echo(
-                _UNSAFE_IN_JSON.sub(
-                    lambda found: f"\\u{ord(found[0]):04x}", json.dumps(facts, indent=2, ensure_ascii=False)
-                )
-            )
+            document = _json(facts, ensure_ascii=False)
+            click.echo(document if writable(document, sys.stdout) == document else _json(facts, ensure_ascii=True))
         else:
-            click.echo(printable_lines(text))
+            click.echo(writable(printable_lines(text), sys.stdout))
 
     def note(self, text: str) -> None:
         """Tell a person something that is not the result."""
@@ -146,3 +143,9 @@ class Run:
             shown = ", ".join(str(user_id) for user_id in ahead[:NAMED_AHEAD])
             more = f" and {len(ahead) - NAMED_AHEAD} more" if len(ahead) > NAMED_AHEAD else ""
             self.note(f"Warning: edited by a device whose clock is over a day ahead: {shown}{more}.")
+
+
+def _json(facts: dict[str, Any], *, ensure_ascii: bool) -> str:
+    # Programs read JSON, and people pipe it to a terminal: escaped, what would move its cursor is still there.
+    document = json.dumps(facts, indent=2, ensure_ascii=ensure_ascii)
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

@@ -20,11 +20,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_SERVER = "http://127.0.0.1:8400"
 _META = "obscura_backup_client.settings"
 
+# Several times what either may have: the file that is named may be one without an end, as /dev/zero is.
+MAX_PASSWORD_BYTES = 8 * 1024
+MAX_TOKEN_BYTES = 64 * 1024
+
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Keep a global option's value for whatever command runs; what is typed last wins, and all typed beats the rest."""
     name = parameter.name or ""
     source, settings = context.get_parameter_source(name), context.meta.setdefault(_META, {})
+    if source is ParameterSource.COMMANDLINE and value == "":
+        # Mostly a variable in a script that is not set: the default would be somebody else's state or server.
+        raise click.BadParameter("it is empty.")
     if source is ParameterSource.COMMANDLINE or (source is ParameterSource.ENVIRONMENT and name not in settings):
         settings[name] = value
 
@@ -113,7 +120,11 @@ class Settings:
             UnreadableFile: the token file.
         """
         if self._values.get("token_file"):
-            return read_file(self._values["token_file"]).decode("ascii", "replace").strip()
+            name = self._values["token_file"]
+            found = read_file(name, max_bytes=MAX_TOKEN_BYTES + 1)
+            if len(found) > MAX_TOKEN_BYTES:
+                raise UnreadableFile(shown_name(name), f"no token has more than {MAX_TOKEN_BYTES} bytes")
+            return found.decode("ascii", "replace").strip()
         return os.environ.get("OBSCURA_TOKEN", "").strip() or None
 
     @property
@@ -137,14 +148,27 @@ class Settings:
         return bool(self._values.get("allow_insecure_http"))
 
 
-def read_file(name: str, *, only_a_line: bool = False, max_bytes: int = -1) -> bytes:
-    """The bytes of a file, or of standard input for `-`; of either no more than a line, or than so many, where asked.
+def read_file(name: str, *, max_bytes: int) -> bytes:
+    """The bytes of a file, or of standard input for `-`, or the first so many of them.
 
     Raises:
         UnreadableFile: with the system's reason.
     """
     with opened_file(name) as stream:
-        return stream.readline() if only_a_line else stream.read(max_bytes)
+        return stream.read(max_bytes)
+
+
+def read_password_line(name: str) -> bytes:
+    """The first line, without its end, of a file or of standard input for `-`, of which it takes no more.
+
+    Raises:
+        UnreadableFile: with the system's reason, or because the line has over 8 KiB.
+    """
+    with opened_file(name) as stream:
+        line = stream.readline(MAX_PASSWORD_BYTES + 1)
+    if len(line) > MAX_PASSWORD_BYTES:
+        raise UnreadableFile(shown_name(name), f"its first line has more than {MAX_PASSWORD_BYTES} bytes")
+    return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 @contextlib.contextmanager
@@ -154,7 +178,7 @@ def opened_file(name: str) -> Iterator[IO[bytes]]:
     Raises:
         UnreadableFile: with the system's reason, for what happens within the block, too.
     """
-    shown = "standard input" if name == "-" else name
+    shown = shown_name(name)
     try:
         with contextlib.ExitStack() as opened:
             if name != "-":
@@ -166,6 +190,11 @@ def opened_file(name: str) -> Iterator[IO[bytes]]:
     except (OSError, ValueError) as error:  # the latter for a name with a zero byte in it
         reason = error.strerror if isinstance(error, OSError) else None
         raise UnreadableFile(shown, reason or type(error).__name__) from error
+
+
+def shown_name(name: str) -> str:
+    """A file's name as a sentence names it."""
+    return "standard input" if name == "-" else name
 
 
 def is_closed(stream: object) -> bool:

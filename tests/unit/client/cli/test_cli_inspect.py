@@ -88,3 +88,9 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(terminal: Terminal, name: s
     ended = terminal.run("inspect", name)
     assert ended.exit_code == Exit.USAGE
     assert "[unreadable-file]" in ended.stderr
+
+
+def test_what_has_a_size_that_no_backup_has_is_not_said_to_open(terminal: Terminal) -> None:
+    shown = terminal.ok("inspect", "-", stdin=BLOB[:2000])
+    assert "cut off or altered" in shown
+    assert "this client opens it" not in shown

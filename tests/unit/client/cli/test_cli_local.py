@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 from dataclasses import replace
 from uuid import UUID
@@ -10,6 +11,7 @@ import pytest
 
 from client_testing.contents import ALICE, BOB, contact
 from client_testing.terminal import Terminal, token
+from obscura_backup_client import state_directory
 from obscura_backup_client.cli.app import COMMANDS
 from obscura_backup_client.cli.exits import Exit
 from obscura_backup_client.state_directory import StateDirectory
@@ -152,3 +154,45 @@ def test_a_token_file_goes_before_the_environments_token(terminal: Terminal) -> 
     (terminal.home / "token").write_text(token(str(ALICE)) + "\n")
     facts = terminal.facts("status", "--token-file", str(terminal.home / "token"))
     assert facts["account"]["user_id"] == str(ALICE)
+
+
+# --- options without a value, and files without an end ---
+
+
+@pytest.mark.parametrize("option", ["--state", "--server", "--token-file", "--password-file"])
+@pytest.mark.parametrize("arguments", [("{}", "", "status"), ("status", "{}", ""), ("status", "{}=")])
+def test_an_empty_option_is_a_usage_error_and_not_the_default(
+    terminal: Terminal, option: str, arguments: tuple[str, ...]
+) -> None:
+    terminal.ok("new")
+    ended = terminal.run(*(each.format(option) for each in arguments))
+    assert (ended.exit_code, f"'{option}'" in ended.stderr) == (Exit.USAGE, True)
+    assert terminal.addresses == []
+
+
+def test_an_empty_variable_is_one_that_is_not_set(terminal: Terminal) -> None:
+    terminal.ok("new", "--state", str(terminal.home / "obscura-client"))
+    shown = terminal.facts("status", OBSCURA_STATE="", XDG_DATA_HOME=str(terminal.home), OBSCURA_TOKEN_FILE="")
+    assert shown["state"] == str(terminal.home / "obscura-client")
+
+
+def test_a_token_file_without_an_end_is_a_usage_error(terminal: Terminal) -> None:
+    terminal.ok("new")
+    ended = terminal.run("status", "--token-file", "/dev/zero")
+    assert (ended.exit_code, "no token has more than 65536 bytes" in ended.stderr) == (Exit.USAGE, True)
+
+
+def test_a_contact_file_without_an_end_is_refused(terminal: Terminal) -> None:
+    terminal.ok("new")
+    ended = terminal.run("contact", "import", "/dev/zero")
+    assert (ended.exit_code, "more than 8388608 bytes" in ended.stderr) == (Exit.REFUSED_INPUT, True)
+
+
+def test_a_state_directory_of_another_user_is_warned_about(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.ok("new")
+    # As a user who is neither the owner nor root.
+    monkeypatch.setattr(state_directory, "ROOT", -1)
+    monkeypatch.setattr(os, "geteuid", lambda: -1)
+    assert "Warning: other users of this machine may write to" in terminal.run("status").stderr
+    monkeypatch.setattr(StateDirectory, "is_open_to_others", lambda _: False)
+    assert "is another user's file: is this identity yours?" in terminal.run("status").stderr

@@ -9,6 +9,7 @@ import pytest
 
 from client_testing.contents import BOB
 from client_testing.terminal import PASSWORD, USER, Terminal
+from obscura_backup_client import sealed
 from obscura_backup_client.cli.exits import Exit
 from obscura_backup_client.errors import WrongPassword
 from obscura_backup_client.sealed import open_sealed
@@ -132,3 +133,32 @@ def test_the_same_password_is_no_change(pushed: Terminal, password_file: str) ->
 
 def test_a_profile_that_nobody_calibrated_is_said_to_be_missing(pushed: Terminal) -> None:
     assert pushed.run("push", "--profile", "calibrated").exit_code == Exit.NOTHING_THERE
+
+
+@pytest.mark.parametrize("option", ["--password-file", "--new-password-file"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"\r\n" + PASSWORD.encode(), b"\xef\xbb\xbf\n"])
+def test_an_empty_first_line_is_said_to_be_empty_before_anything_is_derived(
+    pushed: Terminal, password_file: str, tmp_path: Path, option: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_arguments: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(sealed, "argon2id", never)
+    (tmp_path / "empty").write_bytes(content)
+    arguments = {
+        "--password-file": password_file,
+        "--new-password-file": password_file,
+        option: str(tmp_path / "empty"),
+    }
+    ended = pushed.run("passwd", *(each for pair in arguments.items() for each in pair))
+    assert (ended.exit_code, "[password-empty]" in ended.stderr) == (Exit.PASSWORD, True)
+
+
+def test_a_password_file_without_an_end_is_a_usage_error(pushed: Terminal) -> None:
+    ended = pushed.run("verify", "--password-file", "/dev/zero")
+    assert (ended.exit_code, "its first line has more than 8192 bytes" in ended.stderr) == (Exit.USAGE, True)
+
+
+def test_what_follows_a_first_line_may_be_of_any_length(pushed: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(PASSWORD.encode() + b"\n" + bytes(100_000))
+    assert pushed.facts("verify", "--password-file", str(tmp_path / "long"))["well"]
