@@ -159,6 +159,13 @@ def test_a_worker_that_is_stuck_keeps_nobody_from_ending(tmp_path: Path) -> None
         assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
+def test_a_terminal_that_is_closed_is_an_orderly_end(tmp_path: Path) -> None:
+    with running(tmp_path, 1, SHORT_SECONDS) as service:
+        assert service.process is not None
+        service.process.send_signal(signal.SIGHUP)
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
+
+
 def queue_of(listening: socket.socket) -> int:
     """How many may wait to be let in: of a listener, Linux tells it in this field of `tcp_info`."""
     return int(struct.unpack_from("=I", listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)[0])

@@ -22,7 +22,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         postgres_hold_seconds: that PostgreSQL lets a lock be held in silence, while the blob is on its way to the
             blob store. One that is lost earlier costs a retry and no safety.
         s3_connect_seconds: for a connection to the blob store.
-        s3_read_seconds: that the blob store may be silent for.
+        s3_read_seconds: that the blob store may be silent for. An upload whose answer does not come waits twice: for
+            it, and to see whether it arrived.
         s3_wait_seconds: for a thread to be free that talks to the blob store.
         s3_ping_seconds: for an answer where the question is only whether the blob store is there.
         jwks_seconds: for a key set behind a URL.

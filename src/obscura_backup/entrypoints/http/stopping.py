@@ -59,6 +59,9 @@ class Stopping:
 
         if callable(stop):
             signal.signal(signal.SIGTERM, announce)
+            # A terminal that is closed, unless somebody asked to outlive it; of several processes it is the parent's.
+            if not has_parent and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+                signal.signal(signal.SIGHUP, lambda _, frame: announce(signal.SIGTERM, frame))
 
 
 def stop_queueing(server: Any) -> None:
