@@ -14,7 +14,9 @@ from obscura_backup_client.errors import NotConfirmed
 from obscura_backup_client.export_errors import ExportExists, ExportRefused, ExportUnwritable
 from obscura_backup_client.merge import contacts_ahead, merge_keeping, same_identity
 from obscura_backup_client.model import DEVICE_ID_BYTES, Backup, Contact
+from obscura_backup_client.payload import encode
 from obscura_backup_client.payload_reading import decode_payload
+from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES
 from obscura_backup_client.state import State, renewed_if_copied
 from obscura_backup_client.whole_files import create_file, replace_file
 
@@ -125,6 +127,7 @@ def import_payload(
             state = replace(local, content=merge_keeping(before, content, keep))
             state = renewed_if_copied(state, content, random)
         _require_few_writers(before, state.content)
+        _require_room(before, state.content)
         state = replace(state, content=_edited(state.content, exported, now))
         found = PayloadFound(
             changes=changes(before, state.content),
@@ -149,6 +152,20 @@ def import_payload(
 def _require_few_writers(before: Backup, after: Backup) -> None:
     if len(after.writers) > max(MAX_WRITERS_BY_IMPORT, len(before.writers)):
         raise ExportRefused(f"there would be more than {MAX_WRITERS_BY_IMPORT} devices", "writers")
+
+
+def _require_room(before: Backup, after: Backup) -> None:
+    """Check that what nobody can remove again leaves room for a backup: its own limit says so only with every push."""
+    lasting = _lasting_bytes(after)
+    if lasting > MAX_PAYLOAD_BYTES and lasting > _lasting_bytes(before):
+        raise ExportRefused("what cannot be removed again (removed contacts, unknown fields) would fill a backup")
+
+
+def _lasting_bytes(content: Backup) -> int:
+    """The size of the payload after every contact was removed, whose place alone is kept then."""
+    kept = (Contact(each.user_id, "", b"", each.stamp_ms, removed=True) for each in content.live_contacts)
+    gone = (each for each in content.contacts if each.removed)
+    return len(encode(replace(content, contacts=tuple(sorted((*kept, *gone), key=lambda each: each.user_id.bytes)))))
 
 
 def _edited(content: Backup, exported: Exported, now_ms: int) -> Backup:

@@ -16,18 +16,47 @@ from client_testing.contents import ALICE, backup, contact, tombstone
 from client_testing.devices import KEY, USER
 from obscura_backup_client.contact_entries import vcard_entries
 from obscura_backup_client.export_errors import ExportRefused
+from obscura_backup_client.payload import encode
 from obscura_backup_client.payload_json import encode_payload
 from obscura_backup_client.payload_reading import decode_payload
-from obscura_backup_client.sealed import seal
+from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES, seal
+from obscura_backup_client.sync import BackupClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
+def varint(value: int) -> bytes:
+    """As Protobuf writes it."""
+    return bytes([value & 0x7F | 0x80]) + varint(value >> 7) if value > 0x7F else bytes([value])
+
+
 def test_a_hundred_thousand_entries_are_no_burden() -> None:
     content = backup(*[tombstone(UUID(int=number), 1) for number in range(1, 100_001)])
     assert decode_payload(encode_payload(content)).dated == content
+
+
+@pytest.mark.parametrize(
+    ("count", "unknown_bytes", "is_taken"),
+    [(50_000, 1, True), (100_000, 1, False), (1, 2_000_000, True), (1, 2_100_000, False)],
+)
+def test_an_import_leaves_room_for_what_cannot_be_removed(
+    tmp_path: Path, count: int, unknown_bytes: int, *, is_taken: bool
+) -> None:
+    client = BackupClient.open(tmp_path)
+    client.create()
+    before = client.directory.read()
+    gone = [tombstone(UUID(int=number), 2**40) for number in range(1, count + 1)]
+    unknown = ((9, b"\x4a" + varint(unknown_bytes) + bytes(unknown_bytes)),)
+    exported = encode_payload(backup(*gone, unknown=unknown), with_identity=False)
+    if is_taken:
+        client.import_payload(exported, confirm=lambda _: True)
+        assert len(encode(client.directory.read().content)) <= MAX_PAYLOAD_BYTES
+        return
+    with pytest.raises(ExportRefused, match="cannot be removed again"):
+        client.import_payload(exported, confirm=lambda _: True)
+    assert client.directory.read() == before
 
 
 @pytest.mark.parametrize("nothing", [b"[],", b"{},"])
