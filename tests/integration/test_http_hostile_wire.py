@@ -155,6 +155,15 @@ def test_folded_first_field(service: Service) -> None:
     assert say(service.port, b"GET /v1/config HTTP/1.1\r\n Host: x\r\nHost: y\r\n\r\n" + NEXT).statuses == [400]
 
 
+def test_bad_target_behind_an_upload_does_not_take_its_answer(service: Service) -> None:
+    """Else a stored upload would be taken for a refused one."""
+    person = Person.of(service)
+    head = POST + f"Authorization: Bearer {person.token}\r\nContent-Length: 100\r\n\r\n".encode()
+    bad = b"GET http://other?/v1/config HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert say(service.port, head + bytes(100) + bad + NEXT).statuses == [200, 400]
+    assert person.download().status == 200
+
+
 def test_body_of_a_refused_request_is_read_as_a_body(service: Service) -> None:
     smuggled = b"DELETE /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n"
     head = POST + b"Content-Length: %d\r\n\r\n" % len(smuggled)
@@ -186,7 +195,30 @@ def test_preface_of_http_2(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [b"a b", b"u@x", b"x/y", b"x?y", b"x#y", b"<x>", b"x\\y", b'"x"', b"x\ty", "é".encode(), b"x\r\nHost: y"]
+    "host",
+    [
+        b"a b",
+        b"u@x",
+        b"x/y",
+        b"x?y",
+        b"x#y",
+        b"<x>",
+        b"x\\y",
+        b'"x"',
+        b"x\ty",
+        "é".encode(),
+        b"x\r\nHost: y",
+        b"a,b",
+        b"a:b:c",
+        b"[::1",
+        b"::1]",
+        b"[::1]x",
+        b"[1::2::3]",
+        b"[]",
+        b"x:99999999",
+        b"x:65536",
+        b"x:y",
+    ],
 )
 def test_host_that_is_none(service: Service, host: bytes) -> None:
     assert say(service.port, b"GET /v1/config HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" + NEXT).statuses == [400]
@@ -228,6 +260,20 @@ def test_host_that_is_one(service: Service, host: bytes) -> None:
         (b"x:80", 400),
         (b"https://x:99999/v1/config", 400),
         (b"http://x/v1/config", 200),
+        (b"HTTPS://[::1]:8400/v1/config", 200),
+        (b"/metrics#x", 400),
+        (b"/v1/config#/../metrics", 400),
+        (b"/v1/config?x#y", 400),
+        (b"#", 400),
+        (b"http://x?/v1/config", 400),
+        (b"http://x", 400),
+        (b"http:///v1/config", 400),
+        (b"http://u@x/v1/config", 400),
+        (b"http://u:p@x/v1/config", 400),
+        (b"http://a,b/v1/config", 400),
+        (b"http://[::1/v1/config", 400),
+        (b"ftp://x/v1/config", 400),
+        (b"javascript://x/v1/config", 400),
         (b"/v1/config?%ff=&&==%zz&%00", 200),
         (b"/" + b"a" * 100_000, 431),
         (b"/v1/config?" + b"a" * 100_000, 431),

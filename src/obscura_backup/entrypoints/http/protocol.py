@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from obscura_backup.entrypoints.http.targets import is_host, is_target
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,8 +44,6 @@ COMPLAINT = "obscura.complaint"
 """In the scope: a status and a sentence, where the head is one that no request should have."""
 
 _VERSIONS = ("1.1", "1.0")
-# uri-host and port (RFC 9110, 7.2), as far as it takes to keep out what some might read as something else.
-_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 _END_OF_HEAD = b"\r\n\r\n"
 # Of the same length, so that nothing moves.
 _UPGRADE = re.compile(rb"(\r\n)upgrade(\s*:)", re.IGNORECASE)
@@ -211,16 +210,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def _begin(self) -> None:
         try:
             super().on_headers_complete()
-        except httptools.HttpParserInvalidURLError:
+        except Exception:
             self._in_head = True  # there is no request that the answer could be to
             raise
 
     def _complaint(self) -> tuple[int, str] | None:
         version = self.parser.get_http_version()
         hosts = [value for name, value in self.headers if name == b"host"]
+        if not is_target(self.url):
+            self.url = b"/"  # what the rest of the way can be trusted with
+            return 400, "A request names a path, alone or behind http:// or https:// and a host."
         if version not in _VERSIONS:
             return 505, "This is a service of HTTP/1.1."
-        if (len(hosts) != 1 and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
+        if (len(hosts) != 1 and version == "1.1") or not all(map(is_host, hosts)):
             return 400, "A request names one host, in one Host header."
         return None
 
