@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SECONDS = 0.3
 LARGE = 8 * 1024 * 1024
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -265,7 +268,9 @@ def test_slow_reader_that_takes_a_little_now_and_then_is_served(running: Running
 
 
 def test_busy_service_says_so_and_is_still_alive(running: Running) -> None:
-    with running.connect(), running.connect(), running.connect(), running.connect():
+    with ExitStack() as connections:
+        for _ in range(4):
+            connections.enter_context(running.connect()).sendall(UNFINISHED)
         time.sleep(0.05)
         refused = running.exchange(b"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n")
         assert refused.startswith(b"HTTP/1.1 503 ")
@@ -280,8 +285,53 @@ def test_as_many_as_may_be_are_served(running: Running) -> None:
         assert running.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_is_connected_stays_served_while_others_are_refused(running: Running) -> None:
+    with ExitStack() as connections:
+        ours, *others = [connections.enter_context(running.connect()) for _ in range(4)]
+        for other in [ours, *others]:
+            other.sendall(UNFINISHED)
+        time.sleep(0.05)
+        late = [connections.enter_context(running.connect()) for _ in range(3)]
+        for other in late:
+            other.sendall(GET)
+            assert received(other).startswith(b"HTTP/1.1 503 ")
+        ours.sendall(b"x")
+        assert received(ours).startswith(b"HTTP/1.1 200 ")
+
+
+def test_silent_connections_give_way_to_new_ones(running: Running) -> None:
+    with ExitStack() as connections:
+        silent = [connections.enter_context(running.connect()) for _ in range(20)]
+        silent[-1].sendall(b"GET / HT")
+        assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_was_answered_gives_way_where_nobody_is_silent(running: Running) -> None:
+    """Else one request each, or one with a body that never comes, would keep the places for as long as silence may."""
+    with ExitStack() as connections:
+        for request in (GET, GET, UNFINISHED.replace(b"/read", b"/unread"), UNFINISHED):
+            connection = connections.enter_context(running.connect())
+            connection.sendall(request)
+            received(connection, 0.05)
+        assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
+        assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
+
+
+def test_silent_connections_do_not_end_those_that_speak(running: Running) -> None:
+    with ExitStack() as connections:
+        ours = connections.enter_context(running.connect())
+        ours.sendall(GET)
+        assert received(ours).startswith(b"HTTP/1.1 200 ")
+        for _ in range(20):
+            connections.enter_context(running.connect())
+        ours.sendall(GET)
+        assert received(ours).startswith(b"HTTP/1.1 200 ")
+
+
 def test_far_too_many_are_turned_away(running: Running) -> None:
     connections = [running.connect() for _ in range(12)]
+    for connection in connections:
+        connection.sendall(UNFINISHED)
     time.sleep(0.1)
     assert len(running.server.server_state.connections) <= 8
     for connection in connections:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from obscura_backup.entrypoints.http.connection_bound import ConnectionBound
 from obscura_backup.entrypoints.http.targets import is_host, is_target
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._bound = ConnectionBound.of(self.server_state)
         self._in_head = True
         self._head_bytes = 0
         self._field_bytes = 0
@@ -71,15 +73,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that sends nothing is one that sends its head too slowly."""
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS_PER_BUSY * self.max_connections:
-            transport.abort()
         self._arm("head", HEAD_SECONDS, self._close)
+        self._bound.enter(self, self.max_connections, CONNECTIONS_PER_BUSY * self.max_connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         for name in list(self._timers):
             self._disarm(name)
+        self._bound.leave(self)
         super().connection_lost(exc)
+
+    def give_way(self) -> None:
+        """Nobody waits for an answer here, and somebody might elsewhere."""
+        self.transport.abort()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's own always gives up
         """A client that has sent all it will ever send may still wait for its answer."""
@@ -131,7 +137,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(_NO_UPGRADE)  # its name came in two pieces: the parser is past telling where the body ends
         else:
             scope = cast("dict[str, Any]", self.scope)
-            scope[BUSY] = len(self.connections) > self.max_connections
+            scope[BUSY] = not self._bound.ask(self, self.max_connections)
             scope[COMPLAINT] = self._complaint()
             self._begin()
             self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
@@ -166,6 +172,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self.pipeline or len(self.cycle.body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()  # uvicorn reads on after each answer, whatever waits already
             return
+        self._bound.answered(self)
         if self._dead:
             self.transport.write_eof()  # so that nobody waits for more
         if self._dead or not self._in_head:
