@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +16,15 @@ import uvicorn
 from obscura_backup.entrypoints.http import protocol
 from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.protocol import BoundedProtocol
+from obscura_backup.entrypoints.http.send_buffer import SEND_BUFFER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SECONDS = 0.3
 LARGE = 8 * 1024 * 1024
+SMALL = 50_000
+"""What the system takes at once, so that for us it is sent."""
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
 
@@ -37,7 +41,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         seen.append(f"{len(body)} bytes")
     if scope["path"] == "/slow":
         await asyncio.sleep(0.1)
-    answer = bytes(LARGE) if scope["path"] == "/large" else "; ".join(seen).encode()
+    sizes = {"/large": LARGE, "/small": SMALL}
+    answer = bytes(sizes[scope["path"]]) if scope["path"] in sizes else "; ".join(seen).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
     await send({"type": "http.response.body", "body": answer})
 
@@ -97,7 +102,7 @@ def closed_within(connection: socket.socket, seconds: float) -> bool:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
+    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "LINGER_SECONDS"):
         monkeypatch.setattr(protocol, name, SECONDS)
     monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
     running = Running()
@@ -253,6 +258,44 @@ def test_answer_that_nobody_takes(running: Running) -> None:
         assert _eventually(lambda: not running.server.server_state.connections)
 
 
+def test_system_holds_little_of_an_answer_that_nobody_takes(running: Running) -> None:
+    before = _unsent_bytes()
+    with ExitStack() as connections:
+        for _ in range(4):
+            reader = connections.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            reader.connect(running.socket.getsockname())
+            reader.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(SECONDS / 2)
+        assert 0 < _unsent_bytes() - before < 4 * 3 * SEND_BUFFER_BYTES
+
+
+@pytest.mark.parametrize("path", [b"/large", b"/small"])
+def test_connection_is_counted_until_its_last_answer_is_taken_or_given_up(running: Running, path: bytes) -> None:
+    """Else whoever says `Connection: close` and reads nothing leaves memory behind that nobody counts."""
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        reader.connect(running.socket.getsockname())
+        reader.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
+        time.sleep(SECONDS / 2)
+        assert running.server.server_state.connections
+        assert _eventually(lambda: not running.server.server_state.connections)
+        assert _eventually(lambda: _orphans_to(reader.getsockname()[1]) == 0)
+
+
+def test_last_answer_reaches_a_slow_reader(running: Running) -> None:
+    """It takes longer than patience lasts with one who takes nothing."""
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        reader.connect(running.socket.getsockname())
+        reader.sendall(b"GET /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        taken = 0
+        while piece := reader.recv(1500):
+            taken += len(piece)
+            time.sleep(0.015)
+        assert taken > SMALL
+
+
 def test_slow_reader_that_takes_a_little_now_and_then_is_served(running: Running) -> None:
     with running.connect() as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -348,6 +391,20 @@ def _sent_before_the_end(connection: socket.socket, piece: bytes) -> int:
             break
         sent += len(piece)
     return sent
+
+
+def _tcp_queues() -> list[tuple[int, int]]:
+    """Of each connection of this system over IPv4: the port at its other end and how much waits to be sent there."""
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return [(int(row.split()[2][-4:], 16), int(row.split()[4].split(":")[0], 16)) for row in rows]
+
+
+def _unsent_bytes() -> int:
+    return sum(queued for _, queued in _tcp_queues())
+
+
+def _orphans_to(port: int) -> int:
+    return sum(queued for other, queued in _tcp_queues() if other == port)
 
 
 def _eventually(holds: Callable[[], bool], seconds: float = 2.0) -> bool:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from obscura_backup.entrypoints.http.connection_bound import ConnectionBound
+from obscura_backup.entrypoints.http.send_buffer import abort, bound_send_buffer, count_unsent_bytes
 from obscura_backup.entrypoints.http.targets import is_host, is_target
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ DRAIN_MAX_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 20.0
 WRITE_SECONDS = 60.0
 """How long a client may take nothing of an answer that is there for it."""
+LINGER_SECONDS = 1.0
+"""How often a connection that ends is looked at, whether what was sent last has arrived."""
 CONNECTIONS_PER_BUSY = 2
 """Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
 
@@ -69,10 +72,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._closing = False
         self._dead = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._unsent_bytes = 0
+        self._taken_at = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that sends nothing is one that sends its head too slowly."""
         super().connection_made(transport)
+        bound_send_buffer(transport)
         self._arm("head", HEAD_SECONDS, self._close)
         self._bound.enter(self, self.max_connections, CONNECTIONS_PER_BUSY * self.max_connections)
 
@@ -85,7 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def give_way(self) -> None:
         """Nobody waits for an answer here, and somebody might elsewhere."""
-        self.transport.abort()
+        self._abort()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's own always gives up
         """A client that has sent all it will ever send may still wait for its answer."""
@@ -184,12 +190,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """The client takes nothing."""
         super().pause_writing()
         # Not `close`, which would wait for the very bytes that are not taken.
-        self._arm("write", WRITE_SECONDS, self.transport.abort)
+        self._arm("write", WRITE_SECONDS, self._abort)
 
     def resume_writing(self) -> None:
         """The client takes something."""
         self._disarm("write")
         super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came after the last answer, which may still be on its way."""
+        self._close()
 
     def send_400_response(self, msg: str) -> None:
         """The parser is at its end: say so, unless that would be taken for the answer to something else."""
@@ -255,10 +265,34 @@ class BoundedProtocol(HttpToolsProtocol):
         self._drained_bytes += count
         if self._drained_bytes > DRAIN_MAX_BYTES:
             self._close()
+            if self._dead:
+                self.flow.pause_reading()
 
     def _close(self) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and "linger" not in self._timers:
+            self._taken_at = self.loop.time()
+            self._unsent_bytes = count_unsent_bytes(self.transport)
+            if self._unsent_bytes:
+                # Closed now, the connection would be gone from our books, and what nobody takes still in memory.
+                self._dead = True
+                self.transport.write_eof()
+            self._linger()
+
+    def _linger(self) -> None:
+        self._timers.pop("linger", None)
+        now = self.loop.time()
+        unsent_bytes = count_unsent_bytes(self.transport)
+        if unsent_bytes < self._unsent_bytes:
+            self._unsent_bytes, self._taken_at = unsent_bytes, now
+        if self.transport.is_closing() or not unsent_bytes:
             self.transport.close()
+        elif now - self._taken_at >= WRITE_SECONDS:
+            self._abort()
+        else:
+            self._arm("linger", LINGER_SECONDS, self._linger)
+
+    def _abort(self) -> None:
+        abort(self.transport)
 
     def _arm(self, name: str, seconds: float, then: Callable[[], None]) -> None:
         if name not in self._timers:

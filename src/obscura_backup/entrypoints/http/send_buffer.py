@@ -1,0 +1,46 @@
+"""What the system holds of answers that were sent and not taken: memory that no count of ours would see otherwise."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import sys
+import termios
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from asyncio import Transport
+
+SEND_BUFFER_BYTES = 128 * 1024
+"""For each connection; left to itself, it grows to megabytes. Linux doubles it for its own book-keeping (socket(7))."""
+
+
+def bound_send_buffer(transport: Transport) -> None:
+    """Let the system hold no more than that, so that the rest waits with us, where it is timed."""
+    _socket_of(transport).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+
+def count_unsent_bytes(transport: Transport) -> int:
+    """What was written and not acknowledged by the other side."""
+    try:
+        # SIOCOUTQ (tcp(7)) by another name.
+        answer = fcntl.ioctl(_socket_of(transport).fileno(), termios.TIOCOUTQ, bytes(4))
+        queued = int.from_bytes(answer, sys.byteorder)
+    except (OSError, ValueError):
+        queued = 0  # another system, which has no such question, or a connection that just ended
+    return transport.get_write_buffer_size() + queued
+
+
+def abort(transport: Transport) -> None:
+    """End a connection and forget what was not taken, by a reset where there is such.
+
+    Without it the system would go on offering what it holds for minutes.
+    """
+    if count_unsent_bytes(transport):
+        _socket_of(transport).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _socket_of(transport: Transport) -> socket.socket:
+    return cast("socket.socket", transport.get_extra_info("socket"))
