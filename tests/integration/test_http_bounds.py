@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SECONDS = 0.3
 LARGE = 8 * 1024 * 1024
+CARRIED_OUT: list[str] = []
 SMALL = 50_000
 """What the system takes at once, so that for us it is sent."""
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -31,10 +32,12 @@ UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Answers with what it was asked; reads a body for `/read`, sends much for `/large`, waits for `/slow`."""
+    CARRIED_OUT.append(scope["path"])
     seen = [f"{scope['method']} {scope['path']}"]
     seen += [f"{name.decode()}={value.decode()}" for name, value in scope["headers"] if name != b"host"]
-    if scope["path"] == "/read":
-        body, more = b"", True
+    body = b""
+    if scope["path"] in ("/read", "/echo"):
+        more = True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
@@ -42,6 +45,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(0.1)
     sizes = {"/large": LARGE, "/small": SMALL}
+    if scope["path"] == "/echo":
+        seen = [body.decode()]
     answer = bytes(sizes[scope["path"]]) if scope["path"] in sizes else "; ".join(seen).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
     await send({"type": "http.response.body", "body": answer})
@@ -189,6 +194,16 @@ def test_upgrade_is_ignored_and_the_body_is_a_body(running: Running, *, split: b
     assert answer.endswith(b"34 bytes")
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3, 4])
+def test_body_that_looks_like_an_upgrade_is_left_alone_however_its_head_is_cut(running: Running, missing: int) -> None:
+    body = b"a\r\nUpgrade: h2c\r\n"
+    request = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    cut = len(request) - len(body) - missing
+    assert running.exchange(request[:cut], request[cut:]).endswith(body)
+    pieces = [request[i : i + 1] for i in range(cut, cut + missing)]
+    assert running.exchange(request[:cut], *pieces, body).endswith(body)
+
+
 def test_upgrade_in_two_pieces_with_a_body_is_refused(running: Running) -> None:
     head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgr"
     rest = b"ade: h2c\r\nContent-Length: 34\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n"
@@ -200,6 +215,30 @@ def test_upgrade_in_two_pieces_with_a_body_is_refused(running: Running) -> None:
 def test_connect_is_no_tunnel(running: Running) -> None:
     answer = running.exchange(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n")
     assert b"smuggled" not in answer
+
+
+@pytest.mark.parametrize(("version", "heard"), [(b"1.0", False), (b"1.1", True)])
+def test_old_clients_are_not_told_to_continue(running: Running, version: bytes, *, heard: bool) -> None:
+    head = b"POST /read HTTP/%s\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n" % version
+    answer = running.exchange(head, b"abc")
+    assert (b" 100 Continue" in answer) is heard
+    assert answer.endswith(b"3 bytes")
+
+
+# requests behind one that ends the connection
+
+
+@pytest.mark.parametrize(
+    "first", [b"GET //x HTTP/1.1\r\nHost: x\r\n", b"GET /slow HTTP/1.1\r\nConnection: close\r\nHost: x\r\n"]
+)
+@pytest.mark.parametrize("cut", [55, 60, 70])
+def test_nothing_is_carried_out_behind_the_last_answer(running: Running, first: bytes, cut: int) -> None:
+    upload = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n" + bytes(20)
+    before = len(CARRIED_OUT)
+    answer = running.exchange(first + b"\r\n" + upload[:cut], upload[cut:], GET)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert "/read" not in CARRIED_OUT[before:]
+    assert "/" not in CARRIED_OUT[before:]
 
 
 # bodies that nobody reads

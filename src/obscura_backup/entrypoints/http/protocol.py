@@ -49,6 +49,7 @@ COMPLAINT = "obscura.complaint"
 
 _VERSIONS = ("1.1", "1.0")
 _END_OF_HEAD = b"\r\n\r\n"
+_ALMOST = len(_END_OF_HEAD) - 1
 # Of the same length, so that nothing moves.
 _UPGRADE = re.compile(rb"(\r\n)upgrade(\s*:)", re.IGNORECASE)
 _IGNORED = rb"\1ignored\2"
@@ -68,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._field_bytes = 0
+        self._last_bytes = b""
         self._drained_bytes = 0
         self._closing = False
         self._dead = False
@@ -109,10 +111,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
             self._head_bytes += len(data)
-            data = _without_upgrade(data)
+            data = _without_upgrade(self._last_bytes, data)
         elif self.cycle.response_complete:
             self._drain(len(data))
         super().data_received(data)
+        if self._in_head:
+            self._last_bytes = (self._last_bytes + data[-_ALMOST:])[-_ALMOST:]
         if self._in_head and self._head_bytes > HEAD_MAX_BYTES:
             self._refuse(_TOO_LARGE)
 
@@ -145,8 +149,10 @@ class BoundedProtocol(HttpToolsProtocol):
             scope = cast("dict[str, Any]", self.scope)
             scope[BUSY] = not self._bound.ask(self, self.max_connections)
             scope[COMPLAINT] = self._complaint()
+            if self.parser.get_http_version() == "1.0":
+                self.expect_100_continue = False  # its clients know of no answer before the answer (RFC 9110, 10.1.1)
             self._begin()
-            self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
+            self.cycle.transport = cast("asyncio.Transport", _Lingering(self, self.cycle))
             if self._announces_a_body():
                 # Until somebody asks for it: a thousand bodies that wait for a busy store would wait in our memory.
                 self.flow.pause_reading()
@@ -214,10 +220,15 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._close()
 
-    def close_after_answer(self) -> None:
-        """Close, once the request has been read to its end."""
+    def close_after_answer(self, cycle: RequestResponseCycle) -> None:
+        """Close, once the request has been read to its end; what was sent after it is not carried out."""
         self._closing = True
-        if self._in_head:
+        if self.pipeline:
+            self.pipeline.clear()
+            self.cycle = cycle
+            self._dead = True
+            self._disarm("head")
+        elif self._in_head:
             self._close()
 
     def _announces_a_body(self) -> bool:
@@ -311,20 +322,25 @@ class _NoMoreError(Exception):
 class _Lingering:
     """The transport as one request sees it: its `close` waits until the request has been read."""
 
-    def __init__(self, protocol: BoundedProtocol) -> None:
+    def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
+        self._cycle = cycle
 
     def write(self, data: bytes) -> None:
         self._protocol.transport.write(data)
 
     def close(self) -> None:
-        self._protocol.close_after_answer()
+        self._protocol.close_after_answer(self._cycle)
 
     def is_closing(self) -> bool:
         return self._protocol.transport.is_closing()
 
 
-def _without_upgrade(data: bytes) -> bytes:
+def _without_upgrade(last_bytes: bytes, data: bytes) -> bytes:
+    # What ends a head may have begun in what was received before; whatever comes after it is a body, and not ours.
+    end = (last_bytes + data[:_ALMOST]).find(_END_OF_HEAD)
+    if end >= 0:
+        return data
     end = data.find(_END_OF_HEAD)
     head = data if end < 0 else data[:end]
     if _UPGRADE.search(head) is None:
