@@ -6,12 +6,17 @@ import time
 from typing import TYPE_CHECKING
 
 from litestar.enums import ScopeType
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import values as prometheus_values
+
+from obscura_backup.entrypoints.http.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 REGISTRY = CollectorRegistry()
+RENDERINGS_PER_MINUTE = 60
+"""That many at once, then one a second: what is handed out again is no older than that second."""
 _LABELS = ("method", "route", "status")
 _ROUTES = frozenset({"/v1/backup", "/v1/config", "/health/live", "/health/ready", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
@@ -24,6 +29,30 @@ _SECONDS = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+
+
+class Exposition:
+    """The metrics as text, which the loop stands still for: whoever asks too often gets the last one again."""
+
+    def __init__(self) -> None:
+        self._renderings = RateLimit(RENDERINGS_PER_MINUTE)
+        self._text = b""
+
+    def text(self) -> bytes:
+        """Of all workers, where there are several; at most a second old."""
+        if self._renderings.take(None) == 0:
+            self._text = self._render()
+        return self._text
+
+    def _render(self) -> bytes:
+        registry = REGISTRY
+        if prometheus_values.ValueClass.__name__ == "MmapedValue":
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library types all but this
+        return generate_latest(registry)
+
+
+EXPOSITION = Exposition()
 
 
 class MeteredApp:

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 import msgspec
 from litestar import MediaType, Response, get
 from litestar.openapi import ResponseSpec
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
-from prometheus_client import values as prometheus_values
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from obscura_backup.domain.errors import Unavailable
 from obscura_backup.domain.model import Limits  # noqa: TC001  # Litestar reads the annotation at run time
 from obscura_backup.entrypoints.http import openapi
-from obscura_backup.entrypoints.http.metrics import REGISTRY
+from obscura_backup.entrypoints.http.metrics import EXPOSITION
+from obscura_backup.entrypoints.http.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore
     from obscura_backup.entrypoints.http.stopping import Stopping
+
+CHECKS_PER_MINUTE = 60
+"""That many at once, then one a second: no answer that is handed out again is older than that second."""
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -54,6 +57,9 @@ class Readiness(msgspec.Struct, frozen=True):
 class Stores:
     """The two stores, as far as their health goes.
 
+    Anybody may ask, as often as they like, and must not keep the stores from their work by it: one check is under way
+    at a time, all who ask meanwhile share it, and those who ask too often are told what it found last.
+
     Args:
         metadata: one of them.
         blobs: the other.
@@ -68,12 +74,20 @@ class Stores:
         self._blobs = blobs
         self._stopping = stopping
         self._timeout_seconds = timeout_seconds
+        self._checks = RateLimit(CHECKS_PER_MINUTE)
+        self._last: asyncio.Task[tuple[str, str]] | None = None
 
     async def readiness(self) -> Readiness:
-        """Ask both at once."""
-        metadata, blobs = await asyncio.gather(self._state(self._metadata.check()), self._state(self._blobs.check()))
+        """What the stores say now, or said within the last second; whether the process stops is never remembered."""
+        last = self._last
+        if last is None or (last.done() and self._checks.take(None) == 0):
+            last = self._last = asyncio.create_task(self._ask())
+        metadata, blobs = await asyncio.shield(last)  # whoever hangs up takes the answer from nobody else
         well = "ok" if metadata == blobs == "ok" else "unavailable"
         return Readiness("stopping" if self._stopping.announced else well, metadata, blobs)
+
+    async def _ask(self) -> tuple[str, str]:
+        return await asyncio.gather(self._state(self._metadata.check()), self._state(self._blobs.check()))
 
     async def _state(self, check: Awaitable[None]) -> str:
         try:
@@ -114,8 +128,4 @@ async def ready(stores: Stores) -> Response[Readiness]:
 @get("/metrics", include_in_schema=False, media_type=CONTENT_TYPE_LATEST, sync_to_thread=False)
 def metrics() -> Response[bytes]:
     """Prometheus' text format; of all workers, where there are several."""
-    registry = REGISTRY
-    if prometheus_values.ValueClass.__name__ == "MmapedValue":
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library types all but this
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(EXPOSITION.text(), media_type=CONTENT_TYPE_LATEST)
