@@ -178,6 +178,17 @@ def test_trailers_are_no_fields_of_the_request(running: Running) -> None:
     assert answer.endswith(b"transfer-encoding=chunked; 3 bytes")
 
 
+def test_chunk_extensions_without_end(running: Running) -> None:
+    with running.connect() as connection:
+        connection.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a=")
+        assert _sent_before_the_end(connection, b"b" * 65_536) < LARGE
+
+
+def test_one_byte_a_chunk(running: Running) -> None:
+    request = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert running.exchange(request, b"1\r\nx\r\n" * 50_000, b"0\r\n\r\n").endswith(b"; 50000 bytes")
+
+
 def test_trailers_without_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 100_000)
     with running.connect() as connection:

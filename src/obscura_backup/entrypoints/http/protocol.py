@@ -40,6 +40,10 @@ LINGER_SECONDS = 1.0
 CONNECTIONS_PER_BUSY = 2
 """Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
 
+OVERHEAD_MAX_BYTES = 64 * 1024
+OVERHEAD_MAX_FACTOR = 8
+"""How much more than its body may be sent for it: a byte in a chunk of its own takes six. Else extensions never end."""
+
 PIPELINED_MAX = 16
 """How many requests may wait behind one: each takes some kilobytes before anything looks at it."""
 
@@ -71,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._field_bytes = 0
         self._last_bytes = b""
         self._drained_bytes = 0
+        self._overhead_bytes = 0
         self._closing = False
         self._dead = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -112,13 +117,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
             self._head_bytes += len(data)
             data = _without_upgrade(self._last_bytes, data)
-        elif self.cycle.response_complete:
-            self._drain(len(data))
+        else:
+            if self.cycle.response_complete:
+                self._drain(len(data))
+            self._overhead_bytes += len(data)
         super().data_received(data)
         if self._in_head:
             self._last_bytes = (self._last_bytes + data[-_ALMOST:])[-_ALMOST:]
-        if self._in_head and self._head_bytes > HEAD_MAX_BYTES:
-            self._refuse(_TOO_LARGE)
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self._refuse(_TOO_LARGE)
+        elif self._overhead_bytes > OVERHEAD_MAX_BYTES and not self._dead and not self.transport.is_closing():
+            self.send_400_response("More is sent around the body than in it.")
 
     def on_url(self, url: bytes) -> None:
         """Count."""
@@ -164,6 +173,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Nothing of a request that was refused here."""
         if not self._dead:
+            self._overhead_bytes -= (1 + OVERHEAD_MAX_FACTOR) * len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -172,7 +182,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._in_head = True
-        self._head_bytes = self._field_bytes = self._drained_bytes = 0
+        self._head_bytes = self._field_bytes = self._drained_bytes = self._overhead_bytes = 0
         self._disarm("drain")
         if self._closing and self.cycle.response_complete:
             self._close()
