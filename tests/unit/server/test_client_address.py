@@ -51,9 +51,9 @@ def test_proxy_that_writes_nonsense_answers_for_it(nonsense: str) -> None:
     ("entry", "meant"),
     [
         ("203.0.113.7:4711", "203.0.113.7"),
-        ("[2001:db8::1]:4711", "2001:db8::/64"),
-        ("[2001:db8::1]", "2001:db8::/64"),
-        ("2001:db8::1", "2001:db8::/64"),
+        ("[2001:db8::1]:4711", "2001:db8::/56"),
+        ("[2001:db8::1]", "2001:db8::/56"),
+        ("2001:db8::1", "2001:db8::/56"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
     ],
 )
@@ -61,9 +61,19 @@ def test_forms_of_an_address(entry: str, meant: str) -> None:
     assert address("10.0.0.1", entry, trusted=("10.0.0.1",)) == meant
 
 
-def test_one_network_of_ipv6_is_one_client() -> None:
-    assert address("2001:db8:1:2:3:4:5:6") == address("2001:db8:1:2::") == "2001:db8:1:2::/64"
-    assert address("2001:db8:1:3::") != address("2001:db8:1:2::")
+def test_one_site_of_ipv6_is_one_client() -> None:
+    """Else it would have 256 accounts."""
+    assert address("2001:db8:1:203:3:4:5:6") == address("2001:db8:1:2ff::") == "2001:db8:1:200::/56"
+    assert address("2001:db8:1:300::") != address("2001:db8:1:200::")
+
+
+def test_clients_behind_nat64_do_not_share_an_account() -> None:
+    assert address("64:ff9b::192.0.2.1") == "192.0.2.1"
+    assert address("64:ff9b::192.0.2.2") == "192.0.2.2"
+
+
+def test_translated_address_is_no_trusted_proxy() -> None:
+    assert address("64:ff9b::10.0.0.1", "203.0.113.7", trusted=("10.0.0.0/8",)) == "10.0.0.1"
 
 
 def test_ipv4_is_the_same_by_an_ipv6_socket() -> None:

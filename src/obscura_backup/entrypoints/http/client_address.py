@@ -18,6 +18,9 @@ UNKNOWN = "unknown"
 _ADDRESS_MAX_CHARS = 64
 """Nothing longer is kept in a cache: it would be no address, and might be long."""
 _HEADER = b"x-forwarded-for"
+_SITE_PREFIX_BITS = 56
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""Whoever is behind it has IPv4, in the last 32 bits (RFC 6052, 2.1)."""
 
 
 class ClientAddress:
@@ -37,7 +40,7 @@ class ClientAddress:
         self._trusted: list[IPv4Network | IPv6Network] = [ip_network(proxy) for proxy in trusted_proxies]
 
     def of(self, scope: Scope) -> str:
-        """The client's address; of an IPv6 address its /64, since that is what one client is given (RFC 6177)."""
+        """The client's address; of an IPv6 address its /56, since one site is given more than a /64 (RFC 6177)."""
         peer = scope["client"]
         if peer is None:
             return UNKNOWN
@@ -86,5 +89,7 @@ def _account_of(host: str) -> str:
     if address is None:
         return UNKNOWN
     if isinstance(address, IPv6Address):
-        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+        if address in _NAT64:
+            return str(IPv4Address(int(address) & 0xFFFF_FFFF))
+        return str(IPv6Network((int(address), _SITE_PREFIX_BITS), strict=False))
     return str(address)
