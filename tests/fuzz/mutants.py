@@ -100,8 +100,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a profile without a time is dated", "exported", "payload_reading.py",
-        'found.data("decryption_key"),\n        found.count("edited_at_ms", default=0)',
-        'found.data("decryption_key"),\n        found.count("edited_at_ms", default=1)',
+        'found.data("decryption_key"),\n        found.stamp("edited_at_ms", default=0)',
+        'found.data("decryption_key"),\n        found.stamp("edited_at_ms", default=1)',
     ),
     Mutant(
         "an error of another kind for nesting", "contacts", "contact_entries.py",
