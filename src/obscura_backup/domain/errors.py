@@ -66,6 +66,12 @@ class TooManyUploads(ObscuraError):
     code = "too-many-uploads"
 
 
+class TooManyDownloads(ObscuraError):
+    """This user has too many downloads under way."""
+
+    code = "too-many-downloads"
+
+
 class VersionMismatch(ObscuraError):
     """The slot does not hold the version that the request expects to replace."""
 

@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.routes import HTTPRoute
 
-from obscura_backup.domain.errors import ObscuraError
+from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http import openapi, operations, problems
@@ -75,6 +75,7 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
                     container.service(),
                     container.limits(),
                     UploadGate(settings.max_uploads_per_user),
+                    UploadGate(settings.max_uploads_per_user, TooManyDownloads),
                     SpoolMemory(settings.upload_memory_bytes),
                 )
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
 from typing import Any
@@ -51,11 +52,12 @@ class StoredBackup(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What an upload needs, as one dependency: the framework resolves several side by side, in a task each."""
+    """What a body needs, in or out, as one dependency: the framework resolves several side by side, in a task each."""
 
     service: BackupService
     limits: Limits
     gate: UploadGate
+    downloads: UploadGate
     memory: SpoolMemory
 
 
@@ -97,8 +99,9 @@ class BackupController(Controller):
         media_type="application/octet-stream",
         responses=openapi.problems(401, 404, 416, 429, 500, 503) | openapi.without_body(206, 304),
     )
-    async def download(self, request: AuthenticatedRequest, service: BackupService) -> Response[bytes]:
+    async def download(self, request: AuthenticatedRequest, intake: Intake) -> Response[bytes]:
         """Hand out the backup, whole or in part."""
+        service = intake.service
         headers = request.headers
         known = headers.getall("if-none-match", [])
         wanted = byte_range(headers.get("range"))
@@ -109,11 +112,13 @@ class BackupController(Controller):
                 return not_modified(revision)
             if not range_applies(headers.get("if-range"), revision):
                 wanted = None
-        blob = await service.download(request.user, wanted)
-        if known and none_match(known, blob.revision.version):
-            await blob.aclose()
-            return not_modified(blob.revision)
-        return BlobResponse(blob, partial=wanted is not None)
+        with ExitStack() as place:
+            place.enter_context(intake.downloads.admit(request.user))
+            blob = await service.download(request.user, wanted)
+            if known and none_match(known, blob.revision.version):
+                await blob.aclose()
+                return not_modified(blob.revision)
+            return BlobResponse(blob, partial=wanted is not None, place=place.pop_all())
 
     @head(
         operation_class=openapi.DescribeOperation,

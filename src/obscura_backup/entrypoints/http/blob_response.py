@@ -10,6 +10,8 @@ from litestar.response.base import ASGIResponse
 from obscura_backup.entrypoints.http.conditional import digest_field, etag, http_date
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from litestar.types import Receive, Scope, Send
 
     from obscura_backup.domain.model import Revision
@@ -41,31 +43,34 @@ class _Headers(Response[None]):
 
 
 class BlobResponse(Response[bytes]):
-    """200 with all of a blob, or 206 with a part of it. Lets go of the blob, however the sending ends."""
+    """200 with all of a blob, or 206 with a part of it. Lets go of the blob and the place, however the sending ends."""
 
-    def __init__(self, blob: OpenBlob, *, partial: bool) -> None:
+    def __init__(self, blob: OpenBlob, *, partial: bool, place: ExitStack) -> None:
         headers = _headers(blob.revision, blob.length)
         if partial:
             last = blob.start + blob.length - 1
             headers["Content-Range"] = f"bytes {blob.start}-{last}/{blob.revision.size}"
         super().__init__(b"", status_code=206 if partial else 200, headers=headers, media_type=MEDIA_TYPE)
         self._blob = blob
+        self._place = place
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
         """Stream instead of what the base class would encode."""
-        return _BlobStream(self._blob, self.headers, self.status_code or 200)
+        return _BlobStream(self._blob, self._place, self.headers, self.status_code or 200)
 
 
 class _BlobStream(ASGIResponse):
-    def __init__(self, blob: OpenBlob, headers: dict[str, Any], status_code: int) -> None:
+    def __init__(self, blob: OpenBlob, place: ExitStack, headers: dict[str, Any], status_code: int) -> None:
         super().__init__(headers=headers, status_code=status_code, media_type=MEDIA_TYPE, content_length=blob.length)
         self._blob = blob
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._blob.aclose()
+        with self._place:
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await self._blob.aclose()
 
     async def send_body(self, send: Send, receive: Receive) -> None:  # noqa: ARG002  # of the base class
         left = self._blob.length

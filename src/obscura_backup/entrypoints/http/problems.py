@@ -44,6 +44,7 @@ STATUSES: dict[type[errors.ObscuraError], int] = {
     errors.RangeNotSatisfiable: 416,
     PreconditionRequired: 428,
     errors.TooManyUploads: 429,
+    errors.TooManyDownloads: 429,
     TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.BackupDamaged: 500,
@@ -88,7 +89,7 @@ def refuse(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Respo
             headers["WWW-Authenticate"] = challenge
         case errors.Unavailable() | TooManyRequests():
             headers["Retry-After"] = str(error.retry_after_seconds)
-        case errors.TooManyUploads():
+        case errors.TooManyUploads() | errors.TooManyDownloads():
             headers["Retry-After"] = "1"
         case errors.RangeNotSatisfiable():
             headers["Content-Range"] = f"bytes */{error.size}"

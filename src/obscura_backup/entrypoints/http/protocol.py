@@ -126,7 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._last_bytes = (self._last_bytes + data[-_ALMOST:])[-_ALMOST:]
             if self._head_bytes > HEAD_MAX_BYTES:
                 self._refuse(_TOO_LARGE)
-        elif self._overhead_bytes > OVERHEAD_MAX_BYTES and not self._dead and not self.transport.is_closing():
+        elif self._overhead_bytes > OVERHEAD_MAX_BYTES and not self.transport.is_closing():
             self.send_400_response("More is sent around the body than in it.")
 
     def on_url(self, url: bytes) -> None:

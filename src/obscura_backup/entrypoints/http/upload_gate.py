@@ -1,4 +1,4 @@
-"""What keeps one client from taking all there is: uploads at once, and the patience with a slow one."""
+"""What keeps one client from taking all there is: bodies at once, and the patience with a slow one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from obscura_backup.domain.errors import TooManyUploads
+from obscura_backup.domain.errors import ObscuraError, TooManyUploads
 from obscura_backup.entrypoints.http.errors import ClientGone, UploadTimeout
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ PACE_BYTES_PER_SECOND = 1024
 
 
 class UploadGate:
-    """Counts the uploads under way, by user."""
+    """Counts the uploads under way, by user; or the downloads, which wait in memory where nobody takes them."""
 
-    def __init__(self, max_per_user: int) -> None:
+    def __init__(self, max_per_user: int, refusal: type[ObscuraError] = TooManyUploads) -> None:
         self._max_per_user = max_per_user
+        self._refusal = refusal
         self._under_way: dict[UserId, int] = {}
 
     @contextmanager
@@ -37,11 +38,11 @@ class UploadGate:
         """Let one more in, until the block ends.
 
         Raises:
-            TooManyUploads: as many as may be are under way.
+            ObscuraError: the refusal; as many as may be are under way.
         """
         count = self._under_way.get(user_id, 0)
         if count >= self._max_per_user:
-            raise TooManyUploads
+            raise self._refusal
         self._under_way[user_id] = count + 1
         try:
             yield
