@@ -153,6 +153,20 @@ def test_pages_can_read_when_to_come_back(limited: Service, address: str, origin
         assert ("Retry-After" in answer.headers.get("access-control-expose-headers", "")) is allowed
 
 
+def test_browsers_of_known_people_get_leave_to_ask_while_a_stranger_floods(limited: Service, address: str) -> None:
+    """A preflight carries no token, and would go on the account of the address."""
+    flooded(limited, address)
+    asked = {
+        "X-Forwarded-For": address,
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, if-match",
+    }
+    answers = [limited.request("OPTIONS", token=None, headers=asked) for _ in range(RATE + 10)]
+    assert {answer.headers.get("access-control-allow-origin") for answer in answers} == {"https://app.example"}
+    assert all(answer.status in (200, 204) for answer in answers)
+
+
 def test_body_of_a_refused_upload_is_no_request(limited: Service, address: str) -> None:
     flooded(limited, address)
     smuggled = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -79,7 +79,7 @@ class RateLimitedApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Charge, then refuse or pass on."""
-        if scope["type"] == ScopeType.HTTP and scope["path"] not in ALWAYS_OPEN:
+        if scope["type"] == ScopeType.HTTP and scope["path"] not in ALWAYS_OPEN and not _is_preflight(scope):
             try:
                 await self._charge(scope)
             except TooManyRequests as error:
@@ -103,6 +103,13 @@ class RateLimitedApp:
             return await self._tokens.recognise(bearer_token(scope["headers"]))
         except (Unauthenticated, Unavailable):
             return None  # whoever verifies it will say so, where it matters
+
+
+def _is_preflight(scope: Scope) -> bool:
+    # It never carries a token, so it would go on the account of the address: in a flood from there, a browser would
+    # not get to send the request of somebody who is known.
+    names = {name for name, _ in scope["headers"]}
+    return scope["method"] == "OPTIONS" and {b"origin", b"access-control-request-method"} <= names
 
 
 def _require_no_wait(wait_seconds: float, account: str) -> None:
