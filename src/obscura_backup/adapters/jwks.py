@@ -26,6 +26,12 @@ JWKS_MAX_BYTES = 1024 * 1024
 FETCH_TIMEOUT_SECONDS = 5.0
 REFRESH_SECONDS = 900.0
 """How old a fetched key set may grow before it is fetched again."""
+STALE_SECONDS = 2 * REFRESH_SECONDS
+"""From this age on, whoever comes waits for the look: a key may have been withdrawn long ago."""
+KEYS_MAX_AGE_SECONDS = 24 * 3600.0
+"""How long keys stay good while the place where they are kept does not answer."""
+RSA_MIN_BITS = 2048
+"""RFC 7518, 3.3."""
 PATIENCE_SECONDS = 30.0
 """How soon at the earliest an unknown key id, which any stranger can make up, leads to another look."""
 
@@ -97,6 +103,7 @@ class JwksKeySource:
         source = cls(path.read_bytes, str(path))
         try:
             source._keys = parse_jwks(path.read_bytes())
+            source._read_at = time.monotonic()
         except (OSError, ValueError) as error:
             raise StoreUnusable(f"The key set {path} cannot be used: {error}.") from error
         return source
@@ -108,14 +115,18 @@ class JwksKeySource:
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
-        if not self._keys or (unknown_key_id and self._due(unknown_key_id=True)):
+        stale = self._age_seconds() > STALE_SECONDS and (self._lock.locked() or self._due(unknown_key_id=False))
+        if not self._keys or stale or (unknown_key_id and self._due(unknown_key_id=True)):
             await self._look(unknown_key_id=unknown_key_id)
         elif self._due(unknown_key_id=False) and (self._looking_again is None or self._looking_again.done()):
             # Of age alone: nobody waits, lest a place that hangs holds up everybody who was known to it.
             self._looking_again = asyncio.create_task(self._look(unknown_key_id=False))
-        if not self._keys:
+        if not self._keys or self._age_seconds() > KEYS_MAX_AGE_SECONDS:
             raise Unavailable(f"The key set {self._name} cannot be read.")
         return self._keys
+
+    def _age_seconds(self) -> float:
+        return time.monotonic() - self._read_at
 
     async def _look(self, *, unknown_key_id: bool) -> None:
         async with self._lock:  # whoever comes while the first look is under way waits for it
@@ -165,6 +176,9 @@ def _key_of(entry: Any) -> VerificationKey | None:
     """One entry of a set; None, with a word in the log, where it is of no use to us: the others are."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
         return None
+    operations = entry.get("key_ops")
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        return None
     kind, curve = str(entry.get("kty")), entry.get("crv")
     algorithm = _ALGORITHMS.get((kind, curve if curve is None else str(curve)))
     if algorithm is None or entry.get("alg", algorithm) != algorithm:
@@ -173,6 +187,12 @@ def _key_of(entry: Any) -> VerificationKey | None:
         key = jwt.PyJWK(entry, algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
         log.warning("a key of the key set is damaged and passed over: %s", type(error).__name__)
+        return None
+    if not hasattr(key, "verify"):
+        log.warning("a key of the key set is private, or none for signatures, and passed over")
+        return None
+    if algorithm == "RS256" and key.key_size < RSA_MIN_BITS:
+        log.warning("an RSA key of %d bits is passed over: it takes %d", key.key_size, RSA_MIN_BITS)
         return None
     key_id = entry.get("kid")
     return VerificationKey(algorithm, key, None if key_id is None else str(key_id))

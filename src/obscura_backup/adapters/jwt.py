@@ -116,6 +116,8 @@ class JwtVerifier:
         for look_again in (False, True):
             keys = await self._keys.keys(unknown_key_id=look_again)
             fitting = [key for key in keys if key.key_id is None or key_id is None or key.key_id == key_id]
+            # A key without an id may be any; the one that the token names is no guess.
+            fitting = [key for key in fitting if key_id is not None and key.key_id == key_id] or fitting
             if len(fitting) == 1:
                 return keys, fitting[0]
             if fitting:

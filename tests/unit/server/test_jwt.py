@@ -231,6 +231,60 @@ def test_keys_for_encryption_are_passed_over() -> None:
     assert [key.algorithm for key in parse_jwks(json.dumps(keys).encode())] == ["ES256"]
 
 
+def private_jwk(key: Any, algorithm: str) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(jwt.get_algorithm_by_name(algorithm).to_jwk(key))
+    return whole
+
+
+# Weak on purpose: it must be passed over.
+WEAK = public_jwk(rsa.generate_private_key(public_exponent=65537, key_size=1024), "RS256")  # noqa: S505
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        private_jwk(RSA, "RS256"),
+        private_jwk(ED25519, "EdDSA"),
+        WEAK,
+        {**public_jwk(RSA, "RS256"), "key_ops": ["encrypt"]},
+        {**public_jwk(RSA, "RS256"), "key_ops": "verify"},
+    ],
+)
+def test_keys_that_are_not_for_us_to_verify_with_are_passed_over(unfit: dict[str, Any]) -> None:
+    keys = {"keys": [unfit, {**public_jwk(P256, "ES256"), "key_ops": ["verify"]}]}
+    assert [key.algorithm for key in parse_jwks(json.dumps(keys).encode())] == ["ES256"]
+
+
+async def test_named_key_wins_over_one_without_a_name(clock: MovableClock) -> None:
+    keys = {"keys": [public_jwk(P256, "ES256"), public_jwk(ED25519, "EdDSA", kid="ed")]}
+    verifier = JwtVerifier(JwksKeySource(lambda: json.dumps(keys).encode(), "a test"), clock)
+    assert await verifier.verify(token(clock, ED25519, "EdDSA", kid="ed")) == USER
+
+
+async def test_key_withdrawn_long_ago_is_refused_at_the_first_request(
+    clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = [SET]
+    verifier = JwtVerifier(JwksKeySource(lambda: sets[-1], "a test"), clock)
+    withdrawn = token(clock, RSA, "RS256", kid="rsa")
+    assert await verifier.verify(withdrawn) == USER
+    sets.append(json.dumps({"keys": [public_jwk(ED25519, "EdDSA", kid="ed")]}).encode())
+    for name in ("PATIENCE_SECONDS", "REFRESH_SECONDS", "STALE_SECONDS"):
+        monkeypatch.setattr(jwks, name, 0.0)
+    answers = await asyncio.gather(*(verifier.verify(withdrawn) for _ in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unauthenticated] * 3, "nor at those that come with it"
+
+
+async def test_keys_do_not_outlive_their_source_for_ever(clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[bytes] = [SET]
+    verifier = JwtVerifier(JwksKeySource(answers.pop, "failing"), clock)
+    good = token(clock, RSA, "RS256", kid="rsa")
+    assert await verifier.verify(good) == USER
+    monkeypatch.setattr(jwks, "KEYS_MAX_AGE_SECONDS", 0.0)
+    with pytest.raises(Unavailable):
+        await verifier.verify(good)
+
+
 async def test_new_key_is_found_when_a_token_names_it(clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = [{"keys": [public_jwk(RSA, "RS256", kid="old")]}, {"keys": [public_jwk(ED25519, "EdDSA", kid="new")]}]
     reads = iter(sets)
