@@ -16,7 +16,7 @@ from obscura_backup.entrypoints.http.metrics import REGISTRY
 from obscura_backup.entrypoints.http.rate_limit import RateLimit
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
     from obscura_backup.domain.model import UserId
     from obscura_backup.domain.ports import TokenVerifier
@@ -105,7 +105,7 @@ class RateLimitedApp:
             return None  # whoever verifies it will say so, where it matters
 
 
-def _is_preflight(scope: Scope) -> bool:
+def _is_preflight(scope: HTTPScope) -> bool:
     # It never carries a token, so it would go on the account of the address: in a flood from there, a browser would
     # not get to send the request of somebody who is known.
     names = {name for name, _ in scope["headers"]}
