@@ -10,7 +10,6 @@ overtakes the answer; and it ignores `Upgrade` (RFC 9110, 7.8), on which the par
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -19,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from obscura_backup.entrypoints.http.connection_bound import ConnectionBound
 from obscura_backup.entrypoints.http.send_buffer import abort, bound_send_buffer, count_unsent_bytes
 from obscura_backup.entrypoints.http.targets import is_host, is_target
+from obscura_backup.entrypoints.http.upgrades import ALMOST_END_BYTES, without_upgrade
 
 if TYPE_CHECKING:
     import asyncio
@@ -52,11 +52,6 @@ COMPLAINT = "obscura.complaint"
 """In the scope: a status and a sentence, where the head is one that no request should have."""
 
 _VERSIONS = ("1.1", "1.0")
-_END_OF_HEAD = b"\r\n\r\n"
-_ALMOST = len(_END_OF_HEAD) - 1
-# Of the same length, so that nothing moves.
-_UPGRADE = re.compile(rb"(\r\n)upgrade(\s*:)", re.IGNORECASE)
-_IGNORED = rb"\1ignored\2"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _NO_UPGRADE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -116,14 +111,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
             self._head_bytes += len(data)
-            data = _without_upgrade(self._last_bytes, data)
+            data = without_upgrade(self._last_bytes, data)
         else:
             if self.cycle.response_complete:
                 self._drain(len(data))
             self._overhead_bytes += len(data)
         super().data_received(data)
         if self._in_head:
-            self._last_bytes = (self._last_bytes + data[-_ALMOST:])[-_ALMOST:]
+            self._last_bytes = (self._last_bytes + data[-ALMOST_END_BYTES:])[-ALMOST_END_BYTES:]
             if self._head_bytes > HEAD_MAX_BYTES:
                 self._refuse(_TOO_LARGE)
         elif self._overhead_bytes > OVERHEAD_MAX_BYTES and not self.transport.is_closing():
@@ -344,15 +339,3 @@ class _Lingering:
 
     def is_closing(self) -> bool:
         return self._protocol.transport.is_closing()
-
-
-def _without_upgrade(last_bytes: bytes, data: bytes) -> bytes:
-    # What ends a head may have begun in what was received before; whatever comes after it is a body, and not ours.
-    end = (last_bytes + data[:_ALMOST]).find(_END_OF_HEAD)
-    if end >= 0:
-        return data
-    end = data.find(_END_OF_HEAD)
-    head = data if end < 0 else data[:end]
-    if _UPGRADE.search(head) is None:
-        return data
-    return _UPGRADE.sub(_IGNORED, head) + data[len(head) :]
