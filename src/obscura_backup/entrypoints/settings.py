@@ -74,8 +74,8 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         port: to listen on; 0 for any free one.
         workers: processes that serve.
         cors_origins: that browsers may call from.
-        max_connections: open at once, for each worker; more are answered 503.
-        max_uploads_per_user: under way at once, for each worker; more are answered 429.
+        max_connections: open at once, for each worker. Silent ones give way to new ones; more are answered 503.
+        max_uploads_per_user: under way at once, for each worker, and as many downloads; more are answered 429.
         upload_memory_bytes: that bodies which are arriving may hold together, for each worker; more goes to files.
         rate_per_user: requests a minute of one user, for each worker; a minute's worth may come at once. 0: no limit.
         rate_per_address: requests a minute without a valid token from one address (IPv6: from one /64), for each
