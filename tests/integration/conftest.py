@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from servers.bounded_protocol import running
 from servers.fleet import fleet
 from servers.pgbouncer import pgbouncer_port
 from servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
@@ -15,6 +16,7 @@ __all__ = [
     "postgres_database",
     "postgres_server",
     "postgres_url",
+    "running",
     "s3_credentials",
     "versitygw_server",
 ]

@@ -1,118 +1,20 @@
-"""What a connection may take, by the protocol alone: a plain application behind it, and bounds made small."""
+"""What one request may take of a connection: its head, its body, and what is pipelined behind it."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
-import time
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import pytest
-import uvicorn
 
 from obscura_backup.entrypoints.http import protocol
-from obscura_backup.entrypoints.http.door import Door
-from obscura_backup.entrypoints.http.protocol import BoundedProtocol
-from obscura_backup.entrypoints.http.send_buffer import SEND_BUFFER_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-SECONDS = 0.3
-LARGE = 8 * 1024 * 1024
-CARRIED_OUT: list[str] = []
-SMALL = 50_000
-"""What the system takes at once, so that for us it is sent."""
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
-
-
-async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with what it was asked; reads a body for `/read`, sends much for `/large`, waits for `/slow`."""
-    CARRIED_OUT.append(scope["path"])
-    seen = [f"{scope['method']} {scope['path']}"]
-    seen += [f"{name.decode()}={value.decode()}" for name, value in scope["headers"] if name != b"host"]
-    body = b""
-    if scope["path"] in ("/read", "/echo"):
-        more = True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        seen.append(f"{len(body)} bytes")
-    if scope["path"] == "/slow":
-        await asyncio.sleep(0.1)
-    sizes = {"/large": LARGE, "/small": SMALL}
-    if scope["path"] == "/echo":
-        seen = [body.decode()]
-    answer = bytes(sizes[scope["path"]]) if scope["path"] in sizes else "; ".join(seen).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
-    await send({"type": "http.response.body", "body": answer})
-
-
-class Running:
-    """The application behind the protocol, in a thread."""
-
-    def __init__(self) -> None:
-        config = uvicorn.Config(
-            Door(application), http=BoundedProtocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=5
-        )
-        self.server = uvicorn.Server(config)
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(self.socket.getsockname(), timeout=5)
-
-    def exchange(self, *pieces: bytes) -> bytes:
-        """Send piece by piece; all that comes until the other side closes, or nothing does for a while."""
-        with self.connect() as connection:
-            for piece in pieces:
-                connection.sendall(piece)
-                time.sleep(0.02)
-            return received(connection)
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(timeout=10)
-
-
-def received(connection: socket.socket, quiet_seconds: float = 0.2) -> bytes:
-    connection.settimeout(quiet_seconds)
-    data = b""
-    try:
-        while piece := connection.recv(65536):
-            data += piece
-    except TimeoutError:
-        pass
-    return data
-
-
-def closed_within(connection: socket.socket, seconds: float) -> bool:
-    connection.settimeout(seconds)
-    try:
-        while connection.recv(65536):
-            pass
-    except TimeoutError:
-        return False
-    except ConnectionResetError:
-        return True
-    return True
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "LINGER_SECONDS"):
-        monkeypatch.setattr(protocol, name, SECONDS)
-    monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
-    running = Running()
-    yield running
-    running.stop()
+from servers.bounded_protocol import (
+    CARRIED_OUT,
+    GET,
+    LARGE,
+    SECONDS,
+    Running,
+    closed_within,
+    received,
+    sent_before_the_end,
+)
 
 
 def test_ordinary_requests_on_one_connection(running: Running) -> None:
@@ -181,7 +83,7 @@ def test_trailers_are_no_fields_of_the_request(running: Running) -> None:
 def test_chunk_extensions_without_end(running: Running) -> None:
     with running.connect() as connection:
         connection.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a=")
-        assert _sent_before_the_end(connection, b"b" * 65_536) < LARGE
+        assert sent_before_the_end(connection, b"b" * 65_536) < LARGE
 
 
 def test_one_byte_a_chunk(running: Running) -> None:
@@ -193,7 +95,7 @@ def test_trailers_without_end(running: Running, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 100_000)
     with running.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
-        assert _sent_before_the_end(connection, b"a:\r\n" * 1000) < LARGE
+        assert sent_before_the_end(connection, b"a:\r\n" * 1000) < LARGE
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -278,7 +180,7 @@ def test_body_that_is_far_too_long(running: Running, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 1_000_000)
     with running.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
-        assert _sent_before_the_end(connection, bytes(65536)) < 3 * LARGE
+        assert sent_before_the_end(connection, bytes(65536)) < 3 * LARGE
 
 
 def test_connection_is_kept_after_a_body_was_drained(running: Running) -> None:
@@ -288,179 +190,3 @@ def test_connection_is_kept_after_a_body_was_drained(running: Running) -> None:
         b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n",
     )
     assert b"GET /next" in answers
-
-
-def test_half_closed_client_gets_its_answer(running: Running) -> None:
-    with running.connect() as connection:
-        connection.sendall(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
-        connection.shutdown(socket.SHUT_WR)
-        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
-
-
-# answers that nobody takes
-
-
-def test_answer_that_nobody_takes(running: Running) -> None:
-    with running.connect() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
-        time.sleep(SECONDS + 0.5)
-        assert _eventually(lambda: not running.server.server_state.connections)
-
-
-def test_system_holds_little_of_an_answer_that_nobody_takes(running: Running) -> None:
-    before = _unsent_bytes()
-    with ExitStack() as connections:
-        for _ in range(4):
-            reader = connections.enter_context(socket.socket())
-            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            reader.connect(running.socket.getsockname())
-            reader.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(SECONDS / 2)
-        assert 0 < _unsent_bytes() - before < 4 * 3 * SEND_BUFFER_BYTES
-
-
-@pytest.mark.parametrize("path", [b"/large", b"/small"])
-def test_connection_is_counted_until_its_last_answer_is_taken_or_given_up(running: Running, path: bytes) -> None:
-    """Else whoever says `Connection: close` and reads nothing leaves memory behind that nobody counts."""
-    with socket.socket() as reader:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        reader.connect(running.socket.getsockname())
-        reader.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
-        time.sleep(SECONDS / 2)
-        assert running.server.server_state.connections
-        assert _eventually(lambda: not running.server.server_state.connections)
-        assert _eventually(lambda: _orphans_to(reader.getsockname()[1]) == 0)
-
-
-def test_last_answer_reaches_a_slow_reader(running: Running) -> None:
-    """It takes longer than patience lasts with one who takes nothing."""
-    with socket.socket() as reader:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        reader.connect(running.socket.getsockname())
-        reader.sendall(b"GET /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        taken = 0
-        while piece := reader.recv(1500):
-            taken += len(piece)
-            time.sleep(0.015)
-        assert taken > SMALL
-
-
-def test_slow_reader_that_takes_a_little_now_and_then_is_served(running: Running) -> None:
-    with running.connect() as connection:
-        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        taken = 0
-        while taken < LARGE:
-            piece = connection.recv(1024 * 1024)
-            assert piece, "cut off"
-            taken += len(piece)
-            time.sleep(0.01)
-
-
-# many
-
-
-def test_busy_service_says_so_and_is_still_alive(running: Running) -> None:
-    with ExitStack() as connections:
-        for _ in range(4):
-            connections.enter_context(running.connect()).sendall(UNFINISHED)
-        time.sleep(0.05)
-        refused = running.exchange(b"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert refused.startswith(b"HTTP/1.1 503 ")
-        assert b"application/problem+json" in refused
-        assert b"retry-after: 1" in refused
-        assert running.exchange(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
-
-
-def test_as_many_as_may_be_are_served(running: Running) -> None:
-    with running.connect(), running.connect(), running.connect():
-        time.sleep(0.05)
-        assert running.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
-
-
-def test_who_is_connected_stays_served_while_others_are_refused(running: Running) -> None:
-    with ExitStack() as connections:
-        ours, *others = [connections.enter_context(running.connect()) for _ in range(4)]
-        for other in [ours, *others]:
-            other.sendall(UNFINISHED)
-        time.sleep(0.05)
-        late = [connections.enter_context(running.connect()) for _ in range(3)]
-        for other in late:
-            other.sendall(GET)
-            assert received(other).startswith(b"HTTP/1.1 503 ")
-        ours.sendall(b"x")
-        assert received(ours).startswith(b"HTTP/1.1 200 ")
-
-
-def test_silent_connections_give_way_to_new_ones(running: Running) -> None:
-    with ExitStack() as connections:
-        silent = [connections.enter_context(running.connect()) for _ in range(20)]
-        silent[-1].sendall(b"GET / HT")
-        assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
-
-
-def test_who_was_answered_gives_way_where_nobody_is_silent(running: Running) -> None:
-    """Else one request each, or one with a body that never comes, would keep the places for as long as silence may."""
-    with ExitStack() as connections:
-        for request in (GET, GET, UNFINISHED.replace(b"/read", b"/unread"), UNFINISHED):
-            connection = connections.enter_context(running.connect())
-            connection.sendall(request)
-            received(connection, 0.05)
-        assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
-        assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
-
-
-def test_silent_connections_do_not_end_those_that_speak(running: Running) -> None:
-    with ExitStack() as connections:
-        ours = connections.enter_context(running.connect())
-        ours.sendall(GET)
-        assert received(ours).startswith(b"HTTP/1.1 200 ")
-        for _ in range(20):
-            connections.enter_context(running.connect())
-        ours.sendall(GET)
-        assert received(ours).startswith(b"HTTP/1.1 200 ")
-
-
-def test_far_too_many_are_turned_away(running: Running) -> None:
-    connections = [running.connect() for _ in range(12)]
-    for connection in connections:
-        connection.sendall(UNFINISHED)
-    time.sleep(0.1)
-    assert len(running.server.server_state.connections) <= 8
-    for connection in connections:
-        connection.close()
-
-
-def _sent_before_the_end(connection: socket.socket, piece: bytes) -> int:
-    """How much could be sent, the kernel's buffers included, until the other side had enough."""
-    sent = 0
-    while sent < 10 * LARGE:
-        try:
-            connection.sendall(piece)
-        except OSError:
-            break
-        sent += len(piece)
-    return sent
-
-
-def _tcp_queues() -> list[tuple[int, int]]:
-    """Of each connection of this system over IPv4: the port at its other end and how much waits to be sent there."""
-    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return [(int(row.split()[2][-4:], 16), int(row.split()[4].split(":")[0], 16)) for row in rows]
-
-
-def _unsent_bytes() -> int:
-    return sum(queued for _, queued in _tcp_queues())
-
-
-def _orphans_to(port: int) -> int:
-    return sum(queued for other, queued in _tcp_queues() if other == port)
-
-
-def _eventually(holds: Callable[[], bool], seconds: float = 2.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False

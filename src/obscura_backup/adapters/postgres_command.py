@@ -45,7 +45,7 @@ def connected(url: str, *, seconds: float = LOOK_SECONDS) -> Iterator[psycopg.Co
         guard.start()
         try:
             yield connection
-        except Exception as error:
+        except Exception as error:  # whatever the driver, or who uses it, makes of a connection that was cut
             if hung_up.is_set():
                 raise MetadataUnavailable(f"The metadata database was not through within {seconds:g} s.") from error
             raise

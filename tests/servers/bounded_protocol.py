@@ -1,0 +1,124 @@
+"""The protocol of our connections alone: a plain application behind it, and its bounds made small."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+
+from obscura_backup.entrypoints.http import protocol
+from obscura_backup.entrypoints.http.door import Door
+from obscura_backup.entrypoints.http.protocol import BoundedProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS = 0.3
+LARGE = 8 * 1024 * 1024
+CARRIED_OUT: list[str] = []
+SMALL = 50_000
+"""What the system takes at once, so that for us it is sent."""
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with what it was asked; reads a body for `/read`, sends much for `/large`, waits for `/slow`."""
+    CARRIED_OUT.append(scope["path"])
+    seen = [f"{scope['method']} {scope['path']}"]
+    seen += [f"{name.decode()}={value.decode()}" for name, value in scope["headers"] if name != b"host"]
+    body = b""
+    if scope["path"] in ("/read", "/echo"):
+        more = True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        seen.append(f"{len(body)} bytes")
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.1)
+    sizes = {"/large": LARGE, "/small": SMALL}
+    if scope["path"] == "/echo":
+        seen = [body.decode()]
+    answer = bytes(sizes[scope["path"]]) if scope["path"] in sizes else "; ".join(seen).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
+    await send({"type": "http.response.body", "body": answer})
+
+
+class Running:
+    """The application behind the protocol, in a thread."""
+
+    def __init__(self) -> None:
+        config = uvicorn.Config(
+            Door(application), http=BoundedProtocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=5
+        )
+        self.server = uvicorn.Server(config)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.005)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.socket.getsockname(), timeout=5)
+
+    def exchange(self, *pieces: bytes) -> bytes:
+        """Send piece by piece; all that comes until the other side closes, or nothing does for a while."""
+        with self.connect() as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.02)
+            return received(connection)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(timeout=10)
+
+
+def received(connection: socket.socket, quiet_seconds: float = 0.2) -> bytes:
+    connection.settimeout(quiet_seconds)
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except TimeoutError:
+        pass
+    return data
+
+
+def closed_within(connection: socket.socket, seconds: float) -> bool:
+    connection.settimeout(seconds)
+    try:
+        while connection.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+    return True
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "LINGER_SECONDS"):
+        monkeypatch.setattr(protocol, name, SECONDS)
+    monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
+    running = Running()
+    yield running
+    running.stop()
+
+
+def sent_before_the_end(connection: socket.socket, piece: bytes) -> int:
+    """How much could be sent, the kernel's buffers included, until the other side had enough."""
+    sent = 0
+    while sent < 10 * LARGE:
+        try:
+            connection.sendall(piece)
+        except OSError:
+            break
+        sent += len(piece)
+    return sent
