@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from obscura_backup_client.errors import ContactFileError
-from obscura_backup_client.vcards import Card, Property, read_cards, split_unescaped, unescape
+from obscura_backup_client.vcards import Card, Property, read_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,6 +52,7 @@ _NOT_PEOPLE: Final = frozenset({"group", "org", "location", "application", "devi
 # Keys for other programs: mail (OpenPGP, S/MIME) and remote logins.
 _FOREIGN_KEY_TYPES: Final = frozenset({"pgp", "gpg", "openpgp", "x509", "x.509", "smime", "s/mime", "ssh"})
 _OWN_MEDIA_TYPES: Final = frozenset({"", "application/octet-stream"})
+_CARD_NAMES: Final = frozenset({"UID", "NICKNAME", "FN", "N", "KEY", *_KIND_NAMES})
 _URI: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
 
 
@@ -130,7 +132,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Give each row that is not blank with the line it begins on."""
     said = _SEPARATOR_LINE.match(text)
     delimiter = said[1] if said else _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -139,6 +141,8 @@ def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise ContactFileError(f"not valid CSV ({error})", line) from None
+        if any(cell[:1].isspace() and cell.lstrip().startswith('"') for cell in row):
+            raise ContactFileError("a quoted cell begins with white space that is no blank", line)
         if any(cell.strip() for cell in row) and not (said and line == 1):
             yield line, row
 
@@ -219,7 +223,10 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _json_entry(member: dict[str, Any], place: int) -> Entry:
-    by_name = {_plain(name): value for name, value in member.items() if value is not None}
+    by_name: dict[str, Any] = {}
+    for name, value in member.items():
+        if value is not None and by_name.setdefault(_plain(name), value) != value:
+            raise ContactFileError(f"it says two different things as {_plain(name)}", place, unit="entry")
 
     def texts(wanted: tuple[str, ...]) -> Iterator[str]:
         for name in wanted:
@@ -237,26 +244,34 @@ def _json_entry(member: dict[str, Any], place: int) -> Entry:
 
 def vcard_entries(text: str) -> Iterator[Entry]:
     """Read UID, the first of NICKNAME, FN and N, and KEY of each card of a person; the place is a line."""
-    for card in read_cards(text):
+    for card in read_cards(text, _CARD_NAMES):
         if not _is_person(card):
             continue
-        uid = card.first("UID")
-        if uid is None:
+        uids = card.all("UID")
+        if not uids:
             raise ContactFileError("the card that begins here has no UID", card.line)
-        yield Entry(uid.line, unescape(uid.value), _card_username(card), _card_key(card))
+        user_id = uids[0].text
+        # Two cards that lost what was between them would else become one.
+        if any(other.text != user_id for other in uids[1:]):
+            raise ContactFileError(f"the card has another UID in line {uids[0].line}", uids[1].line)
+        yield Entry(uids[0].line, user_id, _card_username(card), _card_key(card))
 
 
 def _is_person(card: Card) -> bool:
     kinds = (card.first(name) for name in _KIND_NAMES)
-    return not any(kind is not None and kind.value.strip().lower() in _NOT_PEOPLE for kind in kinds)
+    return not any(kind is not None and kind.text.strip().lower() in _NOT_PEOPLE for kind in kinds)
 
 
 def _card_username(card: Card) -> str:
-    nicknames = (text for nickname in card.all("NICKNAME") for text in nickname.texts)
-    formatted = (unescape(each.value) for each in card.all("FN"))
-    names = [[unescape(part) for part in split_unescaped(each.value, ";")] for each in card.all("N")]
+    # One after the other: what is not needed may be in a character set that cannot be read.
+    nicknames = (text for nickname in card.all("NICKNAME") for text in nickname.texts(","))
+    formatted = (each.text for each in card.all("FN"))
+    chosen = _first(itertools.chain(nicknames, formatted))
+    if chosen:
+        return chosen
+    names = [each.texts(";") for each in card.all("N")]
     # N is: family name, given name, and more.
-    return _name([*nicknames, *formatted], [part for name in names for part in name[1:2]], [name[0] for name in names])
+    return _name([], [part for name in names for part in name[1:2]], [name[0] for name in names])
 
 
 def _card_key(card: Card) -> str:
@@ -267,7 +282,11 @@ def _card_key(card: Card) -> str:
 def _own_key(key: Property) -> str | None:
     types = {part.strip().lower() for part in key.parameters.get("TYPE", "").split(",")}
     media_types = {each for each in types if "/" in each} | {key.parameters.get("MEDIATYPE", "")}
-    value = unescape(key.value).strip()
+    if types & _FOREIGN_KEY_TYPES:
+        return None
+    # Base64 is how a key is written anyway.
+    value = key.value if key.parameters.get("ENCODING", "").upper() in ("B", "BASE64") else key.text
+    value = value.strip()
     scheme = _URI.match(value)
     if scheme is not None:
         head, comma, data = value[scheme.end() :].partition(",")
@@ -277,4 +296,4 @@ def _own_key(key: Property) -> str | None:
         media_types.add(kind)
         value = data
     own = all(each.partition(";")[0].strip().lower() in _OWN_MEDIA_TYPES for each in media_types)
-    return value if own and not types & _FOREIGN_KEY_TYPES else None
+    return value if own else None

@@ -1,48 +1,86 @@
-"""The syntax of vCard files: 3.0 (RFC 2426), 4.0 (RFC 6350) and, leniently, 2.1. What they mean is said elsewhere."""
+"""The syntax of vCard files: 2.1, 3.0 (RFC 2426) and 4.0 (RFC 6350). What they mean is said elsewhere.
+
+Lenient where the intent is plain, and where nothing that is asked for depends on it: a line that is no property is
+skipped behind a property that nobody asked for. Everything else is refused with its line, since a contact that is lost
+or altered without a word is worse than a file that has to be exported again.
+"""
 
 from __future__ import annotations
 
-import quopri
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from obscura_backup_client.errors import ContactFileError
+from obscura_backup_client.vcard_lines import Head, LogicalLine, split_head
+from obscura_backup_client.vcard_text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Of one card; they are all held until it ends, each in some hundred times the memory of the shortest line.
+# Of one card; they are all counted until it ends, each in some hundred times the memory of the shortest line.
 MAX_PROPERTIES: Final = 10_000
 
-# A list of our own: Python's registry also knows "encodings" that no contact file should be able to name.
-_CHARSETS: Final = {"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"}
-_BARE_ENCODINGS: Final = {"QUOTED-PRINTABLE", "BASE64", "B", "7BIT", "8BIT"}
-_NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)")
-_QUOTED_PRINTABLE_HEAD: Final = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
-_BASE64_HEAD: Final = re.compile(r"[^:]*;(?:ENCODING=)?(?:BASE64|B)[;:]", re.IGNORECASE)
-_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_BOUNDARIES: Final = re.compile(r"(?:[\s\ufeff]*(?:BEGIN|END)\s*:\s*VCARD)+[\s\ufeff]*", re.IGNORECASE)
+_BOUNDARY: Final = re.compile(r"BEGIN|END", re.IGNORECASE)
+_BLANK: Final = " \t\ufeff"
+
+_BARE_ENCODINGS: Final = frozenset({"QUOTED-PRINTABLE", "BASE64", "B", "7BIT", "8BIT"})
+_VERSION: Final = "VERSION"
+_FOLDING_KEEPS_WHITE_SPACE: Final = "2.1"
+
+_ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
+_ESCAPABLE: Final = frozenset('\\,;:"nN')
 
 
 @dataclass(frozen=True)
 class Property:
-    """One property: upper-case name, its parameters by upper-case name, its value still escaped, its first line."""
+    """One property: upper-case name, its parameters by upper-case name, its value as it stands there, its first line.
+
+    `version` is the card's, `characters` whether the whole file is Unicode text.
+    """
 
     name: str
     parameters: Mapping[str, str]
     value: str
     line: int
+    version: str
+    characters: bool
 
     @property
-    def texts(self) -> list[str]:
-        """The value as a comma-separated list, unescaped."""
-        return [unescape(text) for text in split_unescaped(self.value, ",")]
+    def escaped(self) -> str:
+        """The value in Unicode, still escaped.
+
+        Raises:
+            ContactFileError: it cannot be read for certain.
+        """
+        return decoded(self.value, self.parameters, self.line, characters=self.characters)
+
+    @property
+    def text(self) -> str:
+        """The value as one text. Raises as `escaped`."""
+        return self._unescaped(self.escaped)
+
+    def texts(self, separator: str) -> list[str]:
+        """The value as a list with this separator. Raises as `escaped`."""
+        return [self._unescaped(part) for part in split_unescaped(self.escaped, separator)]
+
+    def _unescaped(self, value: str) -> str:
+        def plain(found: re.Match[str]) -> str:
+            if found[1] and found[1] in _ESCAPABLE:
+                return "\n" if found[1] in "nN" else found[1]
+            if self.version == _FOLDING_KEEPS_WHITE_SPACE:
+                return found[0]  # 2.1 has hardly any escapes, so that this is a backslash
+            raise ContactFileError("the value has a backslash before a character that needs none", self.line)
+
+        return _ESCAPE.sub(plain, value)
 
 
 @dataclass(frozen=True)
 class Card:
-    """One vCard: the line it begins on, and its properties in order."""
+    """One vCard: the line it begins on, and those of its properties that were asked for, in order."""
 
     line: int
     properties: tuple[Property, ...]
@@ -56,32 +94,32 @@ class Card:
         return next(iter(self.all(name)), None)
 
 
-def read_cards(text: str) -> Iterator[Card]:
-    """Read one card after the other. Bytes that were not UTF-8 are expected as `surrogateescape` left them.
+def read_cards(text: str, names: frozenset[str]) -> Iterator[Card]:
+    """Read one card after the other.
+
+    Args:
+        text: of the file. Bytes that were not UTF-8 are expected as `surrogateescape` left them.
+        names: of the properties to read, in upper case. Nothing is said about what others hold.
 
     Raises:
-        ContactFileError: a line that is no property, one outside a card, a card inside another, without an end, or
-            with more than 10,000 properties.
+        ContactFileError: a line that is no property behind one that was asked for, a line outside a card, a card inside
+            another or without an end, or one with more than 10,000 properties.
     """
-    start: int | None = None
-    properties: list[Property] = []
-    for line, content in _unfolded(text):
-        marker = "".join(content.split()).upper()
-        if start is None:
-            if marker != "BEGIN:VCARD":
-                raise ContactFileError("not a vCard: BEGIN:VCARD was expected here", line)
-            start, properties = line, []
-        elif marker == "BEGIN:VCARD":
-            raise ContactFileError(f"a card begins inside the one from line {start}", line)
-        elif marker == "END:VCARD":
-            yield Card(start, tuple(properties))
-            start = None
-        elif len(properties) < MAX_PROPERTIES:
-            properties.append(_property(content, line))
-        else:
-            raise ContactFileError(f"a card has more than {MAX_PROPERTIES} properties", line)
-    if start is not None:
-        raise ContactFileError("the card that begins here has no END:VCARD", start)
+    cards = _Cards(names, characters=text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text))
+    for number, physical in enumerate(_LINE_END.split(text), start=1):
+        if not _BOUNDARIES.fullmatch(physical):
+            cards.add(number, physical)
+            continue
+        if cards.reading is not None and physical[:1] in (" ", "\t"):
+            raise ContactFileError("the beginning or end of a card is part of a folded line here", number)
+        # More than one stand in one line where files were joined without a line end between them.
+        for boundary in _BOUNDARY.findall(physical):
+            if boundary.upper() == "BEGIN":
+                cards.begin(number)
+            else:
+                yield cards.end(number)
+    if cards.reading is not None:
+        raise ContactFileError("the card that begins here has no END:VCARD", cards.reading.line)
 
 
 def split_unescaped(value: str, separator: str) -> list[str]:
@@ -94,77 +132,109 @@ def split_unescaped(value: str, separator: str) -> list[str]:
     return [*parts, value[begin:]]
 
 
-def unescape(value: str) -> str:
-    r"""Undo the escapes of text values: `\n` is a line break, and a backslash before anything else is dropped."""
-    return _ESCAPE.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+class _Cards:
+    """Which card the lines of a file belong to."""
+
+    def __init__(self, names: frozenset[str], *, characters: bool) -> None:
+        self._names = names
+        self._characters = characters
+        self.reading: _Reading | None = None
+
+    def begin(self, number: int) -> None:
+        if self.reading is not None:
+            raise ContactFileError(f"a card begins inside the one from line {self.reading.line}", number)
+        self.reading = _Reading(number, self._names, characters=self._characters)
+
+    def add(self, number: int, physical: str) -> None:
+        if self.reading is not None:
+            self.reading.add(number, physical)
+        elif physical.strip(_BLANK):
+            raise ContactFileError("not a vCard: BEGIN:VCARD was expected here", number)
+
+    def end(self, number: int) -> Card:
+        if self.reading is None:
+            raise ContactFileError("not a vCard: BEGIN:VCARD was expected here", number)
+        card, self.reading = self.reading.card(), None
+        return card
 
 
-def _unfolded(text: str) -> Iterator[tuple[int, str]]:
-    """Join folded lines and give each logical line that is not blank, with the number of its first physical line."""
-    first, parts = 0, [""]
-    soft_breaks = bare_base64 = False
-    for number, physical in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
-        if physical[:1] in (" ", "\t") and parts[0]:
-            parts.append(physical[1:])
-        elif soft_breaks and parts[-1].endswith("="):
-            parts[-1] = parts[-1][:-1]
-            parts.append(physical)
-        elif bare_base64 and physical.strip() and ":" not in physical:
-            parts.append(physical)  # some phones forget the space before continued base64
-        else:
-            if parts[0].strip():
-                yield first, "".join(parts)
-            first, parts = number, [physical]
-            soft_breaks = _QUOTED_PRINTABLE_HEAD.match(physical) is not None
-            bare_base64 = _BASE64_HEAD.match(physical) is not None
-    if parts[0].strip():
-        yield first, "".join(parts)
+class _Reading:
+    """A card whose end was not seen yet. How its lines are joined depends on its VERSION, which may come last."""
+
+    def __init__(self, line: int, names: frozenset[str], *, characters: bool) -> None:
+        self.line = line
+        self._names = names | {_VERSION}
+        self._characters = characters
+        self._count = 0
+        self._kept: list[LogicalLine] = []
+        self._open: LogicalLine | None = None
+        self._behind_wanted = False
+
+    def add(self, number: int, physical: str) -> None:
+        """Take the next physical line."""
+        if self._open is not None and self._open.takes(physical):
+            if self._open.breaks_softly and self._wanted_name(physical):
+                raise ContactFileError("the quoted-printable text before this line has no end", number)
+            self._open.append(physical)
+        elif physical.strip(_BLANK):
+            self._close()
+            self._open = LogicalLine(number, physical)
+
+    def card(self) -> Card:
+        """The card, now that it ended."""
+        self._close()
+        versions = {self._property(line, "").value.strip() for line in self._kept if line.name == _VERSION}
+        version = versions.pop() if len(versions) == 1 else ""
+        return Card(self.line, tuple(self._property(line, version) for line in self._kept if line.name in self._names))
+
+    def _close(self) -> None:
+        line, self._open = self._open, None
+        if line is None:
+            return
+        if line.name is None:
+            if self._behind_wanted or self._wanted_name(line.start):
+                raise ContactFileError("not a vCard property (NAME:value)", line.number)
+            return
+        if line.name in ("BEGIN", "END"):
+            raise ContactFileError("the beginning or end of a card cannot be read here", line.number)
+        if self._behind_wanted and line.has_doubtful_name:
+            raise ContactFileError("not a vCard property (NAME:value)", line.number)
+        self._count += 1
+        if self._count > MAX_PROPERTIES:
+            raise ContactFileError(f"a card has more than {MAX_PROPERTIES} properties", line.number)
+        wanted = line.name in self._names
+        self._behind_wanted = wanted and line.name != _VERSION
+        if wanted:
+            if line.breaks_softly:
+                raise ContactFileError("the quoted-printable text breaks off here", line.number)
+            self._kept.append(line)
+
+    def _wanted_name(self, physical: str) -> bool:
+        name = re.split("[;:]", physical, maxsplit=1)[0] if re.search("[;:]", physical[:64]) else ""
+        return name.rpartition(".")[2].strip().upper() in self._names
+
+    def _property(self, line: LogicalLine, version: str) -> Property:
+        if line.is_folded and not version and line.name != _VERSION:
+            raise ContactFileError("the card has no VERSION, so that its folded lines cannot be joined", line.number)
+        head = split_head(line.joined(keep_white_space=version == _FOLDING_KEEPS_WHITE_SPACE))
+        if head is None or line.name is None:
+            raise ContactFileError("not a vCard property (NAME:value)", line.number)
+        return Property(line.name, _parameters(head, line.number), head.value, line.number, version, self._characters)
 
 
-def _property(content: str, line: int) -> Property:
-    head, value = _split_head(content)
-    found = _NAME.fullmatch(head[0].strip())
-    if value is None or found is None:
-        raise ContactFileError("not a vCard property (NAME:value)", line)
+def _parameters(head: Head, line: int) -> Mapping[str, str]:
     parameters: dict[str, str] = {}
     types: list[str] = []
-    for part in head[1:]:
-        name, equals, setting = part.strip().partition("=")
+    for part in head.parameters:
+        name, equals, setting = (each.strip() for each in part.partition("="))
         if not equals:  # 2.1 leaves out the name where the value says enough
             name, setting = ("ENCODING" if name.upper() in _BARE_ENCODINGS else "TYPE"), name
-        if name.upper() == "TYPE":  # may be given as a list or, to the same effect, again
-            types.append(setting.strip('"'))
-        parameters.setdefault(name.upper(), setting.strip('"'))
+        name, setting = name.upper(), setting.strip('"').strip()
+        if name == "TYPE":  # may be given as a list or, to the same effect, again
+            types.append(setting)
+        elif name in ("ENCODING", "CHARSET") and parameters.get(name, setting).lower() != setting.lower():
+            raise ContactFileError(f"the property names two different values of {name}", line)
+        parameters.setdefault(name, setting)
     if types:
         parameters["TYPE"] = ",".join(types)
-    return Property(found[1].upper(), MappingProxyType(parameters), _decoded(value, parameters, line), line)
-
-
-def _split_head(content: str) -> tuple[list[str], str | None]:
-    """Split a line into its name and parameters, and its value; quotes protect colons and semicolons."""
-    parts, begin, quoted = [], 0, False
-    for index, character in enumerate(content):
-        if character == '"':
-            quoted = not quoted
-        elif character in ";:" and not quoted:
-            parts.append(content[begin:index])
-            begin = index + 1
-            if character == ":":
-                return parts, content[begin:]
-    return [content], None
-
-
-def _decoded(value: str, parameters: Mapping[str, str], line: int) -> str:
-    encoding = parameters.get("ENCODING", "").upper()
-    charset = parameters.get("CHARSET", "utf-8").lower()
-    if charset not in _CHARSETS:
-        raise ContactFileError("the character set is not one that can be read (save the file as UTF-8)", line)
-    data = value.encode("utf-8", "surrogateescape")
-    if encoding == "QUOTED-PRINTABLE":
-        data = quopri.decodestring(data)
-    elif data.isascii():
-        return value
-    try:
-        return data.decode(charset)
-    except UnicodeDecodeError:
-        raise ContactFileError(f"the text is not {charset}", line) from None
+    return MappingProxyType(parameters)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup_client.cli.completing import files
+from obscura_backup_client.cli.printable import printable
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options, read_file
-from obscura_backup_client.cli.wording import printable
 
 if TYPE_CHECKING:
     from uuid import UUID
