@@ -119,6 +119,7 @@ def read_cards(text: str, names: frozenset[str]) -> Iterator[Card]:
             else:
                 yield cards.end(number)
     if cards.reading is not None:
+        cards.reading.close()
         raise ContactFileError("the card that begins here has no END:VCARD", cards.reading.line)
 
 
@@ -142,6 +143,7 @@ class _Cards:
 
     def begin(self, number: int) -> None:
         if self.reading is not None:
+            self.reading.close()
             raise ContactFileError(f"a card begins inside the one from line {self.reading.line}", number)
         self.reading = _Reading(number, self._names, characters=self._characters)
 
@@ -177,17 +179,18 @@ class _Reading:
                 raise ContactFileError("the quoted-printable text before this line has no end", number)
             self._open.append(physical)
         elif physical.strip(_BLANK):
-            self._close()
+            self.close()
             self._open = LogicalLine(number, physical)
 
     def card(self) -> Card:
         """The card, now that it ended."""
-        self._close()
+        self.close()
         versions = {self._property(line, "").value.strip() for line in self._kept if line.name == _VERSION}
         version = versions.pop() if len(versions) == 1 else ""
         return Card(self.line, tuple(self._property(line, version) for line in self._kept if line.name in self._names))
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Take the last logical line: no more of it will come."""
         line, self._open = self._open, None
         if line is None:
             return

@@ -86,6 +86,11 @@ def test_a_boundary_that_cannot_be_read_is_refused_and_never_a_property(between:
     assert refusal(text).startswith("Line 5: ")
 
 
+@pytest.mark.parametrize("behind", ["", "BEGIN:VCARD\r\n"])
+def test_a_last_boundary_that_cannot_be_read_is_named_with_its_own_line(behind: str) -> None:
+    assert refusal(FIRST.replace("END:VCARD", "END:VCARDX") + behind).startswith("Line 5: ")
+
+
 def test_a_card_with_two_user_ids_is_refused() -> None:
     """What two cards become where the lines between them are lost."""
     text = FIRST.removesuffix("END:VCARD\r\n") + SECOND.removeprefix("BEGIN:VCARD\r\nVERSION:3.0\r\n")
