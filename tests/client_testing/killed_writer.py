@@ -1,4 +1,5 @@
 """A program that kills writers of files: `python -m client_testing.killed_writer KIND FOLDER KILLS`.
+KILLS is the least number; it goes on until one of them came in the middle of a write, up to twenty times as many.
 
 Each writer writes the numbered content over and over, in a process of its own, and is killed at a random moment. After
 each death one line says, as JSON: the last number whose writing had returned, the number that is read, the modes of all
@@ -107,13 +108,18 @@ def main(kind: str, folder: Path, kills: int) -> None:
     chance = random.Random(f"{kind} {kills}")
     write(folder, 1)
     last = 1
-    for _ in range(kills):
+    seen_in_the_middle = False
+    # On a busy machine a writer may not get to write at all before it is killed: go on until one did.
+    for number in range(20 * kills):
+        if number >= kills and seen_in_the_middle:
+            break
         done = killed(write, folder, last + 1, chance.uniform(0, LONGEST_LIFE_SECONDS))
         last = read(folder)
         names = {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
         beside = any(name.endswith(".new") or name.startswith(".obscura-export-") for name in names)
         sys.stdout.write(json.dumps({"done": done, "read": last, "modes": sorted(set(names.values())), "in": beside}))
         sys.stdout.write("\n")
+        seen_in_the_middle |= beside
         # And it can be written again, whatever the dead one left: a lock, a file beside.
         last += 1
         write(folder, last)
