@@ -99,9 +99,9 @@ proto: $(VENV)/.dev
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 .PHONY: lock
 lock: $(VENV)/.dev
-	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --extra async -o requirements/run.txt
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in -o requirements/run.txt
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
-	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --extra async --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 
 # Fresh passwords for compose.yaml, once; what is there is left alone.

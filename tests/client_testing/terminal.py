@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 USER = UUID("99999999-8888-4777-8666-555555555555")
 PASSWORD = "correct horse battery"
-HEAVY = {"argon2", "cryptography", "google.protobuf", "urllib3", "rich", "zxcvbn"}
+HEAVY = {"argon2", "cryptography", "google.protobuf", "h11", "rich", "zxcvbn"}
 
 
 def token(sub: str = str(USER)) -> str:

@@ -87,7 +87,6 @@ class AsyncBackupClient:
 
         Raises:
             TokenUnusable, ServerRefused, StateUnusable: see there.
-            ImportError: there is a token, and the extra `async` is not installed.
         """
         if token is None:
             return cls(BackupClient(StateDirectory.named(state)))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, cast
 
-from obscura_backup_client.http_answers import NoAnswerError
+from obscura_backup_client.http_answers import NoAnswerError, connection_failure
 
 if TYPE_CHECKING:
     import ssl
@@ -35,11 +35,11 @@ class Connection(asyncio.Protocol):
     async def send(self, content: bytes) -> None:
         """Hand the bytes over, and wait until not too many of them are waiting.
 
+        Where the loop could go on before, an upload that was refused already is seen here, and its rest need not go.
+
         Raises:
             ConnectionError: the other side said its last word, or the connection is gone.
         """
-        # A look at what came meanwhile: where it was refused already, the rest need not go.
-        await asyncio.sleep(0)
         if self._transport is None or self._ended:
             raise ConnectionResetError
         self._transport.write(content)
@@ -117,19 +117,9 @@ async def connected(host: str, port: int, tls: ssl.SSLContext | None, seconds: f
     try:
         async with asyncio.timeout(seconds):
             _, connection = await loop.create_connection(Connection, host, port, ssl=tls)
-    except OSError as error:
-        raise NoAnswerError(_why(error), sent=False, final=False) from error
+    except (OSError, UnicodeError) as error:
+        raise NoAnswerError(connection_failure(error), sent=False, final=False) from error
     try:
         yield connection
     finally:
         await connection.close()
-
-
-def _why(error: OSError) -> str:
-    # By name, since `ssl` and `socket` are loaded only for what needs them.
-    names = {type_.__name__ for type_ in type(error).__mro__}
-    if "gaierror" in names:
-        return "the host name is not known"
-    if "SSLError" in names:
-        return "the certificate or the TLS connection was refused"
-    return "no connection in time" if isinstance(error, TimeoutError) else "no connection"

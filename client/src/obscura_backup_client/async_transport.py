@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from obscura_backup_client.async_connection import connected
-from obscura_backup_client.http_answers import MAX_HEAD_BYTES, Answer, NoAnswerError, answer_of, require_one_length
+from obscura_backup_client.http_answers import TOO_LONG, Answer, NoAnswerError
 from obscura_backup_client.http_conversation import Conversation, Patience, Wait
+from obscura_backup_client.http_exchange import RECEIVE_BYTES, exchange
 from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.server_address import normal_address
 from obscura_backup_client.token import require_bearer
@@ -23,14 +23,10 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    import h11
-
     from obscura_backup_client.async_connection import Connection
     from obscura_backup_client.http_conversation import Request, Steps
+    from obscura_backup_client.http_exchange import Exchanging
     from obscura_backup_client.transport import Described, Fetched, OnBytes, ServerLimits
-
-CHUNK_BYTES = 16 * 1024
-TOO_LONG = "it took too long as a whole"
 
 T = TypeVar("T")
 
@@ -51,7 +47,6 @@ class AsyncHttpTransport:
     Raises:
         ServerRefused: the address is not one to send a token to.
         TokenUnusable: the token cannot stand in a header.
-        ImportError: the extra `async` is not installed.
     """
 
     server: str
@@ -67,7 +62,6 @@ class AsyncHttpTransport:
     def __post_init__(self) -> None:
         object.__setattr__(self, "server", normal_address(self.server, allow_insecure_http=self.allow_insecure_http))
         require_bearer(self.token)
-        _require_extra()
 
     async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
         """See `AsyncTransport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
@@ -99,9 +93,9 @@ class AsyncHttpTransport:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        import ssl
+        from obscura_backup_client.tls import client_context
 
-        return ssl.create_default_context()
+        return client_context()
 
     async def _done(self, steps: Steps[T]) -> T:
         try:
@@ -140,7 +134,7 @@ class AsyncHttpTransport:
                 connected(url.hostname or "", port, tls, self.patience.connect_seconds) as connection,
             ):
                 sent = True
-                return await _Exchange(self, connection, request).answer(url.netloc, url.path)
+                return await self._exchanged(connection, exchange(request, self.server, self.on_bytes))
         except TimeoutError as error:
             # One without the other is the wait for the next byte, or for the next to leave.
             final = whole.expired()
@@ -148,97 +142,27 @@ class AsyncHttpTransport:
         except OSError as error:
             raise NoAnswerError("the connection broke", sent=sent, final=False) from error
 
-
-class _Exchange:
-    """One request and its answer on a connection."""
-
-    def __init__(self, transport: AsyncHttpTransport, connection: Connection, request: Request) -> None:
-        import h11
-
-        self._connection, self._request = connection, request
-        self._on_bytes, self._read_seconds = transport.on_bytes, transport.patience.read_seconds
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-
-    async def answer(self, host: str, prefix: str) -> Answer:
-        """Send the request, read its answer.
-
-        Raises:
-            OSError, NoAnswerError, UnexpectedAnswer: as for the transport.
-        """
-        import h11
-
-        # It may have been refused before all of it was taken, and the refusal may be here already.
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await self._sent(host, prefix)
+    async def _exchanged(self, connection: Connection, steps: Exchanging) -> Answer:
         try:
-            response = await self._head()
-            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-            total = require_one_length(headers)
-            told = self._request.method == "GET" and response.status_code == 200
-            return answer_of(response.status_code, headers, await self._body(total, told=told))
-        except h11.RemoteProtocolError as error:
-            raise NoAnswerError("the connection broke", sent=True, final=False) from error
+            wanted = next(steps)
+            while True:
+                try:
+                    received = await self._step(connection, wanted)
+                except OSError as error:
+                    wanted = steps.throw(error)
+                else:
+                    wanted = steps.send(received)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
 
-    async def _sent(self, host: str, prefix: str) -> None:
-        import h11
-
-        request, body = self._request, self._request.body or b""
-        # The connection serves this request alone, see `http_connection.pool_for`.
-        headers = {"Host": host, "Connection": "close", **request.headers}
-        head = h11.Request(method=request.method, target=prefix + request.path, headers=list(headers.items()))
-        await self._sent_in_time(self._http.send(head))
-        for start in range(0, len(body), CHUNK_BYTES):
-            await self._sent_in_time(self._http.send(h11.Data(data=body[start : start + CHUNK_BYTES])))
-            self._on_bytes("up", min(start + CHUNK_BYTES, len(body)), len(body))
-        await self._sent_in_time(self._http.send(h11.EndOfMessage()))
-
-    async def _sent_in_time(self, content: bytes | None) -> None:
-        if content:
-            async with asyncio.timeout(self._read_seconds):
-                await self._connection.send(content)
-
-    async def _head(self) -> h11.Response:
-        """The head of the answer; interim ones (1xx) come before it, and mean nothing to us."""
-        import h11
-
-        received = 0
-        while True:
-            event = self._http.next_event()
-            if isinstance(event, h11.Response) and event.http_version in (b"1.0", b"1.1"):
-                return event
-            if event is h11.NEED_DATA and received <= MAX_HEAD_BYTES:
-                received += await self._received()
-            elif not isinstance(event, h11.InformationalResponse):
-                raise NoAnswerError("the connection broke", sent=True, final=False)
-
-    async def _body(self, total: int | None, *, told: bool) -> bytes:
-        import h11
-
-        content = bytearray()
-        while True:
-            event = self._http.next_event()
-            if isinstance(event, h11.EndOfMessage):
-                return bytes(content)
-            if isinstance(event, h11.Data):
-                content += event.data
-                if len(content) > self._request.longest:
-                    raise UnexpectedAnswer(0, f"it is longer than {self._request.longest} bytes")
-                if told:
-                    self._on_bytes("down", len(content), total)
-            elif event is h11.NEED_DATA:
-                await self._received()
-
-    async def _received(self) -> int:
-        async with asyncio.timeout(self._read_seconds):
-            chunk = await self._connection.receive(CHUNK_BYTES)
-        self._http.receive_data(chunk)
-        return len(chunk)
-
-
-def _require_extra() -> None:
-    try:
-        import h11  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise ImportError(
-            "The asyncio client needs the extra `async`: pip install 'obscura-backup-client[async]'."
-        ) from error
+    async def _step(self, connection: Connection, content: bytes | None) -> bytes:
+        # Also where something is here already: a server that sends faster than its answer can be read must hold up
+        # neither the rest of the loop nor the end of the request's time.
+        await asyncio.sleep(0)
+        async with asyncio.timeout(self.patience.read_seconds):
+            if content is None:
+                return await connection.receive(RECEIVE_BYTES)
+            if content:
+                await connection.send(content)
+            return b""

@@ -37,6 +37,8 @@ _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
 # Of a whole head, all of its lines and all interim answers before it. Servers and proxies send a tenth of it.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
+TOO_LONG: Final = "it took too long as a whole"
+
 # RFC 9457.
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
@@ -67,25 +69,23 @@ class NoAnswerError(Exception):
         self.final = final
 
 
-def plain(error: Exception) -> str:
-    """The driver's error as a few plain words: its own text names objects and addresses in memory."""
-    names = {
-        "NewConnectionError": "no connection",
-        "NameResolutionError": "the host name is not known",
-        "ConnectTimeoutError": "no connection in time",
-        "ReadTimeoutError": "no answer in time",
-        "SSLError": "the certificate or the TLS connection was refused",
-    }
-    return names.get(type(error).__name__, "the connection broke")
+def connection_failure(error: Exception) -> str:
+    """Why there is no connection, in a few plain words: the system's own text names addresses and internals."""
+    # By name, since `ssl` and `socket` are loaded only for what needs them.
+    names = {type_.__name__ for type_ in type(error).__mro__}
+    if names & {"gaierror", "UnicodeError"}:
+        return "the host name is not known"
+    if "SSLError" in names:
+        return "the certificate or the TLS connection was refused"
+    return "no connection in time" if isinstance(error, TimeoutError) else "no connection"
 
 
 def answer_of(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
     """The answer, with the values of a header that came more than once in one list (RFC 9110, 5.3)."""
-    joined: dict[str, str] = {}
+    named: dict[str, list[str]] = {}
     for name, value in headers:
-        key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return Answer(status, joined, body)
+        named.setdefault(name.lower(), []).append(value)
+    return Answer(status, {name: ", ".join(values) for name, values in named.items()}, body)
 
 
 def require_one_length(headers: Iterable[tuple[str, str]]) -> int | None:

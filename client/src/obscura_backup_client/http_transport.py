@@ -7,15 +7,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
-from obscura_backup_client.http_answers import (
-    Answer,
-    NoAnswerError,
-    answer_of,
-    plain,
-    require_one_length,
-)
+from obscura_backup_client.http_answers import Answer, NoAnswerError
 from obscura_backup_client.http_conversation import Conversation, Patience, Wait
 from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.server_address import normal_address
@@ -24,15 +19,14 @@ from obscura_backup_client.transport_errors import UnexpectedAnswer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from obscura_backup_client.http_connection import Attempt
+    from obscura_backup_client.http_connection import BlockingConnection
     from obscura_backup_client.http_conversation import Request, Steps
+    from obscura_backup_client.http_exchange import Exchanging
     from obscura_backup_client.transport import Described, Fetched, OnBytes, ServerLimits
 
 __all__ = ["HttpTransport", "Patience"]
-
-CHUNK_BYTES = 16 * 1024
 
 T = TypeVar("T")
 
@@ -104,9 +98,9 @@ class HttpTransport:
             return None
         # Imported here because it takes longer to load than the commands that need no network take to run; and made
         # once, because it reads all certificates that this machine trusts.
-        import ssl
+        from obscura_backup_client.tls import client_context
 
-        return ssl.create_default_context()
+        return client_context()
 
     def _done(self, steps: Steps[T]) -> T:
         try:
@@ -133,58 +127,40 @@ class HttpTransport:
             NoAnswerError: see there.
             UnexpectedAnswer: the answer is longer than the request allows.
         """
-        from urllib3.exceptions import HTTPError
+        from obscura_backup_client.http_connection import Deadline, connected
+        from obscura_backup_client.http_exchange import exchange
 
-        from obscura_backup_client.http_connection import Attempt
+        url, patience = urlsplit(self.server), self.patience
+        tls = self._tls
+        deadline = Deadline(time.monotonic() + patience.answer_seconds)
+        host, port = url.hostname or "", url.port or (443 if tls else 80)
+        with connected(host, port, tls, patience.connect_seconds, patience.read_seconds, deadline) as connection:
+            try:
+                return _exchanged(connection, exchange(request, self.server, self.on_bytes))
+            except OSError as error:
+                reason = "no answer in time" if isinstance(error, TimeoutError) else "the connection broke"
+                raise NoAnswerError(reason, sent=True, final=False) from error
 
-        attempt = Attempt()
-        try:
-            with attempt.within(self.patience.answer_seconds):
-                answer = self._exchanged(attempt, request)
-        except (HTTPError, OSError) as error:
-            reason = "it took too long as a whole" if attempt.cut else plain(error)
-            raise NoAnswerError(reason, sent=attempt.sent, final=attempt.cut) from error
-        if attempt.cut:
-            # Where the end of the connection is the end of the answer, one that was cut off looks complete.
-            raise NoAnswerError("it took too long as a whole", sent=True, final=True)
+
+def _exchanged(connection: BlockingConnection, steps: Exchanging) -> Answer:
+    try:
+        wanted = next(steps)
+        while True:
+            try:
+                received = _step(connection, wanted)
+            except OSError as error:
+                wanted = steps.throw(error)
+            else:
+                wanted = steps.send(received)
+    except StopIteration as end:
+        answer: Answer = end.value
         return answer
 
-    def _exchanged(self, attempt: Attempt, request: Request) -> Answer:
-        from urllib3 import Timeout
-        from urllib3.util import parse_url
 
-        from obscura_backup_client.http_connection import pool_for
+def _step(connection: BlockingConnection, content: bytes | None) -> bytes:
+    from obscura_backup_client.http_exchange import RECEIVE_BYTES
 
-        url = parse_url(self.server + request.path)
-        timeout = Timeout(connect=self.patience.connect_seconds, read=self.patience.read_seconds)
-        with pool_for(url.scheme or "", url.host or "", url.port, timeout, attempt, self._tls) as pool:
-            response = pool.request(
-                request.method,
-                url.request_uri,
-                headers=request.headers,
-                body=None if request.body is None else self._counted(request.body),
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            try:
-                # What is told is the blob's way; a short answer to anything else would only make the line flicker.
-                content = self._read(response, request, told=request.method == "GET" and response.status == 200)
-            finally:
-                response.close()
-        return answer_of(response.status, response.headers.items(), content)
-
-    def _read(self, response: Any, request: Request, *, told: bool) -> bytes:
-        total, content = require_one_length(response.headers.items()), bytearray()
-        while chunk := response.read1(CHUNK_BYTES, decode_content=False):
-            content += chunk
-            if len(content) > request.longest:
-                raise UnexpectedAnswer(0, f"it is longer than {request.longest} bytes")
-            if told:
-                self.on_bytes("down", len(content), total)
-        return bytes(content)
-
-    def _counted(self, body: bytes) -> Iterator[bytes]:
-        for start in range(0, len(body), CHUNK_BYTES):
-            yield body[start : start + CHUNK_BYTES]
-            self.on_bytes("up", min(start + CHUNK_BYTES, len(body)), len(body))
+    if content is None:
+        return connection.receive(RECEIVE_BYTES)
+    connection.send(content)
+    return b""

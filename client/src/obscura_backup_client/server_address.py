@@ -6,7 +6,7 @@ import ipaddress
 import re
 import unicodedata
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from obscura_backup_client.transport_errors import ServerRefused
 
@@ -49,9 +49,9 @@ def normal_address(url: str, *, allow_insecure_http: bool = False) -> str:
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(host):
         raise ServerRefused(url, "http:// would show the token to anybody on the way; use https://")
     shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
-    address = f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}"
-    _require_one_reading(address, parts.scheme, host)
-    return address
+    # The path as it stands in a request, whichever way it was written.
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    return f"{parts.scheme}://{host}{shown_port}{path}"
 
 
 def _host(named: str, *, bracketed: bool) -> str | None:
@@ -80,21 +80,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _require_one_reading(address: str, scheme: str, host: str) -> None:
-    """Make sure that the program which opens the connection goes where the one that judged the address looked.
-
-    Raises:
-        ServerRefused: it would go elsewhere.
-    """
-    # Imported here because it takes longer to load than the commands that need no network take to run.
-    from urllib3.exceptions import LocationParseError
-    from urllib3.util import parse_url
-
-    try:
-        read = parse_url(address)
-    except LocationParseError:
-        raise ServerRefused("this address", "it is not a URL") from None
-    if (read.scheme, read.host, read.auth) != (scheme, host, None):
-        raise ServerRefused("this address", "two programs read two hosts in it")

@@ -70,7 +70,7 @@ def records() -> Iterator[Records]:
     handler, root = Records(), logging.getLogger()
     before = root.level
     names = [name for name, each in logging.root.manager.loggerDict.items() if isinstance(each, logging.Logger)]
-    levels = {name: logging.getLogger(name).level for name in [*names, "urllib3", "asyncio"]}
+    levels = {name: logging.getLogger(name).level for name in [*names, "asyncio"]}
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     for name in levels:
@@ -177,7 +177,8 @@ def test_a_life_with_every_logger_at_its_most_talkative_logs_no_secret(
     with pytest.raises(Unavailable):
         make("phone", at="http://127.0.0.1:9").push(NEW_PASSWORD, parameters=LOW_MEMORY)
 
-    assert "urllib3" in records.names
+    # The server of the test may log in here, too; the client says nothing at all.
+    assert not {name for name in records.names if name.startswith(("obscura", "h11", "urllib3", "ssl"))}
     for text in records.texts:
         require_silent(text, secrets)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import contextlib
 import threading
 import tracemalloc
@@ -162,16 +161,3 @@ def test_it_runs_on_another_event_loop_too() -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as on,
     ):
         assert on.run(exchanged(address)) == (7, b"bytes")
-
-
-def test_without_its_extra_the_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def without_h11(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "h11":
-            raise ModuleNotFoundError(name="h11")
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_h11)
-    with pytest.raises(ImportError, match=r"obscura-backup-client\[async\]"):
-        AsyncHttpTransport("http://127.0.0.1:1", TOKEN)

@@ -75,3 +75,21 @@ def test_the_environment_says_which_certificates_are_trusted(
     with serving(liar.serve, context) as address:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert restore(address) == 2
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_no_file_of_the_environment_gets_the_keys_of_a_connection(
+    restore: Restore, liar: Liar, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exists: bool
+) -> None:
+    certificate, keys = self_signed(tmp_path), tmp_path / "keys.log"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    liar.replies["GET"] = honest(truth.latest)
+    if exists:
+        keys.write_bytes(b"")
+    with serving(liar.serve, context) as address:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+        assert restore(address) == 2
+    assert keys.exists() == exists
+    assert not exists or keys.read_bytes() == b""
