@@ -74,13 +74,17 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         port: to listen on; 0 for any free one.
         workers: processes that serve.
         cors_origins: that browsers may call from.
-        max_connections: open at once, for each worker. Silent ones give way to new ones; more are answered 503.
+        max_connections: open at once, for each worker. Silent and stalled ones give way to new ones, then those of the
+            user or address with the most requests under way; more are answered 503.
+        max_connections_per_address: of one address (IPv6: of one /56), in the same way. Trusted proxies are exempt.
+            0: no limit.
         max_uploads_per_user: under way at once, for each worker, and as many downloads; more are answered 429.
         upload_memory_bytes: that bodies which are arriving may hold together, for each worker; more goes to files.
         rate_per_user: requests a minute of one user, for each worker; a minute's worth may come at once. 0: no limit.
         rate_per_address: requests a minute without a valid token from one address (IPv6: from one /64), for each
             worker; a minute's worth may come at once. 0: no limit.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` is believed.
+        docs: `on` or `off`: whether the API's description and its page are served.
         log_level: of Python's logging.
     """
 
@@ -101,16 +105,23 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     cors_origins: tuple[str, ...] = ()
     max_connections: PositiveInt = 1024
-    max_uploads_per_user: PositiveInt = 64
+    max_connections_per_address: NaturalInt = 512
+    max_uploads_per_user: PositiveInt = 8
     upload_memory_bytes: NaturalInt = 64 * 1024 * 1024
     rate_per_user: NaturalInt = 30_000
     rate_per_address: NaturalInt = 3000
     trusted_proxies: tuple[str, ...] = ()
+    docs: Annotated[str, msgspec.Meta(pattern="^(?i:on|off)$")] = "on"
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:
         # Secrets, and URLs that may hold one, have no business in a log.
         return f"Settings(host={self.host!r}, port={self.port}, metadata={self.metadata_kind}, blobs={self.blobs_kind})"
+
+    @property
+    def has_docs(self) -> bool:
+        """Whether the API's description is served."""
+        return self.docs.lower() == "on"
 
     @property
     def metadata_kind(self) -> str:

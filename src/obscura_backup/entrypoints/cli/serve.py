@@ -45,7 +45,8 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
         options.fail(error, options.EXIT_STORE)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{listening.getsockname()[1]}"
-    click.echo(f"Obscura Backup {__version__} listens on {url} (its API: {url}/docs)", err=True)
+    api = f" (its API: {url}/docs)" if settings.has_docs else ""
+    click.echo(f"Obscura Backup {__version__} listens on {url}{api}", err=True)
     if welcome:
         click.echo(_welcome(settings, url), err=True)
     server.run(settings, listening)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
@@ -15,10 +16,11 @@ from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http import openapi, operations, problems
-from obscura_backup.entrypoints.http.authentication import BearerAuthentication
+from obscura_backup.entrypoints.http.authentication import BearerAuthentication, recognised
 from obscura_backup.entrypoints.http.backup import BackupController, Intake
 from obscura_backup.entrypoints.http.client_address import ClientAddress
 from obscura_backup.entrypoints.http.cors import CorsApp
+from obscura_backup.entrypoints.http.docs import DocsApp
 from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.metrics import MeteredApp
 from obscura_backup.entrypoints.http.rate_limiting import RateLimitedApp, RateLimits
@@ -60,7 +62,6 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
             operations.live,
             operations.ready,
             operations.metrics,
-            openapi.docs_asset,
         ],
         dependencies={
             "service": _provide(container.service),
@@ -86,7 +87,7 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
             Exception: problems.fail,
         },
         cors_config=_cors(settings.cors_origins),
-        openapi_config=openapi.openapi_config(),
+        openapi_config=openapi.openapi_config() if settings.has_docs else None,
         lifespan=[lifespan],
         logging_config=None,
     )
@@ -98,9 +99,14 @@ def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
     container = Container(settings=settings)
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
     litestar = create_litestar(container, stopping, rates)
-    openapi.state_limits(litestar.openapi_schema, container.limits())
-    limited = RateLimitedApp(litestar, rates, container.tokens())
-    door: ASGIApp = Door(limited, _methods(litestar))
+    app: ASGIApp = litestar
+    methods = _methods(litestar)
+    if settings.has_docs:
+        openapi.state_limits(litestar.openapi_schema, container.limits())
+        app = docs = DocsApp(litestar, litestar.openapi_schema)
+        methods |= docs.methods
+    limited = RateLimitedApp(app, rates, container.tokens())
+    door: ASGIApp = Door(limited, methods, partial(recognised, container.tokens()))
     cors = _cors(settings.cors_origins)
     return MeteredApp(FarewellApp(CorsApp(door, cors) if cors else door, stopping))
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
-from obscura_backup.domain.errors import Unauthenticated
+from obscura_backup.domain.errors import Unauthenticated, Unavailable
+from obscura_backup.entrypoints.http.connection_bound import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from litestar.connection import ASGIConnection
-    from litestar.types import ASGIApp
+    from litestar.types import ASGIApp, Scope
 
+    from obscura_backup.domain.model import UserId
     from obscura_backup.domain.ports import TokenVerifier
     from obscura_backup.entrypoints.http.rate_limiting import RateLimits
 
@@ -33,6 +35,14 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
         if scheme.lower() == "bearer" and (token := token.strip(" \t")):
             return token
     raise Unauthenticated("A bearer token is needed, in one Authorization header.")
+
+
+async def recognised(tokens: TokenVerifier, scope: Scope) -> UserId | None:
+    """The user of a request whose token was verified before; None for every other request, without a verdict on it."""
+    try:
+        return await tokens.recognise(bearer_token(scope["headers"]))
+    except (Unauthenticated, Unavailable):
+        return None
 
 
 class BearerAuthentication(AbstractAuthenticationMiddleware):
@@ -55,4 +65,6 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         if user_id is None:
             user_id = await self._tokens.verify(bearer_token(scope["headers"]))
             self._limits.charge_user(scope, user_id)
+        if place := cast("dict[str, Any]", scope).get(PLACE):
+            place.claim(user_id)
         return AuthenticationResult(user=user_id, auth=None)

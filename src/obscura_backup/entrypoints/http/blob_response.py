@@ -92,5 +92,4 @@ def _headers(revision: Revision, length: int) -> dict[str, str]:
         "Last-Modified": http_date(revision.updated_at),
         "Accept-Ranges": "bytes",
         "Cache-Control": CACHE_CONTROL,
-        "X-Content-Type-Options": "nosniff",
     }

@@ -48,6 +48,10 @@ class ClientAddress:
             return _account_of(peer[0])
         return _account_of(self._behind_proxies(peer[0], scope))
 
+    def of_peer(self, peer: tuple[str, int] | None) -> str | None:
+        """The address at the other end of a connection, IPv6 as in `of`; None for a trusted proxy."""
+        return None if peer is None or self._is_trusted(peer[0]) else _account_of(peer[0])
+
     def _behind_proxies(self, peer: str, scope: Scope) -> str:
         hop = peer
         fields = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]

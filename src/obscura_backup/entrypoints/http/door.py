@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from litestar.enums import ScopeType
 
+from obscura_backup.entrypoints.http.connection_bound import PLACE
 from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
-from obscura_backup.entrypoints.http.protocol import BUSY, COMPLAINT
+from obscura_backup.entrypoints.http.protocol import COMPLAINT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+    from obscura_backup.domain.model import UserId
+    from obscura_backup.entrypoints.http.connection_bound import Place
 
 # A busy service is not a broken one: whoever supervises it must be able to tell.
 ALWAYS_OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
@@ -32,10 +36,17 @@ class Door:
         app: the framework's application.
         methods: by path, of those paths that are all of what is served there. The framework knows each of its handlers
             by itself, and answers OPTIONS with the methods of one of them.
+        recognise: tells the user of a request whose token was verified before, else None.
     """
 
-    def __init__(self, app: ASGIApp, methods: Mapping[str, Iterable[str]] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        methods: Mapping[str, Iterable[str]] | None = None,
+        recognise: Callable[[Scope], Awaitable[UserId | None]] | None = None,
+    ) -> None:
         self._app = app
+        self._recognise = recognise
         self._methods = {
             path: sorted({*names, "OPTIONS", *(["HEAD"] if path in _ALSO_BY_HEAD else [])})
             for path, names in (methods or {}).items()
@@ -54,7 +65,7 @@ class Door:
         elif not _is_plain(scope["raw_path"]):
             # Not 404, which some take for "there is no backup".
             await refuse(send, 400, _CODES[400], "A path is written in one way: no //, no / at its end, no %.")
-        elif flags.get(BUSY) and path not in ALWAYS_OPEN:
+        elif path not in ALWAYS_OPEN and not await self._has_place(scope):
             await refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
         elif path in self._methods and scope["method"] not in self._methods[path]:
             allow = ", ".join(self._methods[path])
@@ -67,6 +78,13 @@ class Door:
             if scope["method"] == "HEAD" and path in _ALSO_BY_HEAD:
                 scope = cast("Scope", {**scope, "method": "GET"})
             await self._serve(scope, receive, send)
+
+    async def _has_place(self, scope: Scope) -> bool:
+        place: Place | None = cast("dict[str, Any]", scope).get(PLACE)
+        if place is None or place.is_held:
+            return True
+        user_id = await self._recognise(scope) if self._recognise else None
+        return user_id is not None and place.claim(user_id)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

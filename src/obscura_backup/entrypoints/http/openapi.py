@@ -1,19 +1,14 @@
-"""The OpenAPI description, and a page to read it on whose every byte comes from this service."""
+"""The OpenAPI description; `docs.py` serves it."""
 
 from __future__ import annotations
 
 import http
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import swagger_ui_bundle  # type: ignore[import-untyped]  # it is one path
-from litestar import Response, get
-from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
     Components,
     Link,
@@ -38,12 +33,6 @@ if TYPE_CHECKING:
 
 DOCS_PATH = "/docs"
 _BEARER = "bearer"
-_ASSETS = {
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui-standalone-preset.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "favicon-32x32.png": "image/png",
-}
 _OCTETS = "application/octet-stream"
 _TEXT = Schema(type=OpenAPIType.STRING)
 _BINARY = Schema(type=OpenAPIType.STRING, content_media_type=_OCTETS)
@@ -65,6 +54,11 @@ _HEADERS: dict[str, dict[str, OpenAPIHeader | Reference]] = {
     "429": {"Retry-After": _WAIT},
     "503": {"Retry-After": _WAIT},
 }
+
+
+def is_docs(path: str) -> bool:
+    """Whether a path is that of the description's page or below it."""
+    return path == DOCS_PATH or path.startswith(f"{DOCS_PATH}/")
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -205,15 +199,7 @@ def openapi_config() -> OpenAPIConfig:
         components=Components(
             security_schemes={_BEARER: SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
         ),
-        render_plugins=[
-            SwaggerRenderPlugin(
-                path="/",
-                js_url=f"{DOCS_PATH}/assets/swagger-ui-bundle.js",
-                css_url=f"{DOCS_PATH}/assets/swagger-ui.css",
-                standalone_preset_js_url=f"{DOCS_PATH}/assets/swagger-ui-standalone-preset.js",
-                favicon=f'<link rel="icon" type="image/png" href="{DOCS_PATH}/assets/favicon-32x32.png">',
-            )
-        ],
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         use_handler_docstrings=True,
     )
 
@@ -230,18 +216,3 @@ def state_limits(document: OpenAPI, limits: Limits) -> None:
         min_length=limits.min_bytes,
         max_length=limits.max_bytes,
     )
-
-
-@get(f"{DOCS_PATH}/assets/{{name:str}}", include_in_schema=False, sync_to_thread=False)
-def docs_asset(name: str) -> Response[bytes]:
-    """One of the page's four files, from the installed package; nothing else that a path could name."""
-    media_type = _ASSETS.get(name)
-    if media_type is None:
-        raise NotFoundException
-    headers = {"Cache-Control": "public, max-age=86400"}
-    return Response(_asset(name), media_type=media_type, headers=headers)
-
-
-@cache
-def _asset(name: str) -> bytes:
-    return (Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes()

@@ -2,7 +2,7 @@
 
     a head: its size and the time for it        a body that nobody reads any more: its size and the time for it
     trailers: dropped                            an answer that nobody takes: the time for it
-    connections: how many                        requests that wait behind another on a connection: how many
+    connections: how many, of one address        requests that wait behind another on a connection: how many
 
 It also answers before it closes where uvicorn would close with bytes unread, which the network turns into a reset that
 overtakes the answer; and it ignores `Upgrade` (RFC 9110, 7.8), on which the parser takes the body for another protocol.
@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from obscura_backup.entrypoints.http.connection_bound import ConnectionBound
-from obscura_backup.entrypoints.http.send_buffer import abort, bound_send_buffer, count_unsent_bytes
-from obscura_backup.entrypoints.http.targets import is_host, is_target
-from obscura_backup.entrypoints.http.upgrades import ALMOST_END_BYTES, without_upgrade
+from obscura_backup.entrypoints.http.client_address import ClientAddress
+from obscura_backup.entrypoints.http.connection_bound import PLACE, ConnectionBound
+from obscura_backup.entrypoints.http.message_splitter import MessageSplitter
+from obscura_backup.entrypoints.http.send_buffer import SendBuffer, abort, bound_send_buffer, count_unsent_bytes
+from obscura_backup.entrypoints.http.targets import find_fault, is_target
+from obscura_backup.entrypoints.http.upgrades import without_upgrade
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from litestar.types import Scope
+    from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD_MAX_BYTES = 32 * 1024
@@ -46,43 +50,53 @@ OVERHEAD_MAX_FACTOR = 8
 
 PIPELINED_MAX = 16
 """How many requests may wait behind one: each takes some kilobytes before anything looks at it."""
+ON_ITS_WAY_BYTES = 16 * 1024
+"""An answer is taken when no more of it than this waits: a client that reads need not wait a round trip for each."""
+LOOK_SECONDS = (0.005, 0.5)
+"""How often it is looked at whether an answer was taken: at first, and after a while."""
 
-BUSY = "obscura.busy"
 COMPLAINT = "obscura.complaint"
 """In the scope: a status and a sentence, where the head is one that no request should have."""
 
-_VERSIONS = ("1.1", "1.0")
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_NO_UPGRADE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_EMPTY = b"content-length: 0\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _EMPTY
+_NO_UPGRADE = b"HTTP/1.1 400 Bad Request\r\n" + _EMPTY
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
     max_connections: ClassVar[int] = 1024
-    """Set once, before the first connection."""
+    max_connections_per_address: ClassVar[int] = 512
+    addresses: ClassVar[ClientAddress] = ClientAddress()
+    """All set once, before the first connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._bound = ConnectionBound.of(self.server_state)
+        self._bound = ConnectionBound.of(self.server_state, self._new_bound)
+        self._splitter = MessageSplitter()
         self._in_head = True
         self._head_bytes = 0
         self._field_bytes = 0
-        self._last_bytes = b""
         self._drained_bytes = 0
         self._overhead_bytes = 0
         self._closing = False
         self._dead = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._unsent_bytes = 0
-        self._taken_at = 0.0
+        self.sending: SendBuffer = None  # type: ignore[assignment]  # until there is a connection
+
+    @classmethod
+    def _new_bound(cls) -> ConnectionBound:
+        most = cls.max_connections
+        return ConnectionBound(most, cls.max_connections_per_address, CONNECTIONS_PER_BUSY * most)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that sends nothing is one that sends its head too slowly."""
         super().connection_made(transport)
         bound_send_buffer(transport)
+        self.sending = SendBuffer(transport, self.loop.time)
         self._arm("head", HEAD_SECONDS, self._close)
-        self._bound.enter(self, self.max_connections, CONNECTIONS_PER_BUSY * self.max_connections)
+        self._bound.enter(self, self.addresses.of_peer(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
@@ -92,8 +106,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def give_way(self) -> None:
-        """Nobody waits for an answer here, and somebody might elsewhere."""
+        """See `Connection`."""
         self._abort()
+
+    def stalled_seconds(self) -> float:
+        """See `Connection`."""
+        return self.sending.stalled_seconds()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's own always gives up
         """A client that has sent all it will ever send may still wait for its answer."""
@@ -108,21 +126,34 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._dead:
             self._drain(len(data))
             return
+        for piece in self._splitter.pieces(data):
+            self._parse(piece)
+            if self._is_over():
+                return
+
+    def _parse(self, piece: bytes) -> None:
         if self._in_head:
             self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
-            self._head_bytes += len(data)
-            data = without_upgrade(self._last_bytes, data)
+            self._head_bytes += len(piece)
+            if not self._splitter.is_blind:
+                piece = without_upgrade(piece)
         else:
             if self.cycle.response_complete:
-                self._drain(len(data))
-            self._overhead_bytes += len(data)
-        super().data_received(data)
+                self._drain(len(piece))
+            self._overhead_bytes += len(piece)
+        super().data_received(piece)
         if self._in_head:
-            self._last_bytes = (self._last_bytes + data[-ALMOST_END_BYTES:])[-ALMOST_END_BYTES:]
             if self._head_bytes > HEAD_MAX_BYTES:
                 self._refuse(_TOO_LARGE)
         elif self._overhead_bytes > OVERHEAD_MAX_BYTES and not self.transport.is_closing():
             self.send_400_response("More is sent around the body than in it.")
+
+    def on_message_begin(self) -> None:
+        """A request whose line was not seen is not looked at; the client may send it again."""
+        if self._splitter.is_blind:
+            self._give_up()
+            raise _NoMoreError
+        super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Count."""
@@ -140,6 +171,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is whole: is it one that we go on with?"""
         self._in_head = False
         self._disarm("head")
+        version = self.parser.get_http_version()
+        complaint = find_fault(self.url, self.headers, version, has_strict_line=self._splitter.has_strict_line)
+        if not is_target(self.url):
+            self.url = b"/"  # what the rest of the way can be trusted with
+        self._splitter.begin_body(self._body_length())
         upgrades = self.parser.should_upgrade()
         if self._closing:
             self._close()
@@ -150,10 +186,8 @@ class BoundedProtocol(HttpToolsProtocol):
         elif upgrades and self._announces_a_body():
             self._refuse(_NO_UPGRADE)  # its name came in two pieces: the parser is past telling where the body ends
         else:
-            scope = cast("dict[str, Any]", self.scope)
-            scope[BUSY] = not self._bound.ask(self, self.max_connections)
-            scope[COMPLAINT] = self._complaint()
-            if self.parser.get_http_version() == "1.0":
+            cast("dict[str, Any]", self.scope)[COMPLAINT] = complaint
+            if version == "1.0":
                 self.expect_100_continue = False  # its clients know of no answer before the answer (RFC 9110, 10.1.1)
             self._begin()
             self.cycle.transport = cast("asyncio.Transport", _Lingering(self, self.cycle))
@@ -176,6 +210,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._dead:
             return
         super().on_message_complete()
+        self._splitter.begin_head()
         self._in_head = True
         self._head_bytes = self._field_bytes = self._drained_bytes = self._overhead_bytes = 0
         self._disarm("drain")
@@ -236,9 +271,34 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._in_head:
             self._close()
 
+    def _body_length(self) -> int | None:
+        """In bytes; None for a chunked body. The parser has made sure that there is one length at most."""
+        names = dict(self.headers)
+        return None if b"transfer-encoding" in names else int(names.get(b"content-length", b"0"))
+
     def _announces_a_body(self) -> bool:
-        names = {name: value.strip() for name, value in self.headers}
-        return b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"
+        return self._body_length() != 0
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        # A client that takes no answers gets no more of them: each would hold its place and its memory.
+        if count_unsent_bytes(self.transport) > ON_ITS_WAY_BYTES:
+            self._bound.answered(self)
+            self._arm("taken", LOOK_SECONDS[0], lambda: self._look_again(cycle, app))
+            return
+        scope = cast("dict[str, Any]", cycle.scope)
+        scope[PLACE] = self._bound.begin(self, self.addresses.of(cast("Scope", scope)))
+        super()._start_asgi_task(cycle, app)
+
+    def _look_again(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        del self._timers["taken"]
+        stalled_seconds = self.sending.stalled_seconds()
+        if count_unsent_bytes(self.transport) <= ON_ITS_WAY_BYTES:
+            self._start_asgi_task(cycle, app)
+        elif stalled_seconds >= WRITE_SECONDS:
+            self._abort()
+        else:
+            first, last = LOOK_SECONDS
+            self._arm("taken", min(first + stalled_seconds / 4, last), lambda: self._look_again(cycle, app))
 
     def _begin(self) -> None:
         try:
@@ -247,31 +307,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self._in_head = True  # there is no request that the answer could be to
             raise
 
-    def _complaint(self) -> tuple[int, str] | None:
-        version = self.parser.get_http_version()
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if not is_target(self.url):
-            self.url = b"/"  # what the rest of the way can be trusted with
-            return 400, "A request names a path, alone or behind http:// or https:// and a host."
-        if version not in _VERSIONS:
-            return 505, "This is a service of HTTP/1.1."
-        if (len(hosts) != 1 and version == "1.1") or not all(map(is_host, hosts)):
-            return 400, "A request names one host, in one Host header."
-        return None
-
     def _refuse(self, answer: bytes) -> None:
         if self._is_answering():
             self._give_up()  # or it would be taken for the answer that is still to come
         elif not self._dead and not self.transport.is_closing():
             self._dead = True
             self._disarm("head")
-            self.transport.write(answer)
+            self.sending.write(answer)
             self._arm("drain", DRAIN_SECONDS, self._close)
 
     def _give_up(self) -> None:
         # What waits is answered; what comes after it was never looked at, and may be sent again (RFC 9112, 9.3.2).
         self._dead = True
         self._disarm("head")
+
+    def _is_over(self) -> bool:
+        return self._dead or self.transport.is_closing()
 
     def _is_answering(self) -> bool:
         cycle = cast("RequestResponseCycle | None", self.cycle)
@@ -286,23 +337,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _close(self) -> None:
         if not self.transport.is_closing() and "linger" not in self._timers:
-            self._taken_at = self.loop.time()
-            self._unsent_bytes = count_unsent_bytes(self.transport)
-            if self._unsent_bytes:
-                # Closed now, the connection would be gone from our books, and what nobody takes still in memory.
+            if count_unsent_bytes(self.transport):
+                # Closed now, the connection would be gone from our books, and what is not taken still in memory.
                 self._dead = True
                 self.transport.write_eof()
             self._linger()
 
     def _linger(self) -> None:
         self._timers.pop("linger", None)
-        now = self.loop.time()
-        unsent_bytes = count_unsent_bytes(self.transport)
-        if unsent_bytes < self._unsent_bytes:
-            self._unsent_bytes, self._taken_at = unsent_bytes, now
-        if self.transport.is_closing() or not unsent_bytes:
+        stalled_seconds = self.sending.stalled_seconds()
+        if self.transport.is_closing() or not count_unsent_bytes(self.transport):
             self.transport.close()
-        elif now - self._taken_at >= WRITE_SECONDS:
+        elif stalled_seconds >= WRITE_SECONDS:
             self._abort()
         else:
             self._arm("linger", LINGER_SECONDS, self._linger)
@@ -332,7 +378,7 @@ class _Lingering:
         self._cycle = cycle
 
     def write(self, data: bytes) -> None:
-        self._protocol.transport.write(data)
+        self._protocol.sending.write(data)
 
     def close(self) -> None:
         self._protocol.close_after_answer(self._cycle)

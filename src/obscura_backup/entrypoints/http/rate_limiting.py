@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from litestar.enums import ScopeType
 from prometheus_client import Counter
 
-from obscura_backup.domain.errors import Unauthenticated, Unavailable
-from obscura_backup.entrypoints.http.authentication import RECOGNISED, bearer_token
+from obscura_backup.entrypoints.http.authentication import RECOGNISED, recognised
 from obscura_backup.entrypoints.http.door import ALWAYS_OPEN, refuse
 from obscura_backup.entrypoints.http.errors import TooManyRequests
 from obscura_backup.entrypoints.http.metrics import REGISTRY
+from obscura_backup.entrypoints.http.openapi import is_docs
 from obscura_backup.entrypoints.http.rate_limit import RateLimit
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from obscura_backup.domain.model import UserId
     from obscura_backup.domain.ports import TokenVerifier
     from obscura_backup.entrypoints.http.client_address import ClientAddress
+
+DOCS_PER_MINUTE = 60
+"""Requests for the API's description from one address, of anybody: ten visits by a browser that keeps nothing. A file
+has up to 1.5 MB where its client does not take gzip, so that a stranger gets 90 MB a minute at most."""
 
 _ACCOUNT = "obscura.account"
 
@@ -45,6 +49,7 @@ class RateLimits:
     def __init__(self, per_user: int, per_address: int, addresses: ClientAddress) -> None:
         self._users = RateLimit(per_user)
         self._addresses = RateLimit(per_address)
+        self._docs = RateLimit(min(per_address, DOCS_PER_MINUTE))
         self._address_of = addresses.of
 
     def charge_stranger(self, scope: Scope) -> None:
@@ -56,6 +61,14 @@ class RateLimits:
         address = self._address_of(scope)
         _require_no_wait(self._addresses.take(address), "address")
         cast("dict[str, Any]", scope)[_ACCOUNT] = address
+
+    def charge_docs(self, scope: Scope) -> None:
+        """Put a request for the API's description on an account of its address for that alone.
+
+        Raises:
+            TooManyRequests: it asks for the description too often.
+        """
+        _require_no_wait(self._docs.take(self._address_of(scope)), "address")
 
     def charge_user(self, scope: Scope, user_id: UserId) -> None:
         """Put a request on the account of its user, and off that of its address.
@@ -90,19 +103,16 @@ class RateLimitedApp:
                 return
         await self._app(scope, receive, send)
 
-    async def _charge(self, scope: Scope) -> None:
-        user_id = await self._recognised(scope)
+    async def _charge(self, scope: HTTPScope) -> None:
+        if is_docs(scope["path"]):
+            self._limits.charge_docs(scope)
+            return
+        user_id = await recognised(self._tokens, scope)
         if user_id is None:
             self._limits.charge_stranger(scope)
         else:
             cast("dict[str, Any]", scope)[RECOGNISED] = user_id
             self._limits.charge_user(scope, user_id)
-
-    async def _recognised(self, scope: Scope) -> UserId | None:
-        try:
-            return await self._tokens.recognise(bearer_token(scope["headers"]))
-        except (Unauthenticated, Unavailable):
-            return None  # whoever verifies it will say so, where it matters
 
 
 def _is_preflight(scope: HTTPScope) -> bool:

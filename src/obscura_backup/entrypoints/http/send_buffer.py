@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from asyncio import Transport
+    from collections.abc import Callable
 
 SEND_BUFFER_BYTES = 128 * 1024
 """For each connection; left to itself, it grows to megabytes. Linux doubles it for its own book-keeping (socket(7))."""
@@ -30,6 +31,37 @@ def count_unsent_bytes(transport: Transport) -> int:
     except (OSError, ValueError):
         queued = 0  # another system, which has no such question, or a connection that just ended
     return transport.get_write_buffer_size() + queued
+
+
+class SendBuffer:
+    """What was written to one connection and not taken by its client yet.
+
+    Args:
+        transport: of the connection.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, transport: Transport, clock: Callable[[], float]) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._written_bytes = 0
+        self._taken_bytes = 0
+        self._taken_at = clock()
+
+    def write(self, data: bytes) -> None:
+        """Pass on to the transport, and count."""
+        if not self._transport.get_write_buffer_size():
+            self._taken_at = self._clock()
+        self._written_bytes += len(data)
+        self._transport.write(data)
+
+    def stalled_seconds(self) -> float:
+        """How long the client has taken nothing, as far as earlier calls could see; 0 where nothing waits for it."""
+        unsent_bytes = count_unsent_bytes(self._transport)
+        taken_bytes = self._written_bytes - unsent_bytes
+        if not unsent_bytes or taken_bytes > self._taken_bytes:
+            self._taken_bytes, self._taken_at = taken_bytes, self._clock()
+        return self._clock() - self._taken_at
 
 
 def abort(transport: Transport) -> None:

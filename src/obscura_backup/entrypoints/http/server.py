@@ -20,6 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.cli.options import log_to_stderr
+from obscura_backup.entrypoints.http.client_address import ClientAddress
 from obscura_backup.entrypoints.http.protocol import CONNECTIONS_PER_BUSY, BoundedProtocol
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class AppFactory:
             _die_with_parent(self.parent_pid)
         log_to_stderr(self.settings.log_level)
         BoundedProtocol.max_connections = self.settings.max_connections
+        BoundedProtocol.max_connections_per_address = self.settings.max_connections_per_address
+        BoundedProtocol.addresses = ClientAddress(self.settings.trusted_proxies)
         # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         from obscura_backup.entrypoints.http.app import create_app  # where it is needed: in the worker
@@ -126,6 +129,7 @@ def run(settings: Settings, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff")],
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),

@@ -1,0 +1,90 @@
+"""Cuts what a connection receives at the ends of heads and bodies, so that each request line is seen as it was sent.
+
+The parser takes a read of any shape, several requests in one, and does not say where one begins. It also skips blanks
+in a request line. Another program may take `GET  /a HTTP/1.1` for a request for the empty path.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CUTS_MAX = 64
+"""Pieces of one read. Random bytes need hardly any; a chunked body of empty lines would need thousands."""
+
+_END = b"\r\n\r\n"
+"""Of a head; and of a chunked body, at the latest occurrence."""
+_OVERLAP = len(_END) - 1
+# One space between the parts (RFC 9112, 3). What a method and a target may be is judged elsewhere.
+_REQUEST_LINE = re.compile(rb"[!-~]+ [!-~]+ HTTP/[0-9]\.[0-9]\r\n")
+
+
+class MessageSplitter:
+    """The place in the stream of one connection; told by the parser's callbacks what a head announced.
+
+    Attributes:
+        is_blind: whether the current piece may hold the beginning of a message that nothing here has seen.
+    """
+
+    def __init__(self) -> None:
+        self.is_blind = False
+        self._in_head = True
+        self._line = b""
+        self._has_line = False
+        self._left_bytes: int | None = None
+        self._tail = b""
+
+    @property
+    def has_strict_line(self) -> bool:
+        """Whether the request line of the current head is method, target and version with one space between each."""
+        return self._has_line and _REQUEST_LINE.fullmatch(self._line) is not None
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The same bytes in pieces, each to be parsed before the next is asked for."""
+        begin = 0
+        for _ in range(CUTS_MAX):
+            end = self._end_of_piece(data, begin)
+            piece = data[begin:end] if (begin, end) != (0, len(data)) else data
+            if self._in_head and not self._has_line:
+                self._read_line(piece)
+            yield piece
+            begin = end
+            if begin == len(data):
+                return
+        self.is_blind = True
+        yield data[begin:]
+        self.is_blind = False
+
+    def begin_body(self, length_bytes: int | None) -> None:
+        """The head is whole. None: its body is chunked."""
+        self._in_head = False
+        self._left_bytes = length_bytes
+        self._tail = b""
+
+    def begin_head(self) -> None:
+        """The message is whole."""
+        self._in_head, self._has_line, self._line = True, False, b""
+        self._left_bytes = None
+        self._tail = b""
+
+    def _end_of_piece(self, data: bytes, begin: int) -> int:
+        if self._left_bytes:
+            end = min(begin + self._left_bytes, len(data))
+            self._left_bytes -= end - begin
+            return end
+        # The end may have begun in what was received before.
+        near = (self._tail + data[begin : begin + _OVERLAP]).find(_END)
+        found = begin - len(self._tail) + near if near >= 0 else data.find(_END, begin)
+        if near < 0 and found < 0:
+            self._tail = (self._tail + data[max(begin, len(data) - _OVERLAP) :])[-_OVERLAP:]
+            return len(data)
+        self._tail = b""
+        return found + len(_END)
+
+    def _read_line(self, piece: bytes) -> None:
+        # Empty lines before a request are skipped, as by the parser (RFC 9112, 2.2).
+        line, newline, _ = (self._line + piece).lstrip(b"\r\n").partition(b"\n")
+        self._line, self._has_line = line + newline, bool(newline)
