@@ -1,6 +1,8 @@
 """A program that kills writers of files: `python -m client_testing.killed_writer KIND FOLDER KILLS`.
 
-KILLS is the least number; it goes on until one of them came in the middle of a write, up to twenty times as many. Each writer writes the numbered content over and over, in a process of its own, and is killed at a random moment. After
+KILLS is the least number; it goes on until one of them came in the middle of a write, up to twenty times as many.
+
+Each writer writes the numbered content over and over, in a process of its own, and is killed at a random moment. After
 each death one line says, as JSON: the last number whose writing had returned, the number that is read, the modes of all
 files in the folder, and whether the death came in the middle (there was a file beside the one that counts).
 
