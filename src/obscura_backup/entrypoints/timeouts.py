@@ -28,6 +28,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         s3_ping_seconds: for an answer where the question is only whether the blob store is there.
         jwks_seconds: for a key set behind a URL.
         ready_seconds: that each store may take to say that it is well, when readiness is asked for.
+        start_seconds: that a worker process takes to start, where there are several. On one core it takes one or two;
+            where a container has a twentieth of one, still less than the default. A worker that takes longer is stuck,
+            and killed for another one.
         notice_seconds: between SIGTERM, when readiness turns red and connections are no longer kept, and the end of
             listening. Longer than a balancer takes to notice, where one stands in front.
         drain_seconds: that requests in flight then get to finish.
@@ -44,5 +47,6 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     s3_ping_seconds: Seconds = 2.0
     jwks_seconds: Seconds = 5.0
     ready_seconds: Seconds = 2.0
+    start_seconds: Seconds = 120.0
     notice_seconds: NoticeSeconds = 1.0
     drain_seconds: Seconds = 30.0

@@ -145,7 +145,9 @@ def run(settings: Settings, listening: socket.socket) -> None:
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
                 patience_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
-                workers = Workers(config, [listening], patience_seconds=patience_seconds)
+                workers = Workers(
+                    config, [listening], start_seconds=settings.start_seconds, patience_seconds=patience_seconds
+                )
                 workers.run()
                 if workers.could_not_start:
                     sys.exit(STARTUP_FAILURE)  # as of one process: no supervisor may take it for an end in order

@@ -1,4 +1,4 @@
-"""uvicorn's supervisor of workers, with an orderly end."""
+"""uvicorn's supervisor of workers, with a bound of its own for their start, and an orderly end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from uvicorn.config import STARTUP_FAILURE
@@ -24,23 +25,88 @@ _HURRY = {signal.SIGINT, signal.SIGTERM}
 log = logging.getLogger(__name__)
 
 
+class Worker(Process):
+    """One process that serves, from its start on.
+
+    Attributes:
+        has_started: whether it has said that it serves.
+    """
+
+    def __init__(self, config: Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
+        self.has_started = False
+        self._started_at = time.monotonic()
+        self._asked = False
+
+    def start(self) -> None:
+        """Start the process."""
+        self._started_at = time.monotonic()
+        super().start()
+
+    @property
+    def age_seconds(self) -> float:
+        """Since its process was started."""
+        return time.monotonic() - self._started_at
+
+    def ask(self) -> bool:
+        """Whether it has started, without waiting for its answer. One question is under way at a time."""
+        with suppress(OSError, EOFError):  # it has ended
+            if self._asked and self.parent_conn.poll():
+                self.has_started = self.parent_conn.recv()
+                self._asked = False
+            if not self.has_started and not self._asked:
+                self.parent_conn.send(b"ping")
+                self._asked = True
+        return self.has_started
+
+
 class Workers(Multiprocess):
     """Several processes behind one socket.
 
     Args:
-        config: uvicorn's.
+        config: uvicorn's; its `timeout_worker_healthcheck` is for workers that have started.
         sockets: to listen on.
+        start_seconds: that a worker gets to start; then it is killed, and another one started.
         patience_seconds: that the workers get to end by themselves once they were told to.
     """
 
-    def __init__(self, config: Config, sockets: list[socket], *, patience_seconds: float) -> None:
+    processes: list[Worker]  # type: ignore[assignment]  # all are made here
+
+    def __init__(self, config: Config, sockets: list[socket], *, start_seconds: float, patience_seconds: float) -> None:
         super().__init__(config, sockets)
+        self._start_seconds = start_seconds
         self._patience_seconds = patience_seconds
 
     @property
     def could_not_start(self) -> bool:
         """Whether it came to an end because no worker was left and a new one could not start."""
         return any(worker.exitcode == STARTUP_FAILURE for worker in self.processes)
+
+    def init_processes(self) -> None:
+        """Start all of them."""
+        self.processes.extend(self._new_worker() for _ in range(self.processes_num))
+
+    def handle_ttin(self) -> None:
+        """One more."""
+        self.processes_num += 1
+        self.processes.append(self._new_worker())
+
+    def restart_all(self) -> None:
+        """Replace each worker once the new one has started; where one does not start in time, the old ones stay."""
+        for place, old in enumerate(self.processes):
+            new = self._new_worker()
+            while new.process.is_alive() and not new.ask() and new.age_seconds <= self._start_seconds:
+                if _HURRY & set(self.signal_queue):
+                    break
+                time.sleep(_POLL_SECONDS)
+            if not new.has_started:
+                new.kill()
+                new.join()
+                log.error("worker %s did not start; worker %s stays", new.pid, old.pid)
+                return
+            old.terminate()
+            old.join()
+            self.processes[place] = new
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that ended; while others are there, also one that could not start.
@@ -51,7 +117,7 @@ class Workers(Multiprocess):
         for place, worker in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
-            if worker.is_alive(timeout=self.config.timeout_worker_healthcheck):
+            if self._is_well(worker):
                 continue
             worker.kill()  # it may be there and not answer
             worker.join()
@@ -61,8 +127,26 @@ class Workers(Multiprocess):
                     self.should_exit.set()
                     return
                 self.should_exit.wait(_START_AGAIN_SECONDS)
-            self.processes[place] = Process(self.config, self.sockets)
-            self.processes[place].start()
+            self.processes[place] = self._new_worker()
+
+    def _new_worker(self) -> Worker:
+        worker = Worker(self.config, self.sockets)
+        worker.start()
+        return worker
+
+    def _is_well(self, worker: Worker) -> bool:
+        if worker.has_started:
+            return worker.is_alive(timeout=self.config.timeout_worker_healthcheck)
+        if not worker.process.is_alive():
+            return False
+        if worker.ask():
+            log.info("worker %s started after %.1f s", worker.pid, worker.age_seconds)
+        elif worker.age_seconds > self._start_seconds:
+            log.error(
+                "worker %s did not start within %g s (start_seconds) and is killed", worker.pid, self._start_seconds
+            )
+            return False
+        return True
 
     def terminate_all(self) -> None:
         """Tell them, and let go of the socket: held here, it would take connections that nobody accepts any more."""
