@@ -122,5 +122,21 @@ _ALL = (
         "The row's own bytes are put again by the row's tag.",
         of_rules.bytes_of_the_row_put_again,
     ),
+    Mutant("tags-from-bytes", "Objects of the same bytes have the same tag.", of_service.tags_from_bytes),
+    Mutant(
+        "tombstone-believed",
+        "A reader that finds a tombstone answers 404 without asking the row.",
+        of_service.tombstone_believed,
+    ),
+    Mutant(
+        "silence-is-404",
+        "A reader that finds a tombstone answers 404 where the row cannot be read.",
+        of_service.silence_is_a_404,
+    ),
+    Mutant(
+        "older-tombstone-taken",
+        "A first upload goes over the older tombstone that a restored bucket put in the place of a later backup.",
+        of_rules.older_tombstone_taken,
+    ),
 )
 MUTANTS: Mapping[str, Mutant] = {mutant.name: mutant for mutant in _ALL}

@@ -123,11 +123,18 @@ def row_never_lags(patch: pytest.MonkeyPatch) -> None:
 
 
 def bytes_of_the_row_put_again(patch: pytest.MonkeyPatch) -> None:
-    original = rules.decide
+    def names_the_same_bytes(row: Revision | None, asked: Asked) -> bool:
+        return False
 
-    def decide(row: Revision | None, asked: Asked) -> Put | None:
-        if isinstance(asked, Upload) and row is not None and row.is_live and asked.expected == row.version:
-            return Put(Version(row.version + 1), row.tag)
-        return original(row, asked)
+    patch.setattr(rules, "names_the_same_bytes", names_the_same_bytes)
 
-    patch.setattr(rules, "decide", decide)
+
+def older_tombstone_taken(patch: pytest.MonkeyPatch) -> None:
+    original = rules.reconcile
+
+    def reconcile(row: Revision | None, found: Revision | None, asked: Asked) -> Outcome:
+        if row is not None and found is not None and rules.is_lost(row, found):
+            return original(replace(row, kind=Kind.TOMBSTONE), found, asked)
+        return original(row, found, asked)
+
+    patch.setattr(rules, "reconcile", reconcile)

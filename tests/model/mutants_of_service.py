@@ -223,19 +223,53 @@ def lost_blob_is_a_404(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_second_look(patch: pytest.MonkeyPatch) -> None:
-    async def second_look(self: BackupService, user_id: UserId, wanted: ByteRange | None) -> OpenBlob:
-        raise BackupLost(version=await self._version_on_record(user_id))
+    original = BackupService._require_loss
 
-    async def describe(self: BackupService, user_id: UserId) -> Revision:
-        found = await self._blobs.stat(user_id)
-        if found is None:
-            raise BackupLost(version=await self._version_on_record(user_id))
-        if not found.is_live:
+    async def require_loss(self: BackupService, user_id: UserId, found: Revision | None) -> Revision:
+        row = await original(self, user_id, found)
+        raise BackupLost(version=row.version)
+
+    patch.setattr(BackupService, "_require_loss", require_loss)
+
+
+def tombstone_believed(patch: pytest.MonkeyPatch) -> None:
+    original = BackupService._require_loss
+
+    async def require_loss(self: BackupService, user_id: UserId, found: Revision | None) -> Revision:
+        if found is not None:
             raise BackupNotFound
-        return found
+        return await original(self, user_id, found)
 
-    patch.setattr(BackupService, "describe", describe)
-    patch.setattr(BackupService, "_second_look", second_look)
+    patch.setattr(BackupService, "_require_loss", require_loss)
+
+
+def silence_is_a_404(patch: pytest.MonkeyPatch) -> None:
+    original = BackupService._require_loss
+
+    async def require_loss(self: BackupService, user_id: UserId, found: Revision | None) -> Revision:
+        try:
+            return await original(self, user_id, found)
+        except MetadataUnavailable as error:
+            raise BackupNotFound from error
+
+    patch.setattr(BackupService, "_require_loss", require_loss)
+
+
+def tags_from_bytes(patch: pytest.MonkeyPatch) -> None:
+    original = memory.MemoryBlobStore.put
+
+    def tag_of(draft: Draft) -> Tag:
+        return Tag(draft.sha256.hex())
+
+    async def put(
+        self: memory.MemoryBlobStore, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None
+    ) -> Revision:
+        stored = replace(await original(self, user_id, blob, draft, replaces=replaces), tag=tag_of(draft))
+        self._objects[user_id] = stored, blob.read()
+        return stored
+
+    patch.setattr(memory.MemoryBlobStore, "put", put)
+    patch.setattr(stores, "tag_of", tag_of)
 
 
 def unknown_is_stored(patch: pytest.MonkeyPatch) -> None:

@@ -53,9 +53,17 @@ class State:
         return self.undone or (self.object is None and self.row is not None and not self.row.is_live)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the row knows a backup that is gone: there is no object, or an older tombstone."""
+        row, held = self.row, self.object
+        if row is None or not row.is_live:
+            return False
+        return held is None or (not held.is_live and held.version < row.version)
+
+    @property
     def met(self) -> Held | None:
-        """What a writer meets. Where the object is gone, the row still knows of it."""
-        return self.row if self.object is None else self.object
+        """What a writer meets. Where the object is gone, or the backup in it, the row still knows of it."""
+        return self.row if self.object is None or self.is_lost else self.object
 
     @property
     def buried(self) -> State:
@@ -217,11 +225,9 @@ class Line:
 
 def _true_read(state: State, asked: Read, answer: Answer) -> bool:
     held = state.object
-    if held is None:
-        lost = Lost(state.row.version) if state.row is not None and state.row.is_live else Nothing()
-        return answer == lost
-    if held.content is None:
-        return answer == Nothing()
+    if held is None or held.content is None:
+        lost = state.row if state.is_lost else None
+        return answer == (Nothing() if lost is None else Lost(lost.version))
     part = (0, len(held.content)) if asked.wanted is None else asked.wanted.within(len(held.content))
     if part is None:
         return answer == NoSuchRange(len(held.content))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from obscura_backup.domain.model import Tag
+
 if TYPE_CHECKING:
-    from obscura_backup.domain.model import Revision, Tag
+    from obscura_backup.domain.model import Draft, Revision
 
 
 def condition_holds(found: Revision | None, replaces: Tag | None) -> bool:
     """Whether a PUT goes through (`BlobStore.put`)."""
     return (found.tag if found else None) == replaces
+
+
+def tag_of(draft: Draft) -> Tag:
+    """The tag of the object that a PUT leaves: no two PUTs have the same one (`BlobStore.put`)."""
+    return Tag(draft.upload_id)
 
 
 def object_after(stored: Revision) -> Revision | None:

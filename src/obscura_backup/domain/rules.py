@@ -63,28 +63,53 @@ class Absent:
 
 
 def decide(row: Revision | None, asked: Upload | Deletion) -> Put | None:
-    """Take the fast path, from the row alone: a PUT to try, or None where the object has to be looked at first.
-
-    The very bytes that the row already names take the slow path: two objects of the same bytes may have the same tag,
-    so a conditional PUT could not tell them apart, and to acknowledge them from the row alone would trust a row.
-    """
+    """Take the fast path, from the row alone: a PUT to try, or None where the object has to be looked at first."""
     if row is None:
         first = isinstance(asked, Upload) and asked.expected == NO_VERSION
         return Put(Version(1), None) if first else None
     following = Put(Version(row.version + 1), row.tag)
     match asked:
-        case Upload(expected, sha256) if row.is_live:
-            return following if expected == row.version and sha256 != row.sha256 else None
+        case Upload(expected, _) if row.is_live:
+            return following if expected == row.version else None
         case Upload(expected, _):
             return following if expected in (NO_VERSION, row.version) else None
         case Deletion(expected):
             return following if row.is_live and expected == row.version else None
 
 
+def names_the_same_bytes(row: Revision | None, asked: Upload | Deletion) -> bool:
+    """Whether the row says that the expected version already has the bytes of this upload.
+
+    Then the object is looked at before anything is written: where it says so too, there is nothing to write.
+    """
+    return (
+        isinstance(asked, Upload)
+        and row is not None
+        and row.is_live
+        and (asked.expected, asked.sha256) == (row.version, row.sha256)
+    )
+
+
+def is_lost(row: Revision | None, found: Revision | None) -> bool:
+    """Whether the row knows a live version that the blob store lost, with no later object in its place.
+
+    Either there is no object, or a bucket was restored from an older copy, in which the slot held a tombstone.
+
+    Args:
+        row: read before `found` was. Read after it, it may be of an upload that came between the two.
+        found: the object, None where there is none.
+    """
+    if row is None or not row.is_live:
+        return False
+    return found is None or (not found.is_live and found.version < row.version)
+
+
 def reconcile(
     row: Revision | None, found: Revision | None, asked: Upload | Deletion
 ) -> Put | Bury | Done | Mismatch | Absent:
     """The slow path: what to do, now that the object has been looked at (`found`, None where there is none)."""
+    if row is not None and is_lost(row, found):
+        return _over_a_loss(row, found, asked)
     if found is None:
         return _without_object(row, asked)
     if found.is_live and row is not None and row.kind is Kind.TOMBSTONE and row.version > found.version:
@@ -103,13 +128,19 @@ def reconcile(
             return Done(found)
 
 
+def _over_a_loss(row: Revision, found: Revision | None, asked: Upload | Deletion) -> Put | Mismatch:
+    # Only a client that knows the lost version may go on from it. A first upload would bury the loss: its client
+    # believes that there never was a backup, or that it was deleted.
+    if asked.expected == row.version:
+        return Put(Version(row.version + 1), found.tag if found else None)
+    return Mismatch(row.version)
+
+
 def _without_object(row: Revision | None, asked: Upload | Deletion) -> Put | Done | Mismatch | Absent:
     if row is None:
         if isinstance(asked, Deletion):
             return Absent()
         return Put(Version(1), None) if asked.expected == NO_VERSION else Mismatch(NO_VERSION)
-    if row.is_live:  # the blob was lost; only who knows the lost version may go on from it
-        return Put(Version(row.version + 1), None) if asked.expected == row.version else Mismatch(row.version)
     if isinstance(asked, Deletion):
         return Done(None)
     # The grave itself was lost. A reader is told "no backup", so "no backup" must be a way on, or the slot is stuck.

@@ -104,7 +104,7 @@ class BackupService:
     async def download(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob:
         """Begin to read the backup: bytes, version and digest from one read of one object. The caller closes it.
 
-        The metadata store is asked only where there is no object, so a restore works while it is down.
+        The metadata store is asked only where there is no object, or a tombstone. So a restore works while it is down.
 
         Raises:
             BackupNotFound: there is none, or it was deleted.
@@ -112,11 +112,13 @@ class BackupService:
             RangeNotSatisfiable: `wanted` lies outside of it.
             Unavailable: a store does not answer.
         """
-        opened = await self._open(user_id, wanted) or await self._second_look(user_id, wanted)
-        if opened.revision.is_live:
-            return opened
-        await opened.aclose()
-        raise BackupNotFound
+        opened, revision = await self._open_live(user_id, wanted)
+        if opened is None:
+            row = await self._require_loss(user_id, revision)
+            opened, revision = await self._open_live(user_id, wanted)
+            if opened is None:
+                raise _loss_or_absence(row, revision)
+        return opened
 
     async def describe(self, user_id: UserId) -> Revision:
         """What `download` would hand out, without its bytes.
@@ -127,13 +129,11 @@ class BackupService:
             Unavailable: a store does not answer.
         """
         found = await self._blobs.stat(user_id)
-        if found is None:
-            version = await self._version_on_record(user_id)
+        if found is None or not found.is_live:
+            row = await self._require_loss(user_id, found)
             found = await self._blobs.stat(user_id)
-            if found is None:
-                raise BackupLost(version=version)
-        if not found.is_live:
-            raise BackupNotFound
+            if found is None or not found.is_live:
+                raise _loss_or_absence(row, found)
         return found
 
     async def _open(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob | None:
@@ -147,24 +147,37 @@ class BackupService:
                     raise RangeNotSatisfiable(size=size) from None
         raise SlotBusy
 
-    async def _second_look(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob:
-        # The upload may have landed between the reads of the object and of the row: only a second absence is a loss.
-        version = await self._version_on_record(user_id)
+    async def _open_live(
+        self, user_id: UserId, wanted: ByteRange | None
+    ) -> tuple[OpenBlob, Revision] | tuple[None, Revision | None]:
+        """The backup and its revision; or None and the tombstone, if there is one."""
         opened = await self._open(user_id, wanted)
         if opened is None:
-            raise BackupLost(version=version)
-        return opened
+            return None, None
+        if opened.revision.is_live:
+            return opened, opened.revision
+        await opened.aclose()
+        return None, opened.revision
 
-    async def _version_on_record(self, user_id: UserId) -> Version:
+    async def _require_loss(self, user_id: UserId, found: Revision | None) -> Revision:
+        """The row, which knows a backup where the object is absent or an older tombstone.
+
+        This alone is no loss: an upload may have come between the reads of the object and of the row. The caller looks
+        at the object once more.
+
+        Raises:
+            BackupNotFound: the row knows no such backup.
+            MetadataUnavailable: it cannot be asked, so that nothing is known.
+        """
         row = await self._metadata.get(user_id)
-        if row is None or not row.is_live:
+        if row is None or not rules.is_lost(row, found):
             raise BackupNotFound
-        return row.version
+        return row
 
     async def _settle(self, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
         async with self._metadata.locked(user_id) as slot:
             attempts = _Attempts()
-            fast = rules.decide(slot.record, asked)
+            fast = None if rules.names_the_same_bytes(slot.record, asked) else rules.decide(slot.record, asked)
             if fast is not None:
                 stored = await self._put(user_id, asked, blob, fast, attempts)
                 if stored is not None:
@@ -249,3 +262,7 @@ class BackupService:
 
 def _kind(asked: Upload | Deletion) -> Kind:
     return Kind.LIVE if isinstance(asked, Upload) else Kind.TOMBSTONE
+
+
+def _loss_or_absence(row: Revision, found: Revision | None) -> BackupLost | BackupNotFound:
+    return BackupLost(version=row.version) if rules.is_lost(row, found) else BackupNotFound()

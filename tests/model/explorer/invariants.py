@@ -57,8 +57,8 @@ class Invariants:
     def _bucket_restored(self, ledger: Ledger) -> bool:
         return ledger.restored and self._scenario.restores is Restores.OBJECT
 
-    def applied(self, ledger: Ledger, row: Revision | None, found: Revision | None, put: int) -> Ledger | None:
-        """A PUT replaces the object. None: the scenario leaves out what follows."""
+    def applied(self, ledger: Ledger, row: Revision | None, found: Revision | None, put: int) -> Ledger:
+        """A PUT replaces the object."""
         new = self._revisions.of[put]
         assert new is not None
         if self._bucket_restored(ledger) and _buries_again(row, new):
@@ -79,14 +79,12 @@ class Invariants:
                     raise BrokenError(f"the upload of {text} is applied twice")
                 if self._scenario.stored_again is StoredAgain.FORBIDDEN:
                     raise BrokenError(f"{text} was deleted, and is back")
-                if self._scenario.stored_again is StoredAgain.LEFT_OUT:
-                    return None
             stored |= {Upload(text, new.version, new.base)}
         grave = ledger.grave if new.is_live else new.version
         return ledger._replace(stored=stored, highest=new.version, grave=grave)
 
     def _is_lost(self, ledger: Ledger) -> bool:
-        """Whether an absent object is one that was acknowledged, and that nobody deleted."""
+        """Whether an absent object, or an older tombstone, is in the place of an acknowledged, undeleted backup."""
         last = ledger.acknowledged
         undeleted = self._revisions.is_live(last) and ledger.grave < self._revisions.version(last)
         return self._bucket_restored(ledger) and undeleted
@@ -98,16 +96,28 @@ class Invariants:
         return ledger.deleted and undone
 
     def _require_conditional(self, ledger: Ledger, row: Revision | None, found: Revision | None, new: Revision) -> None:
+        if found is not None and found.is_live:
+            if new.base != found.version:
+                raise BrokenError(f"version {found.version} is replaced by a write that expected {new.base}")
+            if new.sha256 == found.sha256:
+                raise BrokenError(f"version {found.version} is replaced by the very bytes that it has")
+            return
+        if self._goes_on_from_the_row(ledger, row, found, new):
+            return
+        if self._is_lost(ledger):
+            raise BrokenError(f"a lost backup is replaced by a write that expected {new.base}")
         starts_anew = new.is_live and new.base == 0
-        if found is not None:
-            if new.base == found.version or (starts_anew and not found.is_live):
-                return
-            raise BrokenError(f"version {found.version} is replaced by a write that expected {new.base}")
-        if row is not None and new.base == row.version:
-            return
-        if starts_anew and not self._is_lost(ledger):
-            return
-        raise BrokenError(f"a lost backup is replaced by a write that expected {new.base}")
+        if not starts_anew and (found is None or new.base != found.version):
+            met = "nothing" if found is None else f"the tombstone of version {found.version}"
+            raise BrokenError(f"{met} is replaced by a write that expected {new.base}")
+
+    def _goes_on_from_the_row(
+        self, ledger: Ledger, row: Revision | None, found: Revision | None, new: Revision
+    ) -> bool:
+        """Whether a write expected what the row still knows, where there is no object, or an older tombstone."""
+        if row is None or new.base != row.version:
+            return False
+        return found is None or (self._bucket_restored(ledger) and row.is_live and row.version > found.version)
 
     def told(
         self, ledger: Ledger, found: Revision | None, request: Request, ending: Ending, asked_last: Wants
@@ -135,7 +145,7 @@ class Invariants:
     def _not_found(self, ledger: Ledger, found: Revision | None, asked_last: Wants) -> None:
         if asked_last is Wants.LOOK and found is not None and found.is_live:
             raise BrokenError("404 for what is there")
-        if found is None and self._is_lost(ledger):
+        if (found is None or not found.is_live) and self._is_lost(ledger):
             raise BrokenError("404 for a backup that was lost")
 
     def _stored(self, ledger: Ledger, request: Request, ending: Ending) -> Ledger:

@@ -1,6 +1,6 @@
 """What may happen next to one request in one state of the two stores, faults among it.
 
-Five faults are enough, whatever the code under test does with them; the others are made of these:
+Six faults are enough, whatever the code under test does with them; the others are made of these:
 
 * a client gives up waiting: its request goes on, unheard, as far as it likes. With it: a process that dies at any point
   (its request goes no further), an answer that is lost on its way to the client, a request that arrives late.
@@ -8,6 +8,7 @@ Five faults are enough, whatever the code under test does with them; the others 
 * a PUT is applied, and the store answers that it was refused: a client library sent it twice by itself.
 * a PUT is sent twice, and the second copy arrives at any later time.
 * a COMMIT gets no answer, and happens at any later time or never. With it: a COMMIT whose answer is lost.
+* a row cannot be read, in the scenarios that say so; a call that cannot read it can only end there.
 
 No lock keeps anybody out, so that dead connections that held one are everywhere, and cost no fault.
 """
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from model import stores
 from model.explorer.invariants import BrokenError, Invariants, Ledger
 from model.explorer.processes import Ending, Reply, Wants
-from model.explorer.requests import OVER, Local, Requests
+from model.explorer.requests import OVER, SILENCE, Local, Requests
 from model.explorer.scenarios import Does, Restores
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ class Moves:
         match ask.wants:
             case Wants.ROW:
                 yield 0, at, world.row, 0, f"reads the row: {self.named(world.row)}"
+                if self.scenario.rows_fall_silent:
+                    yield 1, at, SILENCE, 0, "reads the row: no answer"
             case Wants.LOOK:
                 yield 0, at, world.found, 0, f"looks at the object: {self.named(world.found)}"
             case Wants.PUT:
@@ -162,18 +165,15 @@ class Moves:
         except BrokenError as broken:
             yield 0, BROKEN, Reply.DONE, 0, f"{name} replaces {self.named(world.found)}. BROKEN: {broken}"
             return
-        if after is not None:
-            yield 0, after, Reply.DONE, 0, f"{name}: stored"
-            if not self.scenario.sends_twice:
-                return
-            yield 1, after, Reply.REFUSED, 0, f"{name}: stored, and its second copy refused"
-            yield 1, after, Reply.DONE, stray, f"{name}: stored, and a second copy on its way"
+        yield 0, after, Reply.DONE, 0, f"{name}: stored"
+        if not self.scenario.sends_twice:
+            return
+        yield 1, after, Reply.REFUSED, 0, f"{name}: stored, and its second copy refused"
+        yield 1, after, Reply.DONE, stray, f"{name}: stored, and a second copy on its way"
 
-    def _applied(self, world: World, put: int) -> int | None:
+    def _applied(self, world: World, put: int) -> int:
         revisions = self.requests.revisions
         ledger = self.invariants.applied(world.ledger, revisions.of[world.row], revisions.of[world.found], put)
-        if ledger is None:
-            return None
         new = revisions.of[put]
         assert new is not None
         found = revisions.number(stores.object_after(new))

@@ -12,6 +12,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from contracts import samples
+from model import stores
 from obscura_backup.domain.errors import (
     BackupLost,
     BackupNotFound,
@@ -22,7 +23,7 @@ from obscura_backup.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
-from obscura_backup.domain.model import NO_VERSION, Revision, Tag, UserId, Version
+from obscura_backup.domain.model import NO_VERSION, Revision, UserId, Version
 from obscura_backup.domain.scrub import Scrubber
 from obscura_backup.domain.service import BackupService
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
     from datetime import datetime
 
-    from obscura_backup.domain.model import ByteRange, Draft
+    from obscura_backup.domain.model import ByteRange, Draft, Tag
     from obscura_backup.domain.spool import Spool
 
 USER = samples.user(1)
@@ -96,7 +97,7 @@ class _Slot:
         self.record: Revision | None = None
 
     async def __aenter__(self) -> Self:
-        self.record = await Ask(Wants.ROW)
+        self.record = await _row()
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -114,8 +115,14 @@ class _Rows:
         return _Slot()
 
     async def get(self, user_id: UserId) -> Revision | None:
-        row: Revision | None = await Ask(Wants.ROW)
-        return row
+        return await _row()
+
+
+async def _row() -> Revision | None:
+    row: Revision | Reply | None = await Ask(Wants.ROW)
+    if isinstance(row, Reply):
+        raise MetadataUnavailable
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +134,8 @@ class _Opened:
 
 
 class _Blobs:
-    def __init__(self, tag_of: Callable[[Draft], Tag]) -> None:
-        self._tag_of = tag_of
-
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
-        revision = Revision.of(draft, self._tag_of(draft))
+        revision = Revision.of(draft, stores.tag_of(draft))
         reply = await Ask(Wants.PUT, revision, replaces)
         if reply is Reply.DONE:
             return revision
@@ -151,16 +155,6 @@ class _Clock:
         return samples.MOMENT
 
 
-def tag_of_the_bytes(draft: Draft) -> Tag:
-    """As S3's: equal bytes have equal tags."""
-    return Tag(draft.sha256.hex())
-
-
-def tag_of_the_put(draft: Draft) -> Tag:
-    """As the file store's: no two PUTs have the same tag."""
-    return Tag(draft.upload_id)
-
-
 class Parts(NamedTuple):
     """What a service, or a scrubber, is made of: ports that ask whoever drives the coroutine, and repeatable chance."""
 
@@ -173,7 +167,7 @@ class Parts(NamedTuple):
         return BackupService(*self[:3], random=self.random)
 
 
-def parts_named(name: object, tag_of: Callable[[Draft], Tag]) -> Parts:
+def parts_named(name: object) -> Parts:
     """The parts for one call, whose random bytes follow from its name."""
     drawn = 0
 
@@ -182,7 +176,7 @@ def parts_named(name: object, tag_of: Callable[[Draft], Tag]) -> Parts:
         drawn += 1
         return hashlib.sha256(f"{name}/{drawn}".encode()).digest()[:size]
 
-    return Parts(_Rows(), _Blobs(tag_of), _Clock(), random)
+    return Parts(_Rows(), _Blobs(), _Clock(), random)
 
 
 def digest(text: str) -> bytes:

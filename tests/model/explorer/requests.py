@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OVER = 0
 """The number of a client that has had its turns, and of a request that nobody hears of any more."""
+SILENCE = -1
+"""The number of the answer that a row cannot be read now."""
 
 
 class Revisions:
@@ -166,11 +168,14 @@ class Requests:
         for count, number in enumerate(key.answers):
             asked = self.asks[self._numbers[Local(key.request, key.answers[:count])]]
             is_write = asked.wants in (Wants.PUT, Wants.SAVE)
-            answers.append(Reply(number) if is_write else self.revisions.of[number])
+            if number == SILENCE:
+                answers.append(Reply.UNKNOWN)
+            else:
+                answers.append(Reply(number) if is_write else self.revisions.of[number])
         return answers
 
     def _call(self, request: Request) -> Coroutine[Any, Answer, Ending]:
-        parts = processes.parts_named(request, self.scenario.tag_of)
+        parts = processes.parts_named(request)
         expected = Version(self.expected(request))
         match self.turn(request).does:
             case Does.READ:

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
-
-from model.explorer import processes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from obscura_backup.domain.model import Draft, Tag
 
 
 class Does(Enum):
@@ -58,7 +50,6 @@ class StoredAgain(Enum):
     """
 
     ALLOWED = "allowed"
-    LEFT_OUT = "left out"
     FORBIDDEN = "forbidden"
 
 
@@ -74,7 +65,7 @@ class Scenario:
         restores: which store may be restored.
         strays_survive: whether a write that is on its way when the bucket is restored may still arrive afterwards.
         early: whether uploads ask for an early refusal first.
-        tag_of: how the blob store makes its tags.
+        rows_fall_silent: whether a read of the row may get no answer.
         sends_twice: whether something between service and store may send a PUT a second time by itself.
         stored_again: what follows where a first upload that was deleted is stored once more.
         twins: uploads of different clients may have the same bytes.
@@ -87,7 +78,7 @@ class Scenario:
     restores: Restores = Restores.NOTHING
     strays_survive: bool = False
     early: bool = False
-    tag_of: Callable[[Draft], Tag] = field(default=processes.tag_of_the_put)
+    rows_fall_silent: bool = False
     sends_twice: bool = True
     stored_again: StoredAgain = StoredAgain.ALLOWED
     twins: bool = False

@@ -91,7 +91,7 @@ class _Search:
             return ""
         self._pairs_seen.add(pair)
         row, found = (moves.requests.revisions.of[number] for number in pair)
-        complaint = FreshClient(moves.scenario, row, found).complaint()
+        complaint = FreshClient(row, found).complaint()
         return complaint and f"a fresh client, without faults. BROKEN: {complaint}"
 
     def way_to(self, state: State) -> tuple[str, ...]:

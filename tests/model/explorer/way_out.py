@@ -10,7 +10,6 @@ from model.explorer.processes import Answer, Ask, Ending, Reply, Said, Wants
 from obscura_backup.domain.model import NO_VERSION, Version
 
 if TYPE_CHECKING:
-    from model.explorer.scenarios import Scenario
     from obscura_backup.domain.model import Revision
 
 ROUNDS = 2
@@ -45,8 +44,7 @@ class _Stores:
 class FreshClient:
     """Somebody who comes when all others are gone. Uploads ask for an early refusal first, as long ones do."""
 
-    def __init__(self, scenario: Scenario, row: Revision | None, found: Revision | None) -> None:
-        self._tag_of = scenario.tag_of
+    def __init__(self, row: Revision | None, found: Revision | None) -> None:
         self._stores = _Stores(row, found)
 
     def complaint(self) -> str:
@@ -74,12 +72,12 @@ class FreshClient:
         return reading.revision.version if reading.revision else reading.version
 
     def _read(self, name: str) -> Ending:
-        return processes.drive(processes.read(processes.parts_named(name, self._tag_of).service()), self._stores.answer)
+        return processes.drive(processes.read(processes.parts_named(name).service()), self._stores.answer)
 
     def _upload(self, expected: Version, text: str) -> Ending:
-        service = processes.parts_named(text, self._tag_of).service()
+        service = processes.parts_named(text).service()
         return processes.drive(processes.upload(service, expected, text, early=True), self._stores.answer)
 
     def _delete(self, expected: Version) -> Ending:
-        service = processes.parts_named("delete", self._tag_of).service()
+        service = processes.parts_named("delete").service()
         return processes.drive(processes.delete(service, expected), self._stores.answer)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from model.explorer.catalogue import ABA, DELETED_AND_BACK, FOUND_IN, SMALL, STRAYS_SURVIVE
-from model.explorer.processes import tag_of_the_bytes
-from model.explorer.scenarios import Scenario, StoredAgain
 from model.explorer.search import explore
 from model.mutants import MUTANTS, Mutant
+
+if TYPE_CHECKING:
+    from model.explorer.scenarios import Scenario
 
 
 @pytest.mark.parametrize("scenario", SMALL, ids=lambda scenario: scenario.name)
@@ -45,9 +46,10 @@ def test_harmless_bug_is_seen_by_nobody(mutant: Mutant) -> None:
     assert outcome.trace == ()
 
 
-def test_tags_of_the_bytes_need_bytes_that_are_stored_once() -> None:
-    """The trace of docs/decisions/0003: a stalled PUT finds its tag again, on the same bytes stored anew."""
-    outcome = explore(replace(ABA, tag_of=tag_of_the_bytes))
+def test_tags_of_the_bytes_let_a_stalled_put_through() -> None:
+    """What the promise of `BlobStore.put` about tags is for: the PUT finds its tag again, on the same bytes."""
+    with MUTANTS["tags-from-bytes"].planted():
+        outcome = explore(ABA)
     *before, arrival = outcome.trace
     stored = [line for line in before if "stored" in line and "PUT of" in line]
     assert [line.partition("PUT of ")[2] for line in stored] == [
@@ -58,13 +60,8 @@ def test_tags_of_the_bytes_need_bytes_that_are_stored_once() -> None:
     assert "PUT of version 2 (B2, on 1) replaces version 3 (A1, on 0)" in arrival
 
 
-@pytest.mark.parametrize(
-    "scenario",
-    [ABA, replace(ABA, tag_of=tag_of_the_bytes, stored_again=StoredAgain.LEFT_OUT)],
-    ids=["a tag for each PUT", "bytes stored once"],
-)
-def test_stalled_put_is_refused_otherwise(scenario: Scenario) -> None:
-    outcome = explore(scenario)
+def test_stalled_put_is_refused_by_a_tag_of_its_own() -> None:
+    outcome = explore(ABA)
     assert outcome.trace == ()
     assert outcome.exhausted
 

@@ -15,7 +15,9 @@ from obscura_backup.domain.rules import (
     Put,
     Upload,
     decide,
+    is_lost,
     lags,
+    names_the_same_bytes,
     reconcile,
     refused_whatever_comes,
 )
@@ -48,7 +50,7 @@ def put(version: int, replaces: str | None) -> Put:
         (LIVE_3, upload(3), put(4, "three")),
         (LIVE_3, upload(2), None),
         (LIVE_3, upload(0), None),
-        (LIVE_3, upload(3, LIVE_3.sha256), None),  # equal bytes may have equal tags: not without a look
+        (LIVE_3, upload(3, LIVE_3.sha256), put(4, "three")),  # tags are never reused: no bytes are special
         (LIVE_3, deletion(3), put(4, "three")),
         (LIVE_3, deletion(2), None),
         (GRAVE_4, upload(0), put(5, "four")),
@@ -97,6 +99,15 @@ def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -
         (GRAVE_4, GRAVE_4, deletion(3), Done(GRAVE_4)),
         (LIVE_3, GRAVE_4, deletion(3), Done(GRAVE_4)),
         (LIVE_3, GRAVE_4, upload(3), Mismatch(Version(4))),
+        # a bucket restored to an older tombstone: the blob of the row was lost
+        (LIVE_5, GRAVE_4, upload(5), put(6, "four")),
+        (LIVE_5, GRAVE_4, upload(5, LIVE_5.sha256), put(6, "four")),
+        (LIVE_5, GRAVE_4, deletion(5), put(6, "four")),
+        (LIVE_5, GRAVE_4, upload(0), Mismatch(Version(5))),
+        (LIVE_5, GRAVE_4, upload(4), Mismatch(Version(5))),
+        (LIVE_5, GRAVE_4, deletion(3), Mismatch(Version(5))),
+        (GRAVE_6, GRAVE_4, upload(0), put(7, "four")),
+        (GRAVE_6, GRAVE_4, upload(6), Mismatch(Version(4))),
         # a bucket restored from before a deletion
         (GRAVE_6, LIVE_5, upload(0), Bury(GRAVE_6, Tag("five"))),
         (GRAVE_6, LIVE_5, deletion(5), Bury(GRAVE_6, Tag("five"))),
@@ -105,6 +116,44 @@ def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -
 )
 def test_slow_path(row: object, found: object, asked: Upload | Deletion, outcome: object) -> None:
     assert reconcile(row, found, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "same"),
+    [
+        (None, upload(0), False),
+        (LIVE_3, upload(3, LIVE_3.sha256), True),
+        (LIVE_3, upload(3), False),
+        (LIVE_3, upload(2, LIVE_3.sha256), False),
+        (LIVE_3, upload(4, LIVE_3.sha256), False),
+        (LIVE_3, deletion(3), False),
+        (GRAVE_4, upload(4, GRAVE_4.sha256), False),
+    ],
+)
+def test_row_may_name_the_very_bytes_at_the_expected_version(
+    row: object, asked: Upload | Deletion, *, same: bool
+) -> None:
+    assert names_the_same_bytes(row, asked) is same  # type: ignore[arg-type]  # a table of mixed rows
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "lost"),
+    [
+        (None, None, False),
+        (None, GRAVE_4, False),
+        (LIVE_5, None, True),
+        (LIVE_5, GRAVE_4, True),
+        (LIVE_5, samples.revision(5, kind=Kind.TOMBSTONE), False),
+        (LIVE_5, GRAVE_6, False),
+        (LIVE_5, LIVE_3, False),  # an older backup is handed out; the device's own memory tells
+        (GRAVE_6, None, False),
+        (GRAVE_6, GRAVE_4, False),
+    ],
+)
+def test_backup_is_lost_where_the_row_knows_one_and_nothing_later_is_there(
+    row: object, found: object, *, lost: bool
+) -> None:
+    assert is_lost(row, found) is lost  # type: ignore[arg-type]  # a table of mixed rows
 
 
 @pytest.mark.parametrize(
@@ -133,6 +182,8 @@ def test_row_follows_the_object_never_backwards(row: object, found: object, *, b
         (None, None, 0, None),
         (GRAVE_4, GRAVE_4, 3, 4),
         (GRAVE_4, GRAVE_4, 0, None),
+        (LIVE_5, GRAVE_4, 0, 5),
+        (LIVE_5, GRAVE_4, 5, None),
     ],
 )
 def test_early_refusal_only_where_no_body_could_do(
