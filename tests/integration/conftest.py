@@ -3,6 +3,7 @@ from __future__ import annotations
 from servers.bounded_protocol import running
 from servers.fleet import fleet
 from servers.pgbouncer import pgbouncer_port
+from servers.postgres_pair import postgres_pair
 from servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
 from servers.s3_servers import begin_builds, minio_server, s3_credentials, versitygw_server
 
@@ -14,6 +15,7 @@ __all__ = [
     "new_postgres_url",
     "pgbouncer_port",
     "postgres_database",
+    "postgres_pair",
     "postgres_server",
     "postgres_url",
     "running",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from servers import native
-from servers.postgres_server import PASSWORD, USER, PostgresServer
+from servers.postgres_server import PASSWORD, USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from servers.postgres_server import PostgresServer
 
 SERVER_CONNECTIONS = 3
 """Fewer than the clients, so that a client does meet another's server connection."""
@@ -33,9 +36,9 @@ server_login_retry = 1
 """
 
 
-@pytest.fixture(scope="session")
-def pgbouncer_port(postgres_server: PostgresServer) -> Iterator[int]:
-    """The port of a pooler that lends a connection for one transaction, to the same databases and users."""
+@contextmanager
+def pooler(server_port: int) -> Iterator[int]:
+    """The port of a pooler that lends a connection for one transaction, to the databases behind the server's port."""
     if shutil.which("pgbouncer") is None and not native.install_with_apt("pgbouncer"):
         native.missing("PgBouncer", "install it (Debian: apt-get install pgbouncer)")
     program = shutil.which("pgbouncer") or "pgbouncer"
@@ -45,12 +48,13 @@ def pgbouncer_port(postgres_server: PostgresServer) -> Iterator[int]:
     port = native.free_port()
     users.write_text(f'"{USER}" "{PASSWORD}"\n')
     configuration.write_text(
-        _CONFIGURATION.format(server_port=postgres_server.port, port=port, users=users, size=SERVER_CONNECTIONS)
+        _CONFIGURATION.format(server_port=server_port, port=port, users=users, size=SERVER_CONNECTIONS)
     )
 
     def answers() -> bool:
         try:
-            psycopg.connect(postgres_server.url_of("postgres", port=port), connect_timeout=2).close()
+            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+            psycopg.connect(url, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -63,3 +67,10 @@ def pgbouncer_port(postgres_server: PostgresServer) -> Iterator[int]:
         process.kill()
         process.wait(STOP_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_port(postgres_server: PostgresServer) -> Iterator[int]:
+    """The port of a pooler before the server that all tests share."""
+    with pooler(postgres_server.port) as port:
+        yield port

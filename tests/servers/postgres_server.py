@@ -41,8 +41,8 @@ class _Machine(Protocol):
 class PostgresServer:
     """One server on a port of its own; port and data outlive a stop."""
 
-    def __init__(self, *, within: Path | None = None) -> None:
-        self._machine: _Machine = _Container() if _docker_answers() else _Native(_programs(), within)
+    def __init__(self, *, within: Path | None = None, machine: _Machine | None = None) -> None:
+        self._machine: _Machine = machine or (_Container() if _docker_answers() else _Native(_programs(), within))
         self._numbers = itertools.count(1)
         self._running = False
 

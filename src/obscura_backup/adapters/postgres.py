@@ -16,6 +16,7 @@ import psycopg
 from psycopg import errors as answers
 
 from obscura_backup.adapters.postgres_connections import Connections
+from obscura_backup.adapters.postgres_outage import unavailable
 from obscura_backup.adapters.postgres_rows import COLUMNS, revision_of, values_of
 from obscura_backup.adapters.postgres_schema import LACKING, SELECT_REVISION, require_current, shortcoming
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from obscura_backup.domain.errors import Unavailable
 
 LOCK_TIMEOUT_SECONDS = 5.0
+LOCK_TURN_SECONDS = 1.0
+"""How long the server waits for a lock before it is asked again: a server that says nothing is noticed so much sooner."""
 HOLD_SECONDS = 60.0
 """How long a holder may be silent, while it talks to the blob store, before the server takes its lock away."""
 POOL_SIZE = 16
@@ -46,8 +49,9 @@ _log = logging.getLogger("obscura_backup")
 
 _BOUNDED = "SET LOCAL statement_timeout = %(statement_ms)s;"  # local to the message, which is one transaction
 _SELECT = f"{_BOUNDED} SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
+# Without READ WRITE: a server that was told to be read-only stays so, and says it by one code (25006) of all kinds.
 _ENTER = f"""
-BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
        set_config('statement_timeout', %(statement_ms)s::text, true),
        set_config('idle_in_transaction_session_timeout', %(hold_ms)s::text, true);
@@ -142,7 +146,7 @@ class PostgresMetadataStore:
         deadline = loop.time() + self._lock_timeout_seconds
         async with self._locks.hold(user_id), self._place():
             await self._meet()
-            slot = await self._enter(user_id, max(deadline - loop.time(), 0.001))
+            slot = await self._enter_by(deadline, user_id)
             try:
                 yield slot
             finally:
@@ -190,9 +194,19 @@ class PostgresMetadataStore:
         await self._meet()
         ((read_only, lacking),) = await self._read(_READY, {})
         if read_only != "off":
-            raise MetadataUnavailable("The metadata database is read-only.")
+            raise self._connections.found_read_only()
         if missing := shortcoming(lacking):
             raise MetadataUnavailable(missing)
+
+    async def _enter_by(self, deadline: float, user_id: UserId) -> _PostgresSlot:
+        loop = asyncio.get_running_loop()
+        while True:
+            left_seconds = deadline - loop.time()
+            try:
+                return await self._enter(user_id, min(max(left_seconds, 0.001), LOCK_TURN_SECONDS))
+            except SlotBusy:
+                if left_seconds <= LOCK_TURN_SECONDS:
+                    raise
 
     async def _enter(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
         values = {
@@ -286,9 +300,7 @@ class _PostgresSlot:
 
 
 def _translated(error: psycopg.Error) -> Unavailable:
-    return (
-        SlotBusy() if isinstance(error, (answers.LockNotAvailable, answers.DeadlockDetected)) else MetadataUnavailable()
-    )
+    return SlotBusy() if isinstance(error, (answers.LockNotAvailable, answers.DeadlockDetected)) else unavailable(error)
 
 
 async def _last_result(cursor: Cursor) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from obscura_backup.adapters.postgres_connections import parameters
+from obscura_backup.adapters.postgres_parameters import parameters
 from obscura_backup.domain.errors import MetadataUnavailable
 
 if TYPE_CHECKING:

@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import select
-import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from weakref import WeakSet
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from obscura_backup.adapters.postgres_outage import Outage
-from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+from obscura_backup.adapters.postgres_outage import Outage, unavailable
+from obscura_backup.adapters.postgres_parameters import parameters
+from obscura_backup.adapters.postgres_sessions import (
+    END_SESSION,
+    EXAMINE,
+    POOLED_SESSIONS,
+    READ_ONLY,
+    WRITABLE,
+    ReadOnlyServer,
+    concerns_all_connections,
+    is_read_only,
+)
+from obscura_backup.adapters.postgres_sockets import hang_up, is_hung_up, is_lost
+from obscura_backup.domain.errors import MetadataUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 Cursor: TypeAlias = psycopg.AsyncCursor[TupleRow]
@@ -37,47 +45,6 @@ LIFETIME_SECONDS = 30 * 60.0
 """After which a connection is replaced, so that a fleet follows a move of the server or its name."""
 
 _OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
-
-
-def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
-    """The connection parameters of a URL; what it leaves open is chosen so that a dead network is noticed.
-
-    Raises:
-        StoreUnusable: it is not a PostgreSQL URL.
-    """
-    given = _read(url)
-    if given is None:
-        # Without a cause: libpq quotes the piece that it stumbles on, and that piece may be the password.
-        raise StoreUnusable(
-            "The metadata URL is not a valid PostgreSQL URL. In a password, @ : / ? # and % must be percent-encoded."
-        )
-    return {
-        "connect_timeout": connect_timeout_seconds,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        "application_name": "obscura-backup",
-        "client_encoding": "utf-8",
-        **given,
-    }
-
-
-def _read(url: str) -> dict[str, Any] | None:
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.Error:
-        return None
-    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host, port or database, which errors
-    # quote.
-    login, _, _ = url.partition("//")[2].partition("?")[0].rpartition("@")
-    ports = str(given.get("port") or "").split(",")
-    sound = (
-        not {"@", "/"} & set(login)
-        and "@" not in f"{given.get('host')}{given.get('dbname')}"
-        and all(port.isdecimal() or not port for port in ports)
-    )
-    return given if sound else None
 
 
 class Connections:
@@ -111,7 +78,8 @@ class Connections:
         self._outage = Outage(probe_seconds=connect_timeout_seconds + answer_timeout_seconds)
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._failed_connects = 0
-        self._made: WeakSet[Connection] = WeakSet()
+        # Made since the last time that the pool was emptied.
+        self._trusted: WeakSet[Connection] = WeakSet()
         self._patience: set[asyncio.Timeout] = set()
 
     async def open(self) -> None:
@@ -166,7 +134,9 @@ class Connections:
             try:
                 return connection, await self.ask(connection, query, values, seconds=seconds)
             except psycopg.Error as error:
-                lost = connection.closed
+                lost = connection.closed or is_read_only(error)
+                if is_read_only(error):
+                    await self._end_session(connection)
                 await self.release(connection)
                 if not lost:
                     raise
@@ -186,20 +156,28 @@ class Connections:
         Raises:
             psycopg.Error: as the server answered, or the connection was lost.
         """
+        try:
+            cursor = await self._ask_in_time(connection, query, values, seconds)
+        except psycopg.Error as error:
+            if concerns_all_connections(error):
+                self._distrust_with(connection)
+            elif not connection.closed:
+                self._outage.end()
+            raise
+        self._outage.end()
+        return cursor
+
+    async def _ask_in_time(
+        self, connection: Connection, query: str, values: Mapping[str, Any] | None, seconds: float = 0
+    ) -> Cursor:
         # `asyncio.timeout` would not do: on cancellation the driver asks the server to cancel, and waits for its word.
         guard = asyncio.get_running_loop().call_later(
             seconds + self._answer_timeout_seconds, self._give_up_on, connection
         )
         try:
-            cursor = await connection.execute(query.encode(), values)
-        except psycopg.Error:
-            if not connection.closed:
-                self._outage.end()
-            raise
+            return await connection.execute(query.encode(), values)
         finally:
             guard.cancel()
-        self._outage.end()
-        return cursor
 
     async def release(self, connection: Connection) -> None:
         """Give a connection back, rolling back what is open on it; one in an unclear state is closed instead."""
@@ -208,7 +186,7 @@ class Connections:
                 with suppress(psycopg.Error):  # then it is lost, and its transaction with it
                     await self.ask(connection, "ROLLBACK")
         finally:
-            if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE or connection not in self._trusted:
                 await connection.close()
             # Being cancelled halfway would cost the pool one connection for good.
             await asyncio.shield(self._opened.putconn(connection))
@@ -229,13 +207,14 @@ class Connections:
                 finally:
                     self._patience.discard(patience)
         except (TimeoutError, psycopg.Error) as error:
-            raise MetadataUnavailable from (self._outage.cause or error)
+            cause = self._outage.cause or error
+            raise unavailable(cause) from cause
         return connection
 
     async def _next_alive(self, patience: asyncio.Timeout) -> Connection:
         for _ in range(self._size + 1):
             connection = await self._opened.getconn()
-            if not _is_lost(connection):
+            if connection in self._trusted and not is_lost(connection):
                 return connection
             await connection.close()
             await self._opened.putconn(connection)
@@ -243,25 +222,80 @@ class Connections:
                 raise TimeoutError
         raise MetadataUnavailable("The metadata store closes each connection at once.")
 
-    def before_connecting(self) -> None:
-        """Raise where the server is known to be down, so that the pool does not knock once for each lost connection."""
+    async def make(self, connect: Callable[[], Awaitable[Connection]]) -> Connection:
+        """A new connection for the pool, to a server that takes writes.
+
+        Raises:
+            psycopg.Error: there is none; whoever waits for a connection is told where that is an outage.
+        """
+        # Else the pool would knock once for each connection that was lost.
         if self._outage.forbids_connecting:
             raise psycopg.OperationalError("not tried: the server was down a moment ago")
+        try:
+            connection = await self._writable(connect)
+        except psycopg.Error as error:
+            self._failed_to_connect(error)
+            raise
+        self._failed_connects = 0
+        return connection
 
-    def failed_to_connect(self, error: psycopg.Error) -> None:
+    async def _writable(self, connect: Callable[[], Awaitable[Connection]]) -> Connection:
+        for _ in range(POOLED_SESSIONS):
+            connection = await connect()
+            self._trusted.add(connection)
+            try:
+                state = await self._state_of(connection)
+            except BaseException:
+                await connection.close()
+                raise
+            if state == WRITABLE:
+                return connection
+            await connection.close()
+            if state == READ_ONLY:
+                break
+        raise ReadOnlyServer
+
+    async def _state_of(self, connection: Connection) -> str:
+        try:
+            cursor = await self._ask_in_time(connection, EXAMINE, {"pid": connection.info.backend_pid})
+            (row,) = await cursor.fetchall()
+        except psycopg.errors.AdminShutdown:  # the session's own end, as asked for
+            return ""
+        return str(row[0])
+
+    def found_read_only(self) -> MetadataUnavailable:
+        """A session that was given out turned out to be read-only: what to raise, once nothing is left to build on."""
+        self._distrust()
+        self._begin_outage(ReadOnlyServer())
+        return unavailable(self._outage.cause)
+
+    def _failed_to_connect(self, error: psycopg.Error) -> None:
         """Learn from it; in an outage whoever waits is told at once."""
         self._failed_connects += 1
-        if self._failed_connects < CONNECTS_PER_OUTAGE and not isinstance(error, psycopg.errors.ConnectionTimeout):
+        certain = isinstance(error, psycopg.errors.ConnectionTimeout) or is_read_only(error)
+        if self._failed_connects < CONNECTS_PER_OUTAGE and not certain:
             return
         # A server that has no connection to spare is not down while those that we have still work, in use or at rest:
         # whoever waits gets one of them. Those of a server that is gone have all been hung up.
-        if all(_is_hung_up(connection) for connection in self._made):
+        if all(is_hung_up(connection) for connection in self._trusted):
             self._begin_outage(error)
 
-    def connected(self, connection: Connection) -> None:
-        """Learn from it; whether the server answers is seen by the first question."""
-        self._failed_connects = 0
-        self._made.add(connection)
+    def _distrust_with(self, connection: Connection) -> None:
+        # One of many that were cut at once may come back after new ones were made, which are none the worse for it.
+        if connection in self._trusted:
+            self._distrust()
+
+    def _distrust(self) -> None:
+        """Empty the pool: what rests is hung up now, what is in use when it comes back."""
+        left, self._trusted = self._trusted, WeakSet()
+        for connection in left:
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                hang_up(connection)
+
+    async def _end_session(self, connection: Connection) -> None:
+        # Behind a pooler the connection is ours and the session is not: the pooler would lend it again.
+        with suppress(psycopg.Error):
+            await self._ask_in_time(connection, END_SESSION, None)
 
     def _begin_outage(self, cause: BaseException) -> None:
         self._outage.begin(cause)
@@ -270,44 +304,19 @@ class Connections:
             patience.reschedule(0)
 
     def _give_up_on(self, connection: Connection) -> None:
-        self._begin_outage(TimeoutError("no answer in time"))
-        if not connection.closed:
-            # Hanging up under the driver's hands looks to it like a server that hung up: it cleans up and raises.
-            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        # The others lead to the same silence; with them each further look would take as long as this one. One from
+        # before the pool was emptied says nothing about the server that the address leads to now.
+        if connection in self._trusted:
+            self._distrust()
+            self._begin_outage(TimeoutError("no answer in time"))
+        hang_up(connection)
 
 
 def _reporting_to(connections: Connections) -> type[Connection]:
     class Reporting(psycopg.AsyncConnection[TupleRow]):
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
-            connections.before_connecting()
-            try:
-                connection = await super().connect(*args, **kwargs)
-            except psycopg.Error as error:
-                connections.failed_to_connect(error)
-                raise
-            connections.connected(connection)
-            return connection
+            plain = super().connect
+            return cast("Self", await connections.make(lambda: plain(*args, **kwargs)))
 
     return Reporting
-
-
-def _is_hung_up(connection: Connection) -> bool:
-    """Whether it is of no use any more; an answer that nobody has read yet does not make it so."""
-    if connection.closed:
-        return True
-    if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
-        return _is_lost(connection)
-    poll = select.poll()
-    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0))  # a Mac tells unasked
-    return bool(poll.poll(0))
-
-
-def _is_lost(connection: Connection) -> bool:
-    """Whether there is something to read on a connection that was asked nothing: a server's farewell."""
-    if connection.closed:
-        return True
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 import time
 
+from obscura_backup.adapters.postgres_sessions import is_read_only
 from obscura_backup.domain.errors import MetadataUnavailable
 
 PAUSE_SECONDS = 1.0
 """How long after a failure all calls fail at once, before one of them may try again."""
 
 _log = logging.getLogger("obscura_backup")
+
+
+def unavailable(cause: BaseException | None) -> MetadataUnavailable:
+    """What to raise, from this cause."""
+    if is_read_only(cause):
+        return MetadataUnavailable("The metadata database is read-only.")
+    return MetadataUnavailable()
 
 
 class Outage:
@@ -32,7 +40,7 @@ class Outage:
             return
         now = time.monotonic()
         if now < self._quiet_until:
-            raise MetadataUnavailable from self.cause
+            raise unavailable(self.cause) from self.cause
         self._quiet_until = now + self._probe_seconds
         self._probing = True
 
@@ -44,7 +52,7 @@ class Outage:
     def begin(self, cause: BaseException) -> None:
         """The server was seen to be down just now. Told once an outage, in the driver's words; they hold no secret."""
         if self.cause is None:
-            _log.warning("the metadata store does not answer: %s", str(cause).strip() or type(cause).__name__)
+            _log.warning("the metadata store is not available: %s", str(cause).strip() or type(cause).__name__)
         self.cause = cause.with_traceback(None)
         self._quiet_until = time.monotonic() + PAUSE_SECONDS
         self._probing = False
@@ -52,5 +60,5 @@ class Outage:
     def end(self) -> None:
         """The server has answered."""
         if self.cause is not None:
-            _log.warning("the metadata store answers again")
+            _log.warning("the metadata store is available again")
             self.cause = None

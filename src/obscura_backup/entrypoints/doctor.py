@@ -36,6 +36,11 @@ FREE_MIN_BYTES = 256 * 1024 * 1024
 DIAGNOSIS_SECONDS = 6.0
 """That PostgreSQL is looked at, however many addresses its name has, each with its own time to connect."""
 
+READ_ONLY_HINT = (
+    "a standby, or default_transaction_read_only is on; "
+    "name all servers in the URL, with target_session_attrs=read-write"
+)
+
 T = TypeVar("T")
 
 
@@ -125,7 +130,7 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
         return
     yield Check("metadata", "technology", holds=True, detail=f"PostgreSQL {facts.version}")
     yield Check("metadata", "round trip", holds=True, seconds=facts.round_trip_seconds)
-    yield Check("metadata", "is writable", holds=facts.writable)
+    yield Check("metadata", "is writable", holds=facts.writable, detail="" if facts.writable else READ_ONLY_HINT)
     yield Check("metadata", "may read and write rows", holds=not facts.shortcoming, detail=facts.shortcoming)
     yield Check("metadata", "commits are durable", holds=facts.durable, detail="fsync and synchronous_commit")
     current = state.current or "none"
