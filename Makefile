@@ -23,6 +23,7 @@ help:
 	@echo 'make test    set everything up and run all tests'
 	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
 	@echo 'make fuzz    fuzz what reads foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
+	@echo 'make mutants change the code in one place at a time and count what the tests find (AREA=all COUNT=40 SEED=1 MINUTES=30)'
 	@echo 'make torture hurt the running service for a while, then hold it to its promises (SECONDS=300 STORES=both SEED=...)'
 	@echo 'make model   explore the slot protocol, up to MODEL_STATES=20000000 states a scenario (200 bytes of memory each)'
 	@echo 'make format | proto | lock | clean'
@@ -48,6 +49,12 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/fuzz.txt \
 		&& touch $@ || echo 'The fuzzer cannot be installed here (see requirements/fuzz.in).' >&2
 
+# Not for ordinary tests. yattag, which cosmic-ray needs for reports that are not made here, has no wheel.
+$(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
+	@echo 'Installing the mutation tester ...' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/mutants.txt
+	@touch $@
+
 .PHONY: setup
 setup: $(VENV)/.dev
 
@@ -63,6 +70,16 @@ test: $(VENV)/.dev $(VENV)/.fuzz
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzz
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_TARGET) --seconds $(FUZZ_SECONDS) --seed $(SEED)
+
+# A seeded sample of mutants in a copy of the code, against the tests that reach them; JSON=file writes it for programs.
+AREA ?= all
+COUNT ?= 40
+MINUTES ?= 30
+JSON ?=
+.PHONY: mutants
+mutants: $(VENV)/.mutants
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(AREA) --count $(COUNT) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --minutes $(MINUTES) \
+		$(if $(JSON),--json $(JSON))
 
 # Real processes, killed, frozen, cut off, without room; SECONDS in all, the same deeds and blows for the same SEED (0: others).
 SECONDS ?= 300
@@ -103,6 +120,7 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
+	$(LOCK) requirements/mutants.in -c requirements/dev.txt --no-emit-package yattag -o requirements/mutants.txt
 
 # Fresh passwords for compose.yaml, once; what is there is left alone.
 .PHONY: compose-env
