@@ -164,7 +164,9 @@ def test_a_survivor_is_reported_with_its_place_and_its_change() -> None:
 
 
 def test_what_no_test_reaches_counts_as_survived() -> None:
-    judged = [(mutant(), verdict, []) for verdict in (Verdict.NOT_REACHED, Verdict.KILLED, Verdict.TIMED_OUT)]
+    judged: list[tuple[Mutant, Verdict, list[str]]] = [
+        (mutant(), verdict, []) for verdict in (Verdict.NOT_REACHED, Verdict.KILLED, Verdict.TIMED_OUT)
+    ]
     outcome = Outcome(AREAS["domain"], 1, 10, 3, [*judged, (mutant(), Verdict.SURVIVED, [])])
     assert outcome.share == 0.5
 
