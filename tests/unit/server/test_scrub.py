@@ -248,3 +248,15 @@ async def test_what_was_mended_is_told_before_the_walk_ends_with_a_failure(store
     with pytest.raises(BlobStoreUnavailable):
         await walk()
     assert [finding.mended for finding in told] == [True, True]
+
+
+async def test_of_two_failures_the_walk_ends_with_the_first(stores: Stores) -> None:
+    class TwoFail(MemoryBlobStore):
+        async def stat(self, user_id: UserId) -> Revision | None:
+            raise BlobStoreUnavailable(f"user {user_id.int >> 64}")
+
+    for number in (1, 2):
+        stores.restore_row(samples.user(number), LIVE_3)
+    scrubber = Scrubber(stores.metadata, TwoFail(), SystemClock())
+    with pytest.raises(BlobStoreUnavailable, match="user 1"):
+        [progress async for progress in scrubber.walk(repair=False)]
