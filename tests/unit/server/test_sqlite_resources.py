@@ -1,0 +1,195 @@
+"""What `SqliteMetadataStore` syncs, keeps open and lets go of, also where a request is cancelled or a commit fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.metadata_store import saved
+from obscura_backup.adapters import sqlite
+from obscura_backup.adapters.sqlite import PAGE_ROWS, SCHEMA_VERSION, SqliteMetadataStore
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
+    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3", lock_timeout_seconds=0.2)
+    await store.start()
+    yield store
+    await store.close()
+
+
+def descriptors(folder: Path) -> list[str]:
+    """What this process holds open in a folder."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(entry.readlink()))
+        except FileNotFoundError:  # the listing's own
+            continue
+    return sorted(path for path in found if path.startswith(str(folder)))
+
+
+async def test_the_folder_is_synced_before_start_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+
+    def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await store.start()
+    await store.close()
+    assert tmp_path in synced
+
+
+async def test_closing_lets_go_of_every_descriptor(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    await saved(store, samples.user(), samples.revision(1))
+    await store.close()
+    assert descriptors(tmp_path) == []
+
+
+async def test_start_keeps_the_folder_itself_closed(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    assert str(tmp_path) not in descriptors(tmp_path)
+
+
+async def test_a_refused_schema_leaves_no_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(StoreUnusable):
+        await SqliteMetadataStore(path).start()
+    assert descriptors(tmp_path) == []
+
+
+async def test_closing_ends_the_writer_thread(store: SqliteMetadataStore) -> None:
+    await store.close()
+    assert "metadata" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_closing_twice_is_safe(store: SqliteMetadataStore) -> None:
+    await store.close()
+    await store.close()
+
+
+async def test_what_waits_is_committed_by_closing(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    users = [samples.user(number) for number in range(1, 6)]
+    saving = [asyncio.create_task(store.save(user, samples.revision(1))) for user in users]
+    await asyncio.sleep(0)
+    await store.close()
+    await asyncio.gather(*saving)
+    again = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await again.start()
+    assert [user async for user, _ in again.scan()] == users
+    await again.close()
+
+
+async def test_a_commit_that_fails_leaves_no_lock_on_the_file(store: SqliteMetadataStore, tmp_path: Path) -> None:
+    with pytest.raises(MetadataUnavailable):
+        await saved(store, samples.user(), replace(samples.revision(1), size=2**70))
+    with sqlite3.connect(tmp_path / "metadata.sqlite3", timeout=0.1) as other:
+        other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+async def test_a_row_that_cannot_be_written_fails_its_own_save_alone_afterwards(store: SqliteMetadataStore) -> None:
+    with pytest.raises(MetadataUnavailable):
+        await saved(store, samples.user(), replace(samples.revision(1), size=2**70))
+    await store.check()
+
+
+async def test_a_cancelled_save_disturbs_no_other(store: SqliteMetadataStore) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    first = asyncio.create_task(store.save(samples.user(1), samples.revision(1)))
+    await asyncio.sleep(0)
+    first.cancel()
+    await store.save(samples.user(2), samples.revision(1))
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+async def test_rows_that_wait_are_committed_together(
+    store: SqliteMetadataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def commit(connection: sqlite3.Connection, rows: list[tuple[str, *sqlite._Row]]) -> Exception | None:
+        batches.append(len(rows))
+        begun.set()
+        go.wait(10)
+        return None
+
+    monkeypatch.setattr(sqlite, "_commit", commit)
+    first = asyncio.create_task(store.save(samples.user(1), samples.revision(1)))
+    await asyncio.to_thread(begun.wait, 10)
+    others = [asyncio.create_task(store.save(samples.user(number), samples.revision(1))) for number in range(2, 6)]
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(first, *others)
+    assert batches == [1, 4]
+
+
+async def test_no_commit_is_larger_than_a_batch(store: SqliteMetadataStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+
+    def commit(connection: sqlite3.Connection, rows: list[tuple[str, *sqlite._Row]]) -> Exception | None:
+        batches.append(len(rows))
+        return None
+
+    monkeypatch.setattr(sqlite, "_commit", commit)
+    monkeypatch.setattr(sqlite, "BATCH_ROWS", 2)
+    await asyncio.gather(*(store.save(samples.user(number), samples.revision(1)) for number in range(1, 8)))
+    assert max(batches) <= 2
+    assert sum(batches) == 7
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 5])
+async def test_a_scan_meets_every_row_once_at_the_edges_of_its_pages(
+    store: SqliteMetadataStore, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(sqlite, "PAGE_ROWS", 2)
+    monkeypatch.setattr(sqlite, "_PAGE", sqlite._PAGE.replace(f"LIMIT {PAGE_ROWS}", "LIMIT 2"))
+    users = [samples.user(number) for number in range(1, rows + 1)]
+    for user in users:
+        await store.save(user, samples.revision(1))
+    assert [user async for user, _ in store.scan()] == users
+
+
+async def test_a_scan_resumes_behind_the_user_that_it_is_given(store: SqliteMetadataStore) -> None:
+    for number in (1, 2, 3):
+        await store.save(samples.user(number), samples.revision(1))
+    assert [user async for user, _ in store.scan(samples.user(2))] == [samples.user(3)]
+
+
+async def test_a_row_of_the_same_version_is_replaced(store: SqliteMetadataStore) -> None:
+    user = samples.user()
+    first, second = samples.revision(1, tag="first"), samples.revision(1, tag="second")
+    await store.save(user, first)
+    await store.save(user, second)
+    assert await store.get(user) == second
+
+
+async def test_a_file_that_another_process_locks_is_waited_for_as_long_as_configured(
+    store: SqliteMetadataStore, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "metadata.sqlite3") as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(3):  # sqlite's own patience is 5 s; ours here 0.2 s
+            with pytest.raises(MetadataUnavailable):
+                await store.check()
+    other.close()
