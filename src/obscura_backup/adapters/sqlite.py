@@ -12,7 +12,7 @@ import os
 import queue
 import sqlite3
 import threading
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -86,8 +86,10 @@ class SqliteMetadataStore:
         """See `BackupMetadataStore.start`. A file of a newer version of this program is refused."""
         try:
             self._create()
-            self._reader = self._connect()
-            writer = self._connect()
+            with ExitStack() as opened:
+                self._reader = opened.enter_context(closing(self._connect()))
+                writer = self._connect()
+                opened.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise StoreUnusable(f"The metadata file {self._path} cannot be used: {error}.") from error
         self._writer = threading.Thread(target=self._write_batches, args=(writer,), name="metadata", daemon=True)
@@ -175,8 +177,12 @@ class SqliteMetadataStore:
         connection = sqlite3.connect(
             self._path, isolation_level=None, timeout=self._timeout_seconds, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:  # connecting opens the file; what is in it, or who locks it, shows only now
+            connection.close()
+            raise
         return connection
 
     def _write_batches(self, connection: sqlite3.Connection) -> None:

@@ -246,14 +246,18 @@ async def test_no_schedule_of_faults_breaks_a_promise(group: int) -> None:
 
 
 async def test_the_faults_really_strike() -> None:
-    """A simulation in which nothing goes wrong would prove nothing."""
+    """A simulation in which nothing goes wrong would prove nothing.
+
+    The rarest fault strikes about 57 times in a hundred runs. The exact count differs between Python versions, whose
+    event loops order equal events differently; the bound is four standard deviations below it.
+    """
     struck: Counter[str] = Counter()
-    for seed in range(20):
+    for seed in range(100):
         world = World(Chance(Random(seed)))
         await world.run()
         struck += world.chance.struck
     faults = ["answer lost", "late", "never", "twice", "lock dead", "commit lost", "commit unknown", "request killed"]
-    assert min(struck[fault] for fault in faults) > 10
+    assert min(struck[fault] for fault in faults) > 25
 
 
 @pytest.mark.parametrize("answer", [OutcomeUnknown, PutRefused])

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -98,6 +99,40 @@ async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable):
         await SqliteMetadataStore(path).start()
     assert path.read_bytes() == b"no database, this" * 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux lists the open files of a process")
+async def test_refused_file_is_closed_again(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.sqlite3"
+    path.write_bytes(b"no database, this" * 100)
+    with pytest.raises(StoreUnusable) as refused:
+        await SqliteMetadataStore(path).start()
+    assert refused.value.__traceback__ is not None  # whose frames keep alive what was not closed
+    assert [entry for entry in Path("/proc/self/fd").iterdir() if _target(entry) == path] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux lists the open files of a process")
+async def test_start_that_fails_half_way_closes_what_it_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, connect = tmp_path / "metadata.sqlite3", SqliteMetadataStore._connect
+    connected: list[sqlite3.Connection] = []
+
+    def third_fails(store: SqliteMetadataStore) -> sqlite3.Connection:
+        if len(connected) == 2:
+            raise sqlite3.OperationalError("unable to open database file")
+        connected.append(connect(store))
+        return connected[-1]
+
+    monkeypatch.setattr(SqliteMetadataStore, "_connect", third_fails)
+    with pytest.raises(StoreUnusable):
+        await SqliteMetadataStore(path).start()
+    assert [entry for entry in Path("/proc/self/fd").iterdir() if _target(entry) == path] == []
+
+
+def _target(entry: Path) -> Path | None:
+    try:
+        return entry.readlink()
+    except FileNotFoundError:
+        return None  # it was the listing's own
 
 
 async def test_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
