@@ -90,6 +90,22 @@ class BlobStoreContract:
             await stored(blobs, user, "late", replaces=other.tag)
         assert await blobs.stat(user) is None
 
+    async def test_no_bytes_bring_a_tag_back(self, blobs: BlobStore) -> None:
+        """A PUT that was sent on an earlier object must not find its tag again, if only in the same bytes."""
+        user = samples.user()
+        revisions = [await stored(blobs, user, "same")]
+        for text in ("same", "other", "same", "other", "same"):
+            revisions.append(await stored(blobs, user, text, replaces=revisions[-1].tag))
+        assert len({revision.tag for revision in revisions}) == len(revisions)
+        for earlier in revisions[:-1]:
+            with pytest.raises(PutRefused):
+                await stored(blobs, user, "same", replaces=earlier.tag)
+        assert await blobs.stat(user) == revisions[-1]
+
+    async def test_same_blob_of_two_users_has_two_tags(self, blobs: BlobStore) -> None:
+        tags = {(await stored(blobs, samples.user(), "same")).tag for _ in range(3)}
+        assert len(tags) == 3
+
     async def test_of_concurrent_creates_one_wins(self, blobs: BlobStore) -> None:
         user = samples.user()
         outcomes = await asyncio.gather(
@@ -119,6 +135,15 @@ class BlobStoreContract:
             await blobs.put(user, blob, samples.draft(blob), replaces=None)
             assert await content(blobs, user) == blob.read()
 
+    @pytest.mark.parametrize("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 512 * 1024])
+    async def test_blob_of_a_size_at_the_border_of_a_piece(self, blobs: BlobStore, size: int) -> None:
+        user, data = samples.user(), secrets.token_bytes(size)
+        with Spool.of(data) as blob:
+            revision = await blobs.put(user, blob, samples.draft(blob), replaces=None)
+        assert revision.size == size
+        assert await blobs.stat(user) == revision
+        assert await content(blobs, user) == data
+
     async def test_large_blob_comes_in_bounded_pieces(self, blobs: BlobStore) -> None:
         user, data = samples.user(), secrets.token_bytes(2 * 1024 * 1024 + 17)
         with Spool.of(data) as blob:
@@ -139,10 +164,25 @@ class BlobStoreContract:
             (ByteRange(5, 10_000), slice(5, None)),
             (ByteRange(None, 7), slice(-7, None)),
             (ByteRange(None, 10_000), slice(0, None)),
+            # 40 bytes: at the last one, at the end, and a little beyond it
+            (ByteRange(39, 39), slice(39, 40)),
+            (ByteRange(39, None), slice(39, 40)),
+            (ByteRange(0, 38), slice(0, 39)),
+            (ByteRange(0, 39), slice(0, 40)),
+            (ByteRange(0, 40), slice(0, 40)),
+            (ByteRange(39, 40), slice(39, 40)),
+            (ByteRange(38, 54), slice(38, 40)),
+            (ByteRange(38, 55), slice(38, 40)),
+            (ByteRange(38, 56), slice(38, 40)),
+            (ByteRange(None, 1), slice(39, 40)),
+            (ByteRange(None, 39), slice(1, 40)),
+            (ByteRange(None, 40), slice(0, 40)),
+            (ByteRange(None, 41), slice(0, 40)),
         ],
     )
     async def test_range(self, blobs: BlobStore, wanted: ByteRange, part: slice) -> None:
         user, blob = samples.user(), samples.blob("0123456789 the rest of it, and some more")
+        assert blob.size == 40
         await blobs.put(user, blob, samples.draft(blob), replaces=None)
         opened = await blobs.open(user, wanted)
         assert opened is not None
@@ -152,7 +192,19 @@ class BlobStoreContract:
         assert opened.revision.size == blob.size
         assert await content(blobs, user, wanted) == expected
 
-    @pytest.mark.parametrize("wanted", [ByteRange(32, None), ByteRange(9_999, 10_000), ByteRange(None, 0)])
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            ByteRange(32, None),
+            ByteRange(32, 32),
+            ByteRange(33, 40),
+            ByteRange(47, None),
+            ByteRange(48, None),
+            ByteRange(49, None),
+            ByteRange(9_999, 10_000),
+            ByteRange(None, 0),
+        ],
+    )
     async def test_range_outside(self, blobs: BlobStore, wanted: ByteRange) -> None:
         user = samples.user()
         await stored(blobs, user)

@@ -111,12 +111,13 @@ class TestOnTheWire:
             blobs = S3BlobStore("bucket", endpoint=plain.endpoint)
             await blobs.start()
             with Spool.of(data) as blob:
-                await blobs.put(samples.user(), blob, samples.draft(blob), replaces=None)
+                draft = samples.draft(blob)
+                await blobs.put(samples.user(), blob, draft, replaces=None)
             await blobs.close()
             (sent,) = plain.uploads[-1:]
-        digest = hashlib.sha256(data)
+        digest = hashlib.sha256(data + bytes.fromhex(draft.upload_id))
         assert sent["x-amz-checksum-sha256"] == base64.b64encode(digest.digest()).decode()
-        assert (sent["content-length"], sent["if-none-match"]) == ("600000", "*")
+        assert (sent["content-length"], sent["if-none-match"]) == ("600016", "*")
         assert sent["x-amz-content-sha256"] == digest.hexdigest()
         assert not {"expect", "transfer-encoding", "content-encoding", "x-amz-trailer"} & sent.keys()
         assert {name for name in sent if "checksum" in name} == {"x-amz-checksum-sha256"}

@@ -71,3 +71,20 @@ async def stored_bytes(blobs: S3BlobStore, data: bytes) -> tuple[Any, Revision]:
 
 def put_foreign(server: S3Server, bucket: str, key: str) -> None:
     server.witness().put_object(bucket_name=bucket, object_name=key, data=io.BytesIO(b"x" * 32), length=32)
+
+
+def put_raw(server: S3Server, bucket: str, key: str, data: bytes, metadata: dict[str, str]) -> None:
+    """An object with metadata as ours, and bytes as they come."""
+    server.witness().put_object(
+        bucket_name=bucket, object_name=key, data=io.BytesIO(data), length=len(data), metadata=dict(metadata)
+    )
+
+
+def object_bytes(server: S3Server, bucket: str, key: str) -> bytes:
+    """All the bytes of an object, whatever they are."""
+    answer = server.witness().get_object(bucket_name=bucket, object_name=key)
+    try:
+        return bytes(answer.read())
+    finally:
+        answer.close()
+        answer.release_conn()

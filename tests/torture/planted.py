@@ -83,8 +83,8 @@ PLANTS = (
         "a description is given on the word of the row",
         "fleet",
         "domain/service.py",
-        "        found = await self._blobs.stat(user_id)\n        if found is None:\n            version",
-        "        found = await self._metadata.get(user_id)\n        if found is None:\n            version",
+        "        found = await self._blobs.stat(user_id)\n        if found is None or not found.is_live:\n            row =",
+        "        found = await self._metadata.get(user_id)\n        if found is None or not found.is_live:\n            row =",
     ),
     Plant(
         "a retry is not known again",

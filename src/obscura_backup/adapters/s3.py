@@ -1,11 +1,11 @@
 """Blobs as objects of one S3 bucket, on AWS, MinIO or any store that honours conditional writes.
 
-    backups/<user id>     one object a slot: the blob's bytes and nothing else, the draft as its metadata
+    backups/<user id>     one object a slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
     probes/<random>       scratch objects of `s3_probe`, gone a moment later
 
-The files beside this one: `s3_bucket` asks the store, blocking; `s3_errors` translates what can go wrong; `s3_reading`
-is a download under way; `s3_outage` knows when there is no use in asking; `s3_probe` tries a store out; `s3_metadata`
-and `s3_location` read and write what they are called after.
+The files beside this one: `s3_bucket` asks the store, blocking; `s3_object` is how a blob lies in an object;
+`s3_reading` is a download under way; `s3_errors` translates what can go wrong; `s3_outage` knows when there is no use
+in asking; `s3_probe` tries a store out; `s3_metadata` and `s3_location` read and write what they are called after.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class S3BlobStore:
         await self._require_proved()
         with _for_users():
             return await self._ask(
-                self._writes, partial(self._bucket.put, slot_key(user_id), blob.file, draft, replaces=replaces)
+                self._writes, partial(self._bucket.put, slot_key(user_id), blob, draft, replaces=replaces)
             )
 
     async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _S3Blob | None:

@@ -9,11 +9,10 @@ understand; ours is known beforehand and travels as a header.
 from __future__ import annotations
 
 import base64
-import re
 import time
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3.session  # type: ignore[import-untyped]  # boto3 ships no types; `_Client` is what is used of it
 import botocore.loaders  # type: ignore[import-untyped]  # as above
@@ -31,17 +30,18 @@ from obscura_backup.adapters.s3_errors import (
 from obscura_backup.adapters.s3_heads import demand_whole_heads
 from obscura_backup.adapters.s3_location import DEFAULT_REGION
 from obscura_backup.adapters.s3_metadata import metadata_of, revision_of
+from obscura_backup.adapters.s3_object import ObjectBody, blob_size, part_of, range_header, suffix_of
 from obscura_backup.adapters.s3_reading import Reading
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable, StoreUnusable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.s3_location import S3Location
+    from obscura_backup.domain.spool import Spool
 
 CONTENT_TYPE = "application/octet-stream"
 
 _ONE_BYTE = ByteRange(0, 0)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _NOT_FOUND = 404
 _RANGE_NOT_SATISFIABLE = 416
 
@@ -109,25 +109,35 @@ class S3Bucket:
         if self._made is not None:
             self._made.close()
 
-    def put(self, key: str, body: BinaryIO, draft: Draft, *, replaces: Tag | None) -> Revision:
+    def put(self, key: str, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """One conditional PUT, as `BlobStore.put` promises it."""
-        return self.put_claiming(key, body, draft, sha256=draft.sha256, replaces=replaces)
-
-    def put_claiming(self, key: str, body: BinaryIO, draft: Draft, *, sha256: bytes, replaces: Tag | None) -> Revision:
-        """The same with another checksum than the true one, to see whether the store looks at it."""
         condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
+        return self.put_as(key, blob, draft, condition)
+
+    def put_as(
+        self, key: str, blob: Spool, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
+    ) -> Revision:
+        """One PUT under any condition or none, with the true checksum or another: to see what the store makes of it.
+
+        Raises:
+            PutRefused, OutcomeUnknown, BlobStoreUnavailable: as `BlobStore.put`.
+        """
+        suffix = suffix_of(draft.upload_id)
+        body = ObjectBody(blob.file, draft.size, suffix)
+        checksum = {}
         if self._location.checksums:
-            condition["ChecksumSHA256"] = base64.b64encode(sha256).decode()
-        body.seek(0)
+            sha256 = claimed_sha256 or blob.sha256_followed_by(suffix)
+            checksum["ChecksumSHA256"] = base64.b64encode(sha256).decode()
         try:
             answer = self._client.put_object(
                 Bucket=self.name,
                 Key=key,
                 Body=body,
-                ContentLength=draft.size,
+                ContentLength=len(body),
                 ContentType=CONTENT_TYPE,
                 Metadata=metadata_of(draft),
                 **condition,
+                **checksum,
             )
         except DRIVER_ERRORS as error:
             raise failure_of_put(error) from error
@@ -139,12 +149,13 @@ class S3Bucket:
         """One GET: the object's revision and the first piece of its bytes; None where there is no object.
 
         Raises:
-            RangeNotSatisfiable: `wanted` lies outside of the object.
-            BlobStoreUnavailable: the store does not answer, or the object is not one of ours.
+            RangeNotSatisfiable: `wanted` lies outside of the blob.
+            BackupDamaged: the object is not one of ours, or no longer.
+            BlobStoreUnavailable: the store does not answer.
         """
-        part = {} if wanted is None else {"Range": _range_header(wanted)}
+        asked = {} if wanted is None else {"Range": range_header(wanted)}
         try:
-            answer = self._client.get_object(Bucket=self.name, Key=key, **part)
+            answer = self._client.get_object(Bucket=self.name, Key=key, **asked)
         except DRIVER_ERRORS as error:
             if isinstance(error, ClientError):
                 if _is_absent(error):
@@ -157,12 +168,14 @@ class S3Bucket:
             raise failure_of_read(error) from error
         body = answer["Body"]
         try:
-            start, length, size = _extent(answer, partial=wanted is not None)
-            revision = revision_of(answer["Metadata"], tag=_tag(answer), size=size)
+            part = part_of(answer, partial=wanted is not None)
+            revision = revision_of(answer["Metadata"], tag=_tag(answer), size=part.size)
+            if wanted is not None and not part.length:  # what came is of the suffix
+                raise RangeNotSatisfiable(size=part.size)
         except BaseException:
             body.close()
             raise
-        return Reading(body, revision, start, length)
+        return Reading(body, revision, part.start, part.length, suffix_of(revision.upload_id)[: part.of_suffix])
 
     def head(self, key: str) -> Revision | None:
         """One HEAD: the object's revision.
@@ -179,7 +192,7 @@ class S3Bucket:
             if isinstance(error, ClientError) and status_of(error) == _NOT_FOUND:
                 return self._head_by_get(key)
             raise failure_of_read(error) from error
-        return revision_of(answer["Metadata"], tag=_tag(answer), size=int(answer["ContentLength"]))
+        return revision_of(answer["Metadata"], tag=_tag(answer), size=blob_size(int(answer["ContentLength"])))
 
     def keys(self, prefix: str, *, after: str = "", most: int = 1000) -> list[str]:
         """One page of keys in their order, from behind `after` on; fewer than `most` where these are the last.
@@ -266,7 +279,7 @@ class S3Bucket:
     def _size_outside_of(self, key: str, error: ClientError) -> int | None:
         size = str(error.response.get("Error", {}).get("ActualObjectSize", ""))
         if size.isdecimal():
-            return int(size)
+            return blob_size(int(size))
         found = self.head(key)  # MinIO does not always say how long the object is
         return None if found is None else found.size
 
@@ -287,23 +300,3 @@ def _is_absent(error: ClientError) -> bool:
 
 def _tag(answer: dict[str, Any]) -> Tag:
     return Tag(str(answer["ETag"]).strip('"'))  # some stores quote it in one answer and not in another
-
-
-def _range_header(wanted: ByteRange) -> str:
-    if wanted.first is None:
-        return f"bytes=-{wanted.last or 0}"
-    return f"bytes={wanted.first}-{'' if wanted.last is None else wanted.last}"
-
-
-def _extent(answer: dict[str, Any], *, partial: bool) -> tuple[int, int, int]:
-    """(start, length, size of the whole object) of what comes."""
-    length = int(answer["ContentLength"])
-    if not partial:
-        return 0, length, length
-    match = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
-    if match is None:
-        raise BlobStoreUnavailable("The blob store answered a range with something else.")
-    first, last, size = (int(group) for group in match.groups())
-    if length != last - first + 1:
-        raise BlobStoreUnavailable("The blob store answered a range with something else.")
-    return first, length, size

@@ -199,9 +199,8 @@ class _Probe:
                 updated_at=_MOMENT,
             )
             try:
-                stored = self._bucket.put_claiming(
-                    key, blob.file, draft, sha256=claimed or blob.sha256, replaces=replaces
-                )
+                condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
+                stored = self._bucket.put_as(key, blob, draft, condition, claimed_sha256=claimed)
             except OutcomeUnknown:
                 self._unknown.add(key)
                 raise

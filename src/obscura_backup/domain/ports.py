@@ -97,6 +97,7 @@ class OpenBlob(Protocol):
 
         Raises:
             BlobStoreUnavailable: the store broke off, or the bytes are fewer than `length`.
+            BackupDamaged: what the store holds was damaged; at least the last of the bytes was not given.
         """
 
     async def aclose(self) -> None:
@@ -121,6 +122,9 @@ class BlobStore(Protocol):
 
         The bytes and the draft become visible in one step and are durable before this returns. It is never repeated by
         the adapter in a way that could store it twice or take its own success for another's.
+
+        Tags are never reused: the object that a PUT leaves has a tag that no object of the slot had before, whatever
+        its bytes. `draft.upload_id` is fresh for each PUT, and the tag may be made from it.
 
         Raises:
             PutRefused: the condition did not hold (also where an object to be replaced is gone). Nothing was written.

@@ -7,7 +7,7 @@ import hmac
 import io
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall, DigestMismatch, Unavailable
@@ -15,6 +15,7 @@ from obscura_backup.domain.model import Limits, Sha256
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
+    from hashlib import _Hash
     from types import TracebackType
 
 MEMORY_BYTES = 256 * 1024
@@ -75,18 +76,21 @@ class Spool:
         size: in bytes.
         sha256: of the bytes.
         file: the bytes, readable and seekable; a reader rewinds it first.
+        hashed: the hash state that saw the bytes arrive; for `sha256_followed_by`.
         share: of the memory that all uploads share; None where the bytes were at hand anyway.
     """
 
     size: int
     sha256: Sha256
     file: BinaryIO
+    hashed: _Hash = field(repr=False, compare=False)
     share: SpoolShare | None = None
 
     @classmethod
     def of(cls, data: bytes) -> Spool:
         """A spool of bytes that are already at hand."""
-        return cls(size=len(data), sha256=Sha256(hashlib.sha256(data).digest()), file=io.BytesIO(data))
+        hashed = hashlib.sha256(data)
+        return cls(size=len(data), sha256=Sha256(hashed.digest()), file=io.BytesIO(data), hashed=hashed)
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +104,15 @@ class Spool:
         """All the bytes, from the start."""
         self.file.seek(0)
         return self.file.read()
+
+    def sha256_followed_by(self, suffix: bytes) -> bytes:
+        """Of the bytes and then `suffix`: 32 bytes. What was kept is not read again, but what arrived is gone on from.
+
+        So a checksum that a store is sent is of the bytes that arrived, whatever became of them since.
+        """
+        hashed = self.hashed.copy()
+        hashed.update(suffix)
+        return hashed.digest()
 
 
 async def receive(
@@ -140,7 +153,7 @@ async def receive(
     except BaseException:
         _let_go(file, share)
         raise
-    return Spool(size=size, sha256=Sha256(digest.digest()), file=file, share=share)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
+    return Spool(size=size, sha256=Sha256(digest.digest()), file=file, hashed=digest, share=share)  # type: ignore[arg-type]  # typeshed: it is no BinaryIO, though it does it all
 
 
 def _move_to_disk(file: tempfile.SpooledTemporaryFile[bytes]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.s3 import S3BlobStore
+from obscura_backup.adapters.s3_metadata import metadata_of
 from obscura_backup.domain.errors import BackupDamaged, PutRefused
 from obscura_backup.domain.model import ByteRange, Kind, slot_key
 from obscura_backup.domain.spool import Spool
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from servers.fault_proxy import FaultProxy
     from servers.s3_servers import S3Server
 
-from servers.s3_store import put_foreign, stored_bytes
+from servers.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
 
 pytestmark = pytest.mark.usefixtures("s3_credentials")
 
@@ -38,19 +40,20 @@ class TestVersitygw(BlobStoreContract):
         assert [verdict for verdict in report.verdicts if not verdict.holds] == []
 
 
+def head_without_the_last_16_bytes(data: bytes) -> bytes:
+    return subprocess.run(["head", "-c", "-16"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
 class TestWhatIsInTheBucket:
     """Seen by a client that shares no code with the adapter."""
 
-    async def test_the_bytes_and_nothing_else(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+    async def test_the_bytes_and_the_upload_id(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
         user, data = samples.user(), secrets.token_bytes(700_000)
         with Spool.of(data) as blob:
-            await blobs.put(user, blob, samples.draft(blob, version=3), replaces=None)
-        answer = server.witness().get_object(bucket_name=bucket, object_name=slot_key(user))
-        try:
-            assert answer.read() == data
-        finally:
-            answer.close()
-            answer.release_conn()
+            revision = await blobs.put(user, blob, samples.draft(blob, version=3), replaces=None)
+        raw = object_bytes(server, bucket, slot_key(user))
+        assert raw == data + bytes.fromhex(revision.upload_id)
+        assert head_without_the_last_16_bytes(raw) == data  # as docs/deployment.md says
 
     @pytest.mark.parametrize("kind", list(Kind))
     async def test_the_draft_as_metadata(self, blobs: S3BlobStore, server: S3Server, bucket: str, kind: Kind) -> None:
@@ -58,7 +61,7 @@ class TestWhatIsInTheBucket:
         draft = samples.draft(blob, version=12, base=4, kind=kind)
         revision = await blobs.put(user, blob, draft, replaces=None)
         seen = server.witness().stat_object(bucket_name=bucket, object_name=slot_key(user))
-        assert (seen.size, seen.etag, seen.content_type) == (blob.size, revision.tag, "application/octet-stream")
+        assert (seen.size, seen.etag, seen.content_type) == (blob.size + 16, revision.tag, "application/octet-stream")
         assert seen.metadata is not None
         metadata = {name.lower(): value for name, value in seen.metadata.items()}
         assert {name: value for name, value in metadata.items() if name.startswith("x-amz-meta-")} == {
@@ -86,6 +89,54 @@ class TestWhatIsInTheBucket:
             await blobs.stat(user)
         with pytest.raises(BackupDamaged, match="not one of ours"):
             await blobs.open(user)
+
+    async def test_object_that_is_too_short_to_be_ours_is_told(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str
+    ) -> None:
+        user, draft = samples.user(), samples.draft(samples.blob())
+        put_raw(server, bucket, slot_key(user), b"x" * 15, metadata_of(draft))
+        with pytest.raises(BackupDamaged, match="shorter"):
+            await blobs.stat(user)
+        with pytest.raises(BackupDamaged, match="shorter"):
+            await blobs.open(user)
+
+    @pytest.mark.parametrize(
+        "wanted", [None, ByteRange(0, None), ByteRange(None, 5), ByteRange(31, 40), ByteRange(0, 32)]
+    )
+    async def test_object_that_does_not_end_with_its_upload_id_is_told_before_any_byte_of_it(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str, wanted: ByteRange | None
+    ) -> None:
+        user, blob = samples.user(), samples.blob()
+        draft = samples.draft(blob)
+        put_raw(server, bucket, slot_key(user), blob.read() + secrets.token_bytes(16), metadata_of(draft))
+        with pytest.raises(BackupDamaged, match="upload id"):
+            await blobs.open(user, wanted)
+
+    async def test_last_piece_of_a_long_damaged_object_is_kept_back(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str
+    ) -> None:
+        user, data = samples.user(), secrets.token_bytes(700_000)
+        with Spool.of(data) as blob:
+            draft = samples.draft(blob)
+        suffix = bytes.fromhex(draft.upload_id)
+        put_raw(server, bucket, slot_key(user), data + suffix[:15] + bytes([suffix[15] ^ 1]), metadata_of(draft))
+        opened = await blobs.open(user)
+        assert opened is not None
+        pieces = opened.chunks()
+        came = await anext(pieces) + await anext(pieces)
+        with pytest.raises(BackupDamaged, match="upload id"):
+            await anext(pieces)
+        await opened.aclose()
+        assert came == data[: len(came)]
+
+    async def test_damaged_object_can_be_replaced(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+        """Its owner has the content, and a conditional upload is what brings it back."""
+        user, blob = samples.user(), samples.blob()
+        put_raw(server, bucket, slot_key(user), blob.read() + bytes(16), metadata_of(samples.draft(blob)))
+        found = await blobs.stat(user)
+        assert found is not None
+        await stored(blobs, user, "anew", replaces=found.tag)
+        assert (await content(blobs, user)).startswith(b"anew")
 
     async def test_scan_skips_what_is_not_ours_with_one_warning(
         self, blobs: S3BlobStore, server: S3Server, bucket: str, caplog: pytest.LogCaptureFixture

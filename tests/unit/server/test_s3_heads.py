@@ -79,4 +79,4 @@ def test_head_that_breaks_off_is_no_answer(missing: int) -> None:
 
 def test_upload_whose_answer_breaks_off_in_its_head_is_an_unknown_outcome() -> None:
     with bucket_answering(HEAD[:80]) as bucket, samples.blob() as blob, pytest.raises(OutcomeUnknown):
-        bucket.put("backups/somebody", blob.file, samples.draft(blob), replaces=None)
+        bucket.put("backups/somebody", blob, samples.draft(blob), replaces=None)

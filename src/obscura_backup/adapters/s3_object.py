@@ -1,0 +1,131 @@
+"""How a blob lies in an S3 object: the blob's bytes, then the 16 raw bytes of the upload id of its PUT.
+
+S3 makes the tag of an object from its bytes. The upload id is fresh for each PUT, so that no two PUTs have the same
+bytes, and no tag ever comes back: a conditional PUT that arrives late cannot meet the tag that it was sent on. Sizes,
+ranges and digests in the rest of the service are of the blob alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
+
+if TYPE_CHECKING:
+    from obscura_backup.domain.model import ByteRange, UploadId
+
+SUFFIX_BYTES = 16
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+def suffix_of(upload_id: UploadId) -> bytes:
+    """What follows the blob's bytes in the object: 16 bytes."""
+    return bytes.fromhex(upload_id)
+
+
+class ObjectBody:
+    """A blob and its suffix as one file: what botocore asks of the body of a PUT.
+
+    Args:
+        file: the blob's bytes.
+        size: of the blob, in bytes.
+        suffix: that follows.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, suffix: bytes) -> None:
+        self._file = file
+        self._size = size
+        self._suffix = suffix
+        self._at = 0
+        file.seek(0)
+
+    def __len__(self) -> int:
+        """Of both together, in bytes."""
+        return self._size + len(self._suffix)
+
+    def read(self, amount: int = -1) -> bytes:
+        """At most `amount` bytes, all that are left where it is negative; none at the end."""
+        left = len(self) - self._at
+        wanted = left if amount < 0 else min(amount, left)
+        of_blob = min(wanted, max(0, self._size - self._at))
+        data = self._file.read(of_blob) if of_blob else b""
+        if len(data) == of_blob < wanted:
+            at = self._at + of_blob - self._size
+            data += self._suffix[at : at + wanted - of_blob]
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to an offset from the start, from here, or from the end."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self)}[whence]
+        self._at = base + offset
+        self._file.seek(min(self._at, self._size))
+        return self._at
+
+    def tell(self) -> int:
+        """The offset from the start."""
+        return self._at
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of an object comes with an answer to a GET.
+
+    Attributes:
+        start: offset in the blob of the first byte.
+        length: bytes of the blob that come.
+        of_suffix: bytes of the suffix that come behind these.
+        size: of the whole blob, in bytes.
+    """
+
+    start: int
+    length: int
+    of_suffix: int
+    size: int
+
+
+def blob_size(object_size: int) -> int:
+    """The size of the blob in an object of this size, both in bytes.
+
+    Raises:
+        BackupDamaged: the object is too short to be one of ours.
+    """
+    if object_size < SUFFIX_BYTES:
+        raise BackupDamaged("An object in the bucket is not one of ours: it is shorter than an upload id.")
+    return object_size - SUFFIX_BYTES
+
+
+def range_header(wanted: ByteRange) -> str:
+    """The range of the object in which `wanted`, a range of the blob, lies.
+
+    It may hold up to 16 bytes of the suffix, which nobody can tell beforehand who does not know the blob's size.
+    """
+    if wanted.first is None:
+        return f"bytes=-{(wanted.last or 0) + SUFFIX_BYTES}"
+    return f"bytes={wanted.first}-{'' if wanted.last is None else wanted.last}"
+
+
+def part_of(answer: dict[str, Any], *, partial: bool) -> Part:
+    """Read what comes off the head of an answer; `partial`: a range was asked for.
+
+    Raises:
+        BlobStoreUnavailable: the answer is none to a range.
+        BackupDamaged: the object is too short to be one of ours.
+    """
+    length = int(answer["ContentLength"])
+    first, total = _extent(answer, length) if partial else (0, length)
+    size = blob_size(total)
+    of_blob = max(0, min(first + length, size) - first)
+    return Part(start=first, length=of_blob, of_suffix=length - of_blob, size=size)
+
+
+def _extent(answer: dict[str, Any], length: int) -> tuple[int, int]:
+    match = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
+    first, last, total = (int(group) for group in match.groups()) if match else (0, 0, 0)
+    if match is None or length != last - first + 1 or last >= total:
+        raise BlobStoreUnavailable("The blob store answered a range with something else.")
+    return first, total
