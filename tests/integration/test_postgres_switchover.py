@@ -147,11 +147,12 @@ async def test_switching_there_and_back_again(
 ) -> None:
     user = samples.user()
     for version in (1, 2, 3):
-        await saved(store, user, samples.revision(version))
+        revision = samples.revision(version)
+        await saved(store, user, revision)
         await asyncio.to_thread(restart_as_standby, postgres_pair)
         address.target_port = postgres_pair.primary.port
         await recovery(store)
-        assert await store.get(user) == samples.revision(version)
+        assert await store.get(user) == revision
 
 
 async def test_server_that_only_reads_is_not_connected_to_over_and_over(

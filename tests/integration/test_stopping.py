@@ -126,6 +126,35 @@ def test_an_upload_in_flight_finishes_after_the_listener_closed(tmp_path: Path, 
         assert person.download().body == body
 
 
+def test_the_drain_time_is_not_the_notice_time(tmp_path: Path, workers: int) -> None:
+    """An upload that needs six seconds outlasts the notice by far, and is within the time to drain."""
+    with running(tmp_path, workers, notice_seconds=1, drain_seconds=20) as service:
+        person = Person.of(service)
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+            connection.sendall(person.post_head("Content-Length: 600\r\n\r\n").encode())
+            tell_to_stop(service)
+            for _ in range(6):
+                connection.sendall(b"x" * 100)
+                time.sleep(1)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert service.process is not None
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
+        service.start()
+        assert person.download().body == b"x" * 600
+
+
+def test_what_outlasts_the_drain_time_is_cut_off(tmp_path: Path, workers: int) -> None:
+    with running(tmp_path, workers, notice_seconds=0, drain_seconds=1) as service:
+        person = Person.of(service)
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+            connection.sendall(person.post_head("Content-Length: 600\r\n\r\n").encode() + b"x" * 100)
+            service.request("GET", "/health/live", token=None)  # so that the beginning of it was read
+            began = time.monotonic()
+            tell_to_stop(service)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+            assert time.monotonic() - began > 0.9, "it was given its time"
+
+
 def test_a_second_signal_ends_the_notice(service: Service) -> None:
     tell_to_stop(service)
     wait_until_red(service)

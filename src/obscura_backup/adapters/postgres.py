@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_SECONDS = 5.0
 LOCK_TURN_SECONDS = 1.0
-"""How long the server waits for a lock before it is asked again: a server that says nothing is noticed so much sooner."""
+"""How long the server waits for a lock before it is asked again, so that one that says nothing is noticed sooner."""
 HOLD_SECONDS = 60.0
 """How long a holder may be silent, while it talks to the blob store, before the server takes its lock away."""
 POOL_SIZE = 16

@@ -122,10 +122,13 @@ class Unavailable(ObscuraError):
 
     Attributes:
         retry_after_seconds: when it is worth trying again.
+        nothing_changed: whether it is known that the upload or deletion which met it changed nothing; False where that
+            is not known.
     """
 
     code = "unavailable"
     retry_after_seconds: ClassVar[int] = 2
+    nothing_changed: bool = False
 
 
 class MetadataUnavailable(Unavailable):
@@ -143,7 +146,7 @@ class BlobStoreUnavailable(Unavailable):
 
 
 class SlotBusy(Unavailable):
-    """Other requests of this user hold the slot; nothing was stored."""
+    """Other requests of this user hold the slot."""
 
     code = "slot-busy"
     retry_after_seconds = 1

@@ -15,10 +15,12 @@ from obscura_backup.domain.burial import bury_again
 from obscura_backup.domain.errors import (
     BackupLost,
     BackupNotFound,
+    BlobStoreUnavailable,
     OutcomeUnknown,
     PutRefused,
     RangeNotSatisfiable,
     SlotBusy,
+    Unavailable,
     VersionMismatch,
 )
 from obscura_backup.domain.model import TOMBSTONE_BYTES, Draft, Kind, Revision, Sha256, UploadId
@@ -40,10 +42,14 @@ OPENS_PER_CALL = 3
 
 @dataclass(slots=True)
 class _Attempts:
-    """The PUTs of one call: how many are left, and under which names they went out."""
+    """The PUTs of one call: how many are left, and under which names they went out.
+
+    `happened` is whether what is asked for was found to have happened before.
+    """
 
     left: int = PUTS_PER_CALL
     upload_ids: set[UploadId] = field(default_factory=set)
+    happened: bool = False
 
 
 class BackupService:
@@ -83,7 +89,8 @@ class BackupService:
 
         Raises:
             VersionMismatch: the slot holds something else; nothing was stored.
-            Unavailable: a store failed on the way. It may have been stored: sending the same again is safe, and tells.
+            Unavailable: a store failed on the way. Unless `nothing_changed`, it may have been stored: sending the same
+                again is safe, and tells.
         """
         revision = await self._settle(user_id, Upload(expected, blob.sha256), blob)
         if revision is None:
@@ -175,15 +182,19 @@ class BackupService:
         return row
 
     async def _settle(self, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
-        async with self._metadata.locked(user_id) as slot:
-            attempts = _Attempts()
-            fast = None if rules.names_the_same_bytes(slot.record, asked) else rules.decide(slot.record, asked)
-            if fast is not None:
-                stored = await self._put(user_id, asked, blob, fast, attempts)
-                if stored is not None:
-                    await slot.save(stored)
-                    return stored
-            return await self._slow_path(user_id, asked, blob, slot, attempts)
+        attempts = _Attempts()
+        try:
+            async with self._metadata.locked(user_id) as slot:
+                fast = None if rules.names_the_same_bytes(slot.record, asked) else rules.decide(slot.record, asked)
+                if fast is not None:
+                    stored = await self._put(user_id, asked, blob, fast, attempts)
+                    if stored is not None:
+                        await slot.save(stored)
+                        return stored
+                return await self._slow_path(user_id, asked, blob, slot, attempts)
+        except Unavailable as error:
+            error.nothing_changed = not (attempts.upload_ids or attempts.happened)
+            raise
 
     async def _slow_path(
         self, user_id: UserId, asked: Upload | Deletion, blob: Spool, slot: LockedSlot, attempts: _Attempts
@@ -205,6 +216,7 @@ class BackupService:
                 case Bury():
                     found = await self._bury(user_id, outcome, attempts) or await self._blobs.stat(user_id)
                 case Done(revision):
+                    attempts.happened = True
                     await self._follow(slot, found)
                     return revision
                 case Mismatch(current):
@@ -234,6 +246,9 @@ class BackupService:
             return await self._blobs.put(user_id, blob, draft, replaces=put.replaces)
         except PutRefused:
             return None
+        except BlobStoreUnavailable:
+            attempts.upload_ids.discard(draft.upload_id)  # known not to have been stored
+            raise
         except OutcomeUnknown:
             found = await self._blobs.stat(user_id)
             if found is not None and found.upload_id == draft.upload_id:

@@ -26,6 +26,7 @@ from obscura_backup.entrypoints.http.conditional import (
     range_applies,
 )
 from obscura_backup.entrypoints.http.errors import PreconditionRequired, UnsupportedMediaType
+from obscura_backup.entrypoints.http.problems import begin_change
 from obscura_backup.entrypoints.http.upload_gate import UploadGate, body_of
 
 AuthenticatedRequest = Request[UserId, None, Any]
@@ -90,6 +91,7 @@ class BackupController(Controller):
                 await intake.service.refuse_early(request.user, expected)
             body = body_of(request.receive)
             with await receive(body, intake.limits, intake.memory, declared_sha256=sha256) as blob:
+                begin_change(request.scope)
                 stored = await intake.service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
         return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})
@@ -142,6 +144,7 @@ class BackupController(Controller):
         expected = expected_version(request.headers.getall("if-match", []), [])
         if expected is None:
             raise PreconditionRequired
+        begin_change(request.scope)
         await service.delete(request.user, expected)
 
 

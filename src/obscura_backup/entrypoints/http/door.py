@@ -10,7 +10,7 @@ import msgspec
 from litestar.enums import ScopeType
 
 from obscura_backup.entrypoints.http.connection_bound import PLACE
-from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
+from obscura_backup.entrypoints.http.problems import MEDIA_TYPE, TYPE_PREFIX, Problem, outcome_of
 from obscura_backup.entrypoints.http.protocol import COMPLAINT
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from obscura_backup.domain.model import UserId
     from obscura_backup.entrypoints.http.connection_bound import Place
+    from obscura_backup.entrypoints.http.problems import Outcome
 
 # A busy service is not a broken one: whoever supervises it must be able to tell.
 ALWAYS_OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
@@ -66,7 +67,9 @@ class Door:
             # Not 404, which some take for "there is no backup".
             await refuse(send, 400, _CODES[400], "A path is written in one way: no //, no / at its end, no %.")
         elif path not in ALWAYS_OPEN and not await self._has_place(scope):
-            await refuse(send, 503, "busy", "Too many connections are open.", retry_after_seconds=1)
+            outcome = outcome_of(scope, nothing_changed=True)
+            code, detail = "busy", "Too many connections are open."
+            await refuse(send, 503, code, detail, retry_after_seconds=1, outcome=outcome)
         elif path in self._methods and scope["method"] not in self._methods[path]:
             allow = ", ".join(self._methods[path])
             await refuse(send, 405, _CODES[405], f"This can be asked for by {allow}.", allow=allow, close=False)
@@ -100,7 +103,10 @@ class Door:
             # The service stops and this request took too long. What it asked for may have happened.
             if started:
                 raise
-            await refuse(send, 503, "outcome-unknown", "The service is stopping; send it again.", retry_after_seconds=1)
+            outcome = outcome_of(scope, nothing_changed=False)
+            code = "stopping" if outcome == "not-stored" else "outcome-unknown"
+            detail = "The service is stopping; send it again."
+            await refuse(send, 503, code, detail, retry_after_seconds=1, outcome=outcome)
 
 
 def _is_plain(raw_path: bytes) -> bool:
@@ -123,9 +129,16 @@ async def refuse(
     retry_after_seconds: int | None = None,
     allow: str | None = None,
     close: bool = True,
+    outcome: Outcome | None = None,
 ) -> None:
     """Answer with a problem document, without the framework."""
-    document = Problem(type=TYPE_PREFIX + code, title=http.HTTPStatus(status).phrase, status=status, detail=detail)
+    document = Problem(
+        type=TYPE_PREFIX + code,
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        outcome=outcome,
+    )
     body = msgspec.json.encode(document)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),

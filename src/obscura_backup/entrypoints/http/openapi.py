@@ -49,6 +49,10 @@ _WAIT = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.INTEGER, minimum=1), required=True, description="Seconds until it is worth trying."
 )
 _CHALLENGE = OpenAPIHeader(schema=_TEXT, required=True, description="`Bearer`, and what is wrong with the token.")
+_OUTCOME = (
+    "Service Unavailable. `outcome` says whether this request can have changed anything: "
+    "`not-stored` (it has not, and is not going to) or `unknown`."
+)
 _HEADERS: dict[str, dict[str, OpenAPIHeader | Reference]] = {
     "401": {"WWW-Authenticate": _CHALLENGE},
     "429": {"Retry-After": _WAIT},
@@ -143,6 +147,7 @@ class UploadOperation(_Authenticated):
             "delete": _link("V1BackupDelete", "Its deletion.", If_Match=_STORED_VERSION),
         }
         self._answer("409").headers = {"ETag": _CURRENT}
+        self._answer("503").description = _OUTCOME
 
 
 @dataclass
@@ -184,6 +189,7 @@ class DeleteOperation(_Authenticated):
         super().__post_init__()
         self.parameters = [_header("If-Match", "The version to delete.", pattern=_VERSION, required=True)]
         self._answer("409").headers = {"ETag": _CURRENT}
+        self._answer("503").description = _OUTCOME
 
 
 def openapi_config() -> OpenAPIConfig:

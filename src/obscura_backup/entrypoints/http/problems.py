@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import msgspec
 from litestar.response import Response
@@ -23,6 +23,7 @@ from obscura_backup.entrypoints.http.errors import (
 if TYPE_CHECKING:
     from litestar import Request
     from litestar.exceptions import HTTPException
+    from litestar.types import HTTPScope, Scope
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,19 @@ STATUSES: dict[type[errors.ObscuraError], int] = {
 }
 
 
+Outcome: TypeAlias = Literal["not-stored", "unknown"]
+"""`not-stored`: the request that is answered has changed nothing, and is not going to. `unknown`: it may have."""
+
+_CHANGING = "obscura.changing"
+_CHANGES = frozenset({"POST", "DELETE"})
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem document. `type` is stable; the members after `detail` are there where the problem has them."""
+    """A problem document. `type` is stable; the members after `detail` are there where the problem has them.
+
+    `outcome` is in every 503 to an upload or a deletion: `not-stored`, where the request is known to have changed
+    nothing, or `unknown`. It speaks of that one request alone.
+    """
 
     type: str
     title: str
@@ -65,6 +77,24 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     max_bytes: int | None = None
     size: int | None = None
     version: int | None = None
+    outcome: Outcome | None = None
+
+
+def begin_change(scope: Scope) -> None:
+    """Note that this upload or deletion is handed to the service now. Before that nothing can have changed."""
+    cast("dict[str, Any]", scope)[_CHANGING] = True
+
+
+def outcome_of(scope: Scope, *, nothing_changed: bool) -> Outcome | None:
+    """What a 503 to this request says of it; None where it asks for no change.
+
+    Args:
+        scope: of the request.
+        nothing_changed: whether the service knows so, where the request was handed to it.
+    """
+    if cast("HTTPScope", scope)["method"] not in _CHANGES:
+        return None
+    return "not-stored" if nothing_changed or _CHANGING not in scope else "unknown"
 
 
 def refuse(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Response[Problem]:
@@ -87,7 +117,10 @@ def refuse(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Respo
             if "authorization" in request.headers:
                 challenge += ', error="invalid_token"'
             headers["WWW-Authenticate"] = challenge
-        case errors.Unavailable() | TooManyRequests():
+        case errors.Unavailable():
+            facts["outcome"] = outcome_of(request.scope, nothing_changed=error.nothing_changed)
+            headers["Retry-After"] = str(error.retry_after_seconds)
+        case TooManyRequests():
             headers["Retry-After"] = str(error.retry_after_seconds)
         case errors.TooManyUploads() | errors.TooManyDownloads():
             headers["Retry-After"] = "1"
