@@ -71,15 +71,17 @@ test: $(VENV)/.dev $(VENV)/.fuzz
 fuzz: $(VENV)/.fuzz
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_TARGET) --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
-# A seeded sample of mutants in a copy of the code, against the tests that reach them; JSON=file writes it for programs.
+# A seeded sample of mutants in a copy of the code, against the tests that reach them. JSON=file writes a report for
+# programs; AGAIN=file tries only what survived in such a report, with the same SEED.
 AREA ?= all
 COUNT ?= 40
 MINUTES ?= 30
 JSON ?=
+AGAIN ?=
 .PHONY: mutants
 mutants: $(VENV)/.mutants
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(AREA) --count $(COUNT) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --minutes $(MINUTES) \
-		$(if $(JSON),--json $(JSON))
+		$(if $(JSON),--json $(JSON)) $(if $(AGAIN),--again $(AGAIN))
 
 # Real processes, killed, frozen, cut off, without room; SECONDS in all, the same deeds and blows for the same SEED (0: others).
 SECONDS ?= 300

@@ -8,11 +8,12 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from mutation.areas import AREAS, ROOT, Area
 from mutation.equivalents import equivalents
-from mutation.report import Outcome
+from mutation.report import Outcome, survivors_of
 from mutation.sampling import drawn
 from mutation.trial import Trial, tracked
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         return NOT_RUN
     deadline = time.monotonic() + given.minutes * 60
     areas = list(AREAS.values()) if given.area == "all" else [AREAS[given.area]]
+    again = None if given.again is None else survivors_of(json.loads(given.again.read_text(encoding="utf-8")))
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="obscura-mutants-") as folder:
         trial = Trial(ROOT, Path(folder), given.seed)
@@ -44,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"Not used, they fail without a mutant: {' '.join(failed)}")
         for index, area in enumerate(areas):
             share = (deadline - time.monotonic()) / (len(areas) - index)
-            outcomes.append(_measure(trial, area, given.count, given.seed, time.monotonic() + share))
+            asked = Asked(area, given.count, given.seed, time.monotonic() + share, again)
+            outcomes.append(_measure(trial, asked))
             sys.stdout.write(f"{outcomes[-1].text}\n\n")
             sys.stdout.flush()
             if given.json is not None:
@@ -53,15 +56,37 @@ def main(arguments: list[str] | None = None) -> int:
     return BELOW_TARGET if any(each.share < each.area.target for each in outcomes) else 0
 
 
-def _measure(trial: Trial, area: Area, count: int, seed: int, deadline: float) -> Outcome:
-    """Try mutants of an area until there are enough, or until the monotonic clock reaches the deadline."""
+@dataclass(frozen=True)
+class Asked:
+    """What to measure.
+
+    Attributes:
+        area: which.
+        count: how many mutants to try.
+        seed: of the sample.
+        deadline: of the monotonic clock; no new mutant is tried after it.
+        again: the identities of the mutants to try; None for any.
+    """
+
+    area: Area
+    count: int
+    seed: int
+    deadline: float
+    again: set[str] | None
+
+
+def _measure(trial: Trial, asked: Asked) -> Outcome:
+    """Try mutants of an area until there are enough, or until the time is over."""
     from mutation.sites import mutant, sites  # noqa: PLC0415 - cosmic-ray is not installed for ordinary tests
 
-    order = drawn([sites(trial.tree, path) for path in area.sources(trial.tree)], seed)
-    outcome = Outcome(area, seed, len(order), count)
+    area = asked.area
+    order = drawn([sites(trial.tree, path) for path in area.sources(trial.tree)], asked.seed)
+    if asked.again is not None:
+        order = [site for site in order if site.identity in asked.again]
+    outcome = Outcome(area, asked.seed, len(order), asked.count)
     known = equivalents()
     for site in order:
-        if len(outcome.judged) + len(outcome.explained) >= count or time.monotonic() > deadline:
+        if len(outcome.judged) + len(outcome.explained) >= asked.count or time.monotonic() > asked.deadline:
             break
         made = mutant(trial.tree, site)
         if made is None:
@@ -83,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of the sample and of hypothesis")
     parser.add_argument("--minutes", type=float, default=30, help="in all, after which no new mutant is tried")
     parser.add_argument("--json", type=Path, help="write what was found here, too")
+    parser.add_argument("--again", type=Path, help="try only what survived in this earlier JSON report (same seed)")
     parser.add_argument("--tests", nargs="*", help="test files or folders to use instead of the area's own")
     return parser
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 _SURVIVED = frozenset({Verdict.SURVIVED, Verdict.NOT_REACHED})
 
 
+def survivors_of(documents: list[dict[str, Any]]) -> set[str]:
+    """The identities of the survivors in an earlier JSON report."""
+    names = {verdict.value for verdict in _SURVIVED}
+    return {each["identity"] for outcome in documents for each in outcome["mutants"] if each["verdict"] in names}
+
+
 @dataclass
 class Outcome:
     """The mutants of one area that were tried.
@@ -96,6 +102,7 @@ def _described(mutant: Mutant) -> dict[str, Any]:
         "file": site.path.as_posix(),
         "function": site.function,
         "operator": site.operator,
+        "identity": site.identity,
         "before": before,
         "after": after,
     }

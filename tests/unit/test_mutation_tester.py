@@ -11,7 +11,7 @@ from mutation.areas import AREAS, ROOT, Area, area_of
 from mutation.equivalents import Equivalent, equivalents
 from mutation.exclusions import excluded_spans, exclusion
 from mutation.mutant import Mutant, Site
-from mutation.report import Outcome
+from mutation.report import Outcome, survivors_of
 from mutation.sampling import drawn
 from mutation.statements import place_of, places
 from mutation.trial import NO_TESTS_COLLECTED, Reach, Trial, Verdict
@@ -161,6 +161,15 @@ def test_a_survivor_is_reported_with_its_place_and_its_change() -> None:
     text = Outcome(AREAS["domain"], 1, 10, 1, [(mutant(), Verdict.SURVIVED, [])]).text
     assert "src/limits.py:5: survived" in text
     assert "-    return size <= LIMIT\n+    return size < LIMIT" in text
+
+
+def test_the_survivors_of_a_report_are_found_again() -> None:
+    judged: list[tuple[Mutant, Verdict, list[str]]] = [
+        (mutant(), Verdict.SURVIVED, []),
+        (mutant(line=1), Verdict.KILLED, []),
+    ]
+    outcome = Outcome(AREAS["domain"], 1, 10, 2, judged)
+    assert survivors_of([outcome.document]) == {mutant().site.identity}
 
 
 def test_what_no_test_reaches_counts_as_survived() -> None:

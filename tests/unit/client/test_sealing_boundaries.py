@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from obscura_backup_client.errors import PasswordTooShort
 from obscura_backup_client.padding import unpad
 from obscura_backup_client.parameters import DEFAULT_PROFILE, _distance
 from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES, SealingKey
@@ -15,6 +16,7 @@ from obscura_backup_client.unlocking import Unlocker
 
 if TYPE_CHECKING:
     from obscura_backup_client.parameters import KdfParameters
+    from obscura_backup_client.results import Step
 
 KEY = SealingKey(DEFAULT_PROFILE, bytes(16), bytes(32))
 
@@ -105,3 +107,12 @@ def test_an_unlocker_shows_no_new_key() -> None:
     changed = unlocker(KEY)
     changed._new_key = KEY
     assert "SealingKey" not in repr(changed)
+
+
+def test_a_new_password_that_is_refused_is_refused_before_a_derivation_is_announced() -> None:
+    steps: list[Step] = []
+    asking = unlocker(KEY)
+    asking.on_step = steps.append
+    with pytest.raises(PasswordTooShort):
+        asking._derived("short", None)
+    assert steps == []
