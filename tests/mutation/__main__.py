@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     if importlib.util.find_spec("cosmic_ray") is None or importlib.util.find_spec("coverage") is None:
         say(NO_TESTER)
         return NOT_RUN
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
     deadline = time.monotonic() + given.minutes * 60
     areas = list(AREAS.values()) if given.area == "all" else [AREAS[given.area]]
     again = None if given.again is None else survivors_of(json.loads(given.again.read_text(encoding="utf-8")))

@@ -15,7 +15,8 @@ _LOGGERS: Final = {"log", "_log", "logger", "logging"}
 _LEVELS: Final = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 # For type checkers and readers alone; mypy checks what they say.
 _TYPING_DECORATORS: Final = {"override", "final", "overload", "runtime_checkable"}
-# Freezing is checked by mypy at every assignment, slots save memory: no promise of behaviour is in them.
+# Freezing is checked by mypy at every assignment, what a constructor takes at every call (so `field(init=False)`), and
+# slots save memory: no promise of behaviour is in them.
 _DATACLASS_OPTIONS: Final = {"frozen", "slots", "kw_only"}
 # Prose for people.
 _PROSE_ARGUMENTS: Final = {"help", "description", "summary", "title", "metavar", "short_help", "epilog"}
@@ -43,7 +44,12 @@ def _excluded(node: ast.AST) -> list[tuple[str, ast.AST]]:
         case ast.Call() if _is_logging(node):
             return [("log", node)]
         case ast.Call():
-            return [("prose", word) for word in node.keywords if word.arg in _PROSE_ARGUMENTS]
+            options = {"init"} if _name(node.func) == "field" else frozenset()
+            return [
+                ("prose" if word.arg in _PROSE_ARGUMENTS else "dataclass option", word)
+                for word in node.keywords
+                if word.arg in _PROSE_ARGUMENTS | options
+            ]
         case ast.AnnAssign() | ast.arg() if node.annotation is not None:
             return [("annotation", node.annotation)]  # `from __future__ import annotations`: never evaluated
     return []

@@ -238,6 +238,7 @@ def test_the_tests_of_an_area_exist(area: Area) -> None:
         ("protocol", "class P(Protocol):\n    x = 1", "1"),
         ("type checking", "if TYPE_CHECKING:\n    x = 1", "1"),
         ("dataclass option", "@dataclass(frozen=True)\nclass A: ...", "True"),
+        ("dataclass option", "x: int = field(init=False)", "False"),
         ("prose", "f(help=1)", "1"),
         (None, "x: Literal[1] = f(2)", "2"),
         (None, "catalog.warning(1)", "1"),
