@@ -77,6 +77,20 @@ class DifferentKey(ClientError):
         super().__init__("This backup was not sealed with the key kept on this device: its password is needed.")
 
 
+class WeakKey(DifferentKey):
+    """A kept key opens the backup, and nothing may be sealed under it: another program chose its parameters."""
+
+    code = "weak-key"
+
+    def __init__(self, reason: str) -> None:
+        ClientError.__init__(
+            self,
+            f"This backup is sealed with parameters that no new backup may have ({reason}): "
+            "its password is needed to seal it anew.",
+        )
+        self.reason = reason
+
+
 class Damaged(ClientError):
     """The bytes are cut off or altered, or the backup is another user's."""
 

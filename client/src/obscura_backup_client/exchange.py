@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from obscura_backup_client.merge import contacts_ahead, merge_keeping, merge_writers
 from obscura_backup_client.model import MAX_INTEGER, Backup, Writer
+from obscura_backup_client.parameters import is_sealable, weakness
 from obscura_backup_client.payload import decode, encode, require_writable
 from obscura_backup_client.results import PushResult, Step
 from obscura_backup_client.rollback import remember, require_latest, require_never_seen
@@ -81,6 +82,9 @@ class Exchange:
         if known is None or known.may_be_gone or not known.holds(state.content):
             # After a deletion whose outcome is unknown, only a fetch that finds the backup makes its absence odd again.
             return False
+        if known.parameters is None or weakness(known.parameters):
+            # It was sealed too weakly, by another program that knows the password; or nobody looked yet.
+            return False
         self.on_step(Step.FETCHING)
         try:
             return is_same(known, self.transport.head())
@@ -132,10 +136,11 @@ class Exchange:
             if remote.latest:
                 # Seen is seen, whatever becomes of this push. What is older than seen is not: if the push fails, the
                 # next one has to be an alarm again, and only what this one stores takes the memory's place.
-                state = held.write(self.remembering(state, remote.content, remote.blob, remote.version))
+                state = held.write(self.remembering(state, remote.content, remote.blob, remote.version, remote.key))
             # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
             complete = remote.latest and state.remembered[self.account].holds(state.content)
-            if complete and not new_password and _sealed_as(remote, wishes.parameters):
+            # What is sealed too weakly is news: only sealing it anew makes the password expensive to guess again.
+            if complete and not new_password and _stays_sealed(remote, wishes.parameters):
                 return self._result(state, remote.version, remote.key, uploaded=False)
             # An accepted backup from before a change of the password brings the old password back: that is a change.
             new_password = new_password or remote.content.key_epoch < state.content.key_epoch
@@ -151,12 +156,15 @@ class Exchange:
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)
         version = self.transport.push(blob, 0 if remote is None else remote.version)
-        state = held.write(self.remembering(replace(state, content=content), content, blob, version))
-        return self._result(state, version, key, uploaded=True, size_bytes=len(blob))
+        state = held.write(self.remembering(replace(state, content=content), content, blob, version, key))
+        result = self._result(state, version, key, uploaded=True, size_bytes=len(blob))
+        if isinstance(remote, Remote) and not is_sealable(remote.key.parameters):
+            return replace(result, resealed_from=remote.key.parameters)
+        return result
 
-    def remembering(self, state: State, content: Backup, blob: bytes, version: int) -> State:
-        """The state that remembers this sealed content as the latest of the account."""
-        known = remember(content, blob, sealed_format=FORMAT, version=version)
+    def remembering(self, state: State, content: Backup, blob: bytes, version: int, key: SealingKey) -> State:
+        """The state that remembers this content, sealed under this key, as the latest of the account."""
+        known = remember(content, blob, sealed_format=FORMAT, version=version, parameters=key.parameters)
         return replace(state, remembered={**state.remembered, self.account: known})
 
     def renewed_if_copied(self, state: State, remote: Backup) -> State:
@@ -189,5 +197,5 @@ def is_same(known: Remembered, described: Described) -> bool:
     return known.version == described.version and described.sha256 in (None, known.sha256)
 
 
-def _sealed_as(remote: Remote, parameters: KdfParameters | None) -> bool:
-    return parameters is None or remote.key.parameters == parameters
+def _stays_sealed(remote: Remote, wanted: KdfParameters | None) -> bool:
+    return wanted in (None, remote.key.parameters) and not weakness(remote.key.parameters)

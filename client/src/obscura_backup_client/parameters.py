@@ -81,6 +81,29 @@ def require_sealable(parameters: KdfParameters) -> None:
         raise RefusedParameters("sealing takes 64 to 256 MiB of memory", parameters)
 
 
+def is_sealable(parameters: KdfParameters) -> bool:
+    """Whether `require_sealable` lets them pass."""
+    try:
+        require_sealable(parameters)
+    except RefusedParameters:
+        return False
+    return True
+
+
+def weakness(parameters: KdfParameters) -> str:
+    """Why a backup that is sealed with these parameters is to be sealed anew, in words; empty where it may stay.
+
+    It may stay anywhere at or above the sealing floor, also below the profile of this device: two devices with
+    different profiles would otherwise replace each other's backup for ever. It may stay above the sealing ceiling, too,
+    since sealing it anew would make it cheaper to guess. Lanes have to be 1, or most phones cannot open it.
+    """
+    if parameters.memory_kib < SEALING_MIN_MEMORY_KIB:
+        return f"{SEALING_MIN_MEMORY_KIB // 1024} MiB of memory are the least"
+    if parameters.passes < SEALING_MIN_PASSES:
+        return f"{SEALING_MIN_PASSES} passes are the least"
+    return "" if parameters.lanes == SEALING_LANES else "most phones can only compute 1 lane"
+
+
 def require_openable(parameters: KdfParameters, *, confirm: Confirm = refuse) -> None:
     """Check, before anything is allocated, that a blob's parameters are ones this device is willing to run.
 

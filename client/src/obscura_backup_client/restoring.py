@@ -9,6 +9,7 @@ from obscura_backup_client.errors import NotConfirmed
 from obscura_backup_client.exchange import Lost
 from obscura_backup_client.merge import Keep, contacts_ahead, merge_keeping, replaces_identity, same_identity
 from obscura_backup_client.model import DEVICE_ID_BYTES
+from obscura_backup_client.parameters import weakness
 from obscura_backup_client.results import Found, RestoreResult
 from obscura_backup_client.state import State
 from obscura_backup_client.transport_errors import BackupLost, NotFound
@@ -53,8 +54,9 @@ def restore(
     state = exchange.renewed_if_copied(replace(state, content=merged), content)
     # An accepted rollback is remembered at once: nothing follows here that could heal it. What was seen before stays
     # in the content's own vector, so that the next push uploads above it.
-    state = held.write(exchange.remembering(state, content, remote.blob, remote.version))
-    pending = not state.remembered[exchange.account].holds(merged)
+    state = held.write(exchange.remembering(state, content, remote.blob, remote.version, remote.key))
+    # A push uploads what the server does not have, and seals anew what is sealed too weakly.
+    pending = not state.remembered[exchange.account].holds(merged) or bool(weakness(remote.key.parameters))
     return RestoreResult(found, len(merged.live_contacts), local is None, pending, remote.key)
 
 

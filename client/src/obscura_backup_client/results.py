@@ -63,6 +63,8 @@ class PushResult:
     `merged` is what came in from other devices, false where nothing did. `ahead` are contacts that a device stamped
     more than a day in the future: its clock is wrong, and its edits win until that day. `key` is what the backup is
     sealed under, for an app that keeps it in the platform's key store; None where nothing had to be opened.
+    `resealed_from` are the parameters of the backup that was replaced, where another program had sealed it with such as
+    this client never seals with (mostly too weak ones: `parameters.weakness`); None otherwise.
     """
 
     uploaded: bool
@@ -72,6 +74,7 @@ class PushResult:
     merged: Changes = NO_CHANGES
     ahead: tuple[UUID, ...] = ()
     key: SealingKey | None = field(default=None, repr=False)
+    resealed_from: KdfParameters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What a restore did. `pending` is whether this device now has something that the server does not.
+    """What a restore did.
 
-    `key` is what the backup is sealed under, for an app that keeps it in the platform's key store.
+    `pending` is whether a push has something to upload: what the server does not have, or what is there, sealed anew
+    because it is sealed too weakly (`parameters.weakness`). `key` is what the backup is sealed under, for an app that
+    keeps it in the platform's key store.
     """
 
     found: Found
@@ -123,7 +128,8 @@ class Verified:
 
     `suspicions` are the stable words of `rollback.Reason`. Where this device has an identity, `incoming` is what the
     next push or restore would bring to it, `outgoing` what a push would bring to the server beyond that, and
-    `same_identity` whether both have the same keys; where it has none these are None.
+    `same_identity` whether both have the same keys; where it has none these are None. `weakness` says why the next push
+    seals the backup anew, and is empty where there is no reason.
     """
 
     found: Sighting
@@ -137,6 +143,7 @@ class Verified:
     incoming: Changes | None = None
     outgoing: Changes | None = None
     ahead: tuple[UUID, ...] = ()
+    weakness: str = ""
 
     @property
     def is_well(self) -> bool:
@@ -175,7 +182,8 @@ class RemoteState(StrEnum):
 class Status:
     """This device beside the server, as far as it can be told without a password.
 
-    `pending` is whether this device has something that it never pushed there.
+    `pending` is whether the next push has something to upload: what this device never pushed there, or the backup
+    sealed anew, where `weakness` says why: what this device last saw there is sealed too weakly.
     """
 
     path: Path
@@ -190,3 +198,4 @@ class Status:
     pending: bool = True
     remote_state: RemoteState = RemoteState.NOT_ASKED
     remote: Described | None = field(default=None)
+    weakness: str = ""

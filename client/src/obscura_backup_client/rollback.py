@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from obscura_backup_client.model import Backup
+    from obscura_backup_client.parameters import KdfParameters
 
 
 class Reason(StrEnum):
@@ -48,7 +49,8 @@ class Remembered:
     `sha256` is over the sealed bytes. `version` is the server's own count: good for asking it whether anything
     changed, and no evidence of anything. `content_sha256` is over what this device would push, without what each
     sealing changes, so that an unchanged content is recognised without a password. `may_be_gone` is set when this
-    device asks for a deletion, so that its own deletion is no alarm.
+    device asks for a deletion, so that its own deletion is no alarm. `parameters` are those of the opened or sealed
+    bytes; None where an earlier version did not note them.
     """
 
     vector: Mapping[bytes, int] = field(repr=False)
@@ -61,6 +63,7 @@ class Remembered:
     device_name: str
     contact_count: int
     may_be_gone: bool = False
+    parameters: KdfParameters | None = None
 
     @property
     def sighting(self) -> Sighting:
@@ -138,7 +141,9 @@ def sighting_of(content: Backup, version: int) -> Sighting:
     return Sighting(version, content.sealed_at_ms, content.device_name, count, content.key_epoch)
 
 
-def remember(content: Backup, blob: bytes, *, sealed_format: int, version: int) -> Remembered:
+def remember(
+    content: Backup, blob: bytes, *, sealed_format: int, version: int, parameters: KdfParameters | None = None
+) -> Remembered:
     """What to keep of a backup that the server has just taken, or that was fetched and is merged."""
     return Remembered(
         vector=content.vector,
@@ -150,6 +155,7 @@ def remember(content: Backup, blob: bytes, *, sealed_format: int, version: int) 
         sealed_at_ms=content.sealed_at_ms,
         device_name=content.device_name,
         contact_count=len(content.live_contacts),
+        parameters=parameters,
     )
 
 

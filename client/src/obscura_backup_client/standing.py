@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.exchange import is_same
+from obscura_backup_client.parameters import weakness
 from obscura_backup_client.results import RemoteState, Status
 from obscura_backup_client.transport_errors import NotFound
 
@@ -35,12 +36,14 @@ def standing(path: Path, state: State, account: Account | None, transport: Trans
     if account is None or transport is None:
         return local
     known = state.remembered.get(account)
-    local = replace(local, account=account, known=known, pending=known is None or not known.holds(content))
+    weak = "" if known is None or known.parameters is None else weakness(known.parameters)
+    pending = known is None or not known.holds(content) or bool(weak)
+    local = replace(local, account=account, known=known, pending=pending, weakness=weak)
     try:
         remote = transport.head()
     except NotFound:
         if known is None or known.may_be_gone:
-            return replace(local, pending=True, remote_state=RemoteState.NONE)
+            return replace(local, pending=True, remote_state=RemoteState.NONE, weakness="")
         return replace(local, remote_state=RemoteState.GONE)
     if known is None:
         return replace(local, remote=remote, remote_state=RemoteState.NEVER_SEEN)

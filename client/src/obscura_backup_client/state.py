@@ -16,6 +16,7 @@ from uuid import UUID
 from obscura_backup_client.errors import PayloadError
 from obscura_backup_client.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup
 from obscura_backup_client.names import nearest_device_name
+from obscura_backup_client.parameters import KdfParameters
 from obscura_backup_client.payload import decode, encode
 from obscura_backup_client.rollback import Remembered
 from obscura_backup_client.state_errors import StateDamaged, StateNewer
@@ -128,6 +129,8 @@ def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
         "device_name": known.device_name,
         "contact_count": known.contact_count,
         "may_be_gone": known.may_be_gone,
+        "parameters": known.parameters
+        and [known.parameters.memory_kib, known.parameters.passes, known.parameters.lanes],
     }
 
 
@@ -152,9 +155,19 @@ def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered
         sealed_at_ms=_count(document["sealed_at_ms"]),
         device_name=_text(document["device_name"]),
         contact_count=_count(document["contact_count"]),
-        # Files of earlier versions do not have it.
+        # Files of earlier versions do not have these.
         may_be_gone=document.get("may_be_gone", False) is True,
+        parameters=_parameters(document.get("parameters")),
     )
+
+
+def _parameters(found: object) -> KdfParameters | None:
+    if found is None:
+        return None
+    if not isinstance(found, list):
+        raise TypeError("a list is expected here")
+    memory_kib, passes, lanes = map(_count, found)
+    return KdfParameters(memory_kib, passes, lanes)
 
 
 def _bytes(text: str, length: int) -> bytes:

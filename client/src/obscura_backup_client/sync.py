@@ -105,6 +105,8 @@ class BackupClient(LocalClient):
         """Merge with what the server has, and replace it by the result if that has anything new.
 
         A backup is only ever replaced after it was opened: a mistyped password is an error and never a new password.
+        One that another program sealed too weakly (`parameters.weakness`) is news: it is sealed anew, with a fresh salt
+        and the profile of this device, and `PushResult.resealed_from` says so.
 
         Args:
             secret: the password, a kept key, or a function that gives the password once it turns out to be needed.
@@ -115,7 +117,8 @@ class BackupClient(LocalClient):
 
         Raises:
             WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters: the server's backup cannot be opened.
-            DifferentKey: `secret` is a key, and the backup was sealed under another one: ask for the password.
+            DifferentKey: `secret` is a key, and the backup was sealed under another one: ask for the password. So too
+                where `parameters` are not the key's, and, as `WeakKey`, where nothing may be sealed under it.
             RollbackSuspected, IdentityConflict, IdentityReplaced: the person has to decide; nothing was merged.
             TooManyContacts, PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
             PushContended, OutcomeUnknown, Unavailable and the other transport errors: pushing again is safe.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.errors import DifferentKey, PasswordUnchanged, RefusedParameters, WrongPassword
-from obscura_backup_client.parameters import Confirm, KdfParameters, require_sealable
+from obscura_backup_client.errors import DifferentKey, PasswordUnchanged, WeakKey, WrongPassword
+from obscura_backup_client.parameters import Confirm, KdfParameters, is_sealable, weakness
 from obscura_backup_client.passwords import normalize, require_settable
 from obscura_backup_client.results import Step
 from obscura_backup_client.sealed import Opened, Random, SealingKey, derive_key, open_sealed
@@ -94,11 +94,12 @@ class Unlocker:
 
         Raises:
             What `derive_key` raises. PasswordUnchanged: the new password is the one that opened the backup.
+            WeakKey, DifferentKey: the caller gave a key and no password, and it will not do.
         """
         if self.new_secret is not None:
             return self._key_of_new_password(self.new_secret, parameters)
         if isinstance(self.secret, SealingKey):
-            return self.secret
+            return _kept(self.secret, parameters)
         if not fresh and self.key is not None and self._suits(self.key, parameters):
             return self.key
         self.key = self._derived(self._password(Purpose.SET if fresh else Purpose.OPEN), parameters)
@@ -159,13 +160,7 @@ class Unlocker:
         return derive_key(password, parameters or self.default(), random=self.random)
 
     def _suits(self, key: SealingKey, parameters: KdfParameters | None) -> bool:
-        if parameters is not None:
-            return key.parameters == parameters
-        try:
-            require_sealable(key.parameters)
-        except RefusedParameters:
-            return False
-        return True
+        return parameters in (None, key.parameters) and is_sealable(key.parameters)
 
     def _password(self, purpose: Purpose) -> str:
         """The password, asked for once an operation: what was typed for one purpose serves the others."""
@@ -174,6 +169,19 @@ class Unlocker:
         if self._typed is None:
             self._typed = self.secret if isinstance(self.secret, str) else _asked(self.secret, purpose)
         return self._typed
+
+
+def _kept(key: SealingKey, parameters: KdfParameters | None) -> SealingKey:
+    """The key that the caller gave, for want of a password that another one could be derived from.
+
+    Raises:
+        WeakKey: nothing may be sealed under it. DifferentKey: other parameters are wanted.
+    """
+    if parameters not in (None, key.parameters):
+        raise DifferentKey
+    if not is_sealable(key.parameters):
+        raise WeakKey(weakness(key.parameters) or "it takes more memory than other devices may have")
+    return key
 
 
 def _asked(secret: Callable[[Purpose], str], purpose: Purpose) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from obscura_backup_client.changes import changes
 from obscura_backup_client.exchange import FORMAT
 from obscura_backup_client.merge import contacts_ahead, merge, same_identity
+from obscura_backup_client.parameters import weakness
 from obscura_backup_client.payload import decode
 from obscura_backup_client.results import Step, Verified
 from obscura_backup_client.rollback import require_never_seen, sighting_of, suspicions
@@ -42,6 +43,7 @@ def verify(exchange: Exchange, state: State | None, unlocker: Unlocker) -> Verif
         expected=None if known is None else known.sighting,
         suspicions=() if known is None else suspicions(known, content, sha256(fetched.blob).digest(), FORMAT),
         ahead=tuple(contact.user_id for contact in contacts_ahead(content, exchange.now_ms())),
+        weakness=weakness(opened.key.parameters),
     )
     if state is None:
         return verified

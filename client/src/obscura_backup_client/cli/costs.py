@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from obscura_backup_client.parameters import KdfParameters
@@ -16,6 +16,11 @@ def costs_text(parameters: KdfParameters) -> str:
     shown = f"{memory // 1024} MiB" if memory % 1024 == 0 and memory else f"{memory} KiB"
     passes = "1 pass" if parameters.passes == 1 else f"{parameters.passes} passes"
     return f"{shown}, {passes}" + ("" if parameters.lanes == 1 else f", {parameters.lanes} lanes")
+
+
+def parameters_facts(parameters: KdfParameters) -> dict[str, Any]:
+    """The parameters for programs."""
+    return {"memory_kib": parameters.memory_kib, "passes": parameters.passes, "lanes": parameters.lanes}
 
 
 def dollars(amount: float) -> str:

@@ -12,6 +12,7 @@ from obscura_backup_client.cli.choices import (
     rollback_option,
     weak_option,
 )
+from obscura_backup_client.cli.costs import costs_text, parameters_facts
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.wording import changes_facts, changes_text, contacts_text
@@ -31,6 +32,8 @@ def push(
 
     Asks for the password only if something has to be opened or sealed; twice if that sets it.
     """
+    from obscura_backup_client.parameters import weakness
+
     run = Run.of(context)
     client = run.connected()
     run.require_account(client)
@@ -48,7 +51,14 @@ def push(
         "contacts": result.contact_count,
         "merged": changes_facts(result.merged),
         "size_bytes": result.size_bytes,
+        "resealed_from": result.resealed_from and parameters_facts(result.resealed_from),
     }
     did = "Pushed version" if result.uploaded else "The server has it all in version"
     merged = f", merged from other devices: {changes_text(result.merged)}" if result.merged else ""
-    run.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.")
+    resealed = ""
+    if result.resealed_from is not None and result.key is not None:
+        before, now = costs_text(result.resealed_from), costs_text(result.key.parameters)
+        resealed = f" Another program had sealed it with {before}; it is sealed anew, with {now}."
+        if weakness(result.resealed_from):
+            run.note(f"Copies of the backup from before are still sealed too weakly ({before}), and cheap to guess.")
+    run.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.{resealed}")

@@ -34,6 +34,7 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
     and merged.
     """
     from obscura_backup_client.names import nearest_device_name
+    from obscura_backup_client.parameters import weakness
 
     run = Run.of(context)
     result = run.connected().restore(
@@ -54,15 +55,21 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
         "pending": result.pending,
     }
     pending = " This device has changes that are not in the backup; push them." if result.pending else ""
+    if weakness(result.found.parameters):
+        pending = " Push now: the backup is sealed too weakly, and the push seals it anew."
     run.result(facts, f"Restored from version {result.found.version}: {contacts_text(result.contact_count)}.{pending}")
 
 
 def _confirmed(run: Run, found: Found) -> bool:
+    from obscura_backup_client.parameters import weakness
+
     run.note(f"Found version {found.version} ({found.size_bytes} bytes), sealed {moment(found.sealed_at_ms)}")
     run.note(f"  on         {printable(found.device_name) or 'a device without a name'}")
     run.note(f"  contacts   {found.contact_count}")
     run.note(f"  identity   {found.identity_public_key.hex()}")
     run.note(f"  sealed by  {found.parameters}")
+    if reason := weakness(found.parameters):
+        run.note(f"Warning: another program sealed it too weakly ({reason}): it is cheap to guess until the next push.")
     if found.local_contact_count is not None:
         run.note(f"It is merged with {contacts_text(found.local_contact_count)} on this device.")
     if found.replaces_identity:

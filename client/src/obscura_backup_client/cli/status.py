@@ -47,6 +47,7 @@ def _facts(found: Status) -> dict[str, Any]:
         "contacts": found.contact_count,
         "removed_contacts": found.removed_count,
         "pending": found.pending,
+        "weakness": found.weakness or None,
         "account": found.account and {"server": found.account.server, "user_id": str(found.account.user_id)},
         "last_seen": found.known
         and {
@@ -64,6 +65,14 @@ def _facts(found: Status) -> dict[str, Any]:
     }
 
 
+def _pushed(found: Status) -> str:
+    if not found.pending:
+        return "everything"
+    if found.weakness:
+        return f"sealed TOO WEAKLY when last seen ({found.weakness}): the next push seals it anew"
+    return "not everything: this device has changes"
+
+
 def _text(found: Status) -> str:
     lines = [
         f"State      {found.path}",
@@ -73,7 +82,7 @@ def _text(found: Status) -> str:
     ]
     if found.account is not None:
         lines.append(f"Account    {found.account.user_id} at {found.account.server}")
-        lines.append(f"Pushed     {'not everything: this device has changes' if found.pending else 'everything'}")
+        lines.append(f"Pushed     {_pushed(found)}")
     if found.known is not None:
         sealed = (
             f"{moment(found.known.sealed_at_ms)} on {printable(found.known.device_name) or 'a device without a name'}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.costs import parameters_facts
 from obscura_backup_client.cli.exits import Exit
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
@@ -38,9 +39,8 @@ def _facts(found: Verified) -> dict[str, Any]:
         "expected": found.expected and sighting_facts(found.expected),
         "suspicions": list(found.suspicions),
         "size_bytes": found.size_bytes,
-        "memory_kib": found.parameters.memory_kib,
-        "passes": found.parameters.passes,
-        "lanes": found.parameters.lanes,
+        **parameters_facts(found.parameters),
+        "weakness": found.weakness or None,
         "identity_public_key": found.identity_public_key.hex(),
         "identity_epoch": found.identity_epoch,
         "same_identity": found.same_identity,
@@ -55,6 +55,8 @@ def _text(found: Verified) -> str:
         f"Sealed by  {found.parameters}",
         f"Identity   {found.identity_public_key.hex()}, epoch {found.identity_epoch}",
     ]
+    if found.weakness:
+        lines.append(f"WEAK       {found.weakness}: the next push seals it anew")
     if found.suspicions:
         lines.append(f"ALARM      older than what this device saw, or another one ({', '.join(found.suspicions)})")
     if found.expected is not None:
