@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from obscura_backup_client.errors import KeyDerivationFailed
 
 if TYPE_CHECKING:
-    from obscura_backup_client.parameters import KdfParameters, Measure
+    from collections.abc import Callable
+
+    from obscura_backup_client.parameters import KdfParameters
 
 
-def steady(seconds_per_gib_pass: float, *, memory_mib: int = 1024) -> Measure:
+def steady(seconds_per_gib_pass: float, *, memory_mib: int = 1024) -> Callable[[KdfParameters], float]:
     """How long derivations take on a device of this speed, which can give so much memory."""
 
     def measure(parameters: KdfParameters) -> float:

@@ -90,5 +90,6 @@ def terminal_in(home: Path, first_random: int = 1) -> Terminal:
         random=counting_random(first_random),
         sleep=lambda _: None,
         now_ms=lambda: NOW_MS,
+        load=lambda: 0.0,
     )
     return Terminal(home, person, server, world, addresses)

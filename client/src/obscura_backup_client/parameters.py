@@ -1,12 +1,10 @@
-"""What one password guess costs: the parameters of Argon2id, their limits, and finding the right ones for a device."""
+"""What one password guess costs: the parameters of Argon2id, and their limits."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -57,9 +55,6 @@ DEFAULT_PROFILE: Final = PROFILES["default"]
 
 Confirm = Callable[[KdfParameters], bool]
 """Asks the person whether a derivation that needs unusually much memory may go on."""
-
-Measure = Callable[[KdfParameters], float]
-"""Runs one derivation and gives its duration in seconds."""
 
 
 def refuse(_parameters: KdfParameters) -> bool:
@@ -152,134 +147,6 @@ def argon2id(password: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
         )
     except HashingError as error:
         raise KeyDerivationFailed(str(error), parameters) from error
-
-
-def measure_seconds(parameters: KdfParameters) -> float:
-    """Run one derivation of a made-up password and give its wall-clock duration in seconds."""
-    # Loaded before the clock starts, which else shows the loading of the library the first time.
-    import argon2.low_level  # noqa: F401 - as said
-
-    started = time.perf_counter()
-    argon2id(b"calibration", bytes(SALT_BYTES), parameters)
-    return time.perf_counter() - started
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One measurement of a calibration; `seconds` is None where the device could not give the memory."""
-
-    parameters: KdfParameters
-    seconds: float | None
-
-
-class Fit(StrEnum):
-    """How what was chosen stands to the target; the others but the first are at a limit, or as near as it gets."""
-
-    ON_TARGET = "on-target"
-    SLOWER = "slower"
-    FASTER = "faster"
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What `calibrate` settled on, how many seconds this device took for it, and all measurements in order."""
-
-    parameters: KdfParameters
-    seconds: float
-    fit: Fit
-    ladder: tuple[Rung, ...]
-
-
-CALIBRATION_STEP_KIB: Final = 16 * 1024
-# As a rule four are enough: the floor, the answer, and the answer again. Slow devices should not be kept for minutes.
-CALIBRATION_MAX_MEASUREMENTS: Final = 10
-_FLOOR: Final = KdfParameters(SEALING_MIN_MEMORY_KIB, SEALING_MIN_PASSES, SEALING_LANES)
-
-
-def _tell_nobody(_rung: Rung) -> None:
-    """Take no notice."""
-
-
-def calibrate(
-    target_seconds: tuple[float, float] = (0.5, 1.0),
-    *,
-    max_memory_kib: int = SEALING_MAX_MEMORY_KIB,
-    measure: Measure = measure_seconds,
-    on_rung: Callable[[Rung], None] = _tell_nobody,
-) -> Calibration:
-    """Pick the parameters within the sealing limits whose derivation lasts about the target on this device.
-
-    Memory is what hurts an attacker most, so it grows first, in steps of 16 MiB; passes grow only once memory is at
-    its limit. A device that is too slow even for the floor gets the floor: the target is comfort, the floor is safety.
-    What is chosen was measured twice, and the shorter time counts: whatever else runs can only add to it.
-
-    Args:
-        target_seconds: shortest and longest welcome duration.
-        max_memory_kib: the most memory to take, 64 to 256 MiB. Where the device cannot give as much, less is tried.
-        measure: how one derivation is timed; called at most ten times.
-        on_rung: told of each measurement.
-
-    Raises:
-        ValueError: the target is empty or not positive, or the memory is outside the sealing limits.
-        KeyDerivationFailed: this device cannot even give the 64 MiB that sealing needs.
-    """
-    shortest, longest = target_seconds
-    if not 0 < shortest <= longest < math.inf:
-        raise ValueError("target_seconds must be (shortest, longest) with 0 < shortest <= longest")
-    if not SEALING_MIN_MEMORY_KIB <= max_memory_kib <= SEALING_MAX_MEMORY_KIB:
-        raise ValueError("max_memory_kib must be within the sealing limits")
-    aim = (shortest + longest) / 2
-    times: dict[KdfParameters, list[float]] = {}
-    ladder: list[Rung] = []
-    wanted = reached = _FLOOR
-    while len(ladder) < CALIBRATION_MAX_MEASUREMENTS and len(times.get(wanted, ())) <= 1:
-        seconds = _measured(measure, wanted)
-        ladder.append(Rung(wanted, seconds))
-        on_rung(ladder[-1])
-        if seconds is None:
-            max_memory_kib = _whole_steps((SEALING_MIN_MEMORY_KIB + wanted.memory_kib) // 2)
-        else:
-            times.setdefault(wanted, []).append(seconds)
-            reached = wanted
-        best = min(times[reached])
-        wanted = reached
-        if not shortest <= best <= longest:
-            wanted = _rescaled(reached, aim / max(best, 1e-6), max_memory_kib)
-    chosen, best = min(
-        ((parameters, min(each)) for parameters, each in times.items()),
-        key=lambda found: (*_distance(found[1], shortest, aim, longest), -found[0].memory_kib * found[0].passes),
-    )
-    fit = Fit.SLOWER if best > longest else Fit.FASTER if best < shortest else Fit.ON_TARGET
-    return Calibration(chosen, best, fit, tuple(ladder))
-
-
-def _measured(measure: Measure, parameters: KdfParameters) -> float | None:
-    try:
-        return measure(parameters)
-    except KeyDerivationFailed:
-        if parameters.memory_kib <= SEALING_MIN_MEMORY_KIB:
-            raise
-        return None
-
-
-def _distance(seconds: float, shortest: float, aim: float, longest: float) -> tuple[float, float]:
-    """How far outside the welcome range, and how far from its middle, both as logarithms of ratios."""
-    seconds = max(seconds, 1e-6)
-    outside = max(math.log(shortest / seconds), math.log(seconds / longest), 0.0)
-    return outside, abs(math.log(seconds / aim))
-
-
-def _rescaled(parameters: KdfParameters, factor: float, max_memory_kib: int) -> KdfParameters:
-    """Change the work (memory x passes) by about `factor`, memory first, without leaving the sealing limits."""
-    work = parameters.memory_kib * parameters.passes * factor
-    memory_kib = _whole_steps(int(work / SEALING_MIN_PASSES))
-    memory_kib = min(max(memory_kib, SEALING_MIN_MEMORY_KIB), max_memory_kib)
-    passes = min(max(int(work / memory_kib), SEALING_MIN_PASSES), OPENING_MAX_PASSES)
-    return KdfParameters(memory_kib, passes, SEALING_LANES)
-
-
-def _whole_steps(memory_kib: int) -> int:
-    return memory_kib // CALIBRATION_STEP_KIB * CALIBRATION_STEP_KIB
 
 
 _REFERENCE_USD: Final = 125.0

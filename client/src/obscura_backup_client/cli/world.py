@@ -17,6 +17,7 @@ from obscura_backup_client.cli.hardening import harden
 
 if TYPE_CHECKING:
     from obscura_backup_client.cli.settings import Settings
+    from obscura_backup_client.measuring import Timing
     from obscura_backup_client.parameters import KdfParameters
     from obscura_backup_client.state import Account
     from obscura_backup_client.transport import OnBytes, Transport
@@ -68,11 +69,18 @@ def connect(server: str, token: str, settings: Settings, on_bytes: OnBytes) -> t
     return transport, Account(transport.server, user_id)
 
 
-def measure(parameters: KdfParameters) -> float:
-    """How many seconds one key derivation takes on this device."""
-    from obscura_backup_client.parameters import measure_seconds
+def measure(parameters: KdfParameters) -> Timing | float:
+    """How long one key derivation takes on this device."""
+    from obscura_backup_client.calibration import measured
 
-    return measure_seconds(parameters)
+    return measured(parameters)
+
+
+def load() -> float:
+    """How busy this machine is, per processor."""
+    from obscura_backup_client.measuring import load_per_processor
+
+    return load_per_processor()
 
 
 Connect = Callable[[str, str, "Settings", "OnBytes"], "tuple[Transport, Account]"]
@@ -90,7 +98,8 @@ class World:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
-    measure: Callable[[KdfParameters], float] = measure
+    measure: Callable[[KdfParameters], Timing | float] = measure
+    load: Callable[[], float] = load
     shows_progress: Callable[[], bool] = lambda: is_terminal(sys.stderr)
 
 

@@ -8,6 +8,7 @@ import pytest
 from client_testing.speeds import steady
 from obscura_backup_client import device_profile
 from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.measuring import Timing
 from obscura_backup_client.parameters import KdfParameters
 from obscura_backup_client.state_directory import StateDirectory
 
@@ -31,7 +32,6 @@ def test_calibrate_keeps_what_it_chose_and_shows_how_it_came_to_it(terminal: Ter
     assert "Chosen: 128 MiB, 3 passes, 750 ms here." in ended.stdout
     assert "about $490: a model" in ended.stdout
     assert [line.split() for line in ended.stderr.splitlines()[1:]] == [
-        ["64", "MiB,", "3", "passes", "375", "ms"],
         ["128", "MiB,", "3", "passes", "750", "ms"],
         ["128", "MiB,", "3", "passes", "750", "ms"],
     ]
@@ -40,15 +40,52 @@ def test_calibrate_keeps_what_it_chose_and_shows_how_it_came_to_it(terminal: Ter
 def test_calibrate_as_json_has_the_ladder(terminal: Terminal) -> None:
     facts = on_a_device(terminal, 2.0).facts("calibrate")
     rung = {"memory_kib": 128 * 1024, "passes": 3, "lanes": 1, "milliseconds": 750}
-    assert facts["ladder"][1:] == [rung, rung]
+    assert facts["ladder"] == [rung, rung]
+    assert facts["busy"] is None
     assert {name: facts[name] for name in rung} == rung
     assert (facts["fit"], facts["target_ms"]) == ("on-target", 750)
     assert facts["estimated_usd_per_billion_guesses"] == pytest.approx(487, abs=1)
 
 
-def test_a_slow_device_gets_the_floor_and_is_told(terminal: Terminal) -> None:
-    assert "the least that is safe" in on_a_device(terminal, 50.0).ok("calibrate")
+def test_a_slow_device_gets_the_default_and_is_told_what_it_may_ask_for(terminal: Terminal) -> None:
+    said = on_a_device(terminal, 50.0).ok("calibrate")
+    assert "even for the least that it may use" in said
+    assert "--profile low-memory takes half the memory" in said
+    assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
+
+
+def test_a_slow_device_gets_less_where_that_is_asked_for_by_name(terminal: Terminal) -> None:
+    assert "--profile" not in on_a_device(terminal, 50.0).ok("calibrate", "--profile", "low-memory")
     assert kept(terminal) == KdfParameters(64 * 1024, 3, 1)
+
+
+def test_the_profile_that_is_named_is_the_least(terminal: Terminal) -> None:
+    on_a_device(terminal, 50.0).ok("calibrate", "--profile", "desktop")
+    assert kept(terminal) == KdfParameters(256 * 1024, 3, 1)
+
+
+def busy(terminal: Terminal) -> Terminal:
+    """The same terminal, on a machine that something else keeps busy."""
+
+    def measure(_parameters: KdfParameters) -> Timing:
+        return Timing(8.0, 0.8)
+
+    return replace(terminal, world=replace(terminal.world, measure=measure))
+
+
+def test_a_busy_machine_is_told_in_words(terminal: Terminal) -> None:
+    ended = busy(terminal).run("calibrate")
+    assert "Warning: this machine seems busy (the derivations had a processor for 10% of their time)." in ended.stderr
+    assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
+
+
+def test_a_busy_machine_is_told_as_json(terminal: Terminal) -> None:
+    assert busy(terminal).facts("calibrate")["busy"] == "the derivations had a processor for 10% of their time"
+
+
+def test_the_load_of_the_machine_is_looked_at(terminal: Terminal) -> None:
+    loaded = replace(terminal, world=replace(terminal.world, load=lambda: 2.0))
+    assert "seems busy (2.0 other programs per processor" in on_a_device(loaded, 2.0).run("calibrate").stderr
 
 
 def test_a_fast_device_gets_the_ceiling_and_is_told(terminal: Terminal) -> None:
@@ -57,7 +94,7 @@ def test_a_fast_device_gets_the_ceiling_and_is_told(terminal: Terminal) -> None:
 
 
 def test_a_device_short_of_memory_is_told(terminal: Terminal) -> None:
-    ended = on_a_device(terminal, 0.5, memory_mib=100).run("calibrate")
+    ended = on_a_device(terminal, 0.5, memory_mib=200).run("calibrate")
     assert "More memory was not to be had" in ended.stdout
     assert "not enough memory" in ended.stderr
 
@@ -66,16 +103,26 @@ def test_a_device_without_memory_for_the_floor_cannot_seal(terminal: Terminal) -
     ended = on_a_device(terminal, 0.5, memory_mib=10).run("calibrate")
     assert ended.exit_code == Exit.UNREADABLE
     assert "[key-derivation-failed]" in ended.stderr
+    assert "cannot give 128 MiB. --profile low-memory takes 64 MiB." in ended.stderr
     assert kept(terminal) is None
 
 
 def test_another_target_is_met(terminal: Terminal) -> None:
-    facts = on_a_device(terminal, 2.0).facts("calibrate", "--target-ms", "400")
-    assert (facts["memory_kib"], facts["milliseconds"]) == (64 * 1024, 375)
+    facts = on_a_device(terminal, 2.0).facts("calibrate", "--target-ms", "1500")
+    assert (facts["memory_kib"], facts["milliseconds"]) == (256 * 1024, 1500)
 
 
 def test_memory_is_kept_under_what_is_said(terminal: Terminal) -> None:
-    facts = on_a_device(terminal, 1.0).facts("calibrate", "--max-memory", "100")
+    facts = on_a_device(terminal, 1.0).facts("calibrate", "--max-memory", "150")
+    assert (facts["memory_kib"], facts["fit"]) == (150 * 1024, "on-target")
+
+
+def test_less_memory_than_the_default_needs_the_name_of_the_profile(terminal: Terminal) -> None:
+    refused = terminal.run("calibrate", "--max-memory", "127")
+    assert refused.exit_code == Exit.USAGE
+    assert "less than the 128 MiB of --profile default" in refused.stderr
+    assert kept(terminal) is None
+    facts = on_a_device(terminal, 1.0).facts("calibrate", "--max-memory", "100", "--profile", "low-memory")
     assert (facts["memory_kib"], facts["fit"]) == (100 * 1024, "on-target")
 
 
