@@ -12,7 +12,7 @@ from obscura_backup_client.payload import decode, encode, require_writable
 from obscura_backup_client.results import PushResult, Step
 from obscura_backup_client.rollback import remember, require_latest, require_never_seen
 from obscura_backup_client.sealed import MAGIC, seal
-from obscura_backup_client.state import renewed_if_copied
+from obscura_backup_client.state import renewed_if_copied, with_next_seq
 from obscura_backup_client.transport_errors import BackupLost, NotFound
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Exchange:
         require_writable(state.content)
         key = unlocker.sealing_key(wishes.parameters, fresh=not isinstance(remote, Remote))
         # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
-        state = held.write(replace(state, seq=state.seq + 1))
+        state = held.write(with_next_seq(state, self.random))
         content = self._to_seal(state, new_password=new_password)
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)

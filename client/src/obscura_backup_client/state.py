@@ -64,6 +64,13 @@ def renewed_if_copied(state: State, seen: Backup, random: Random) -> State:
     return replace(state, device_id=random(DEVICE_ID_BYTES), seq=0)
 
 
+def with_next_seq(state: State, random: Random) -> State:
+    """The state with the next seq reserved. A device that has used all of them goes on as another one."""
+    if state.seq >= MAX_INTEGER:
+        return replace(state, device_id=random(DEVICE_ID_BYTES), seq=1)
+    return replace(state, seq=state.seq + 1)
+
+
 def encode_state(state: State) -> bytes:
     """The bytes of a state file. They hold the identity's private key in clear.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from obscura_backup_client.state import State, decode_state, encode_state
 from obscura_backup_client.state_errors import StateBusy, StateMissing, StateUnusable
-from obscura_backup_client.whole_files import OWNER_ONLY_FILE, replace_file
+from obscura_backup_client.whole_files import OWNER_ONLY_FILE, make_folder, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,7 +119,7 @@ class StateDirectory:
             StateBusy, StateUnusable: as `locked`.
         """
         with self._translated():
-            self.path.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+            make_folder(self.path, OWNER_ONLY_FOLDER)
             # A file of its own, because the state file is replaced and a lock on it would stay with the old one.
             lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
         try:

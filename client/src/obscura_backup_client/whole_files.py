@@ -31,6 +31,22 @@ def replace_file(target: Path, encoded: bytes, *, beside: Path) -> None:
     _sync_folder(target.parent)
 
 
+def make_folder(folder: Path, mode: int) -> None:
+    """Make the folder where there is none, and those above it, durably: what is put into it later is not lost with it.
+
+    Args:
+        folder: what to make.
+        mode: of the folder itself; those above it are made as the process makes folders.
+
+    Raises:
+        OSError: the operating system refused, or there is something else of that name.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for each in missing:
+        _sync_folder(each.parent)
+
+
 def create_file(target: Path, encoded: bytes, *, beside: Path) -> None:
     """The same where there is no `target` yet; one that is there is not touched, even if it came a moment ago.
 

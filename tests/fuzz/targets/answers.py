@@ -27,6 +27,8 @@ from obscura_backup_client.http_answers import (
     retry_after_seconds,
     sha256_of,
 )
+from obscura_backup_client.http_conversation import Request
+from obscura_backup_client.http_exchange import exchange
 from obscura_backup_client.model import MAX_INTEGER
 from obscura_backup_client.server_address import normal_address
 from obscura_backup_client.token import user_id_of
@@ -58,6 +60,15 @@ _BODIES: Final = (
     '{"type":5,"max_bytes":"2097152","detail":["x"],"current_version":1e999}',
     "[" * 1500,
 )
+_METHODS: Final = ("GET", "HEAD", "POST")
+_LONGEST: Final = 1000
+_WHOLE: Final = (
+    b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes',
+    b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 204 Gone\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nbytes\r\n0\r\nX: y\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nX: a\r\n b\r\n\r\nbytes without a length",
+    b"HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+)
 _ADDRESSES: Final = (
     "https://backup.example/", "http://localhost:8400/a/", "http://127.0.0.1", "http://[::1]:8400", "https://B\xdccher.example:443",
     "http://127.1/", "http://evil.example#@localhost/", "https://user:pass@h/", "http://localhost\\@evil.example", "https://h:0?",
@@ -81,13 +92,14 @@ def seeds() -> Iterator[bytes]:
         "transfer-encoding:Chunked\nETag:1\netag:2",
     ):
         yield b"\4" + named.encode()
+    yield from (bytes([5, index % 3, index]) + each for index, each in enumerate(_WHOLE))
     yield from (b"\3" + each for each in (b"7", b"999999999999999", b"1e5", b" 1", b"\xd9\xa1"))
 
 
 def check(data: bytes) -> None:
     """See the module."""
     choices = Choices(data)
-    way = choices.below(5)
+    way = choices.below(6)
     if way == 0:
         _check_answer(choices)
     elif way == 1:
@@ -97,6 +109,8 @@ def check(data: bytes) -> None:
         _check_address(choices.rest().decode("utf-8", "surrogateescape"), insecure=insecure)
     elif way == 4:
         _check_head(choices.rest().decode("latin-1"))
+    elif way == 5:
+        _check_bytes(choices.pick(_METHODS), 1 + choices.below(64), choices.rest())
     else:
         text = choices.rest().decode("utf-8", "replace")
         count = count_of(text)
@@ -142,6 +156,33 @@ def _check_head(text: str) -> None:
         assert lengths or codings, "nothing was said of a length, and it was refused"
         return
     assert length is None or (len(lengths) == 1 and int(next(iter(lengths))) == length and not codings)
+
+
+def _check_bytes(method: str, piece_bytes: int, received: bytes) -> None:
+    """Read one answer whole and in pieces: where both are answers, they are the same one."""
+    whole, cut = (_read(method, size, received) for size in (8192, piece_bytes))
+    assert whole is None or cut is None or whole == cut, "the pieces that an answer came in change it"
+    for answer in filter(None, (whole, cut)):
+        assert 200 <= answer.status <= 999
+        assert len(answer.body) <= _LONGEST
+        for name, value in answer.headers.items():
+            assert name.isascii()
+            assert not any(each < " " and each != "\t" for each in name + value)
+
+
+def _read(method: str, piece_bytes: int, received: bytes) -> Answer | None:
+    steps = exchange(Request(method, "/v1/backup", {}, longest=_LONGEST), "http://127.0.0.1", lambda *_: None)
+    pieces = (received[at : at + piece_bytes] for at in range(0, len(received), piece_bytes))
+    try:
+        wanted = next(steps)
+        for _ in range(4 * MAX_BYTES):
+            wanted = steps.send(next(pieces, b"") if wanted is None else b"")
+    except StopIteration as end:
+        found: Answer = end.value
+        return found
+    except (NoAnswerError, UnexpectedAnswer):
+        return None
+    raise AssertionError("reading does not end")
 
 
 def _check_token(token: str) -> None:
