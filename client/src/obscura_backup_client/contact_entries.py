@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import re
@@ -11,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from obscura_backup_client.csv_rows import csv_rows
 from obscura_backup_client.errors import ContactFileError
 from obscura_backup_client.vcards import Card, Property, read_cards
 
@@ -33,6 +32,7 @@ _USERNAME_NAMES: Final = (
 _FIRST_NAMES: Final = ("firstname", "givenname")
 _LAST_NAMES: Final = ("lastname", "familyname", "surname")
 _KEY_NAMES: Final = ("identitykey", "publickey", "key")
+_MEMBER_NAMES: Final = frozenset(_ID_NAMES + _USERNAME_NAMES + _FIRST_NAMES + _LAST_NAMES + _KEY_NAMES)
 
 # Address books write about a hundred. Each row is asked for each column that may hold a name, so that more than anybody
 # means would make a file of 8 MiB the work of hours.
@@ -92,11 +92,11 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns hold what; of several for a name, each row's first that is not empty counts."""
+    """Which columns hold what; of several for a name or a key, each row's first that is not empty counts."""
 
     user_id: int
     username: tuple[int, ...]
-    key: int | None
+    key: tuple[int, ...]
     first_name: tuple[int, ...] = ()
     last_name: tuple[int, ...] = ()
 
@@ -107,8 +107,7 @@ class _Columns:
             return [row[index] for index in columns if index < len(row)]
 
         name = _name(cells(self.username), cells(self.first_name), cells(self.last_name))
-        user_id, key = "".join(cells([self.user_id])), "" if self.key is None else "".join(cells([self.key]))
-        return Entry(line, user_id, name, key)
+        return Entry(line, "".join(cells([self.user_id])), name, _first(cells(self.key)))
 
 
 def csv_entries(text: str) -> Iterator[Entry]:
@@ -131,18 +130,7 @@ def csv_entries(text: str) -> Iterator[Entry]:
 def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Give each row that is not blank with the line it begins on."""
     said = _SEPARATOR_LINE.match(text)
-    delimiter = said[1] if said else _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise ContactFileError(f"not valid CSV ({error})", line) from None
-        if any(cell[:1].isspace() and cell.lstrip().startswith('"') for cell in row):
-            raise ContactFileError("a quoted cell begins with white space that is no blank", line)
+    for line, row in csv_rows(text, said[1] if said else _delimiter(text)):
         if any(cell.strip() for cell in row) and not (said and line == 1):
             yield line, row
 
@@ -160,13 +148,13 @@ def _header_columns(row: list[str]) -> _Columns | None:
     def columns(wanted: tuple[str, ...]) -> tuple[int, ...]:
         return tuple(index for name in wanted for index, found in enumerate(names) if found == name)
 
-    user_ids, keys = columns(_ID_NAMES), columns(_KEY_NAMES)
+    user_ids = columns(_ID_NAMES)
     if not user_ids or any(parse_uuid(cell) for cell in row):
         return None
     return _Columns(
         user_id=user_ids[0],
         username=columns(_USERNAME_NAMES),
-        key=keys[0] if keys else None,
+        key=columns(_KEY_NAMES),
         first_name=columns(_FIRST_NAMES),
         last_name=columns(_LAST_NAMES),
     )
@@ -179,7 +167,7 @@ def _headerless_columns(row: list[str], line: int) -> _Columns:
     others = [index for index in range(len(row)) if index != user_id]
     if not 1 <= len(others) <= 2:  # noqa: PLR2004 - a username, and perhaps a key
         raise ContactFileError("without a header there must be two or three columns: user id, username, key", line)
-    return _Columns(user_id, (others[0],), others[1] if others[1:] else None)
+    return _Columns(user_id, tuple(others[:1]), tuple(others[1:]))
 
 
 # JSON
@@ -188,26 +176,30 @@ def _headerless_columns(row: list[str], line: int) -> _Columns:
 def json_entries(text: str) -> Iterator[Entry]:
     """Read a list of objects, the same under "contacts", or an object by user id; the place is an entry's number."""
     try:
-        document = json.loads(text, object_pairs_hook=_members)
+        document = json.loads(text, object_pairs_hook=_Members)
     except json.JSONDecodeError as error:
         raise ContactFileError(f"not valid JSON ({error.msg})", error.lineno) from None
     except (ValueError, RecursionError):
         raise ContactFileError("the JSON is nested too deeply or has a number that is too long") from None
-    if isinstance(document, dict) and "contacts" in document:
+    if isinstance(document, _Members) and "contacts" in document:
+        if document.repeated:
+            raise ContactFileError("the JSON object around the contacts has the same name twice")
         document = document["contacts"]
-    if isinstance(document, dict) and not any(_plain(name) in _ID_NAMES for name in document):
+    if isinstance(document, _Members) and not any(_plain(name) in _ID_NAMES for name in document):
         yield from _json_mapping(document)
         return
     for place, member in enumerate(document if isinstance(document, list) else [document], start=1):
-        if not isinstance(member, dict):
+        if not isinstance(member, _Members):
             raise ContactFileError("a JSON object with user_id and username was expected", place, unit="entry")
         yield _json_entry(member, place)
 
 
-def _json_mapping(document: dict[str, Any]) -> Iterator[Entry]:
+def _json_mapping(document: _Members) -> Iterator[Entry]:
     """Read an object whose names are user ids and whose values are usernames, or objects with the rest."""
+    if document.repeated:
+        raise ContactFileError("the same user id as in an entry before", document.repeated, unit="entry")
     for place, (user_id, member) in enumerate(document.items(), start=1):
-        if isinstance(member, dict):
+        if isinstance(member, _Members):
             yield replace(_json_entry(member, place), user_id=user_id)
         elif isinstance(member, str):
             yield Entry(place, user_id, member, "")
@@ -215,18 +207,28 @@ def _json_mapping(document: dict[str, Any]) -> Iterator[Entry]:
             raise ContactFileError("a username was expected for this user id", place, unit="entry")
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ContactFileError("a JSON object has the same name twice")
-    return members
+class _Members(dict[str, Any]):
+    """A JSON object, and which of its members, counted from 1, is the first with a name that was there before; or 0."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__()
+        self.repeated = 0
+        for place, (name, value) in enumerate(pairs, start=1):
+            if name in self and not self.repeated:
+                self.repeated = place
+            self[name] = value
 
 
-def _json_entry(member: dict[str, Any], place: int) -> Entry:
+def _json_entry(member: _Members, place: int) -> Entry:
     by_name: dict[str, Any] = {}
     for name, value in member.items():
-        if value is not None and by_name.setdefault(_plain(name), value) != value:
-            raise ContactFileError(f"it says two different things as {_plain(name)}", place, unit="entry")
+        plain = _plain(name)
+        if value is None or value == "":
+            continue
+        known = by_name.setdefault(plain, value)
+        is_same = known is value or (isinstance(known, str) and known == value)
+        if member.repeated or (plain in _MEMBER_NAMES and not is_same):
+            raise ContactFileError("the JSON object has the same name twice", place, unit="entry")
 
     def texts(wanted: tuple[str, ...]) -> Iterator[str]:
         for name in wanted:

@@ -37,7 +37,7 @@ def read_contacts(data: bytes, *, file_format: FileFormat | None = None, name: s
     """Read a contact file: all of its contacts, in its order, each user id once.
 
     Args:
-        data: the file's content, at most 8 MiB: UTF-8, or UTF-16 with a byte order mark.
+        data: the file's content, at most 8 MiB: UTF-8 or UTF-16.
         file_format: where it is known; else the extension of `name` says it, else the content.
         name: the file's name, only looked at for its extension (.csv, .vcf, .json).
 
@@ -61,16 +61,23 @@ def read_contacts(data: bytes, *, file_format: FileFormat | None = None, name: s
 
 
 def _text(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            text = data.decode("utf-16")
-        except UnicodeDecodeError:
-            raise ContactFileError("the file is not valid UTF-16 text") from None
-    else:
-        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    encoding = _utf_16(data[:2])
+    try:
+        text = data.decode(encoding) if encoding else data.decode("utf-8", "surrogateescape")
+    except UnicodeDecodeError:
+        raise ContactFileError("the file is not valid UTF-16 text") from None
     if "\0" in text:
         raise ContactFileError("the file is not text")
-    return text
+    return text.lstrip("\ufeff")
+
+
+def _utf_16(start: bytes) -> str | None:
+    """Which UTF-16 it is, by the mark, or by the first character: each of the formats begins with an ASCII one."""
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if start[:1] != b"\0" == start[1:]:
+        return "utf-16-le"
+    return "utf-16-be" if start[:1] == b"\0" != start[1:] else None
 
 
 def _is_encodable(text: str) -> bool:
@@ -78,7 +85,7 @@ def _is_encodable(text: str) -> bool:
 
 
 def _format_of(text: str) -> FileFormat:
-    start = text.lstrip()[:11].upper()
+    start = text.lstrip("\ufeff \t\r\n")[:11].upper()
     if start == "BEGIN:VCARD":
         return "vcard"
     return "json" if start[:1] in ("[", "{") else "csv"

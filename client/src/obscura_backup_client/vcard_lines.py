@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-MAX_HEAD: Final = 4096
-"""Characters of a property's name and parameters; address books write some hundred. It bounds how often a head that
-comes in many folded lines is looked at."""
-
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9_-]+\.)?(.+)", re.DOTALL)
 _USUAL_NAME: Final = re.compile(r"[A-Z0-9_-]+", re.ASCII)
-_QUOTE_OR_COLON: Final = re.compile('[":]')
+_SIGN: Final = re.compile('[";:]')
+_ENDS_IN_BLANK: Final = (" ", "\t", "=20", "=09")
+_TORN_ESCAPE: Final = re.compile(r"[ \t]+[0-9A-F]{2}")
 _SETTING: Final = re.compile(r'(?:ENCODING\s*=)?\s*"?\s*([A-Z0-9-]+)\s*"?\s*', re.IGNORECASE)
 
 
@@ -24,15 +22,15 @@ class Head(NamedTuple):
 
 
 def split_head(content: str) -> Head | None:
-    """Take a property apart; quotes protect colons and semicolons. None: no colon within the first 4,096 characters."""
+    """Take a property apart; quotes protect colons and semicolons. None where there is no colon."""
     parts, begin, quoted = [], 0, False
-    for index, character in enumerate(content[:MAX_HEAD]):
-        if character == '"':
+    for found in _SIGN.finditer(content):
+        if found[0] == '"':
             quoted = not quoted
-        elif character in ";:" and not quoted:
-            parts.append(content[begin:index])
-            begin = index + 1
-            if character == ":":
+        elif not quoted:
+            parts.append(content[begin : found.start()])
+            begin = found.end()
+            if found[0] == ":":
                 return Head(parts[0].strip(), parts[1:], content[begin:])
     return None
 
@@ -52,6 +50,7 @@ class LogicalLine:
         self.is_folded = False
         self._parts: list[tuple[str, bool]] = [(physical, False)]
         self._head = ""
+        self._head_parts: list[str] = []
         self._is_in_quotes = self._head_ended = False
         self._is_quoted_printable = self._is_base64 = False
         self._look_at_head(physical)
@@ -73,6 +72,10 @@ class LogicalLine:
         """Whether a quoted-printable value goes on in the next line, whatever that begins with."""
         return self._is_quoted_printable and self._parts[-1][0].rstrip(" \t").endswith("=")
 
+    def is_torn_by(self, physical: str) -> bool:
+        """Whether the next line makes the `=` at the end either a soft break, or the beginning of a folded `=41`."""
+        return self.breaks_softly and _TORN_ESCAPE.match(physical) is not None
+
     def takes(self, physical: str) -> bool:
         """Whether the next physical line belongs to this one."""
         if self.breaks_softly or physical[:1] in (" ", "\t"):
@@ -85,7 +88,11 @@ class LogicalLine:
         folded = False
         if self.breaks_softly:
             last, was_folded = self._parts[-1]
-            self._parts[-1] = last.rstrip(" \t")[:-1], was_folded
+            before = last.rstrip(" \t")[:-1]
+            self._parts[-1] = before, was_folded
+            if physical[:1] in (" ", "\t"):
+                # Some programs indent the line by any white space; for others the blank is the text's own.
+                physical = ("" if before.endswith(_ENDS_IN_BLANK) else " ") + physical.lstrip(" \t")
         elif physical[:1] in (" ", "\t"):
             folded = self.is_folded = True
         self._parts.append((physical, folded))
@@ -99,15 +106,13 @@ class LogicalLine:
         """Find the head's end in the next part of it; each part is looked at once, however many there are."""
         if self._head_ended:
             return
-        more = more[: MAX_HEAD - len(self._head)]
-        for found in _QUOTE_OR_COLON.finditer(more):
+        for found in _SIGN.finditer(more):
             if found[0] == '"':
                 self._is_in_quotes = not self._is_in_quotes
-            elif not self._is_in_quotes:
-                self._use_head(self._head + more[: found.end()])
+            elif found[0] == ":" and not self._is_in_quotes:
+                self._use_head("".join([*self._head_parts, more[: found.end()]]))
                 return
-        self._head += more
-        self._head_ended = len(self._head) >= MAX_HEAD
+        self._head_parts.append(more)
 
     def _use_head(self, head: str) -> None:
         self._head_ended = True

@@ -177,6 +177,8 @@ class _Reading:
         if self._open is not None and self._open.takes(physical):
             if self._open.breaks_softly and self._wanted_name(physical):
                 raise ContactFileError("the quoted-printable text before this line has no end", number)
+            if self._open.is_torn_by(physical) and self._open.name in self._names:
+                raise ContactFileError("folded quoted-printable text that can be read in two ways", number)
             self._open.append(physical)
         elif physical.strip(_BLANK):
             self.close()

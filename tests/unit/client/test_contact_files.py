@@ -153,7 +153,7 @@ def test_the_name_in_a_json_mapping_is_the_user_id_whatever_the_value_says() -> 
         (json.dumps({str(ALICE): 7}), "Entry 1: a username was expected"),
         (json.dumps([{"uuid": str(ALICE), "name": "\ud800"}]), "Entry 1: the username is not UTF-8 text"),
         (json.dumps([{"uuid": str(ALICE), "name": n} for n in ("a", "b")]), "Entry 2: the same user id as in entry 1"),
-        (f'{{"{ALICE}": "a", "{ALICE}": "b"}}', "A JSON object has the same name twice"),
+        (f'{{"{ALICE}": "a", "{ALICE}": "b"}}', "Entry 2: the same user id as in an entry before"),
         ("[" * 100_000, "The JSON is nested too deeply"),
         ("9" * 5000, "The JSON is nested too deeply or has a number that is too long"),
         ("[]", "The file holds no contacts"),

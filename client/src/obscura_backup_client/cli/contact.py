@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup_client.cli.completing import files
-from obscura_backup_client.cli.printable import printable
+from obscura_backup_client.cli.escaping import printable
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options, read_file
 

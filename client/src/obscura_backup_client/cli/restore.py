@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obscura_backup_client.cli.choices import keep_of, keep_option, rollback_option
-from obscura_backup_client.cli.printable import printable
+from obscura_backup_client.cli.escaping import printable
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.wording import contacts_text, moment

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.escaping import printable_json, printable_lines
 from obscura_backup_client.cli.exits import NobodyToAsk
 from obscura_backup_client.cli.output import tell, writable
 from obscura_backup_client.cli.passwords import password
-from obscura_backup_client.cli.printable import INVISIBLE, printable_lines
 from obscura_backup_client.cli.progress import ProgressLine
 from obscura_backup_client.cli.settings import Settings
 from obscura_backup_client.cli.world import World
@@ -30,7 +29,6 @@ NAMED_AHEAD = 3
 """How many contacts a warning names."""
 
 _META = "obscura_backup_client.run"
-_UNSAFE_IN_JSON = re.compile(f"[\x7f-\x9f\u2028\u2029\ud800-\udfff{INVISIBLE}]")
 
 
 @dataclass(frozen=True)
@@ -148,4 +146,4 @@ class Run:
 def _json(facts: dict[str, Any], *, ensure_ascii: bool) -> str:
     # Programs read JSON, and people pipe it to a terminal: what would move its cursor or show nothing is escaped.
     document = json.dumps(facts, indent=2, ensure_ascii=ensure_ascii)
-    return _UNSAFE_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)
+    return printable_json(document)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from obscura_backup_client.cli.escaping import printable
 from obscura_backup_client.cli.exits import Exit
-from obscura_backup_client.cli.printable import printable
 from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.wording import contacts_text, moment

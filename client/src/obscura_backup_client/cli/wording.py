@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from obscura_backup_client.cli.printable import printable
+from obscura_backup_client.cli.escaping import printable
 from obscura_backup_client.errors import ClientError, IdentityError, RollbackSuspected, WrongPassword
 
 if TYPE_CHECKING:

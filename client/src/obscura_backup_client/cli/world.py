@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from obscura_backup_client.cli.escaping import printable_lines
 from obscura_backup_client.cli.exits import NobodyToAsk, NoTerminal, PasswordNotText
 from obscura_backup_client.cli.hardening import harden
 
@@ -50,7 +51,7 @@ def ask_yes(question: str) -> bool:
     if not _has_terminal():
         raise NobodyToAsk
     with open("/dev/tty", encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - a device, not a path of ours
-        click.echo(f"{question} [y/N] ", nl=False, err=True)
+        click.echo(f"{printable_lines(question)} [y/N] ", nl=False, err=True)
         return terminal.readline().strip().lower() in ("y", "yes")
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from obscura_backup_client.cli.printable import printable, printable_lines
+from obscura_backup_client.cli.escaping import printable, printable_lines
 from obscura_backup_client.cli.run import _json
 
 # Characters that show nothing, or that turn the direction of what follows.
@@ -51,7 +51,7 @@ UNSEEN = [
 def test_what_cannot_be_seen_in_a_name_is_written_as_an_escape(letter: str, name: str) -> None:
     shown = printable(name.format(letter, letter))
     assert letter not in shown
-    assert (f"\\u{ord(letter):04x}" if letter <= "\uffff" else f"\\U{ord(letter):08x}") in shown
+    assert letter.encode("unicode_escape", "surrogatepass").decode() in shown
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_was_made_printable_stays_as_it_is() -> None:
 
 
 def test_json_escapes_what_cannot_be_seen_without_changing_what_it_says() -> None:
-    name = "".join(UNSEEN) + "👩‍👩‍👧"
+    name = "".join(UNSEEN)
     document = _json({"name": name}, ensure_ascii=False)
     assert json.loads(document) == {"name": name}
-    assert not any(letter in document for letter in UNSEEN if letter != "\u0378")
+    assert not any(letter in document for letter in UNSEEN)
