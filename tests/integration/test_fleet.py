@@ -112,7 +112,7 @@ def test_restore_works_while_postgres_is_down_and_uploads_are_told_at_once(fleet
     fleet.to_postgres.reset()
     person.upload(blob(), if_match="1")  # the first may find out the hard way
     began = time.perf_counter()
-    with ThreadPoolExecutor(32) as threads:
+    with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: person.upload(blob(), if_match="1"), range(64)))
         downloads = list(threads.map(lambda _: person.download(), range(32)))
     assert time.perf_counter() - began < 5

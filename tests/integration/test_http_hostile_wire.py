@@ -283,6 +283,62 @@ def test_targets(service: Service, target: bytes, status: int) -> None:
     assert say(service.port, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n").statuses == [status]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET  /v1/config HTTP/1.1",
+        b"GET   /v1/config HTTP/1.1",
+        b"GET /v1/config  HTTP/1.1",
+        b"GET  /v1/config  HTTP/1.1",
+        b"GET\t/v1/config HTTP/1.1",
+        b"GET /v1/config\tHTTP/1.1",
+        b"GET \t/v1/config HTTP/1.1",
+        b"GET\t /v1/config HTTP/1.1",
+        b"GET /v1/config \tHTTP/1.1",
+        b"GET\x0b/v1/config HTTP/1.1",
+        b"GET\x0c/v1/config HTTP/1.1",
+        b"GET\xa0/v1/config HTTP/1.1",
+        b"GET /v1/config HTTP/1.1 ",
+        b"GET /v1/config HTTP/1.1  ",
+        b"GET /v1/config HTTP/1.1\t",
+        b"GET /v1/config HTTP/1.1\r",
+        b"GET /v1/config HTTP/1.1 HTTP/1.1",
+        b"GET /v1/config",
+        b"GET /v1/config ",
+        b"GET  /v1/config",
+        b"GET /v1/config HTTP/",
+        b"GET /v1/config HTTP/1",
+        b"GET /v1/config HTTP/1.",
+        b"GET /v1/config HTTP /1.1",
+        b"GET /v1/config HTTP/1 .1",
+        b"GET /v1/config HTTP/ 1.1",
+        b"GET /v1/config HTTP/01.1",
+        b" GET /v1/config HTTP/1.1",
+        b"\tGET /v1/config HTTP/1.1",
+        b"GET HTTP/1.1",
+        b"GET  HTTP/1.1",
+        b"/v1/config HTTP/1.1",
+        b"OPTIONS /v1/config RTSP/1.0",
+        b"GET /v1/config RTSP/1.0",
+        b"GET /v1/config ICE/1.0",
+        b"SOURCE /v1/config ICE/1.0",
+    ],
+)
+def test_request_line_that_can_be_read_in_two_ways(service: Service, line: bytes) -> None:
+    whole = line + b"\r\nHost: x\r\n\r\n"
+    assert say(service.port, whole + NEXT).statuses == [400]
+    assert say(service.port, b"\r\n" + whole + NEXT).statuses == [400]
+    for cut in (1, 4, 5, len(line) - 1, len(line), len(line) + 1, len(whole) - 1):
+        assert say(service.port, whole[:cut], whole[cut:] + NEXT).statuses == [400]
+    assert say(service.port, NEXT + whole + NEXT).statuses in ([200], [200, 400])
+
+
+@pytest.mark.parametrize("empty_lines", [1, 2])
+def test_empty_lines_before_a_request_are_passed_over(service: Service, empty_lines: int) -> None:
+    """RFC 9112, 2.2: some old clients send one after a body."""
+    assert say(service.port, b"\r\n" * empty_lines + NEXT).statuses == [200]
+
+
 @pytest.mark.parametrize("method", [b"TRACE", b"PURGE", b"PUT", b"PATCH", b"PROPFIND"])
 def test_methods_that_there_are_not(service: Service, method: bytes) -> None:
     heard = say(service.port, method + b" /v1/config HTTP/1.1\r\nHost: x\r\nCookie: secret\r\n\r\n")

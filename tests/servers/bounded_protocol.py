@@ -16,11 +16,13 @@ from obscura_backup.entrypoints.http.door import Door
 from obscura_backup.entrypoints.http.protocol import BoundedProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SECONDS = 0.3
 LARGE = 8 * 1024 * 1024
 CARRIED_OUT: list[str] = []
+RELEASE = threading.Event()
+"""Until it is set, `/held` is not answered."""
 SMALL = 50_000
 """What the system takes at once, so that for us it is sent."""
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -28,7 +30,9 @@ UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with what it was asked; reads a body for `/read`, sends much for `/large`, waits for `/slow`."""
+    """Answers with what it was asked; reads a body for `/read`, sends much for `/large` at once
+    and for `/stream` piece by piece, waits for `/slow` and `/held`.
+    """
     CARRIED_OUT.append(scope["path"])
     seen = [f"{scope['method']} {scope['path']}"]
     seen += [f"{name.decode()}={value.decode()}" for name, value in scope["headers"] if name != b"host"]
@@ -39,13 +43,19 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         seen.append(f"{len(body)} bytes")
+    if scope["path"] == "/held":
+        await asyncio.to_thread(RELEASE.wait)
     if scope["path"] == "/slow":
         await asyncio.sleep(0.1)
-    sizes = {"/large": LARGE, "/small": SMALL}
+    sizes = {"/large": LARGE, "/stream": LARGE, "/small": SMALL}
     if scope["path"] == "/echo":
         seen = [body.decode()]
     answer = bytes(sizes[scope["path"]]) if scope["path"] in sizes else "; ".join(seen).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
+    if scope["path"] == "/stream":
+        for _ in range(LARGE // 65_536):
+            await send({"type": "http.response.body", "body": answer[:65_536], "more_body": True})
+        answer = b""
     await send({"type": "http.response.body", "body": answer})
 
 
@@ -90,6 +100,44 @@ def received(connection: socket.socket, quiet_seconds: float = 0.2) -> bytes:
     return data
 
 
+def receive_all(connection: socket.socket, seconds: float = 20.0) -> bytes:
+    """Everything until the other side closes.
+
+    Raises:
+        TimeoutError: it does not.
+    """
+    connection.settimeout(seconds)
+    data = b""
+    while piece := connection.recv(65536):
+        data += piece
+    return data
+
+
+def receive_until(connection: socket.socket, end: bytes, seconds: float = 20.0) -> bytes:
+    """Everything up to these bytes.
+
+    Raises:
+        TimeoutError: they do not come.
+    """
+    connection.settimeout(seconds)
+    data = b""
+    while not data.endswith(end):
+        piece = connection.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether it holds before so long."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def closed_within(connection: socket.socket, seconds: float) -> bool:
     connection.settimeout(seconds)
     try:
@@ -107,8 +155,10 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "LINGER_SECONDS"):
         monkeypatch.setattr(protocol, name, SECONDS)
     monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
+    RELEASE.clear()
     running = Running()
     yield running
+    RELEASE.set()
     running.stop()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
 from typing import Any
@@ -114,13 +114,13 @@ class BackupController(Controller):
                 return not_modified(revision)
             if not range_applies(headers.get("if-range"), revision):
                 wanted = None
-        with ExitStack() as place:
-            place.enter_context(intake.downloads.admit(request.user))
+        async with AsyncExitStack() as held:
+            held.enter_context(intake.downloads.admit(request.user))
             blob = await service.download(request.user, wanted)
+            held.push_async_callback(blob.aclose)
             if known and none_match(known, blob.revision.version):
-                await blob.aclose()
                 return not_modified(blob.revision)
-            return BlobResponse(blob, partial=wanted is not None, place=place.pop_all())
+            return BlobResponse(blob, partial=wanted is not None, held=held.pop_all())
 
     @head(
         operation_class=openapi.DescribeOperation,

@@ -10,7 +10,7 @@ from litestar.response.base import ASGIResponse
 from obscura_backup.entrypoints.http.conditional import digest_field, etag, http_date
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
+    from contextlib import AsyncExitStack
 
     from litestar.types import Receive, Scope, Send
 
@@ -43,34 +43,31 @@ class _Headers(Response[None]):
 
 
 class BlobResponse(Response[bytes]):
-    """200 with all of a blob, or 206 with a part of it. Lets go of the blob and the place, however the sending ends."""
+    """200 with all of a blob, or 206 with a part of it. What is held for it is let go of, however the sending ends."""
 
-    def __init__(self, blob: OpenBlob, *, partial: bool, place: ExitStack) -> None:
+    def __init__(self, blob: OpenBlob, *, partial: bool, held: AsyncExitStack) -> None:
         headers = _headers(blob.revision, blob.length)
         if partial:
             last = blob.start + blob.length - 1
             headers["Content-Range"] = f"bytes {blob.start}-{last}/{blob.revision.size}"
         super().__init__(b"", status_code=206 if partial else 200, headers=headers, media_type=MEDIA_TYPE)
         self._blob = blob
-        self._place = place
+        self._held = held
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
         """Stream instead of what the base class would encode."""
-        return _BlobStream(self._blob, self._place, self.headers, self.status_code or 200)
+        return _BlobStream(self._blob, self._held, self.headers, self.status_code or 200)
 
 
 class _BlobStream(ASGIResponse):
-    def __init__(self, blob: OpenBlob, place: ExitStack, headers: dict[str, Any], status_code: int) -> None:
+    def __init__(self, blob: OpenBlob, held: AsyncExitStack, headers: dict[str, Any], status_code: int) -> None:
         super().__init__(headers=headers, status_code=status_code, media_type=MEDIA_TYPE, content_length=blob.length)
         self._blob = blob
-        self._place = place
+        self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._place:
-            try:
-                await super().__call__(scope, receive, send)
-            finally:
-                await self._blob.aclose()
+        async with self._held:
+            await super().__call__(scope, receive, send)
 
     async def send_body(self, send: Send, receive: Receive) -> None:  # noqa: ARG002  # of the base class
         left = self._blob.length

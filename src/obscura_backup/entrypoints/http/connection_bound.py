@@ -29,7 +29,10 @@ class Connection(Protocol):
         """End now."""
 
     def stalled_seconds(self) -> float:
-        """How long the client has taken nothing of an answer that waits for it; 0 where none waits."""
+        """How long the client has taken nothing of an answer that waits for it.
+
+        0 where none waits; infinity where no request is under way either.
+        """
 
 
 class _Idle(Enum):
@@ -70,18 +73,26 @@ class _Group:
 
     def next_to_go(self, holder: Hashable | None) -> Connection | None:
         """The connection that gives way to a new one of this holder, None where none does."""
+        return (
+            self._longest_idle()
+            or self._longest_stalled()
+            or (None if holder is None else self._oldest_of_heaviest(holder))
+        )
+
+    def _longest_idle(self) -> Connection | None:
         for idle in _Idle:
             if idle in self._shelves:
                 return next(iter(self._shelves[idle]))
-        return self._longest_stalled() or (None if holder is None else self._oldest_of_heaviest(holder))
+        return None
 
     def _longest_stalled(self) -> Connection | None:
         now = self._clock()
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             found = [(connection.stalled_seconds(), connection) for connection in self._shelf_of]
+            found = [(seconds, connection) for seconds, connection in found if seconds >= STALLED_SECONDS]
             found.sort(key=lambda each: each[0], reverse=True)
-            self._stalled = deque(connection for seconds, connection in found if seconds >= STALLED_SECONDS)
+            self._stalled = deque(connection for _, connection in found)
         while self._stalled:
             connection = self._stalled.popleft()
             if connection in self._shelf_of and connection.stalled_seconds() >= STALLED_SECONDS:
@@ -101,10 +112,11 @@ class ConnectionBound:
     A connection alone earns nothing, since it costs nothing. Where all places are taken, one of them is freed:
 
     1. of the connection that has been silent longest, without one whole request;
-    2. of the one that was answered longest ago, whether its answer was taken or not;
+    2. of the one that was answered longest ago, and whose client took the answer;
     3. of the one whose client has taken nothing of its answer for longest, and for STALLED_SECONDS at least;
     4. of the holder with the most requests under way, if it has two more than the holder of the new request: the
-       oldest of them. The holder is the user, or the client's address until a token was recognised.
+       oldest of them. A request is under way until its answer was taken. The holder is the user, or the client's
+       address until a token was recognised.
 
     A connection that finds no place is served once it has a request and finds one then; until then it is late. The
     same holds within the connections of one address, so that a client behind a crowded address is served, too.
@@ -190,7 +202,9 @@ class ConnectionBound:
         self._all.put(connection, shelf)
         address = self._address_of[connection]
         if address is not None:
-            self._groups.setdefault(address, _Group(self._clock)).put(connection, shelf)
+            if address not in self._groups:
+                self._groups[address] = _Group(self._clock)
+            self._groups[address].put(connection, shelf)
 
     def _drop(self, connection: Connection) -> None:
         self.leave(connection)

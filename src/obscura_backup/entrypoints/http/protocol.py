@@ -10,6 +10,7 @@ overtakes the answer; and it ignores `Upgrade` (RFC 9110, 7.8), on which the par
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -111,6 +112,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def stalled_seconds(self) -> float:
         """See `Connection`."""
+        if self._is_taken() and not self._is_answering():
+            return math.inf
         return self.sending.stalled_seconds()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's own always gives up
@@ -224,7 +227,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if self.pipeline or len(self.cycle.body) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()  # uvicorn reads on after each answer, whatever waits already
             return
-        self._bound.answered(self)
+        if self._is_taken():
+            self._bound.answered(self)  # else it is found out when places are scarce
         if self._dead:
             self.transport.write_eof()  # so that nobody waits for more
         if self._dead or not self._in_head:
@@ -281,8 +285,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # A client that takes no answers gets no more of them: each would hold its place and its memory.
-        if count_unsent_bytes(self.transport) > ON_ITS_WAY_BYTES:
-            self._bound.answered(self)
+        if not self._is_taken():
             self._arm("taken", LOOK_SECONDS[0], lambda: self._look_again(cycle, app))
             return
         scope = cast("dict[str, Any]", cycle.scope)
@@ -292,7 +295,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _look_again(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         del self._timers["taken"]
         stalled_seconds = self.sending.stalled_seconds()
-        if count_unsent_bytes(self.transport) <= ON_ITS_WAY_BYTES:
+        if self._is_taken():
             self._start_asgi_task(cycle, app)
         elif stalled_seconds >= WRITE_SECONDS:
             self._abort()
@@ -320,6 +323,9 @@ class BoundedProtocol(HttpToolsProtocol):
         # What waits is answered; what comes after it was never looked at, and may be sent again (RFC 9112, 9.3.2).
         self._dead = True
         self._disarm("head")
+
+    def _is_taken(self) -> bool:
+        return count_unsent_bytes(self.transport) <= ON_ITS_WAY_BYTES
 
     def _is_over(self) -> bool:
         return self._dead or self.transport.is_closing()
