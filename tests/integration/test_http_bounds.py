@@ -9,7 +9,6 @@ from servers.bounded_protocol import (
     CARRIED_OUT,
     GET,
     LARGE,
-    SECONDS,
     Running,
     closed_within,
     received,
@@ -34,7 +33,7 @@ def test_pipelined_requests(running: Running) -> None:
 def test_head_that_does_not_come(running: Running, beginning: bytes) -> None:
     with running.connect() as connection:
         connection.sendall(beginning)
-        assert closed_within(connection, 3 * SECONDS + 1)
+        assert closed_within(connection, 20)
 
 
 def test_next_head_that_does_not_come(running: Running) -> None:
@@ -42,7 +41,7 @@ def test_next_head_that_does_not_come(running: Running) -> None:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         received(connection)
         connection.sendall(b"GET")
-        assert closed_within(connection, 3 * SECONDS + 1)
+        assert closed_within(connection, 20)
 
 
 @pytest.mark.parametrize("size", [40_000, 60_000, 200_000])
@@ -165,7 +164,7 @@ def test_answer_is_seen_although_the_body_is_still_being_sent(running: Running) 
         for _ in range(64):
             connection.sendall(bytes(65536))
         assert received(connection).startswith(b"HTTP/1.1 200 ")
-        assert closed_within(connection, 1)
+        assert closed_within(connection, 20)
 
 
 def test_body_that_is_owed_for_too_long(running: Running) -> None:
@@ -173,7 +172,7 @@ def test_body_that_is_owed_for_too_long(running: Running) -> None:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         assert received(connection).startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"x")
-        assert closed_within(connection, 3 * SECONDS + 1)
+        assert closed_within(connection, 20)
 
 
 def test_body_that_is_far_too_long(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,12 +188,16 @@ async def test_cancelled_upload_leaves_the_pool_whole(postgres_url: str, elsewhe
     await store.close()
 
 
-async def test_uploads_that_wait_for_the_blob_store_do_not_keep_out_the_rest(postgres_url: str) -> None:
-    store = PostgresMetadataStore(postgres_url, pool_size=4, pool_wait_seconds=0.05)
+async def test_uploads_that_wait_for_the_blob_store_do_not_keep_out_the_rest(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PostgresMetadataStore(postgres_url, pool_size=4, pool_wait_seconds=60)
     await store.start()
     async with AsyncExitStack() as held:
         for _ in range(3):
             await held.enter_async_context(store.locked(samples.user()))
+        # The wait for a place is over at once; that for a connection, which may take its time, is not.
+        monkeypatch.setattr(store, "_pool_wait_seconds", 0.0)
         with pytest.raises(SlotBusy):
             await held.enter_async_context(store.locked(samples.user()))
         await store.check()
@@ -204,7 +208,7 @@ async def test_uploads_that_wait_for_the_blob_store_do_not_keep_out_the_rest(pos
 
 
 async def test_pool_that_is_taken_does_not_keep_anyone_for_long(postgres_url: str) -> None:
-    store = PostgresMetadataStore(postgres_url, pool_size=1, pool_waiting=3, pool_wait_seconds=0.05)
+    store = PostgresMetadataStore(postgres_url, pool_size=1, pool_waiting=3, pool_wait_seconds=2)
     await store.start()
     async with store.locked(samples.user()):
         outcomes = await asyncio.gather(*(store.get(samples.user()) for _ in range(50)), return_exceptions=True)

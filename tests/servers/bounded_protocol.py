@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SECONDS = 0.3
 LARGE = 8 * 1024 * 1024
 CARRIED_OUT: list[str] = []
+READS: list[int] = []
 RELEASE = threading.Event()
 """Until it is set, `/held` is not answered."""
 SMALL = 50_000
@@ -59,12 +61,20 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
+class Noted(BoundedProtocol):
+    """Notes each read."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        READS.append(len(data))
+
+
 class Running:
     """The application behind the protocol, in a thread."""
 
     def __init__(self) -> None:
         config = uvicorn.Config(
-            Door(application), http=BoundedProtocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=5
+            Door(application), http=Noted, ws="none", lifespan="off", log_config=None, timeout_keep_alive=600
         )
         self.server = uvicorn.Server(config)
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -77,11 +87,13 @@ class Running:
         return socket.create_connection(self.socket.getsockname(), timeout=5)
 
     def exchange(self, *pieces: bytes) -> bytes:
-        """Send piece by piece; all that comes until the other side closes, or nothing does for a while."""
+        """Send piece by piece, each once the one before was read; all that comes until the other side is done."""
         with self.connect() as connection:
             for piece in pieces:
+                READS.clear()
                 connection.sendall(piece)
-                time.sleep(0.02)
+                # Not read at all: a body that is not asked for, or what comes after the last that counts.
+                eventually(lambda: bool(READS), seconds=0.3)
             return received(connection)
 
     def stop(self) -> None:
@@ -89,15 +101,26 @@ class Running:
         self.thread.join(timeout=10)
 
 
-def received(connection: socket.socket, quiet_seconds: float = 0.2) -> bytes:
-    connection.settimeout(quiet_seconds)
+def received(connection: socket.socket, quiet_seconds: float = 0.2, first_seconds: float = 20.0) -> bytes:
+    """What comes until the other side closes, or says nothing for a while after one whole answer."""
     data = b""
     try:
-        while piece := connection.recv(65536):
+        while True:
+            connection.settimeout(quiet_seconds if _is_whole(data) else first_seconds)
+            piece = connection.recv(65536)
+            if not piece:
+                break
             data += piece
     except TimeoutError:
         pass
     return data
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether the last answer in it, which says its length, is all there."""
+    head, _, body = data[data.rfind(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: ([0-9]+)", head)
+    return length is not None and len(body) >= int(length[1]) and not head.startswith(b"HTTP/1.1 1")
 
 
 def receive_all(connection: socket.socket, seconds: float = 20.0) -> bytes:

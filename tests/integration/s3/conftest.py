@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from servers.s3_servers import S3Server
 
 
-from servers.s3_store import READ_TIMEOUT_SECONDS
+from servers.s3_store import PATIENCE_SECONDS, READ_TIMEOUT_SECONDS
 
 
 @pytest.fixture
@@ -46,6 +46,18 @@ async def shaky(proxy: FaultProxy, bucket: str) -> AsyncIterator[S3BlobStore]:
     """A store that is asked through the proxy, impatient, with nothing counted so far."""
     blobs = S3BlobStore(
         bucket, endpoint=f"http://127.0.0.1:{proxy.port}", read_timeout_seconds=READ_TIMEOUT_SECONDS, threads=2
+    )
+    await blobs.start()
+    proxy.forget()
+    yield blobs
+    await blobs.close()
+
+
+@pytest.fixture
+async def patient(proxy: FaultProxy, bucket: str) -> AsyncIterator[S3BlobStore]:
+    """A store that is asked through the proxy, and that waits as long as a busy machine takes for many megabytes."""
+    blobs = S3BlobStore(
+        bucket, endpoint=f"http://127.0.0.1:{proxy.port}", read_timeout_seconds=PATIENCE_SECONDS, threads=2
     )
     await blobs.start()
     proxy.forget()

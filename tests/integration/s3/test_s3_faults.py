@@ -16,6 +16,7 @@ from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
 from obscura_backup.domain.service import BackupService
+from servers.bounded_protocol import eventually
 from servers.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ class TestFaults:
             await (shaky.stat(user) if method == "HEAD" else shaky.open(user))
         assert proxy.requests[method] == 1 + len(s3.RETRY_AFTER_SECONDS)
 
-    async def test_download_that_breaks_off_is_told(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
-        user, _ = await stored_bytes(shaky, secrets.token_bytes(24 * 1024 * 1024))
-        opened = await shaky.open(user)
+    async def test_download_that_breaks_off_is_told(self, patient: S3BlobStore, proxy: FaultProxy) -> None:
+        user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
+        opened = await patient.open(user)
         assert opened is not None
         pieces = opened.chunks()
         await anext(pieces)
@@ -113,20 +114,16 @@ class TestFaults:
         await opened.aclose()
 
     async def test_download_that_nobody_wants_is_not_read_to_its_end(
-        self, shaky: S3BlobStore, proxy: FaultProxy
+        self, patient: S3BlobStore, proxy: FaultProxy
     ) -> None:
-        user, _ = await stored_bytes(shaky, secrets.token_bytes(24 * 1024 * 1024))
-        opened = await shaky.open(user)
+        user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
+        opened = await patient.open(user)
         assert opened is not None
         before = proxy.open_connections
         await opened.aclose()
-        for _ in range(100):
-            if proxy.open_connections < before:
-                break
-            await asyncio.sleep(0.01)
-        assert proxy.open_connections < before
+        assert await asyncio.to_thread(eventually, lambda: proxy.open_connections < before)
         assert proxy.answered_bytes < 16 * 1024 * 1024
-        assert (await content(shaky, user, ByteRange(0, 9))) != b""
+        assert (await content(patient, user, ByteRange(0, 9))) != b""
 
     async def test_reader_that_was_cancelled_leaves_nothing_behind(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
         user, _ = await stored_bytes(shaky, secrets.token_bytes(600_000))

@@ -60,12 +60,16 @@ async def test_sender_that_hangs_up() -> None:
 
 async def test_pause_that_is_too_long() -> None:
     with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in body_of(sender(0, 5), stall_seconds=0.01)]
+        _ = [piece async for piece in body_of(sender(0, 3600), stall_seconds=0.01)]
+
+
+async def test_pause_that_is_not_too_long() -> None:
+    assert [piece async for piece in body_of(sender(0, 0.01), stall_seconds=3600)] == [b"piece"] * 2
 
 
 async def test_trickle_that_takes_too_long_in_all() -> None:
     with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in body_of(sender(*[0.01] * 100), stall_seconds=1, total_seconds=0.03)]
+        _ = [piece async for piece in body_of(sender(*[0.01] * 100), stall_seconds=3600, total_seconds=0.03)]
 
 
 async def test_trickle_below_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +80,7 @@ async def test_trickle_below_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_slow_body_that_keeps_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_gate, "GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(upload_gate, "PACE_BYTES_PER_SECOND", 5)
-    assert len([piece async for piece in body_of(sender(*[0.01] * 60))]) == 60
+    """Each piece of five bytes buys an hour, and the grace is none: without what came, the time would be over."""
+    monkeypatch.setattr(upload_gate, "GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(upload_gate, "PACE_BYTES_PER_SECOND", 5 / 3600)
+    assert len([piece async for piece in body_of(sender(*[0] + [0.01] * 20))]) == 21

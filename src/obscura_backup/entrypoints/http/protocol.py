@@ -41,7 +41,7 @@ DRAIN_SECONDS = 20.0
 WRITE_SECONDS = 60.0
 """How long a client may take nothing of an answer that is there for it."""
 LINGER_SECONDS = 1.0
-"""How often a connection that ends is looked at, whether what was sent last has arrived."""
+"""How often a connection that ends, or whose answer waits, is looked at, whether its client has taken anything."""
 CONNECTIONS_PER_BUSY = 2
 """Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
 
@@ -239,8 +239,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client takes nothing."""
         super().pause_writing()
-        # Not `close`, which would wait for the very bytes that are not taken.
-        self._arm("write", WRITE_SECONDS, self._abort)
+        self._arm("write", LINGER_SECONDS, self._look_at_writing)
+
+    def _look_at_writing(self) -> None:
+        del self._timers["write"]
+        if self.sending.stalled_seconds() >= WRITE_SECONDS:
+            self._abort()  # not `close`, which would wait for the very bytes that are not taken
+        else:
+            self._arm("write", LINGER_SECONDS, self._look_at_writing)
 
     def resume_writing(self) -> None:
         """The client takes something."""
