@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -22,6 +23,8 @@ from obscura_backup.adapters.s3 import S3BlobStore
 from obscura_backup.adapters.s3_probe import Weight
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
 from obscura_backup.domain.spool import Spool
+from obscura_backup.entrypoints.doctor import examine
+from obscura_backup.entrypoints.settings import Settings
 from servers.careless_s3 import CarelessS3, Flaw
 
 if TYPE_CHECKING:
@@ -94,12 +97,164 @@ class TestCarelessStores:
             await stored(without, samples.user())
             await without.close()
 
-    async def test_scratch_object_that_must_not_be_deleted_stays(self) -> None:
+    async def test_scratch_objects_that_must_not_be_deleted_stay(self) -> None:
         with CarelessS3(Flaw.REFUSES_DELETION) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
             await blobs.start()
             await blobs.close()
-            assert [key.rpartition("/")[0] for key in careless.objects] == ["/bucket/probes"]
+            assert {key.rpartition("/")[0] for key in careless.objects} == {"/bucket/probes"}
+
+    async def test_scratch_objects_are_deleted(self) -> None:
+        with CarelessS3() as well:
+            blobs = S3BlobStore("bucket", endpoint=well.endpoint)
+            await blobs.start()
+            await blobs.close()
+            assert well.objects == {}
+
+
+RACES = [Flaw.RACES_TO_CREATE, Flaw.RACES_TO_REPLACE, Flaw.ANSWERS_ONE_WRITES_ALL]
+
+
+class TestWritersAtOnce:
+    @pytest.mark.parametrize("flaw", RACES)
+    async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
+            with pytest.raises(StoreUnusable, match="at once"):
+                await blobs.start()
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, samples.user())
+            await blobs.close()
+            assert careless.objects == {}
+
+    @pytest.mark.parametrize(
+        ("flaw", "name"),
+        [
+            (Flaw.RACES_TO_CREATE, "lets one of several creations at once through"),
+            (Flaw.RACES_TO_REPLACE, "lets one of several replacements at once through"),
+        ],
+    )
+    async def test_report_names_the_race_that_was_lost(self, flaw: Flaw, name: str) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True, start_seconds=60)
+            await blobs.start()
+            report = await blobs.probe_conditional_writes()
+            await blobs.close()
+        assert [verdict.name for verdict in report.missing(Weight.CONDITION)] == [name]
+
+    async def test_doctor_is_not_content_with_such_a_store(self, tmp_path: Path) -> None:
+        with CarelessS3(Flaw.RACES_TO_CREATE) as careless:
+            settings = Settings(data_dir=tmp_path, blobs_url=f"s3://bucket?endpoint={careless.endpoint}")
+            checks = [check async for check in examine(settings)]
+        (race,) = [check for check in checks if check.name == "lets one of several creations at once through"]
+        assert (race.holds, race.must) == (False, True)
+        assert race.detail == "4 of 4 at once were written"
+
+    @pytest.mark.parametrize("flaw", [Flaw.BUSY_409, Flaw.BUSY_503, Flaw.BUSY_409_FOR_ALL, Flaw.BUSY_503_FOR_ALL])
+    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw) -> None:
+        """Whether one of them wins or none: no two do."""
+        with CarelessS3(flaw) as busy:
+            blobs = S3BlobStore("bucket", endpoint=busy.endpoint, start_seconds=60)
+            await blobs.start()
+            await stored(blobs, samples.user())
+            await blobs.close()
+            assert [key.rpartition("/")[0] for key in busy.objects] == ["/bucket/backups"]
+
+    async def test_store_that_is_silent_to_writers_at_once_is_not_taken_as_tried_out(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with CarelessS3(Flaw.BUSY_SILENT) as silent:
+            blobs = S3BlobStore("bucket", endpoint=silent.endpoint, start_seconds=60)
+            await blobs.start()
+            assert "no uploads yet" in caplog.text
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, samples.user())
+            await blobs.close()
+            assert silent.objects == {}
+
+    async def test_store_that_refuses_all_writers_for_another_reason_is_told(self) -> None:
+        with CarelessS3(Flaw.BUSY_403_FOR_ALL) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
+            with pytest.raises(StoreUnusable, match="AccessDenied"):
+                await blobs.start()
+            await blobs.close()
+            assert careless.objects == {}
+
+
+class TestStoresThatKnowNoConditions:
+    @pytest.mark.parametrize(
+        ("flaw", "header"),
+        [
+            (Flaw.KNOWS_NO_CONDITIONS, "501 NotImplemented to If-None-Match"),
+            (Flaw.KNOWS_NO_IF_NONE_MATCH, "501 501 to If-None-Match"),
+            (Flaw.KNOWS_NO_IF_MATCH, "501 NotImplemented to If-Match"),
+            (Flaw.CALLS_CONDITIONS_INVALID, "400 InvalidRequest to If-None-Match"),
+        ],
+    )
+    @pytest.mark.parametrize("allowed", [False, True])
+    async def test_they_are_told_so(self, flaw: Flaw, header: str, *, allowed: bool) -> None:
+        """Also where unconditional writes are allowed: the service sends its conditions all the same."""
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=allowed)
+            with pytest.raises(StoreUnusable, match="knows no conditional writes") as refused:
+                await blobs.start()
+            await blobs.close()
+            assert header in str(refused.value)
+            assert "doctor" not in str(refused.value)
+            assert "checksums" not in str(refused.value)
+            assert careless.objects == {}
+
+
+class TestAddressing:
+    @pytest.mark.parametrize("flaw", [Flaw.REDIRECTS, Flaw.WANTS_VIRTUAL_HOSTS, Flaw.HAS_NO_BUCKET])
+    async def test_store_that_wants_the_other_form_is_told_with_the_way_out(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            with pytest.raises(StoreUnusable, match="addressing=virtual"):
+                await blobs.start()
+            await blobs.close()
+
+    async def test_in_the_virtual_form_the_bucket_is_in_the_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolve_to_loopback(monkeypatch, ".store.test")
+        with CarelessS3() as well:
+            endpoint = well.endpoint.replace("127.0.0.1", "store.test")
+            blobs = S3BlobStore("bucket", endpoint=endpoint, addressing="virtual")
+            await blobs.start()
+            await stored(blobs, samples.user())
+            await blobs.close()
+            assert well.hosts == {f"bucket.{endpoint.removeprefix('http://')}"}
+            assert [key.rpartition("/")[0] for key in well.objects] == ["/backups"]
+
+    async def test_virtual_form_that_finds_no_bucket_names_the_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolve_to_loopback(monkeypatch, ".store.test")
+        with CarelessS3(Flaw.HAS_NO_BUCKET) as careless:
+            endpoint = careless.endpoint.replace("127.0.0.1", "store.test")
+            blobs = S3BlobStore("bucket", endpoint=endpoint, addressing="virtual")
+            with pytest.raises(StoreUnusable, match="addressing=path"):
+                await blobs.start()
+            await blobs.close()
+
+    async def test_host_that_has_no_name_for_the_bucket_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        resolve_to_loopback(monkeypatch, "nothing at all")
+        blobs = S3BlobStore("bucket", endpoint="http://store.test:9", addressing="virtual")
+        await blobs.start()
+        await blobs.close()
+        assert "addressing=path" in caplog.text
+
+
+def resolve_to_loopback(monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """As a wildcard entry in the name service would; no other name is known."""
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *rest: Any, **more: Any) -> Any:
+        if host.endswith(suffix):
+            return real("127.0.0.1", *rest, **more)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setenv("NO_PROXY", "*")
 
 
 class TestOnTheWire:

@@ -52,9 +52,9 @@ PLANTS = (
         "an object is replaced whatever it holds",
         "fleet",
         "adapters/s3_bucket.py",
-        'condition = {"IfNoneMatch": "*"} if replaces',
+        "self.put_as(key, blob, draft, condition_on(replaces))",
         # Only for backups: a store that ignores the conditions of its probe is refused.
-        'condition = {} if key.startswith("backups/") else {"IfNoneMatch": "*"} if replaces',
+        'self.put_as(key, blob, draft, {} if key.startswith("backups/") else condition_on(replaces))',
     ),
     Plant(
         "an upload is acknowledged before it is in its place",
@@ -83,8 +83,8 @@ PLANTS = (
         "a description is given on the word of the row",
         "fleet",
         "domain/service.py",
-        "        found = await self._blobs.stat(user_id)\n        if found is None or not found.is_live:\n            row =",
-        "        found = await self._metadata.get(user_id)\n        if found is None or not found.is_live:\n            row =",
+        "        found = await self._blobs.stat(user_id)\n        if found is None or not found",
+        "        found = await self._metadata.get(user_id)\n        if found is None or not found",
     ),
     Plant(
         "a retry is not known again",

@@ -60,6 +60,7 @@ class S3BlobStore:
         endpoint: of a store other than AWS, such as `https://minio.example:9000`.
         region: None: as AWS's own configuration says, or `us-east-1`.
         checksums: whether to send SHA-256 checksums for the store to check.
+        addressing: `path`, `virtual` or `auto`; see `S3Location`.
         allow_unconditional: run on a store that ignores conditional writes all the same. Then only one process may
             ever write to the bucket, and an upload that the network delayed can overwrite a newer one.
         threads: uploads under way at once.
@@ -80,6 +81,7 @@ class S3BlobStore:
         endpoint: str | None = None,
         region: str | None = None,
         checksums: bool = True,
+        addressing: str = "auto",
         allow_unconditional: bool = False,
         threads: int = THREADS,
         read_threads: int = READ_THREADS,
@@ -90,7 +92,7 @@ class S3BlobStore:
         ping_timeout_seconds: float = PING_TIMEOUT_SECONDS,
         start_seconds: float = START_SECONDS,
     ) -> None:
-        location = S3Location(bucket, endpoint=endpoint, region=region, checksums=checksums)
+        location = S3Location(bucket, endpoint, region, checksums, addressing)
         self._bucket = S3Bucket(
             location,
             connections=threads + read_threads + 1,

@@ -4,12 +4,17 @@ Three of its habits are turned off. It repeats a failed request, and a PUT that 
 success and take it for another's. It announces a body by `Expect: 100-continue` and waits for leave to send it: a round
 trip more, and a quarter more CPU time. And it adds checksums of its own, under TLS as a trailer that many stores do not
 understand; ours is known beforehand and travels as a header.
+
+One is kept: where the bucket is in another region, it asks for that region once and remembers it. This question itself
+is not asked again, or a store that redirects every request would be asked without end.
 """
 
 from __future__ import annotations
 
 import base64
+import threading
 import time
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,6 +41,8 @@ from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, R
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from obscura_backup.adapters.s3_location import S3Location
     from obscura_backup.domain.spool import Spool
 
@@ -74,6 +81,7 @@ class S3Bucket:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
         self._made: _Client | None = None
+        self._of_thread = threading.local()
 
     def connect(self) -> None:
         """Find credentials and make the client; asks the store nothing.
@@ -100,7 +108,8 @@ class S3Bucket:
             )
         except (BotoCoreError, ValueError) as error:
             raise StoreUnusable(f"S3 cannot be used as it is configured ({type(error).__name__}).") from error
-        made.meta.events.register("before-send.s3", _without_expect)
+        made.meta.events.register("before-send.s3", self._before_sending)
+        made.meta.events.register("before-call.s3.HeadBucket", _without_redirect)
         demand_whole_heads()
         self._made = made
 
@@ -111,8 +120,7 @@ class S3Bucket:
 
     def put(self, key: str, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """One conditional PUT, as `BlobStore.put` promises it."""
-        condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
-        return self.put_as(key, blob, draft, condition)
+        return self.put_as(key, blob, draft, condition_on(replaces))
 
     def put_as(
         self, key: str, blob: Spool, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
@@ -140,7 +148,7 @@ class S3Bucket:
                 **checksum,
             )
         except DRIVER_ERRORS as error:
-            raise failure_of_put(error) from error
+            raise failure_of_put(error, self._location.other_addressing) from error
         if not answer.get("ETag"):
             raise OutcomeUnknown("The blob store took an upload without naming its tag.")
         return Revision.of(draft, _tag(answer))
@@ -165,7 +173,7 @@ class S3Bucket:
                     if size is None:
                         return None
                     raise RangeNotSatisfiable(size=size) from error
-            raise failure_of_read(error) from error
+            raise failure_of_read(error, self._location.other_addressing) from error
         body = answer["Body"]
         try:
             part = part_of(answer, partial=wanted is not None)
@@ -191,7 +199,7 @@ class S3Bucket:
         except DRIVER_ERRORS as error:
             if isinstance(error, ClientError) and status_of(error) == _NOT_FOUND:
                 return self._head_by_get(key)
-            raise failure_of_read(error) from error
+            raise failure_of_read(error, self._location.other_addressing) from error
         return revision_of(answer["Metadata"], tag=_tag(answer), size=blob_size(int(answer["ContentLength"])))
 
     def keys(self, prefix: str, *, after: str = "", most: int = 1000) -> list[str]:
@@ -211,7 +219,7 @@ class S3Bucket:
         try:
             self._client.delete_object(Bucket=self.name, Key=key)
         except DRIVER_ERRORS as error:
-            raise failure_of_read(error) from error
+            raise failure_of_read(error, self._location.other_addressing) from error
 
     def clock_skew_seconds(self) -> float:
         """Ask the bucket for one key, the least that a service must be able to do: how far its clock is ahead of ours.
@@ -239,6 +247,19 @@ class S3Bucket:
         headers = self._list("backups/", "", 1)["ResponseMetadata"]["HTTPHeaders"]
         return str(headers.get("server", "unnamed"))
 
+    @contextmanager
+    def held_back(self, before_sending: Callable[[], None]) -> Iterator[None]:
+        """Call this before each request of this thread, when it is signed and only to be sent."""
+        self._of_thread.before_sending = before_sending
+        try:
+            yield
+        finally:
+            del self._of_thread.before_sending
+
+    def _before_sending(self, request: Any, **_: object) -> None:
+        request.headers.pop("Expect", None)
+        getattr(self._of_thread, "before_sending", _nothing)()
+
     @property
     def _client(self) -> _Client:
         if self._made is None:
@@ -247,7 +268,7 @@ class S3Bucket:
 
     def _config(self) -> Config:
         endpoint = self._location.endpoint
-        s3: dict[str, object] = {"addressing_style": "path" if endpoint else "auto"}
+        s3: dict[str, object] = {"addressing_style": self._location.addressing_style}
         if self._location.checksums and (endpoint is None or endpoint.startswith("https:")):
             # Under TLS the signed checksum header guards the bytes; to hash them once more would guard nothing.
             s3["payload_signing_enabled"] = False
@@ -267,7 +288,7 @@ class S3Bucket:
         try:
             return self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=most)
         except DRIVER_ERRORS as error:
-            raise failure_of_read(error) from error
+            raise failure_of_read(error, self._location.other_addressing) from error
 
     def _head_by_get(self, key: str) -> Revision | None:
         reading = self.get(key, _ONE_BYTE)
@@ -290,8 +311,17 @@ def _loader() -> Any:
     return botocore.loaders.create_loader()
 
 
-def _without_expect(request: Any, **_: object) -> None:
-    request.headers.pop("Expect", None)
+def condition_on(replaces: Tag | None) -> dict[str, str]:
+    """The parameter of a PUT that goes through only if the object has this tag (None: if there is no object)."""
+    return {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
+
+
+def _without_redirect(context: dict[str, Any], **_: object) -> None:
+    context.setdefault("s3_redirect", {})["redirected"] = True  # botocore's mark that it has been done
+
+
+def _nothing() -> None:
+    pass
 
 
 def _is_absent(error: ClientError) -> bool:

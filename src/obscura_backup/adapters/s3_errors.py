@@ -50,14 +50,29 @@ _NOT_IMPLEMENTED = 501
 _UNTRUSTED = "The certificate of the blob store is not trusted; AWS_CA_BUNDLE names the file of its authority."
 _KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _HINTS = {
+    "AuthorizationHeaderMalformed": "the region is another one (region=NAME in the blobs URL)",
     "AccessDenied": "the policy of these credentials must allow it",
     "InvalidAccessKeyId": _KEYS,
     "NoSuchBucket": "make the bucket with `obscura-backup init-bucket`",
-    "NotImplemented": "the store lacks something that safety needs; `obscura-backup doctor` says what",
+    "NotImplemented": "the store knows no conditional writes, or no checksums (checksums=off in the blobs URL)",
     "RequestTimeTooSkewed": "the clock of this machine or of the store is wrong",
     "SignatureDoesNotMatch": _KEYS,
 }
 
+# A store that finds no bucket where it looks for one, or wants to be asked elsewhere. The last two are Alibaba's and
+# Tencent's words for a bucket's name that belongs into the host.
+_MISADDRESSED = frozenset(
+    {
+        "301",
+        "307",
+        "InvalidBucketName",
+        "NoSuchBucket",
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "PathStyleDomainForbidden",
+        "SecondLevelDomainForbidden",
+    }
+)
 _OF_CREDENTIALS = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
@@ -81,9 +96,12 @@ class RefusedByStore(Misconfigured):
         reason: the store's error code.
     """
 
-    def __init__(self, status: int, reason: str, operation: str) -> None:
-        hint = _HINTS.get(reason)
-        super().__init__(f"The blob store answered {status} {reason} to {operation}{f': {hint}' if hint else ''}.")
+    def __init__(self, status: int, reason: str, operation: str, other_addressing: str) -> None:
+        hints = [_HINTS[reason]] if reason in _HINTS else []
+        if reason in _MISADDRESSED and other_addressing:
+            hints.append(f"if the bucket and its region are right, try addressing={other_addressing} in the blobs URL")
+        hint = f": {'; '.join(hints)}" if hints else ""
+        super().__init__(f"The blob store answered {status} {reason} to {operation}{hint}.")
         self.status = status
         self.reason = reason
         what = "the service's credentials" if reason in _OF_CREDENTIALS else "what the service asks of it"
@@ -104,8 +122,13 @@ def reason_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code") or status_of(error))
 
 
-def failure_of_put(error: Exception) -> ObscuraError:
-    """What to raise for a failed conditional PUT. The question is only ever: may it have been stored?"""
+def failure_of_put(error: Exception, other_addressing: str = "") -> ObscuraError:
+    """What to raise for a failed conditional PUT. The question is only ever: may it have been stored?
+
+    Args:
+        error: that the driver raised.
+        other_addressing: the value of `addressing` that is not used now, for a hint; none where it cannot matter.
+    """
     if isinstance(error, ClientError):
         status = status_of(error)
         # 304 is an old MinIO's word for "there is an object already"; 409 is AWS's for a race that another PUT won.
@@ -116,27 +139,34 @@ def failure_of_put(error: Exception) -> ObscuraError:
         if status == _TOO_MANY_REQUESTS:
             return BlobStoreUnavailable(f"The blob store answered {status}.")
         if status and answered and status != _REQUEST_TIMEOUT:
-            return _refusal(error)
+            return _refusal(error, other_addressing)
         return OutcomeUnknown(f"The blob store answered {status} to an upload, which may or may not be stored.")
     if _is_untrusted(error):
         return Misconfigured(_UNTRUSTED)
     if isinstance(error, _NOT_SENT):
-        return BlobStoreUnavailable(f"The blob store cannot be reached ({type(error).__name__}).")
+        message = f"The blob store cannot be reached ({type(error).__name__})."
+        return BlobStoreUnavailable(message + _hint_of_host(error, other_addressing))
     return OutcomeUnknown(f"No answer came to an upload, which may or may not be stored ({type(error).__name__}).")
 
 
-def failure_of_read(error: Exception) -> BlobStoreUnavailable:
-    """What to raise for a failed HEAD, GET, LIST or DELETE, none of which does harm when it is repeated."""
+def failure_of_read(error: Exception, other_addressing: str = "") -> BlobStoreUnavailable:
+    """What to raise for a failed HEAD, GET, LIST or DELETE, none of which does harm when it is repeated.
+
+    Args:
+        error: that the driver raised.
+        other_addressing: the value of `addressing` that is not used now, for a hint; none where it cannot matter.
+    """
     if isinstance(error, ClientError):
         status = status_of(error)
         if not status or status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS):
             return PassingFailure(f"The blob store answered {status}.")
-        return _refusal(error)
+        return _refusal(error, other_addressing)
     if isinstance(error, IncompleteReadError):
         return PassingFailure("The blob store broke off.")
     if _is_untrusted(error):
         return Misconfigured(_UNTRUSTED)
-    message = f"The blob store does not answer ({type(error).__name__})."
+    hint = _hint_of_host(error, other_addressing)
+    message = f"The blob store does not answer ({type(error).__name__}).{hint}"
     return BlobStoreUnavailable(message) if isinstance(error, _SLOW) else PassingFailure(message)
 
 
@@ -150,5 +180,12 @@ def _is_untrusted(error: Exception) -> bool:
     return isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def _refusal(error: ClientError) -> RefusedByStore:
-    return RefusedByStore(status_of(error), reason_of(error), str(error.operation_name))
+def _hint_of_host(error: Exception, other_addressing: str) -> str:
+    # In the virtual form the bucket's name is part of the host's, which may be a name that nobody knows.
+    if isinstance(error, EndpointConnectionError) and other_addressing == "path":
+        return " If its host name with the bucket in front is not known here, try addressing=path in the blobs URL."
+    return ""
+
+
+def _refusal(error: ClientError, other_addressing: str) -> RefusedByStore:
+    return RefusedByStore(status_of(error), reason_of(error), str(error.operation_name), other_addressing)

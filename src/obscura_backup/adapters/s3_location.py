@@ -1,4 +1,4 @@
-"""Where a bucket is, as one URL: `s3://BUCKET?endpoint=URL&region=REGION&checksums=off`. Imports no driver."""
+"""Where a bucket is, as one URL: `s3://BUCKET?endpoint=URL&region=REGION&addressing=path`. Imports no driver."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ DEFAULT_REGION = "us-east-1"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SWITCH = {"on": True, "off": False}
+_AUTO, _PATH, _VIRTUAL = "auto", "path", "virtual"
+_PARAMETERS = frozenset({"endpoint", "region", "checksums", "addressing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,25 @@ class S3Location:
         endpoint: of a store other than AWS, such as `https://minio.example:9000`; None: AWS.
         region: None: what the AWS configuration of this machine says, or `us-east-1`.
         checksums: whether uploads carry their SHA-256 for the store to check; off for a store that refuses the header.
+        addressing: where the bucket's name goes: `path` (https://HOST/BUCKET/KEY), `virtual` (https://BUCKET.HOST/KEY)
+            or `auto`: path at an endpoint, virtual at AWS.
     """
 
     bucket: str
     endpoint: str | None = None
     region: str | None = None
     checksums: bool = True
+    addressing: str = _AUTO
+
+    @property
+    def addressing_style(self) -> str:
+        """The same in botocore's words, of which `auto` is virtual where the bucket's name allows it."""
+        return _PATH if self.addressing == _AUTO and self.endpoint is not None else self.addressing
+
+    @property
+    def other_addressing(self) -> str:
+        """The value of `addressing` to try where the store does not find the bucket in the form that is used now."""
+        return _VIRTUAL if self.addressing_style == _PATH else _PATH
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -44,15 +59,24 @@ class S3Location:
             raise ValueError("its bucket name is not one that S3 allows; credentials come from the AWS variables")
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         given = dict(pairs)
-        if len(given) != len(pairs) or given.keys() - {"endpoint", "region", "checksums"}:
-            raise ValueError("it takes endpoint, region and checksums, once each")
+        if len(given) != len(pairs) or given.keys() - _PARAMETERS:
+            raise ValueError("it takes endpoint, region, checksums and addressing, once each")
         checksums = _SWITCH.get(given.get("checksums", "on"))
         if checksums is None:
             raise ValueError("checksums is on or off")
+        addressing = given.get("addressing", _AUTO)
+        if addressing not in (_AUTO, _PATH, _VIRTUAL):
+            raise ValueError("addressing is path, virtual or auto")
         endpoint = given.get("endpoint")
         if endpoint is not None:
             _require_origin(endpoint)
-        return cls(bucket=parts.netloc, endpoint=endpoint, region=given.get("region") or None, checksums=checksums)
+        return cls(
+            bucket=parts.netloc,
+            endpoint=endpoint,
+            region=given.get("region") or None,
+            checksums=checksums,
+            addressing=addressing,
+        )
 
 
 def _require_origin(endpoint: str) -> None:

@@ -62,6 +62,7 @@ def _s3(settings: Settings) -> S3BlobStore:
         endpoint=location.endpoint,
         region=location.region,
         checksums=location.checksums,
+        addressing=location.addressing,
         allow_unconditional=settings.allow_unconditional_blobs == location.bucket,
         wait_seconds=settings.s3_wait_seconds,
         connect_timeout_seconds=settings.s3_connect_seconds,

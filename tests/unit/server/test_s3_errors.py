@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
     ClientError,
@@ -20,6 +22,9 @@ from obscura_backup.adapters.s3_errors import (
     failure_of_read,
 )
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 URL = "http://store"
 
@@ -84,6 +89,25 @@ def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meanin
 )
 def test_failed_read_is_worth_another_try_or_not(error: Exception, meaning: type[ObscuraError]) -> None:
     assert type(failure_of_read(error)) is meaning
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "PermanentRedirect", "301", "SecondLevelDomainForbidden"])
+@pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
+def test_refusal_of_an_address_names_the_other_form(code: str, failure_of: Callable[..., ObscuraError]) -> None:
+    assert "addressing=virtual" in str(failure_of(answered(404, code), "virtual"))
+    assert "addressing=path" in str(failure_of(answered(404, code), "path"))
+
+
+@pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
+def test_host_that_is_not_found_is_told_in_the_virtual_form_alone(failure_of: Callable[..., ObscuraError]) -> None:
+    error = EndpointConnectionError(endpoint_url=URL, error="not known")
+    assert "addressing=path" in str(failure_of(error, "path"))
+    assert "addressing" not in str(failure_of(error, "virtual"))
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NotImplemented", "SlowDown"])
+def test_other_refusals_name_no_form(code: str) -> None:
+    assert "addressing" not in str(failure_of_put(answered(403, code), "virtual"))
 
 
 def test_a_message_of_the_store_is_not_repeated() -> None:

@@ -42,6 +42,10 @@ def test_location(url: str, location: S3Location) -> None:
         "s3://obscura?endpoint=http://one&endpoint=http://two",
         "s3://obscura?secret=hush",
         "s3://obscura?checksums=maybe",
+        "s3://obscura?addressing=",
+        "s3://obscura?addressing=Path",
+        "s3://obscura?addressing=hush",
+        "s3://obscura?addressing=path&addressing=path",
         "s3://obscura#hush",
     ],
 )
@@ -57,3 +61,20 @@ def test_reading_a_location_loads_no_driver() -> None:
         "import sys, obscura_backup.adapters.s3_location; sys.exit({'boto3', 'minio'} & sys.modules.keys() != set())"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "style", "other"),
+    [
+        ("", "auto", "path"),
+        ("?addressing=auto", "auto", "path"),
+        ("?addressing=path", "path", "virtual"),
+        ("?addressing=virtual", "virtual", "path"),
+        ("?endpoint=https://store.example", "path", "virtual"),
+        ("?endpoint=https://store.example&addressing=auto", "path", "virtual"),
+        ("?endpoint=https://store.example&addressing=virtual", "virtual", "path"),
+    ],
+)
+def test_form_of_address(query: str, style: str, other: str) -> None:
+    location = S3Location.parse(f"s3://obscura{query}")
+    assert (location.addressing_style, location.other_addressing) == (style, other)
