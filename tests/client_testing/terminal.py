@@ -78,7 +78,7 @@ class Terminal:
 def terminal_in(home: Path, first_random: int = 1) -> Terminal:
     person, server, addresses = Person(), ServerInMemory(), list[str]()
 
-    def connect(address: str, bearer: str, settings: Settings, on_bytes: Any) -> tuple[ServerInMemory, Account]:
+    def connect(address: str, bearer: str, settings: Settings, *_told: Any) -> tuple[ServerInMemory, Account]:
         addresses.append(address)
         return server, Account(address, user_id_of(bearer))
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.async_connection import Connection
     from obscura_backup_client.http_conversation import Request, Steps
     from obscura_backup_client.http_exchange import Exchanging
-    from obscura_backup_client.transport import Described, Fetched, OnBytes, ServerLimits
+    from obscura_backup_client.transport import Described, Fetched, OnBytes, OnWait, ServerLimits
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class AsyncHttpTransport:
 
     Args:
         server, token, allow_insecure_http, patience, max_blob_bytes, jitter, now: as for `HttpTransport`.
-        on_bytes: told of progress, on the loop's thread.
+        on_bytes, on_wait: told of progress and of waits, on the loop's thread.
         sleep: waits; for tests.
 
     Raises:
@@ -55,6 +55,7 @@ class AsyncHttpTransport:
     patience: Patience = field(default_factory=Patience)
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
     on_bytes: OnBytes = lambda _direction, _done, _total: None
+    on_wait: OnWait = lambda _seconds, _reason: None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -102,6 +103,7 @@ class AsyncHttpTransport:
             step = next(steps)
             while True:
                 if isinstance(step, Wait):
+                    self.on_wait(step.seconds, step.reason)
                     await self.sleep(step.seconds)
                     step = next(steps)
                     continue

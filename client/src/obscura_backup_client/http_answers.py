@@ -165,6 +165,18 @@ def problem_code(answer: Answer) -> str:
     return re.split("[:/]", kind.rstrip("/"))[-1] if isinstance(kind, str) else ""
 
 
+def says_not_stored(answer: Answer) -> bool:
+    """Whether a 503 to an upload or deletion says that this very request changed nothing.
+
+    It says nothing about requests before it. A server that lies here gains nothing: no number is used twice for it, and
+    what it stored or deleted in secret shows at the next fetch.
+    """
+    problem = _problem(answer)
+    if "outcome" in problem:
+        return answer.status == 503 and problem["outcome"] == "not-stored"
+    return problem_code(answer) == "slot-busy"  # of a service from before there was an `outcome`
+
+
 def max_bytes_of(answer: Answer) -> int | None:
     """The most bytes that the server takes, where the problem says so."""
     return count_of(_problem(answer).get("max_bytes"))
@@ -212,15 +224,22 @@ def refusal(answer: Answer, now: datetime) -> TransportError:
     if status == 304:
         return UnexpectedAnswer(status, "it says that nothing changed, and was not asked whether")
     if 300 <= status < 400:
-        return ServerRefused(_redirected_to(answer), "the server sends us there, and a token is never taken along")
+        reason = "we are sent there, maybe to a login page, and a token is never taken along; check the address"
+        return ServerRefused(_redirected_to(answer), reason)
     if status == 408:
         return Unavailable("the upload took too long")
     if problem_code(answer) == "backup-lost":
         version = problem.get("version", problem.get("current_version", _etag(answer)))
         return BackupLost(version if _is_count(version) and version > 0 else None)
-    # A problem's `detail` is the server's text for a person; it is shown, cut short, and decides nothing.
+    detail = detail_of(answer)
+    return UnexpectedAnswer(status, f"status {status}" + (f", {detail}" if detail else ""))
+
+
+def detail_of(answer: Answer) -> str:
+    """A problem's `detail`, the server's text for a person, quoted and cut short; it decides nothing."""
+    problem = _problem(answer)
     detail = problem.get("detail") or problem.get("title")
-    return UnexpectedAnswer(status, f"status {status}" + (f", {detail[:200]!r}" if isinstance(detail, str) else ""))
+    return f"{detail[:200]!r}" if isinstance(detail, str) else ""
 
 
 def _redirected_to(answer: Answer) -> str:

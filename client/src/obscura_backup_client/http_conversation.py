@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from obscura_backup_client import __version__
+from obscura_backup_client.foreign_answers import is_foreign, not_from_service, reason_of
 from obscura_backup_client.http_answers import (
     UNREADABLE_JSON,
     Answer,
@@ -23,14 +24,15 @@ from obscura_backup_client.http_answers import (
     max_bytes_of,
     names_no_backup,
     nonsense_is_unknown,
-    problem_code,
     refusal,
     require_version,
     retry_after_seconds,
+    says_not_stored,
     sha256_of,
 )
 from obscura_backup_client.transport import Described, Fetched, ServerLimits
 from obscura_backup_client.transport_errors import (
+    NotStored,
     OutcomeUnknown,
     RateLimited,
     TooLarge,
@@ -41,6 +43,8 @@ from obscura_backup_client.transport_errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from obscura_backup_client.transport_errors import TransportError
 
 # Enough for a problem document or a configuration, whoever wrote it.
 MAX_DOCUMENT_BYTES = 64 * 1024
@@ -91,9 +95,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for so long."""
+    """Do nothing for so long, then send again; `reason` is what came of the last attempt, in plain words."""
 
     seconds: float
+    reason: str
 
 
 Steps = Generator[Request | Wait, Answer, T]
@@ -157,7 +162,7 @@ class Conversation:
             answer = yield from self._asked("POST", "/v1/backup", {**headers, **condition}, body=blob)
             if answer.status in (200, 201):
                 return require_version(answer)
-            if answer.status == 413:
+            if answer.status == 413 and not is_foreign(answer):
                 raise TooLarge(len(blob), max_bytes_of(answer))
             if answer.status == 404:
                 # Where there is no backup, an upload is the first one or a conflict: this is about the address.
@@ -207,7 +212,10 @@ class Conversation:
             "Accept-Encoding": "identity",
             "User-Agent": f"obscura-backup-client/{__version__}",
         }
-        return (yield from self._answered(Request(method, path, {**always, **(headers or {})}, body, longest)))
+        request = Request(method, path, {**always, **(headers or {})}, body, longest)
+        answer = yield from self._answered(request)
+        _require_own(answer)
+        return answer
 
     def _answered(self, request: Request) -> Steps[Answer]:
         """Send until there is an answer that sending again would not change, or patience runs out.
@@ -218,38 +226,44 @@ class Conversation:
         Raises:
             OutcomeUnknown: patience ran out, or a refusal came that says nothing about the attempts before, and one of
                 them may have changed something.
-            RateLimited, Unavailable: patience ran out, and nothing can have changed.
+            RateLimited, NotStored, Unavailable: patience ran out, and nothing can have changed.
         """
         may_have_happened, reason = False, ""
-        limited: RateLimited | None = None
+        refused: TransportError | None = None
         for attempt in range(1, self.patience.attempts + 1):
             wait_seconds = self._wait_seconds(attempt)
             try:
                 answer = yield request
             except NoAnswerError as error:
-                may_have_happened, reason, limited = may_have_happened or error.sent, error.reason, None
+                may_have_happened, reason, refused = may_have_happened or error.sent, error.reason, None
                 if error.final:
                     break
             else:
-                reason, asked_seconds = f"status {answer.status}", retry_after_seconds(answer, self.now())
+                reason, asked_seconds = reason_of(answer), retry_after_seconds(answer, self.now())
                 if answer.status not in TRANSIENT:
                     unknown = may_have_happened and not _is_decisive(request, answer)
                     if request.changes and (unknown or answer.status >= 500):
                         raise OutcomeUnknown(reason)
                     return answer
-                # Only these two say that nothing was stored; any other 503 may hide a lost answer of the stores.
-                refused = answer.status == 429 or problem_code(answer) == "slot-busy"
-                may_have_happened = may_have_happened or not refused
-                limited = RateLimited(asked_seconds) if answer.status == 429 else None
+                refused = self._known_refusal(request, answer, reason)
+                may_have_happened = may_have_happened or refused is None
                 longest_seconds = self.patience.longest_wait_seconds
                 if (asked_seconds or 0.0) > longest_seconds:
                     break
                 wait_seconds = min((asked_seconds or 0.0) + wait_seconds, longest_seconds)
             if attempt < self.patience.attempts:
-                yield Wait(wait_seconds)
+                yield Wait(wait_seconds, reason)
         if request.changes and may_have_happened:
             raise OutcomeUnknown(reason)
-        raise limited or Unavailable(reason, server=self.server)
+        raise refused or Unavailable(reason, server=self.server)
+
+    def _known_refusal(self, request: Request, answer: Answer, reason: str) -> TransportError | None:
+        """The error for a transient answer that says that this attempt changed nothing; None where it may have."""
+        if answer.status == 429:
+            return RateLimited(retry_after_seconds(answer, self.now()))
+        if request.changes and says_not_stored(answer):
+            return NotStored(reason, server=self.server, method=request.method)
+        return None
 
     def _wait_seconds(self, attempt: int) -> float:
         backoff_seconds = self.patience.first_wait_seconds * 2.0 ** (attempt - 1)
@@ -264,4 +278,19 @@ def _is_decisive(request: Request, answer: Answer) -> bool:
     """
     if request.method == "DELETE" and names_no_backup(answer):
         return True
+    if answer.status == 413 and is_foreign(answer):
+        return False
     return answer.status in DECISIVE.get(request.method, frozenset())
+
+
+def _require_own(answer: Answer) -> None:
+    """Pass where the service may have given this answer.
+
+    A 404 is for `says_there_is_none` to judge, a redirect and a success are no errors of a proxy, and a 408 says that
+    the upload was too slow, whoever says it.
+
+    Raises:
+        NotFromService: a proxy gave it.
+    """
+    if answer.status >= 400 and answer.status not in (404, 408, 409) and is_foreign(answer):
+        raise not_from_service(answer)

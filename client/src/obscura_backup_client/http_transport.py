@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.http_connection import BlockingConnection
     from obscura_backup_client.http_conversation import Request, Steps
     from obscura_backup_client.http_exchange import Exchanging
-    from obscura_backup_client.transport import Described, Fetched, OnBytes, ServerLimits
+    from obscura_backup_client.transport import Described, Fetched, OnBytes, OnWait, ServerLimits
 
 __all__ = ["HttpTransport", "Patience"]
 
@@ -43,6 +43,7 @@ class HttpTransport:
         patience: time-outs and retries.
         max_blob_bytes: the most that is read of a download.
         on_bytes: told of progress.
+        on_wait: told of each wait before a request is sent again.
         sleep, jitter, now: the clock and the randomness (a number from 0 to 1), for tests.
 
     Raises:
@@ -56,6 +57,7 @@ class HttpTransport:
     patience: Patience = field(default_factory=Patience)
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
     on_bytes: OnBytes = lambda _direction, _done, _total: None
+    on_wait: OnWait = lambda _seconds, _reason: None
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -107,6 +109,7 @@ class HttpTransport:
             step = next(steps)
             while True:
                 if isinstance(step, Wait):
+                    self.on_wait(step.seconds, step.reason)
                     self.sleep(step.seconds)
                     step = next(steps)
                     continue

@@ -9,6 +9,9 @@ from typing import Literal, Protocol
 OnBytes = Callable[[Literal["down", "up"], int, int | None], None]
 """Told how many bytes have travelled, and of how many if that is known."""
 
+OnWait = Callable[[float, str], None]
+"""Told before a wait how many seconds it takes until the same is sent again, and in plain words why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -60,7 +63,8 @@ class Transport(Protocol):
         Whatever is sent again after a lost answer is the same bytes, which a server recognises: it stores them once.
 
         Raises:
-            VersionMismatch: nothing was stored. TooLarge: nothing was stored. OutcomeUnknown: it may have been stored.
+            VersionMismatch: nothing was stored. TooLarge, NotStored: nothing was stored. OutcomeUnknown: it may
+                have been stored.
         """
         ...
 
@@ -68,7 +72,7 @@ class Transport(Protocol):
         """Delete exactly `expected_version`; deleting again is no error.
 
         Raises:
-            VersionMismatch: nothing was deleted. NotFound: there is none. OutcomeUnknown: see `push`.
+            VersionMismatch, NotStored: nothing was deleted. NotFound: there is none. OutcomeUnknown: see `push`.
         """
         ...
 

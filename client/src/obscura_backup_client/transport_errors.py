@@ -95,6 +95,19 @@ class Unavailable(TransportError):
         self.server = server
 
 
+class NotStored(Unavailable):
+    """503 to an upload or deletion, with the server's word that nothing changed there; `method` is POST or DELETE."""
+
+    code = "not-stored"
+
+    def __init__(self, reason: str, *, server: str = "", method: str = "POST") -> None:
+        super().__init__(reason, server=server)
+        place = f" at {server}" if server else ""
+        does, did = ("take uploads", "stored") if method == "POST" else ("delete backups", "deleted")
+        self.args = (f"The server{place} cannot {does} now ({reason}). Nothing was {did}; try again later.",)
+        self.method = method
+
+
 class OutcomeUnknown(TransportError):
     """The request was sent, and no answer came that makes sense: it may or may not have happened.
 
@@ -133,3 +146,17 @@ class UnexpectedAnswer(TransportError):
         super().__init__(f"The server's answer makes no sense ({reason}). Is this the address of an Obscura server?")
         self.status = status
         self.reason = reason
+
+
+class NotFromService(UnexpectedAnswer):
+    """An answer that the service never gives: a proxy, a firewall or a login page stands in front of it.
+
+    `status` is that of the answer, `advice` says what it means and what to do.
+    """
+
+    code = "not-from-service"
+
+    def __init__(self, status: int, advice: str) -> None:
+        super().__init__(status, f"status {status}, not from the backup service")
+        self.args = (f"Status {status} is not from the backup service but from a proxy in front of it: {advice}.",)
+        self.advice = advice

@@ -201,7 +201,7 @@ def test_whatever_an_answer_is_made_into_it_is_taken_or_ends_in_a_typed_error(
 def test_an_upload_that_is_refused_before_all_of_it_was_sent_is_refused(client: Client) -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(1024)
-        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        connection.sendall(b'HTTP/1.1 413 Too Large\r\nContent-Length: 17\r\n\r\n{"max_bytes": 99}')
         connection.shutdown(socket.SHUT_WR)
         # To close while more is coming would reset the connection, and a reset may overtake the answer.
         while connection.recv(65536):

@@ -42,3 +42,19 @@ def test_where_nothing_can_be_taken_back_each_step_is_a_line(capsys: pytest.Capt
     line.on_bytes("up", 1024, 2048)
     line.clear()
     assert capsys.readouterr().err == f"{TEXTS[Step.FETCHING]} ...\n{TEXTS[Step.SENDING]} ...\n"
+
+
+def test_a_wait_is_told_without_a_terminal_too_once_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ProgressLine(shown=False)
+    for reason in ("status 503", "status 503", "no connection"):
+        line.on_wait(5.2, reason)
+    assert capsys.readouterr().err == (
+        "Waiting 6 s to try again: status 503\nWaiting 6 s to try again: no connection\n"
+    )
+
+
+def test_what_a_server_says_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    ProgressLine(shown=False).on_wait(1, "status 503, \x1b[2J\nError: gone")
+    told = capsys.readouterr().err
+    assert "\x1b" not in told
+    assert told.count("\n") == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.cli.output import may_style, tell
+from obscura_backup_client.cli.wording import printable
 from obscura_backup_client.results import Step
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class ProgressLine:
     shown: bool
     _status: Status | None = field(default=None, init=False)
     _said: str = field(default="", init=False)
+    _waited_for: str = field(default="", init=False)
 
     def on_step(self, step: Step) -> None:
         """Say what begins."""
@@ -45,6 +48,15 @@ class ProgressLine:
             return
         of = "" if total is None else f" of {total // 1024}"
         self._say(f"{DIRECTIONS[direction]}: {done // 1024}{of} KiB")
+
+    def on_wait(self, seconds: float, reason: str) -> None:
+        """Say that there is a wait, for how long, and why. Without a terminal it is said once for each reason."""
+        text = f"Waiting {math.ceil(seconds)} s to try again: {printable(reason)}"
+        if self.shown and may_style(sys.stderr):
+            self._say(text)
+        elif reason != self._waited_for:
+            self._waited_for = reason
+            tell(text)
 
     def clear(self) -> None:
         """Make room for a question or a result."""

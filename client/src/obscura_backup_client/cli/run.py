@@ -75,7 +75,10 @@ class Run:
         client, token = self.local(), self.settings.token
         if token is None:
             return client
-        transport, account = self.world.connect(self.settings.server, token, self.settings, self.progress.on_bytes)
+        progress = self.progress
+        transport, account = self.world.connect(
+            self.settings.server, token, self.settings, progress.on_bytes, progress.on_wait
+        )
         return replace(client, transport=transport, account=account)
 
     def secret(self, *, accept_weak: bool = False, changes: bool = False) -> Callable[[Purpose], str]:

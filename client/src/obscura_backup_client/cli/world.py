@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.measuring import Timing
     from obscura_backup_client.parameters import KdfParameters
     from obscura_backup_client.state import Account
-    from obscura_backup_client.transport import OnBytes, Transport
+    from obscura_backup_client.transport import OnBytes, OnWait, Transport
 
 
 def ask_password(prompt: str) -> str:
@@ -55,7 +55,9 @@ def ask_yes(question: str) -> bool:
         return terminal.readline().strip().lower() in ("y", "yes")
 
 
-def connect(server: str, token: str, settings: Settings, on_bytes: OnBytes) -> tuple[Transport, Account]:
+def connect(
+    server: str, token: str, settings: Settings, on_bytes: OnBytes, on_wait: OnWait
+) -> tuple[Transport, Account]:
     """The way to the server, and whose backup it is there.
 
     Raises:
@@ -66,7 +68,7 @@ def connect(server: str, token: str, settings: Settings, on_bytes: OnBytes) -> t
     from obscura_backup_client.token import user_id_of
 
     user_id = user_id_of(token)
-    transport = HttpTransport(server, token, settings.allow_insecure_http, on_bytes=on_bytes)
+    transport = HttpTransport(server, token, settings.allow_insecure_http, on_bytes=on_bytes, on_wait=on_wait)
     return transport, Account(transport.server, user_id)
 
 
@@ -84,7 +86,7 @@ def load() -> float:
     return load_per_processor()
 
 
-Connect = Callable[[str, str, "Settings", "OnBytes"], "tuple[Transport, Account]"]
+Connect = Callable[[str, str, "Settings", "OnBytes", "OnWait"], "tuple[Transport, Account]"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from obscura_backup_client.errors import (
 )
 from obscura_backup_client.transport_errors import (
     BackupLost,
+    NotStored,
     OutcomeUnknown,
     RateLimited,
     Unavailable,
@@ -96,3 +97,17 @@ def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
     assert (after.remembered, after.content, after.seq) == (before.remembered, before.content, before.seq + 1)
     liar.replies["POST"] = reply(200, b"", 'ETag: "3"')
     assert client.push(KEY).uploaded
+
+
+def test_a_server_that_stores_and_says_that_it_did_not_gains_nothing(phone: Phone, liar: Liar, truth: Truth) -> None:
+    said = {"type": "urn:obscura-backup:problem:metadata-unavailable", "outcome": "not-stored"}
+    liar.replies = {"GET": honest(truth.latest), "POST": reply(503, json.dumps(said).encode())}
+    client = phone(attempts=1)
+    before = client.directory.read()
+    with pytest.raises(NotStored):
+        client.push(KEY)
+    after = client.directory.read()
+    assert (after.remembered, after.content, after.seq) == (before.remembered, before.content, before.seq + 1)
+    liar.replies["POST"] = reply(200, b"", 'ETag: "3"')
+    assert client.push(KEY).uploaded
+    assert client.directory.read().seq == before.seq + 2, "the number that the server may have seen is never used again"
