@@ -126,7 +126,11 @@ def test_a_404_after_the_server_was_busy_leaves_nothing_open(connect: Connect) -
 
 
 @pytest.mark.parametrize(
-    ("said", "error"), [(problem(409, current_version=9), VersionMismatch), (problem(413), TooLarge)]
+    ("said", "error"),
+    [
+        (problem(409, current_version=9), VersionMismatch),
+        (problem(413, kind="urn:obscura-backup:problem:blob-too-large"), TooLarge),
+    ],
 )
 def test_other_refusals_still_say_what_became_of_an_upload_whose_answer_was_lost(
     connect: Connect, said: Reply, error: type[Exception]
