@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import Phase, settings
 
-from mutation.environment import CONTEXT, DURATIONS, LIMITS, TIMED_OUT
+from mutation.environment import CONTEXT, DURATIONS, LIMITS, SETTINGS, TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,9 @@ def pytest_sessionfinish() -> None:
 def _record_for(file: str) -> None:
     """Charge what runs from here on to the test file: in this process, and in those that its tests start."""
     os.environ[CONTEXT] = file
+    if settings_file := os.environ.get(SETTINGS):
+        # Set here and not by `patch = subprocess`, which would hand on the settings as they were before the first test.
+        os.environ["COVERAGE_PROCESS_START"] = settings_file
     coverage: Any = sys.modules.get("coverage")
     running = coverage.Coverage.current() if coverage else None
     if running is not None:

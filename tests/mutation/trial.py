@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mutation.environment import CONTEXT, DURATIONS, LIMITS, TIMED_OUT
+from mutation.environment import CONTEXT, DURATIONS, LIMITS, SETTINGS, TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,14 +101,16 @@ class Trial:
         settings, data, durations = (self.folder / name for name in ("coveragerc", "coverage", "durations.json"))
         sources = "\n  ".join(str(self.tree / source) for source in SOURCES)
         settings.write_text(
-            f"[run]\nsource =\n  {sources}\ndata_file = {data}\nparallel = true\npatch = subprocess\nsigterm = true\n"
+            f"[run]\nsource =\n  {sources}\ndata_file = {data}\nparallel = true\nsigterm = true\n"
             f"context = ${{{CONTEXT}-}}\n",
             encoding="utf-8",
         )
         report = self.folder / "failed"
         command = ["-m", "coverage", "run", f"--rcfile={settings}", "-m", *self._pytest(tests)]
         with report.open("w+", encoding="utf-8") as output:
-            self._run(command, RECORDING_SECONDS, {DURATIONS: str(durations)}, output=output.fileno())
+            self._run(
+                command, RECORDING_SECONDS, {DURATIONS: str(durations), SETTINGS: str(settings)}, output=output.fileno()
+            )
             output.seek(0)
             said = output.read()
         if not durations.is_file():
