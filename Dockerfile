@@ -21,6 +21,7 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-che
 
 FROM ${BASE}
 COPY --from=build /opt/venv /opt/venv
+COPY deploy/health-check.sh /opt/health-check.sh
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin obscura \
  && install --directory --owner obscura --group obscura --mode 0700 /data
 ENV PATH=/opt/venv/bin:$PATH \
@@ -30,8 +31,8 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER obscura
 VOLUME /data
 EXPOSE 8400
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8400/health/live', timeout=2)"]
+# A slow machine has a minute to start, in which failures do not count.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["bash", "/opt/health-check.sh"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["obscura-backup"]
 CMD ["serve"]

@@ -124,12 +124,13 @@ lock: $(VENV)/.dev
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 	$(LOCK) requirements/mutants.in -c requirements/dev.txt --no-emit-package yattag -o requirements/mutants.txt
 
-# Fresh passwords for compose.yaml, once; what is there is left alone.
+# Fresh passwords for compose.yaml; each that is there already is left alone.
 .PHONY: compose-env
 compose-env:
-	@umask 077; test -e .env || { secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }; \
-	printf 'POSTGRES_PASSWORD=%s\nMINIO_PASSWORD=%s\nOBSCURA_BACKUP_AUTH_SECRET=%s\n' "$$(secret)" "$$(secret)" "$$(secret)" > .env; \
-	echo 'Wrote .env; docker compose up --detach --wait is next.'; }
+	@umask 077; touch .env; chmod 600 .env; \
+	for name in POSTGRES_PASSWORD MINIO_ROOT_PASSWORD MINIO_SERVICE_PASSWORD OBSCURA_BACKUP_AUTH_SECRET; do \
+		grep -q "^$$name=" .env || printf '%s=%s\n' "$$name" "$$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')" >> .env; \
+	done; echo 'The passwords are in .env; docker compose up --detach --wait is next.'
 
 .PHONY: clean
 clean:

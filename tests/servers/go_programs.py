@@ -54,9 +54,7 @@ class Builds:
         self.begin(program)
         path = self._futures[program].result(timeout=BUILD_SECONDS)
         if path is None:
-            native.missing(
-                program.name, f"start Docker, put {program.name} on the PATH, install Go (and be online once)"
-            )
+            native.missing(program.name, f"put {program.name} on the PATH, install Go (and be online once)")
         return path
 
 

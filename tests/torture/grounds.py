@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Self
 
 from obscura_backup.adapters.s3_probe import SCRATCH_PREFIX
@@ -49,26 +48,14 @@ class Runner:
         with self.lock, self.log.open("a") as log:
             while True:
                 try:
-                    self.service.start(stderr=log)
+                    # On a busy machine a start takes its time; only one that ended has failed.
+                    self.service.start(stderr=log, seconds=deadline - time.monotonic())
                 except RuntimeError:
-                    if self._is_there_by(deadline):
-                        return
-                    self.service.kill()
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.2)
                 else:
                     return
-
-    def _is_there_by(self, deadline: float) -> bool:
-        # On a busy machine, with blows on all sides, a start takes its time; only one that ended has failed.
-        process = self.service.process
-        while process is not None and process.poll() is None and time.monotonic() < deadline:
-            with suppress(OSError, HTTPException):
-                if self.service.request("GET", "/health/live", token=None).status == 200:
-                    return True
-            time.sleep(0.1)
-        return False
 
     def kill(self) -> None:
         with self.lock:
@@ -213,12 +200,12 @@ class FleetGround(Ground):
     """Both services on PostgreSQL and MinIO, each behind a proxy."""
 
     def _prepare(self) -> None:
-        contained = postgres_server._docker_answers()  # and then their disks are out of reach
-        disk = None if contained else self._small_disk("postgres", 256)
+        # The disk of a container is out of reach.
+        disk = None if postgres_server.runs_in_container() else self._small_disk("postgres", 256)
         self.postgres = PostgresServer(within=disk.folder if disk else None)
         self._stack.callback(self.postgres.remove)
         self.postgres.start()
-        disk = None if contained else self._small_disk("minio", 256)
+        disk = None if s3_servers.minio_runs_in_container() else self._small_disk("minio", 256)
         self.minio = s3_servers.minio(disk.folder if disk else None)
         self._stack.callback(self.minio.remove)
         self.minio.start()

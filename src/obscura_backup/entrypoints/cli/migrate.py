@@ -37,9 +37,15 @@ def migrate(config: Path | None, **flags: Any) -> int:
 
 @click.command("init-bucket")
 @click.option("--policy", is_flag=True, help="Print the least-privilege policy for the service's credentials, alone.")
+@click.option(
+    "--minio-user",
+    is_flag=True,
+    help="Also make the service's user in MinIO, with that policy alone: MINIO_SERVICE_ACCESS_KEY and "
+    "MINIO_SERVICE_SECRET_KEY hold its keys. One that is there gets this secret and this policy.",
+)
 @options.config_option
 @options.blobs_url_option
-def init_bucket(config: Path | None, *, policy: bool, **flags: Any) -> int:
+def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags: Any) -> int:
     """Make the bucket where it is missing, with an administrator's credentials from the AWS variables."""
     from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
 
@@ -52,20 +58,33 @@ def init_bucket(config: Path | None, *, policy: bool, **flags: Any) -> int:
     if policy:
         click.echo(json.dumps(minio_admin.least_privilege_policy(location.bucket), indent=2))
         return 0
-    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not access_key or not secret_key:
-        options.fail("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.", options.EXIT_USAGE)
+    access_key, secret_key = _from_environment("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    user, user_secret = (
+        _from_environment("MINIO_SERVICE_ACCESS_KEY", "MINIO_SERVICE_SECRET_KEY") if minio_user else ("", "")
+    )
     region = location.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    store: dict[str, Any] = {
+        "endpoint": location.endpoint or f"https://s3.{region}.amazonaws.com",
+        "bucket": location.bucket,
+        "region": region,
+        "access_key": access_key,
+        "secret_key": secret_key,
+        "session_token": os.environ.get("AWS_SESSION_TOKEN"),
+    }
     try:
-        made = minio_admin.init_bucket(
-            location.endpoint or f"https://s3.{region}.amazonaws.com",
-            location.bucket,
-            region=region,
-            access_key=access_key,
-            secret_key=secret_key,
-            session_token=os.environ.get("AWS_SESSION_TOKEN"),
-        )
+        made = minio_admin.init_bucket(**store)
+        click.echo(f"Made the bucket {location.bucket}." if made else f"The bucket {location.bucket} is there already.")
+        if minio_user:
+            minio_admin.init_user(**store, user=user, user_secret=user_secret)
+            click.echo(f"The user {user} may do what the service does in this bucket, and nothing else.")
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
-    click.echo(f"Made the bucket {location.bucket}." if made else f"The bucket {location.bucket} is there already.")
     return 0
+
+
+def _from_environment(access_name: str, secret_name: str) -> tuple[str, str]:
+    """A pair of keys; secrets are not taken from flags, which other users of the machine can see."""
+    access_key, secret_key = os.environ.get(access_name), os.environ.get(secret_name)
+    if not access_key or not secret_key:
+        options.fail(f"{access_name} and {secret_name} are not set.", options.EXIT_USAGE)
+    return access_key, secret_key
