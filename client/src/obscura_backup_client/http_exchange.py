@@ -19,7 +19,7 @@ from obscura_backup_client.http_answers import MAX_HEAD_BYTES, Answer, NoAnswerE
 from obscura_backup_client.transport_errors import UnexpectedAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from obscura_backup_client.http_conversation import Request
     from obscura_backup_client.transport import OnBytes
@@ -42,6 +42,7 @@ MAX_FRAMING_BYTES: Final = 64 * 1024
 FRAMING_SHARE: Final = 8
 
 NOT_HTTP: Final = "its answer is not valid HTTP"
+TOO_MANY_FIELDS: Final = f"its answer has more than {MAX_FIELDS} fields"
 # h11 refuses NUL and takes all others, since some servers put them into cookies (RFC 9110, 5.5, calls them dangerous).
 _CONTROL_CHARACTER: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSIONS: Final = (b"1.0", b"1.1")
@@ -119,7 +120,7 @@ class _Answer:
                 yield from self._fed()
             elif isinstance(event, h11.Response | h11.InformationalResponse):
                 self._waiting_lines = 0
-                _require_plain([(b"", event.reason), *event.headers])
+                _require_plain(event.headers, event.reason)
                 if isinstance(event, h11.Response):
                     if event.http_version not in _VERSIONS:
                         raise NoAnswerError(NOT_HTTP, sent=True, final=False)
@@ -133,6 +134,7 @@ class _Answer:
         while True:
             event = yield from self._next_event()
             if isinstance(event, h11.EndOfMessage):
+                _require_plain(event.headers)
                 return bytes(content)
             if isinstance(event, h11.Data):
                 self._waiting_lines = 0
@@ -160,19 +162,18 @@ class _Answer:
         self._received_bytes += len(received)
         # Looked at before the parser does: it checks all fields of a head, or of a trailer, at once.
         if self._waiting_lines > MAX_FIELDS + 2:
-            raise NoAnswerError(f"its answer has more than {MAX_FIELDS} fields", sent=True, final=False)
+            raise NoAnswerError(TOO_MANY_FIELDS, sent=True, final=False)
         self._waiting_lines += received.count(b"\n")
         self._http.receive_data(received)
 
 
-def _require_plain(fields: Iterable[tuple[bytes, bytes]]) -> None:
-    """Refuse a head with too many fields, or with a control character: two readers may see two texts in it.
+def _require_plain(fields: Collection[tuple[bytes, bytes]], reason: bytes = b"") -> None:
+    """Refuse a head or trailer with too many fields, or with a control character: readers may differ about it.
 
     Raises:
         NoAnswerError: as said.
     """
-    values = [value for _, value in fields]
-    if len(values) > MAX_FIELDS + 1:
-        raise NoAnswerError(f"its answer has more than {MAX_FIELDS} fields", sent=True, final=False)
-    if any(map(_CONTROL_CHARACTER.search, values)):
+    if len(fields) > MAX_FIELDS:
+        raise NoAnswerError(TOO_MANY_FIELDS, sent=True, final=False)
+    if any(map(_CONTROL_CHARACTER.search, (reason, *(value for _, value in fields)))):
         raise NoAnswerError("its answer has a control character in its head", sent=True, final=False)
