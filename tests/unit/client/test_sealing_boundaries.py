@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from obscura_backup_client.calibration import _distance
 from obscura_backup_client.errors import PasswordTooShort
 from obscura_backup_client.padding import unpad
-from obscura_backup_client.parameters import DEFAULT_PROFILE, _distance
+from obscura_backup_client.parameters import DEFAULT_PROFILE
 from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES, SealingKey
 from obscura_backup_client.unlocking import Unlocker
 

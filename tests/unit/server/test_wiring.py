@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup.adapters import jwks, postgres, s3
+from obscura_backup.adapters import s3
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import Settings
@@ -48,55 +48,6 @@ def made(tmp_path: Path) -> Callable[..., Container]:
     return make
 
 
-def test_postgresql_gets_each_of_its_timeouts(made: Callable[..., Container], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "PostgresMetadataStore", Part)
-    part: Any = made(
-        metadata_url="postgresql://db/backups",
-        postgres_pool=7,
-        lock_seconds=11.0,
-        postgres_hold_seconds=12.0,
-        postgres_wait_seconds=13.0,
-        postgres_connect_seconds=14,
-        postgres_answer_seconds=15.0,
-    ).metadata()
-    assert part.positional == ("postgresql://db/backups",)
-    assert (
-        part.named
-        | {
-            "pool_size": 7,
-            "lock_timeout_seconds": 11.0,
-            "hold_seconds": 12.0,
-            "pool_wait_seconds": 13.0,
-            "connect_timeout_seconds": 14,
-            "answer_timeout_seconds": 15.0,
-        }
-        == part.named
-    )
-
-
-def test_the_object_store_gets_each_of_its_timeouts(
-    made: Callable[..., Container], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3, "S3BlobStore", Part)
-    part: Any = made(
-        blobs_url="s3://bucket",
-        s3_wait_seconds=21.0,
-        s3_connect_seconds=22.0,
-        s3_read_seconds=23.0,
-        s3_ping_seconds=24.0,
-    ).blobs()
-    assert (
-        part.named
-        | {
-            "wait_seconds": 21.0,
-            "connect_timeout_seconds": 22.0,
-            "read_timeout_seconds": 23.0,
-            "ping_timeout_seconds": 24.0,
-        }
-        == part.named
-    )
-
-
 @pytest.mark.parametrize(("allowed", "unconditional"), [("bucket", True), ("another", False), (None, False)])
 def test_unconditional_writes_are_allowed_for_the_bucket_that_is_named(
     made: Callable[..., Container], monkeypatch: pytest.MonkeyPatch, allowed: str | None, *, unconditional: bool
@@ -117,31 +68,6 @@ def test_the_embedded_metadata_wait_for_a_lock_as_long_as_configured(
 def test_sqlite_waits_for_other_processes_as_long_as_configured(made: Callable[..., Container]) -> None:
     store: Any = made(lock_seconds=11.0).metadata()
     assert store._timeout_seconds == 11.0
-
-
-def test_the_verifier_gets_audience_issuer_and_claim(
-    made: Callable[..., Container], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = {"auth_audience": "backup", "auth_issuer": "https://issuer.example", "auth_user_claim": "user"}
-    verifier: Any = made(**given).tokens()
-    assert (verifier._audience, verifier._issuer, verifier._user_claim) == (
-        "backup",
-        "https://issuer.example",
-        "user",
-    )
-
-
-def test_a_key_set_behind_a_url_is_waited_for_as_long_as_configured(
-    made: Callable[..., Container], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jwks.JwksKeySource, "url", Part)
-    source: Any = made(auth_secret=None, auth_jwks="https://issuer.example/keys", jwks_seconds=31.0).key_source()
-    assert (source.positional, source.named) == (("https://issuer.example/keys",), {"timeout_seconds": 31.0})
-
-
-def test_the_limits_are_the_configured_ones(made: Callable[..., Container]) -> None:
-    limits = made(min_bytes=40, max_bytes=5000).limits()
-    assert (limits.min_bytes, limits.max_bytes) == (40, 5000)
 
 
 def with_stores(container: Container, metadata: Store, blobs: Store) -> Container:

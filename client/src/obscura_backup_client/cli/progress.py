@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from obscura_backup_client.cli.escaping import printable
 from obscura_backup_client.cli.output import may_style, tell
-from obscura_backup_client.cli.wording import printable
 from obscura_backup_client.results import Step
 
 if TYPE_CHECKING:
