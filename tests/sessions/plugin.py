@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from sessions.leftovers import MARK, Snapshot, descriptors, left_over
 from sessions.signals import give_children_default_signals
@@ -42,6 +43,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
+        uvloop.new_event_loop().close()  # libuv opens one pipe with its first loop, and keeps it for ever
         self._start = Snapshot.now()
         self._known = set(self._start.descriptors)
 

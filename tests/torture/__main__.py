@@ -11,33 +11,41 @@ from random import SystemRandom
 
 import pytest
 
+from sessions.signals import give_children_default_signals
 from torture.history import History
 from torture.linearizability import check
+from torture.nemesis import NothingToStrike
 from torture.run import torture
 
 BROKEN = 1
-NOT_TO_BE_HAD = 3
+NOTHING_POSSIBLE = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: every promise was kept; 1: one was not; 3: a server that is needed is not to be had."""
+    """0: every promise was kept, on the stores that there are; 1: one was not, or a run failed; 3: none could run."""
+    give_children_default_signals()
     options = _parser().parse_args(arguments)
     if options.check:
         return _judge(options.check)
     seed = options.seed or SystemRandom().randrange(1, 1_000_000)
     stores = ("embedded", "fleet") if options.stores == "both" else (options.stores,)
-    try:
-        codes = [_torture(name, options.seconds / len(stores), seed, watch=options.watch) for name in stores]
-    except pytest.skip.Exception as missing:
-        sys.stderr.write(f"{missing}\n")
-        return NOT_TO_BE_HAD
-    return max(codes)
+    codes = []
+    for name in stores:
+        try:
+            codes.append(_torture(name, options.seconds / len(stores), seed, watch=options.watch))
+        except (pytest.skip.Exception, NothingToStrike) as missing:
+            sys.stderr.write(f"torture {name}: not possible here. {missing}\n")
+    return max(codes, default=NOTHING_POSSIBLE)
 
 
 def _torture(stores: str, seconds: float, seed: int, *, watch: bool) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"obscura-torture-{stores}-"))
     folder.chmod(0o755)  # PostgreSQL, which refuses to be root, has its folder in there
-    outcome = torture(stores, folder, seconds=seconds, seed=seed, watch=watch)
+    try:
+        outcome = torture(stores, folder, seconds=seconds, seed=seed, watch=watch)
+    except (pytest.skip.Exception, NothingToStrike):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     sys.stderr.writelines(f"{complaint}\n\n" for complaint in outcome.complaints)
     sys.stdout.write(f"{outcome.line}\n")
     sys.stdout.flush()

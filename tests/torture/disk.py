@@ -92,6 +92,11 @@ class FileLimit:
 
     pids: Callable[[], list[int]]
 
+    @staticmethod
+    def is_possible() -> bool:
+        """Whether limits of other processes can be set: on Linux."""
+        return hasattr(resource, "prlimit")
+
     def fill(self) -> None:
         self._limit(LIMIT_BYTES)
 

@@ -118,9 +118,14 @@ class Ground:
         self._stack.__exit__(kind, error, trace)
 
     @property
-    def has_clocks(self) -> bool:
-        """Whether the services' clocks can jump."""
-        return self._library is not None
+    def impossible(self) -> dict[str, str]:
+        """Kinds of blows that this machine does not allow, each with its reason."""
+        reasons = {}
+        if not self.disks:
+            reasons["full disks"] = "no file system can be mounted, or the stores are in containers"
+        if self._library is None:
+            reasons["clock jumps"] = "there is no libfaketime"
+        return reasons
 
     def scrub(self, *options: str) -> dict[str, object]:
         """The summary of a scrub."""
@@ -174,7 +179,7 @@ class EmbeddedGround(Ground):
 
     def _prepare(self) -> None:
         disk = self._small_disk("embedded", 64)
-        if disk is None:
+        if disk is None and FileLimit.is_possible():
             self.disks["embedded"] = FileLimit(lambda: [pid for runner in self.runners for pid in runner.pids()])
         home = disk.folder if disk else self.folder
         self._data, self._spools = home / "data", home / "spools"

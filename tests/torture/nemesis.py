@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
     from torture.grounds import Ground, Runner
 
+
+class NothingToStrike(Exception):
+    """No fault of any kind is possible on this machine, so that a run would prove nothing."""
+
+    def __str__(self) -> str:
+        return "No fault of any kind is possible on this machine."
+
+
 Strike: TypeAlias = "Callable[[Random], AbstractContextManager[None]]"
 
 
@@ -47,7 +55,7 @@ class Hand:
 
 @dataclass
 class Nemesis:
-    """All hands, and what they did.
+    """All hands that have a blow on this machine, and what they did.
 
     Attributes:
         counts: of blows, by kind.
@@ -61,6 +69,16 @@ class Nemesis:
     counts: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.hands = [hand for hand in self.hands if hand.blows]
+        if not self.hands:
+            raise NothingToStrike
+
+    @property
+    def kinds(self) -> set[str]:
+        """Of all blows that may come."""
+        return {blow.kind for hand in self.hands for blow in hand.blows}
 
     def start(self) -> None:
         random = Random(self.seed)
@@ -77,6 +95,8 @@ class Nemesis:
         self._done.set()
         for thread in self._threads:
             thread.join(timeout=200)
+            if thread.is_alive():
+                self.failures.append(f"{thread.name} of the nemesis did not end")
         self._look()
         self.ground.mend()
 

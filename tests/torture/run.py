@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from torture.nemesis import Hand
     from torture.workload import Device
 
+KINDS = ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
 PEACE_SECONDS = 60.0
 WARM_AFTER = 0.25
 """Of the time: from then on a service that has stood it all should not need more."""
@@ -89,19 +92,23 @@ def run(
         seed: of what clients do, and of the blows; not of what comes of them.
         users: each with several devices.
         watch: judge all the time, and end at the first contradiction.
+
+    Raises:
+        NothingToStrike: no hand has a blow.
     """
     workload = Workload.over([runner.service for runner in ground.runners], seed, users)
     nemesis = Nemesis(ground, hands, seed)
     began = time.monotonic()
-    workload.start()
-    nemesis.start()
-    try:
-        _wait(began + seconds * WARM_AFTER, workload, watch=watch)
-        warm = _footprint(ground)
-        _wait(began + seconds, workload, watch=watch)
-    finally:
-        nemesis.stop()
-        workload.stop()
+    with _ends_of_threads(nemesis.failures):
+        workload.start()
+        nemesis.start()
+        try:
+            _wait(began + seconds * WARM_AFTER, workload, watch=watch)
+            warm = _footprint(ground)
+            _wait(began + seconds, workload, watch=watch)
+        finally:
+            nemesis.stop()
+            workload.stop()
     lasted = time.monotonic() - began
     complaints = [*nemesis.failures, *workload.failures, *_peace(ground, workload)]
     cool = _footprint(ground)
@@ -111,19 +118,36 @@ def run(
     verdict = _judged(workload)
     complaints += verdict
     figures = workload.history.figures()
-    missing = "" if ground.has_clocks else " (no libfaketime)"
+    impossible = ground.impossible
     struck = ", ".join(
-        f"{nemesis.counts[kind]} {kind}"
-        for kind in ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
+        f"no {kind} ({impossible[kind]})" if kind in impossible else f"{nemesis.counts[kind]} {kind}"
+        for kind in KINDS
+        if kind in impossible or kind in nemesis.kinds
     )
     line = (
         f"torture {name}: {lasted:.0f} s, {len(workload.history):,} operations ({figures['ok']:,} ok, "
-        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {struck}{missing}, "
+        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {struck}, "
         f"service {warm} -> {cool}, linearizable: {'no' if verdict else 'yes'}, seed {seed}"
     )
     if complaints:
         complaints.append(f"history: {_keep(ground, workload, nemesis, complaints)}")
     return Outcome(line, figures + nemesis.counts, complaints)
+
+
+@contextmanager
+def _ends_of_threads(failures: list[str]) -> Iterator[None]:
+    """Each thread that ends by an exception meanwhile is a failure; Python alone would print it and go on."""
+    before = threading.excepthook
+
+    def hook(ended: threading.ExceptHookArgs) -> None:
+        failures.append(f"{ended.thread.name if ended.thread else 'a thread'} ended by {ended.exc_value!r}")
+        sys.__excepthook__(ended.exc_type, ended.exc_value or ended.exc_type(), ended.exc_traceback)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _wait(until: float, workload: Workload, *, watch: bool) -> None:

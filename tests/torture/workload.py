@@ -261,6 +261,8 @@ class Workload:
         self._done.set()
         for thread in self._threads:
             thread.join(timeout=60)
+            if thread.is_alive():
+                self.failures.append(f"{thread.name} of the workload did not end")
 
     def _run(self, device: Device) -> None:
         try:
