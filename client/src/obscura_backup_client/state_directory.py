@@ -119,7 +119,7 @@ class StateDirectory:
             StateBusy, StateUnusable: as `locked`.
         """
         with self._translated():
-            make_folder(self.path, OWNER_ONLY_FOLDER)
+            make_folder(self.path, mode=OWNER_ONLY_FOLDER)
             # A file of its own, because the state file is replaced and a lock on it would stay with the old one.
             lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
         try:

@@ -31,22 +31,6 @@ def replace_file(target: Path, encoded: bytes, *, beside: Path) -> None:
     _sync_folder(target.parent)
 
 
-def make_folder(folder: Path, mode: int) -> None:
-    """Make the folder where there is none, and those above it, durably: what is put into it later is not lost with it.
-
-    Args:
-        folder: what to make.
-        mode: of the folder itself; those above it are made as the process makes folders.
-
-    Raises:
-        OSError: the operating system refused, or there is something else of that name.
-    """
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(mode=mode, parents=True, exist_ok=True)
-    for each in missing:
-        _sync_folder(each.parent)
-
-
 def create_file(target: Path, encoded: bytes, *, beside: Path) -> None:
     """The same where there is no `target` yet; one that is there is not touched, even if it came a moment ago.
 
@@ -70,6 +54,27 @@ def create_file(target: Path, encoded: bytes, *, beside: Path) -> None:
     finally:
         beside.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+def make_folder(path: Path, *, mode: int) -> None:
+    """Make a folder of this mode, and its missing parents; they are durable when this returns.
+
+    One that is there stays as it is.
+
+    Without this, a power cut could take back the folder together with files in it that were synced.
+
+    Raises:
+        OSError: the operating system refused.
+    """
+    if path.is_dir():
+        return
+    missing = [path]
+    while not missing[-1].parent.is_dir():
+        missing.append(missing[-1].parent)
+    for folder in reversed(missing):
+        folder.mkdir(mode=mode if folder == path else 0o777, exist_ok=True)
+        with suppress(PermissionError):  # a folder that may be written and not read cannot be opened, and so not synced
+            _sync_folder(folder.parent)
 
 
 def _write_beside(beside: Path, encoded: bytes) -> None:

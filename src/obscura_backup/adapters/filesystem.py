@@ -25,6 +25,7 @@ from uuid import UUID
 
 from obscura_backup.adapters.blob_file import HEADER_MAX_BYTES, decode_header, encode_header
 from obscura_backup.adapters.blob_folders import Folder, Incoming
+from obscura_backup.adapters.durable_folders import make_folder, sync_folder
 from obscura_backup.domain.errors import (
     BackupDamaged,
     BlobStoreUnavailable,
@@ -114,14 +115,11 @@ class FilesystemBlobStore:
 
     def _prepare(self) -> None:
         slots, incoming = self._root / "backups", self._root / "incoming"
-        wanted = (self._root, incoming, slots, *(slots / shard for shard in SHARDS))
-        made = [path for path in wanted if not path.is_dir()]
-        for path in made:
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in {path.parent for path in made}:
-            folder = Folder(path)
-            folder.sync()
-            folder.close()
+        for path in (self._root, incoming, slots):
+            make_folder(path)
+        for shard in SHARDS:
+            (slots / shard).mkdir(mode=0o700, exist_ok=True)
+        sync_folder(slots)  # once for all 256
         self._incoming = Incoming(incoming)
         self._folders = {shard: Folder(slots / shard) for shard in SHARDS}
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
+from obscura_backup.adapters.durable_folders import make_folder, sync_folder
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.domain.locks import UserLocks
 from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
@@ -153,7 +154,7 @@ class SqliteMetadataStore:
         await saved
 
     def _create(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._path.parent)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = self._connect()
         try:
@@ -167,11 +168,7 @@ class SqliteMetadataStore:
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             connection.close()
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._path.parent)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

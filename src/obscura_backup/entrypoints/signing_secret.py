@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from obscura_backup.adapters.durable_folders import make_folder, sync_folder
 from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def signing_secret(data_dir: Path) -> str:
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -46,9 +48,8 @@ def _create(path: Path) -> None:
             file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(draft, path)  # unlike a rename, it leaves the secret of whoever was first
-        except FileExistsError:
-            return
     finally:
         draft.unlink()
+    sync_folder(path.parent)  # or a power cut takes the name back, and with it the validity of every token

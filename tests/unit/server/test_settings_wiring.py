@@ -229,7 +229,10 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
     assert watched.first == (1.5,)
     assert BoundedProtocol.max_connections == 77
     if workers > 1:
-        assert patient.named == {"patience_seconds": 1.5 + 20 + server.STUCK_SECONDS}
+        assert patient.named == {
+            "start_seconds": given.start_seconds,
+            "patience_seconds": 1.5 + 20 + server.STUCK_SECONDS,
+        }
 
 
 class _Idle:
