@@ -119,6 +119,7 @@ def test_one_that_was_restored_is_pending_and_replaced_by_the_next_push(
     tablet = device("tablet")
     assert tablet.restore(PASSWORD, confirm=yes).pending
     assert tablet.status().weakness
+    assert tablet.status().pending
     assert tablet.push(PASSWORD).resealed_from == WEAK
     assert not tablet.status().pending
 
