@@ -21,6 +21,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 help:
 	@echo 'make serve   set everything up and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
 	@echo 'make test    set everything up and run all tests'
+	@echo 'make test-unit  the unit tests alone (on another Python: VENV=.venv-3.13 PYTHON=python3.13)'
 	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
 	@echo 'make fuzz    fuzz what reads foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
 	@echo 'make mutants change the code in one place at a time and count what the tests find (AREA=all COUNT=40 SEED=1 MINUTES=30)'
@@ -65,6 +66,11 @@ serve: $(VENV)/.run
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.fuzz
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The unit tests alone; on another Python in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
+.PHONY: test-unit
+test-unit: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
 
 # FUZZ_TARGET=mutants plants bugs instead, one at a time, and fails unless each is found. SEED=0: another each time.
 .PHONY: fuzz
@@ -134,4 +140,4 @@ compose-env:
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

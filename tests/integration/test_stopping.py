@@ -195,6 +195,13 @@ def test_a_terminal_that_is_closed_is_an_orderly_end(tmp_path: Path) -> None:
         assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
+def test_a_service_that_stops_leaves_no_temporary_files(service: Service) -> None:
+    """Neither spools of bodies nor the folder in which workers share their counts."""
+    assert Person.of(service).upload(b"x" * 500_000).status == 200
+    service.stop()
+    assert list(service.temporary.iterdir()) == []
+
+
 def queue_of(listening: socket.socket) -> int:
     """How many may wait to be let in: of a listener, Linux tells it in this field of `tcp_info`."""
     return int(struct.unpack_from("=I", listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)[0])

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Service:
     arguments: tuple[str, ...] = ()
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    _temporary: Path | None = None
 
     def start(self, *, stderr: IO[str] | None = None, seconds: float = START_SECONDS) -> None:
         """Start it and wait until it answers.
@@ -92,7 +94,18 @@ class Service:
 
     def full_environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
-        return {**inherited, "OBSCURA_BACKUP_AUTH_SECRET": SECRET, **QUICK_END, **self.environment}
+        own = {"TMPDIR": str(self.temporary), "OBSCURA_BACKUP_AUTH_SECRET": SECRET}
+        return {**inherited, **own, **QUICK_END, **self.environment}
+
+    @property
+    def temporary(self) -> Path:
+        """The folder of its temporary files, beside its data: workers that are killed leave files there."""
+        if self._temporary is None:
+            self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary = Path(
+                tempfile.mkdtemp(prefix=f"{self.data_dir.name}-temporary-", dir=self.data_dir.parent)
+            )
+        return self._temporary
 
     def workers(self) -> list[int]:
         """The ids of the worker processes; empty where the service is one process."""
