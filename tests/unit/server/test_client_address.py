@@ -93,3 +93,21 @@ def test_chain_without_end_is_walked_only_so_far() -> None:
 def test_what_is_neither_address_nor_network(proxy: str) -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0|appear"):
         ClientAddress([proxy])
+
+
+@pytest.mark.parametrize(
+    ("peer", "account"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2ff::7", "2001:db8:1:200::/56"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("10.0.0.5", None),
+        ("::ffff:10.0.0.5", None),
+    ],
+)
+def test_connections_are_counted_by_address_but_not_those_of_trusted_proxies(peer: str, account: str | None) -> None:
+    assert ClientAddress(["10.0.0.0/8"]).of_peer((peer, 1)) == account
+
+
+def test_connection_without_an_address_is_not_counted() -> None:
+    assert ClientAddress().of_peer(None) is None

@@ -188,3 +188,20 @@ def test_damaged_secret_is_refused(tmp_path: Path) -> None:
     (tmp_path / "auth-secret").write_text("")
     with pytest.raises(StoreUnusable, match="damaged"):
         signing_secret(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "has_docs"), [(None, True), ("on", True), ("ON", True), ("off", False), ("Off", False)]
+)
+def test_docs_are_on_unless_they_are_switched_off(value: str | None, *, has_docs: bool) -> None:
+    environment = {"OBSCURA_BACKUP_DOCS": value} if value else {}
+    assert load_settings({}, environment).has_docs is has_docs
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DOCS", "maybe"), ("MAX_CONNECTIONS_PER_ADDRESS", "-1"), ("MAX_CONNECTIONS", "0"), ("START_SECONDS", "0")],
+)
+def test_bounds_at_the_http_edge_are_checked(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=name.lower()):
+        load_settings({}, {f"OBSCURA_BACKUP_{name}": value})
