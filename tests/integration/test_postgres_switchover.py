@@ -321,6 +321,11 @@ def reset(pair: PostgresPair, statements: str) -> None:
 def fill(url: str) -> None:
     """Have the pooler make all the sessions that it may, to where the address leads."""
     with ExitStack() as stack:
-        for _ in range(SERVER_CONNECTIONS):
-            connection = stack.enter_context(closing(psycopg.connect(url, prepare_threshold=None)))
+        connections = [
+            stack.enter_context(closing(psycopg.connect(url, prepare_threshold=None)))
+            for _ in range(SERVER_CONNECTIONS)
+        ]
+        for connection in connections:
             connection.execute("SELECT 1")  # in a transaction, which keeps the session until it ends
+        for connection in connections:
+            connection.commit()  # hung up on in a transaction, the pooler would not keep the session
