@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import resource
 import socket
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.raw_http import listen
-from servers.service import Answer, Person, Service
+from servers.service import COMMAND, Answer, Person, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,3 +119,47 @@ def test_upload_whose_body_was_on_its_way_at_the_end_is_not_stored(start: Callab
         answer = listen(connection)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["outcome"] == "not-stored"
+
+
+def test_push_says_that_it_waits_and_that_nothing_was_stored(start: Callable[..., Service], tmp_path: Path) -> None:
+    """Without a terminal: one line about the waits, one about how it ended."""
+    service = start()
+    run = client_of(service, tmp_path)
+    run("new")
+    run("push", "--profile", "low-memory")
+    run("contact", "add", "0b0b0b0b-0000-4000-8000-000000000b0b", "bob")
+    service.stop()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        service.environment = {"OBSCURA_BACKUP_METADATA_URL": f"postgresql://u:p@127.0.0.1:{nobody.getsockname()[1]}/d"}
+        service.start()
+        lines = run("push", code=7)
+    waits = [line for line in lines if line.startswith("Waiting ")]
+    assert len(waits) == 1, lines
+    assert "The metadata store does not answer." in waits[0]
+    assert "Nothing was stored" in lines[-1]
+    assert lines[-1].endswith("[not-stored]")
+
+
+def client_of(service: Service, folder: Path) -> Callable[..., list[str]]:
+    """Runs a command of the client, without a terminal, and gives the lines on its standard error."""
+    password, token = folder / "password", folder / "token"
+    password.write_text("correct horse battery staple\n")
+    token.write_text(Person.of(service).token)
+    environment = {
+        **{name: value for name, value in service.full_environment().items() if not name.startswith("OBSCURA_")},
+        "OBSCURA_STATE": str(folder / "state"),
+        "OBSCURA_SERVER": f"http://127.0.0.1:{service.port}",
+        "OBSCURA_TOKEN_FILE": str(token),
+        "OBSCURA_PASSWORD_FILE": str(password),
+    }
+
+    def run(*arguments: str, code: int = 0) -> list[str]:
+        command = [str(COMMAND.with_name("obscura-client")), *arguments]
+        done = subprocess.run(
+            command, env=environment, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == code, done.stderr
+        return done.stderr.splitlines()
+
+    return run
