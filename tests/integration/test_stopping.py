@@ -195,11 +195,12 @@ def test_a_terminal_that_is_closed_is_an_orderly_end(tmp_path: Path) -> None:
         assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
-def test_a_service_that_stops_leaves_no_temporary_files(service: Service) -> None:
+def test_a_service_that_stops_leaves_no_temporary_files(tmp_path: Path, workers: int) -> None:
     """Neither spools of bodies nor the folder in which workers share their counts."""
-    assert Person.of(service).upload(b"x" * 500_000).status == 200
-    service.stop()
-    assert list(service.temporary.iterdir()) == []
+    with running(tmp_path, workers, 0) as service:
+        assert Person.of(service).upload(b"x" * 500_000).status == 200
+        assert service.stop() == 0
+        assert list(service.temporary.iterdir()) == []
 
 
 def queue_of(listening: socket.socket) -> int:
