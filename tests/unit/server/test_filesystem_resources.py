@@ -66,7 +66,7 @@ async def test_the_folder_above_a_single_new_shard_is_synced(
     again = FilesystemBlobStore(tmp_path / "blobs")
     await again.start()
     await again.close()
-    assert synced == [tmp_path / "blobs" / "backups"]
+    assert tmp_path / "blobs" / "backups" in synced
 
 
 async def test_closing_leaves_no_descriptor(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
