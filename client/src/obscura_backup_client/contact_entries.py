@@ -1,8 +1,7 @@
-"""What CSV, JSON and vCard files say about contacts, entry by entry, before anybody checks it."""
+"""What CSV and JSON files say about contacts, entry by entry, before anybody checks it."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from uuid import UUID
 
 from obscura_backup_client.csv_rows import csv_rows
 from obscura_backup_client.errors import ContactFileError
-from obscura_backup_client.vcards import Card, Property, read_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,15 +43,6 @@ _SEPARATOR_LINE: Final = re.compile(r"sep=([,;\t|])[ \t]*(?=[\r\n])", re.IGNOREC
 _UUID: Final = re.compile(
     r"(?:urn:uuid:)?([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})", re.IGNORECASE | re.ASCII
 )
-# Cards of what is not a person: RFC 6350 and its extensions, and what Apple's address books write in version 3.
-_KIND_NAMES: Final = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
-_NOT_PEOPLE: Final = frozenset({"group", "org", "location", "application", "device", "thing"})
-
-# Keys for other programs: mail (OpenPGP, S/MIME) and remote logins.
-_FOREIGN_KEY_TYPES: Final = frozenset({"pgp", "gpg", "openpgp", "x509", "x.509", "smime", "s/mime", "ssh"})
-_OWN_MEDIA_TYPES: Final = frozenset({"", "application/octet-stream"})
-_CARD_NAMES: Final = frozenset({"UID", "NICKNAME", "FN", "N", "KEY", *_KIND_NAMES})
-_URI: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -72,13 +61,14 @@ def parse_uuid(text: str) -> UUID | None:
     return UUID(found[1]) if found else None
 
 
-def _name(candidates: Iterable[str], first_names: Iterable[str], last_names: Iterable[str]) -> str:
+def chosen_name(candidates: Iterable[str], first_names: Iterable[str], last_names: Iterable[str]) -> str:
     """Choose the first candidate that is not empty, and else put first and last name together."""
-    chosen = _first(candidates)
-    return chosen or f"{_first(first_names)} {_first(last_names)}".strip()
+    chosen = first_text(candidates)
+    return chosen or f"{first_text(first_names)} {first_text(last_names)}".strip()
 
 
-def _first(texts: Iterable[str]) -> str:
+def first_text(texts: Iterable[str]) -> str:
+    """Give the first text that is not blank, without white space around it; empty where there is none."""
     return next((text.strip() for text in texts if text.strip()), "")
 
 
@@ -106,8 +96,8 @@ class _Columns:
         def cells(columns: Iterable[int]) -> list[str]:
             return [row[index] for index in columns if index < len(row)]
 
-        name = _name(cells(self.username), cells(self.first_name), cells(self.last_name))
-        return Entry(line, "".join(cells([self.user_id])), name, _first(cells(self.key)))
+        name = chosen_name(cells(self.username), cells(self.first_name), cells(self.last_name))
+        return Entry(line, "".join(cells([self.user_id])), name, first_text(cells(self.key)))
 
 
 def csv_entries(text: str) -> Iterator[Entry]:
@@ -237,65 +227,5 @@ def _json_entry(member: _Members, place: int) -> Entry:
                 raise ContactFileError(f"{wanted[0]} must be text", place, unit="entry")
             yield value
 
-    name = _name(texts(_USERNAME_NAMES), texts(_FIRST_NAMES), texts(_LAST_NAMES))
-    return Entry(place, _first(texts(_ID_NAMES)), name, _first(texts(_KEY_NAMES)))
-
-
-# vCard
-
-
-def vcard_entries(text: str) -> Iterator[Entry]:
-    """Read UID, the first of NICKNAME, FN and N, and KEY of each card of a person; the place is a line."""
-    for card in read_cards(text, _CARD_NAMES):
-        if not _is_person(card):
-            continue
-        uids = card.all("UID")
-        if not uids:
-            raise ContactFileError("the card that begins here has no UID", card.line)
-        user_id = uids[0].text
-        # Two cards that lost what was between them would else become one.
-        if any(other.text != user_id for other in uids[1:]):
-            raise ContactFileError(f"the card has another UID in line {uids[0].line}", uids[1].line)
-        yield Entry(uids[0].line, user_id, _card_username(card), _card_key(card))
-
-
-def _is_person(card: Card) -> bool:
-    kinds = (card.first(name) for name in _KIND_NAMES)
-    return not any(kind is not None and kind.text.strip().lower() in _NOT_PEOPLE for kind in kinds)
-
-
-def _card_username(card: Card) -> str:
-    # One after the other: what is not needed may be in a character set that cannot be read.
-    nicknames = (text for nickname in card.all("NICKNAME") for text in nickname.texts(","))
-    formatted = (each.text for each in card.all("FN"))
-    chosen = _first(itertools.chain(nicknames, formatted))
-    if chosen:
-        return chosen
-    names = [each.texts(";") for each in card.all("N")]
-    # N is: family name, given name, and more.
-    return _name([], [part for name in names for part in name[1:2]], [name[0] for name in names])
-
-
-def _card_key(card: Card) -> str:
-    """Give the card's first key that may be one of ours: cards carry keys of mail programs far more often."""
-    return next((key for each in card.all("KEY") if (key := _own_key(each)) is not None), "")
-
-
-def _own_key(key: Property) -> str | None:
-    types = {part.strip().lower() for part in key.parameters.get("TYPE", "").split(",")}
-    media_types = {each for each in types if "/" in each} | {key.parameters.get("MEDIATYPE", "")}
-    if types & _FOREIGN_KEY_TYPES:
-        return None
-    # Base64 is how a key is written anyway.
-    value = key.value if key.parameters.get("ENCODING", "").upper() in ("B", "BASE64") else key.text
-    value = value.strip()
-    scheme = _URI.match(value)
-    if scheme is not None:
-        head, comma, data = value[scheme.end() :].partition(",")
-        kind, base64, _ = head.rpartition(";base64")
-        if scheme[1].lower() != "data" or not (comma and base64):
-            return None
-        media_types.add(kind)
-        value = data
-    own = all(each.partition(";")[0].strip().lower() in _OWN_MEDIA_TYPES for each in media_types)
-    return value if own else None
+    name = chosen_name(texts(_USERNAME_NAMES), texts(_FIRST_NAMES), texts(_LAST_NAMES))
+    return Entry(place, first_text(texts(_ID_NAMES)), name, first_text(texts(_KEY_NAMES)))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, Literal
 
-from obscura_backup_client.contact_entries import Entry, csv_entries, json_entries, parse_uuid, vcard_entries
+from obscura_backup_client.contact_entries import Entry, csv_entries, json_entries, parse_uuid
 from obscura_backup_client.contact_keys import MalformedKeyError, parse_identity_key
 from obscura_backup_client.errors import ContactFileError
 from obscura_backup_client.names import username_problem
+from obscura_backup_client.vcard_contacts import vcard_entries
+from obscura_backup_client.vcard_lines import boundary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,7 @@ def read_contacts(data: bytes, *, file_format: FileFormat | None = None, name: s
     """Read a contact file: all of its contacts, in its order, each user id once.
 
     Args:
-        data: the file's content, at most 8 MiB: UTF-8 or UTF-16.
+        data: the file's content, at most 8 MiB: UTF-8, or UTF-16 with a byte order mark.
         file_format: where it is known; else the extension of `name` says it, else the content.
         name: the file's name, only looked at for its extension (.csv, .vcf, .json).
 
@@ -85,8 +87,8 @@ def _is_encodable(text: str) -> bool:
 
 
 def _format_of(text: str) -> FileFormat:
-    start = text.lstrip("\ufeff \t\r\n")[:11].upper()
-    if start == "BEGIN:VCARD":
+    start = text.lstrip("\ufeff \t\r\n")[:100]
+    if boundary_of(start) is not None:
         return "vcard"
     return "json" if start[:1] in ("[", "{") else "csv"
 

@@ -1,245 +1,220 @@
-"""The syntax of vCard files: 2.1, 3.0 (RFC 2426) and 4.0 (RFC 6350). What they mean is said elsewhere.
+"""The syntax of vCard files: 3.0 (RFC 2426), 4.0 (RFC 6350) and, leniently, 2.1. What they mean is said elsewhere.
 
-Lenient where the intent is plain, and where nothing that is asked for depends on it: a line that is no property is
-skipped behind a property that nobody asked for. Everything else is refused with its line, since a contact that is lost
-or altered without a word is worse than a file that has to be exported again.
+Only the properties that the caller asks for are read. What is wrong with another one is passed over, as long as it is
+certain where that one ends.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from obscura_backup_client.errors import ContactFileError
-from obscura_backup_client.vcard_lines import Head, LogicalLine, split_head
-from obscura_backup_client.vcard_text import decoded
+from obscura_backup_client.vcard_lines import (
+    Boundary,
+    LogicalLine,
+    boundary_of,
+    head_of,
+    is_blank,
+    is_indented,
+    is_spaced,
+    name_of,
+    physical_lines,
+)
+from obscura_backup_client.vcard_properties import Card, property_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
-# Of one card; they are all counted until it ends, each in some hundred times the memory of the shortest line.
+# Of one card. An address book's card has some dozens.
 MAX_PROPERTIES: Final = 10_000
 
-_LINE_END: Final = re.compile(r"\r\n|\n|\r")
-_BOUNDARIES: Final = re.compile(r"(?:[\s\ufeff]*(?:BEGIN|END)\s*:\s*VCARD)+[\s\ufeff]*", re.IGNORECASE)
-_BOUNDARY: Final = re.compile(r"BEGIN|END", re.IGNORECASE)
-_BLANK: Final = " \t\ufeff"
+_VERSIONS: Final = frozenset({"2.1", "3.0", "4.0"})
+_BOUNDARY_NAMES: Final = frozenset({"BEGIN", "END"})
+_NO_PROPERTY: Final = "not a vCard property (NAME:value)"
+_JOINED_CARDS: Final = re.compile(r"END:VCARD\s*BEGIN:VCARD", re.IGNORECASE)
+_UP_TO_MARK: Final = re.compile(r"([^;:]*)([;:])")
+# What some programs call properties of their own.
+_ODD_NAME: Final = re.compile(r"[A-Za-z0-9_. -]+")
 
-_BARE_ENCODINGS: Final = frozenset({"QUOTED-PRINTABLE", "BASE64", "B", "7BIT", "8BIT"})
-_VERSION: Final = "VERSION"
-_FOLDING_KEEPS_WHITE_SPACE: Final = "2.1"
-
-_ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
-_ESCAPABLE: Final = frozenset('\\,;:"nN')
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property: upper-case name, its parameters by upper-case name, its value as it stands there, its first line.
-
-    `version` is the card's, `characters` whether the whole file is Unicode text.
-    """
-
-    name: str
-    parameters: Mapping[str, str]
-    value: str
-    line: int
-    version: str
-    characters: bool
-
-    @property
-    def escaped(self) -> str:
-        """The value in Unicode, still escaped.
-
-        Raises:
-            ContactFileError: it cannot be read for certain.
-        """
-        return decoded(self.value, self.parameters, self.line, characters=self.characters)
-
-    @property
-    def text(self) -> str:
-        """The value as one text. Raises as `escaped`."""
-        return self._unescaped(self.escaped)
-
-    def texts(self, separator: str) -> list[str]:
-        """The value as a list with this separator. Raises as `escaped`."""
-        return [self._unescaped(part) for part in split_unescaped(self.escaped, separator)]
-
-    def _unescaped(self, value: str) -> str:
-        def plain(found: re.Match[str]) -> str:
-            if found[1] and found[1] in _ESCAPABLE:
-                return "\n" if found[1] in "nN" else found[1]
-            if self.version == _FOLDING_KEEPS_WHITE_SPACE:
-                return found[0]  # 2.1 has hardly any escapes, so that this is a backslash
-            raise ContactFileError("the value has a backslash before a character that needs none", self.line)
-
-        return _ESCAPE.sub(plain, value)
+# What an address book writes beside what is asked for: after a soft line break, such a line is hardly the text's.
+_COMMON: Final = frozenset({
+    "ADR", "AGENT", "ANNIVERSARY", "BDAY", "CATEGORIES", "CLASS", "EMAIL", "GENDER", "GEO", "IMPP", "LABEL", "LANG",
+    "LOGO", "MAILER", "MEMBER", "NOTE", "ORG", "PHOTO", "PRODID", "RELATED", "REV", "ROLE", "SORT-STRING", "SOUND",
+    "SOURCE", "TEL", "TITLE", "TZ", "URL",
+})  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Card:
-    """One vCard: the line it begins on, and those of its properties that were asked for, in order."""
+def read_cards(text: str, wanted: Iterable[str]) -> Iterator[Card]:
+    """Read one card after the other, and of each the properties with the wanted upper-case names.
 
-    line: int
-    properties: tuple[Property, ...]
-
-    def all(self, name: str) -> list[Property]:
-        """Give the properties of that name whose value is not empty, in order."""
-        return [prop for prop in self.properties if prop.name == name and prop.value.strip()]
-
-    def first(self, name: str) -> Property | None:
-        """Give the first of them, or None."""
-        return next(iter(self.all(name)), None)
-
-
-def read_cards(text: str, names: frozenset[str]) -> Iterator[Card]:
-    """Read one card after the other.
-
-    Args:
-        text: of the file. Bytes that were not UTF-8 are expected as `surrogateescape` left them.
-        names: of the properties to read, in upper case. Nothing is said about what others hold.
+    Bytes that are not UTF-8 are expected as `surrogateescape` left them.
 
     Raises:
-        ContactFileError: a line that is no property behind one that was asked for, a line outside a card, a card inside
-            another or without an end, or one with more than 10,000 properties.
+        ContactFileError: text outside a card, a card inside another (but for the agent that version 2.1 has there),
+            without an end, or with more than 10,000 properties; a line that may or may not be a wanted property.
     """
-    cards = _Cards(names, characters=text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text))
-    for number, physical in enumerate(_LINE_END.split(text), start=1):
-        if not _BOUNDARIES.fullmatch(physical):
-            cards.add(number, physical)
-            continue
-        if cards.reading is not None and physical[:1] in (" ", "\t"):
-            raise ContactFileError("the beginning or end of a card is part of a folded line here", number)
-        # More than one stand in one line where files were joined without a line end between them.
-        for boundary in _BOUNDARY.findall(physical):
-            if boundary.upper() == "BEGIN":
-                cards.begin(number)
-            else:
-                yield cards.end(number)
-    if cards.reading is not None:
-        cards.reading.close()
-        raise ContactFileError("the card that begins here has no END:VCARD", cards.reading.line)
+    lines, is_text, names = physical_lines(text), _is_text(text), frozenset(wanted)
+    is_spaced_out = is_spaced(text)
+    card: _OpenCard | None = None
+    for index, line in enumerate(lines):
+        if is_blank(line):
+            if card is not None and not is_spaced_out:
+                card.take_blank()
+        elif card is None:
+            if boundary_of(line) != "begin":
+                raise ContactFileError("not a vCard: BEGIN:VCARD was expected here", index + 1)
+            card = _OpenCard(index + 1, names)
+        else:
+            boundary = card.take(lines, index)
+            if boundary is not None:
+                yield card.closed(is_text=is_text)
+                card = _OpenCard(index + 1, names) if boundary == "end and begin" else None
+    if card is not None:
+        raise ContactFileError("the card that begins here has no END:VCARD", card.line)
 
 
-def split_unescaped(value: str, separator: str) -> list[str]:
-    """Split at each separator that no backslash stands before; the parts stay escaped."""
-    parts, begin = [], 0
-    for found in re.finditer(rf"\\.|{re.escape(separator)}", value, flags=re.DOTALL):
-        if found[0] == separator:
-            parts.append(value[begin : found.start()])
-            begin = found.end()
-    return [*parts, value[begin:]]
+class _OpenCard:
+    """A card whose end has not been read yet."""
 
-
-class _Cards:
-    """Which card the lines of a file belong to."""
-
-    def __init__(self, names: frozenset[str], *, characters: bool) -> None:
-        self._names = names
-        self._characters = characters
-        self.reading: _Reading | None = None
-
-    def begin(self, number: int) -> None:
-        if self.reading is not None:
-            self.reading.close()
-            raise ContactFileError(f"a card begins inside the one from line {self.reading.line}", number)
-        self.reading = _Reading(number, self._names, characters=self._characters)
-
-    def add(self, number: int, physical: str) -> None:
-        if self.reading is not None:
-            self.reading.add(number, physical)
-        elif physical.strip(_BLANK):
-            raise ContactFileError("not a vCard: BEGIN:VCARD was expected here", number)
-
-    def end(self, number: int) -> Card:
-        if self.reading is None:
-            raise ContactFileError("not a vCard: BEGIN:VCARD was expected here", number)
-        card, self.reading = self.reading.card(), None
-        return card
-
-
-class _Reading:
-    """A card whose end was not seen yet. How its lines are joined depends on its VERSION, which may come last."""
-
-    def __init__(self, line: int, names: frozenset[str], *, characters: bool) -> None:
+    def __init__(self, line: int, wanted: frozenset[str]) -> None:
         self.line = line
-        self._names = names | {_VERSION}
-        self._characters = characters
+        self._wanted = wanted | {"VERSION"}
+        self._depth = 1
         self._count = 0
-        self._kept: list[LogicalLine] = []
-        self._open: LogicalLine | None = None
-        self._behind_wanted = False
+        self._read: list[LogicalLine] = []
+        self._current: LogicalLine | None = None
 
-    def add(self, number: int, physical: str) -> None:
-        """Take the next physical line."""
-        if self._open is not None and self._open.takes(physical):
-            if self._open.breaks_softly and self._wanted_name(physical):
-                raise ContactFileError("the quoted-printable text before this line has no end", number)
-            if self._open.is_torn_by(physical) and self._open.name in self._names:
-                raise ContactFileError("folded quoted-printable text that can be read in two ways", number)
-            self._open.append(physical)
-        elif physical.strip(_BLANK):
-            self.close()
-            self._open = LogicalLine(number, physical)
+    def take_blank(self) -> None:
+        """A blank line."""
+        if self._current is not None:
+            self._current.end()
 
-    def card(self) -> Card:
-        """The card, now that it ended."""
-        self.close()
-        versions = {self._property(line, "").value.strip() for line in self._kept if line.name == _VERSION}
-        version = versions.pop() if len(versions) == 1 else ""
-        return Card(self.line, tuple(self._property(line, version) for line in self._kept if line.name in self._names))
+    def take(self, lines: Sequence[str], index: int) -> Boundary | None:
+        """Any other line; what it ends or begins, if it ends this card."""
+        current, line, number = self._current, lines[index], index + 1
+        if current is not None and is_indented(line):
+            self._take_indented(current, line, number)
+            return None
+        boundary, name = boundary_of(line), name_of(line)
+        if boundary is not None:
+            return self._take_boundary(boundary, number)
+        if current is not None and current.has_soft_break() and not current.is_over:
+            self._take_after_soft_break(current, name, line, number)
+        elif name is not None and (head := head_of(lines, index)) is not None:
+            self._take_property(name, head, line, number)
+        else:
+            self._take_stray(line, number)
+        return None
 
-    def close(self) -> None:
-        """Take the last logical line: no more of it will come."""
-        line, self._open = self._open, None
-        if line is None:
-            return
-        if line.name is None:
-            if self._behind_wanted or self._wanted_name(line.start):
-                raise ContactFileError("not a vCard property (NAME:value)", line.number)
-            return
-        if line.name in ("BEGIN", "END"):
-            raise ContactFileError("the beginning or end of a card cannot be read here", line.number)
-        if self._behind_wanted and line.has_doubtful_name:
-            raise ContactFileError("not a vCard property (NAME:value)", line.number)
+    def closed(self, *, is_text: bool) -> Card:
+        """The card, once it is over."""
+        version = self._version()
+        return Card(self.line, version, tuple(property_of(each, version, is_text=is_text) for each in self._read))
+
+    def _version(self) -> str | None:
+        said = [property_of(each, "3.0", is_text=True) for each in self._read if each.name == "VERSION"]
+        # Keys of mail programs have lines that say which program wrote them.
+        said = [each for each in said if each.raw.strip() in _VERSIONS]
+        if len(said) > 1:
+            raise ContactFileError("a second VERSION: the boundary to the card before is missing", said[1].line)
+        return said[0].text().strip() if said else None
+
+    def _take_indented(self, current: LogicalLine, line: str, number: int) -> None:
+        boundary = boundary_of(line)
+        if boundary == "end and begin":
+            raise ContactFileError("one card ends and another begins inside a folded line", number)
+        if boundary is not None:
+            current.spoil("the boundary of a card stands inside a folded line", number)
+        if current.is_over:
+            current.spoil("a blank line stands before this line, which looks like the rest of a folded one", number)
+        else:
+            current.take("soft break" if current.has_soft_break() else "fold", line)
+
+    def _take_boundary(self, boundary: Boundary, number: int) -> Boundary | None:
+        current = self._current
+        if boundary == "unreadable":
+            raise ContactFileError("there is more in the line than BEGIN:VCARD or END:VCARD", number)
+        if boundary == "begin":
+            if current is None or current.name != "AGENT" or current.value().strip():
+                raise ContactFileError(f"a card begins inside the one from line {self.line}", number)
+            self._begin_inner_card()
+            return None
+        if current is not None and current.has_soft_break() and not current.is_over:
+            current.spoil("the quoted-printable text says that it goes on, and the card ends", current.number)
+        self._close()
+        if self._depth == 1:
+            return boundary
+        if boundary != "end":
+            raise ContactFileError(f"an inner card ends, and not the one from line {self.line}", number)
+        self._depth -= 1
+        self._current = LogicalLine("", number, "", "")
+        return None
+
+    def _begin_inner_card(self) -> None:
+        """The card of somebody else, which version 2.1 has as the value of AGENT; none of it is this one's."""
+        self._depth += 1
+        self._current = None
+
+    def _take_after_soft_break(self, current: LogicalLine, name: str | None, line: str, number: int) -> None:
+        if name in self._wanted:
+            # Some programs end a text in `=` although nothing follows: then this is what the card is read for.
+            raise ContactFileError("quoted-printable text goes on here, in what reads as a property", number)
+        if name is not None and (name in _COMMON or name.startswith("X-")):
+            current.spoil("quoted-printable text goes on here, in what reads as a property", number)
+        current.take("soft break", line)
+
+    def _take_property(self, name: str, head: str, line: str, number: int) -> None:
+        if name in _BOUNDARY_NAMES:
+            raise ContactFileError(f"{name} of something that is not a vCard", number)
+        self._close()
+        self._current = LogicalLine(name, number, head, line)
         self._count += 1
         if self._count > MAX_PROPERTIES:
-            raise ContactFileError(f"a card has more than {MAX_PROPERTIES} properties", line.number)
-        wanted = line.name in self._names
-        self._behind_wanted = wanted and line.name != _VERSION
-        if wanted:
-            if line.breaks_softly:
-                raise ContactFileError("the quoted-printable text breaks off here", line.number)
-            self._kept.append(line)
+            raise ContactFileError(f"a card has more than {MAX_PROPERTIES} properties", number)
+        if self._depth == 1 and name in self._wanted:
+            if _JOINED_CARDS.search(line):
+                raise ContactFileError("one card ends and another begins inside a property", number)
+            self._read.append(self._current)
+        elif name == "AGENT" and boundary_of(self._current.value()) == "begin":
+            self._begin_inner_card()
 
-    def _wanted_name(self, physical: str) -> bool:
-        name = re.split("[;:]", physical, maxsplit=1)[0] if re.search("[;:]", physical[:64]) else ""
-        return name.rpartition(".")[2].strip().upper() in self._names
+    def _take_stray(self, line: str, number: int) -> None:
+        current = self._current
+        name, mark = (found[1], found[2]) if (found := _UP_TO_MARK.match(line)) else ("", "")
+        if mark and _legible(name) in self._wanted | _BOUNDARY_NAMES:
+            raise ContactFileError("the name of this property cannot be read for certain", number)
+        if mark and _ODD_NAME.fullmatch(name) and ":" in line:
+            if current is not None and _may_be_words(name):
+                current.spoil(_NO_PROPERTY, number)
+            self._take_property("", line.partition(":")[0] + ":", line, number)
+        elif current is None:
+            raise ContactFileError(_NO_PROPERTY, number)
+        elif current.may_go_on_as_base64(line):
+            current.take("base64", line)
+            current.base64_since = current.base64_since or number
+        else:
+            current.spoil(_NO_PROPERTY, number)
 
-    def _property(self, line: LogicalLine, version: str) -> Property:
-        if line.is_folded and not version and line.name != _VERSION:
-            raise ContactFileError("the card has no VERSION, so that its folded lines cannot be joined", line.number)
-        head = split_head(line.joined(keep_white_space=version == _FOLDING_KEEPS_WHITE_SPACE))
-        if head is None or line.name is None:
-            raise ContactFileError("not a vCard property (NAME:value)", line.number)
-        return Property(line.name, _parameters(head, line.number), head.value, line.number, version, self._characters)
+    def _close(self) -> None:
+        if self._current is not None:
+            self._current.close()
 
 
-def _parameters(head: Head, line: int) -> Mapping[str, str]:
-    parameters: dict[str, str] = {}
-    types: list[str] = []
-    for part in head.parameters:
-        name, equals, setting = (each.strip() for each in part.partition("="))
-        if not equals:  # 2.1 leaves out the name where the value says enough
-            name, setting = ("ENCODING" if name.upper() in _BARE_ENCODINGS else "TYPE"), name
-        name, setting = name.upper(), setting.strip('"').strip()
-        if name == "TYPE":  # may be given as a list or, to the same effect, again
-            types.append(setting)
-        elif name in ("ENCODING", "CHARSET") and parameters.get(name, setting).lower() != setting.lower():
-            raise ContactFileError(f"the property names two different values of {name}", line)
-        parameters.setdefault(name, setting)
-    if types:
-        parameters["TYPE"] = ",".join(types)
-    return MappingProxyType(parameters)
+def _may_be_words(name: str) -> bool:
+    """Whether the name of a property may as well be words of a text before a colon, in a line broken by a program."""
+    return " " in name.strip() and not (name.isupper() or name.rpartition(".")[2].upper().startswith(("X-", "X_")))
+
+
+def _legible(name: str) -> str:
+    """The name without its group, and without blanks, underscores and invisible characters."""
+    last = name.rpartition(".")[2]
+    return "".join(letter for letter in last if letter not in " _" and letter.isprintable()).upper()
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from obscura_backup_client.contact_files import FileFormat, ImportedContact, read_contacts
@@ -40,6 +41,12 @@ _FILES = (
         f'BEGIN:VCARD\nitem1.UID:{_ID}\nNICKNAME;TYPE="a;b:c":,Bob\nKEY;PGP:x\nKIND:individual\nEND:VCARD\n'
         f"BEGIN:VCARD\nKIND:group\nEND:VCARD\n"
     ),
+    (
+        f"BEGIN:VCARD\nVERSION:3.0\nUID:{_ID}\nFN:Bob\nNOTE:a\nb\nX_Y Z:c\nEND:VCARDBEGIN:VCARD\nVERSION:2.1\n"
+        f"UID:{_OTHER}\nFN;CHARSET=GB2312;ENCODING=QUOTED-PRINTABLE:=C4=E3=\n  =BA=C3\n"
+        f"AGENT:\nBEGIN:VCARD\nFN:x\nEND:VCARD\n\ufeff\nEND:VCARD\n\ufeffBEGIN:VCARD\n\n"
+    ),
+    f' "uuid" , "name"\n{_ID}, "B, ""b"" " \n',
 )
 
 
@@ -48,6 +55,8 @@ def seeds() -> Iterator[bytes]:
     for text in _FILES:
         yield b"\0" + text.encode()
     yield b"\0" + _FILES[0].encode("utf-16")
+    yield b"\0" + _FILES[6].encode("utf-16-be")
+    yield b"\3" + f"BEGIN:VCARD\nUID:{_ID}\nFN;CHARSET=windows-1251:\u0411\nEND:VCARD\n".encode("cp1251")
     yield b"\0\xef\xbb\xbf" + _FILES[3].encode()
     yield b"\0\xff"
     yield b"\2" + b"[" * 2000
@@ -72,6 +81,12 @@ def check(data: bytes) -> None:
         assert len(each.identity_key) == 0 or 16 <= len(each.identity_key) <= 4096
     assert read_contacts(_as_csv(contacts), file_format="csv") == contacts, "written as CSV it reads as something else"
     assert read_contacts(_as_json(contacts), file_format="json") == contacts
+    written = _as_vcards(contacts)
+    assert read_contacts(written.encode(), file_format="vcard") == contacts
+    # Whatever is done to a file on its way, as long as nothing of it is lost.
+    for damaged in (written.replace("\n", "\n\n"), written.replace("END:VCARD\n", "END:VCARD"), "\ufeff" + written):
+        assert read_contacts(damaged.encode(), file_format="vcard") == contacts
+    assert read_contacts(written.encode("utf-16"), file_format="vcard") == contacts
 
 
 def _as_csv(contacts: list[ImportedContact]) -> bytes:
@@ -80,6 +95,17 @@ def _as_csv(contacts: list[ImportedContact]) -> bytes:
     table.writerow(["user_id", "username", "identity_key"])
     table.writerows([each.user_id, each.username, each.identity_key.hex()] for each in contacts)
     return written.getvalue().encode()
+
+
+def _as_vcards(contacts: list[ImportedContact]) -> str:
+    def escaped(name: str) -> str:
+        return re.sub(r"([\\,;])", r"\\\1", name)
+
+    return "".join(
+        f"BEGIN:VCARD\nVERSION:3.0\nUID:{each.user_id}\nFN;CHARSET=windows-1252:{escaped(each.username)}\nNOTE:a\nb\n"
+        f"KEY:{each.identity_key.hex()}\nEND:VCARD\n"
+        for each in contacts
+    )
 
 
 def _as_json(contacts: list[ImportedContact]) -> bytes:

@@ -14,13 +14,13 @@ import pytest
 
 from client_testing.contents import ALICE, backup, contact, tombstone
 from client_testing.devices import KEY, USER
-from obscura_backup_client.contact_entries import vcard_entries
 from obscura_backup_client.export_errors import ExportRefused
 from obscura_backup_client.payload import encode
 from obscura_backup_client.payload_json import encode_payload
 from obscura_backup_client.payload_reading import decode_payload
 from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES, seal
 from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.vcard_contacts import vcard_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable

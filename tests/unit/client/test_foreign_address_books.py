@@ -9,7 +9,7 @@ import pytest
 
 from obscura_backup_client.contact_files import ImportedContact, read_contacts
 from obscura_backup_client.errors import ContactFileError
-from obscura_backup_client.vcards import split_unescaped
+from obscura_backup_client.vcard_values import split_unescaped
 
 ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")
 BOB = UUID("ffeeddcc-bbaa-9988-7766-554433221100")
@@ -102,44 +102,6 @@ def test_a_line_that_names_the_delimiter_for_excel_is_not_a_row(said: str, delim
 )
 def test_a_json_entry_is_named_by_its_first_member_that_has_a_name(member: dict[str, str | None], name: str) -> None:
     assert only(json.dumps([{"uuid": str(ALICE), **member}])).username == name
-
-
-@pytest.mark.parametrize("cell", ['"Beta"', ' "Beta"', '"Beta" ', '  "Beta"  ', '\t"Beta"', " Beta ", "Beta"])
-@pytest.mark.parametrize("delimiter", [",", ";", "|"])
-def test_blanks_around_the_quotes_of_a_cell_are_not_part_of_it(cell: str, delimiter: str) -> None:
-    said = "sep=|\n" if delimiter == "|" else ""
-    text = said + delimiter.join(["uuid", "name", "key"]) + "\n" + delimiter.join([str(ALICE), cell, ""]) + "\n"
-    assert only(text).username == "Beta"
-
-
-@pytest.mark.parametrize("cell", ['"Beta, Jr"', ' "Beta, Jr"', ' "Beta, Jr" '])
-def test_a_quoted_delimiter_begins_no_further_column(cell: str) -> None:
-    assert only(f"uuid,name\n{ALICE},{cell}\n").username == "Beta, Jr"
-
-
-@pytest.mark.parametrize(
-    ("row", "name"), [('"""Al"" Lee"', '"Al" Lee'), (' "a ""b"", c"', 'a "b", c'), ('5" disk', '5" disk')]
-)
-def test_quotes_that_belong_to_a_name_stay(row: str, name: str) -> None:
-    assert only(f"uuid,name\n{ALICE},{row}\n").username == name
-
-
-@pytest.mark.parametrize("row", ['"Be"ta', '"Beta', ' "Beta" x', '"Beta""'])
-def test_a_cell_whose_quotes_do_not_end_it_is_refused_with_its_line(row: str) -> None:
-    with pytest.raises(ContactFileError) as refused:
-        only(f"uuid,name\n{ALICE},{row}\n")
-    assert refused.value.line == 2
-
-
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_is_known_without_its_mark(encoding: str) -> None:
-    [contact] = read_contacts(f"uuid,name\n{ALICE},Zoë\n".encode(encoding))
-    assert contact.username == "Zoë"
-
-
-def test_a_json_entry_that_says_two_things_of_one_name_is_refused() -> None:
-    with pytest.raises(ContactFileError, match="Entry 1: the JSON object has the same name twice"):
-        only(json.dumps([{"uuid": str(ALICE), "user_name": "alice", "userName": "bob"}]))
 
 
 # --- cards ---

@@ -1,0 +1,105 @@
+"""The character sets that a vCard may name, and how its bytes are read in them.
+
+The table is our own: Python's registry also has "encodings" that no contact file should be able to name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# Compared without case, hyphens and underscores. What a name stands for in practice is often a superset of the standard
+# (GB2312 is written by programs that know GBK); the codec is then the superset, as in the WHATWG Encoding Standard.
+_SINGLE_BYTE: Final = {
+    "usascii": "ascii",
+    "ascii": "ascii",
+    **{f"windows{number}": f"cp{number}" for number in range(1250, 1259)},
+    **{f"cp{number}": f"cp{number}" for number in range(1250, 1259)},
+    **{f"iso8859{part}": f"iso8859-{part}" for part in range(1, 17) if part != 12},  # noqa: PLR2004 - never published
+    **{f"latin{number}": f"iso8859-{part}" for number, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), start=1)},
+    "iso88596i": "iso8859-6",
+    "iso88598i": "iso8859-8",
+    "windows874": "cp874",
+    "cp874": "cp874",
+    "tis620": "cp874",
+    "koi8r": "koi8-r",
+    "koi8u": "koi8-u",
+}
+_MULTI_BYTE: Final = {
+    **dict.fromkeys(("gb2312", "gbk", "cp936", "windows936", "gb18030", "euccn"), "gb18030"),
+    **dict.fromkeys(("big5", "big5hkscs", "cnbig5"), "big5hkscs"),
+    **dict.fromkeys(("cp950", "windows950"), "cp950"),
+    **dict.fromkeys(("shiftjis", "sjis", "xsjis", "mskanji", "windows31j", "cp932", "windows932"), "cp932"),
+    **dict.fromkeys(("eucjp", "xeucjp"), "euc_jp"),
+    **dict.fromkeys(("euckr", "ksc56011987", "ksc5601", "ksx1001", "cp949", "windows949", "uhc"), "cp949"),
+}
+_ESCAPING: Final = {"iso2022jp": "iso2022_jp_2", "iso2022kr": "iso2022_kr"}
+_OTHER_ESCAPING: Final = ("utf7", "hz", "iso2022")
+"""Beginnings of the names of further sets whose ASCII bytes do not stand for ASCII characters. None of them is read."""
+_UTF_8: Final = frozenset({"", "utf8"})
+_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]")
+
+# The first code point whose UTF-8 form has three bytes. Chinese, Japanese or Korean text looks like forms of two bytes
+# every now and then, and hardly ever like one of three.
+_THREE_BYTES: Final = "\u0800"
+
+
+class UndecodableError(ValueError):
+    """Bytes that cannot be read for certain; its text says why, and quotes nothing of them."""
+
+
+def is_escaping(name: str) -> bool:
+    """Whether the set is one of those whose bytes are all ASCII, and switched by escape sequences (ISO 2022)."""
+    return _plain(name) in _ESCAPING
+
+
+def keeps_ascii(name: str) -> bool:
+    """Whether ASCII bytes stand for ASCII characters in the set, as they do in nearly all."""
+    return not _plain(name).startswith(_OTHER_ESCAPING)
+
+
+def is_utf_8(name: str) -> bool:
+    """Whether UTF-8 is meant: by its name, or by none."""
+    return _plain(name) in _UTF_8
+
+
+def decode(data: bytes, name: str) -> str:
+    """Read bytes that are said to be in a character set; no name stands for UTF-8.
+
+    Bytes that are valid UTF-8 and text of the named set as well, with another meaning, have two readings: programs name
+    a wrong set about as often as this happens by chance.
+
+    Raises:
+        UndecodableError: a set that is not in the table, bytes that are not of it, or two readings.
+    """
+    plain = _plain(name)
+    if data.isascii() and keeps_ascii(name):
+        return data.decode("ascii")
+    as_utf_8 = _decoded(data, "utf-8")
+    if plain in _UTF_8:
+        if as_utf_8 is None:
+            raise UndecodableError("the text is not UTF-8" + ("" if plain else ", and no CHARSET says what it is"))
+        return as_utf_8
+    codec = _SINGLE_BYTE.get(plain) or _MULTI_BYTE.get(plain) or _ESCAPING.get(plain)
+    if codec is None:
+        raise UndecodableError(f"the character set {name[:40]!r} is not one that can be read")
+    as_named = _decoded(data, codec)
+    if as_named is None:
+        if as_utf_8 is None:
+            raise UndecodableError(f"the text is not {name[:40]!r}, as its CHARSET says")
+        return as_utf_8
+    has_two_readings = as_utf_8 is not None and (plain in _SINGLE_BYTE or max(as_utf_8) >= _THREE_BYTES)
+    if has_two_readings and as_utf_8 != as_named:
+        raise UndecodableError(f"the text is valid UTF-8, and its CHARSET says {name[:40]!r}: it has two readings")
+    return as_named
+
+
+def _plain(name: str) -> str:
+    return _NOT_IN_NAMES.sub("", name.lower())
+
+
+def _decoded(data: bytes, codec: str) -> str | None:
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,99 @@
+"""What is not seen, or turns text, is escaped where names are printed; what a name needs is not."""
+
+# ruff: noqa: RUF001 - names in the scripts of the world are what this is about
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client_testing.contents import BOB
+from obscura_backup_client.cli.escaping import printable, printable_json, printable_lines
+
+if TYPE_CHECKING:
+    from client_testing.terminal import Terminal
+
+# DerivedCoreProperties.txt and PropList.txt of Unicode 17: Default_Ignorable_Code_Point, and Bidi_Control (in it).
+DEFAULT_IGNORABLE = [
+    0xAD, 0x34F, 0x61C, *range(0x115F, 0x1161), *range(0x17B4, 0x17B6), *range(0x180B, 0x1810), *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0,
+    *range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000),
+]  # fmt: skip
+PREPENDED = [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD]
+
+NEEDED = [
+    "Zoë", "שרה", "سارة", "خانه\u200cها", "രാജന്\u200d", "র\u200d্যাব", "ශ්\u200dරී", "葛\U000e0100城", "ᠰ\u180bᠠ",
+    "👨\u200d👩\u200d👧\u200d👦", "❤\ufe0f", "1\ufe0f\u20e3", "#\ufe0f\u20e3", "🏳\ufe0f\u200d🌈",
+    "👩🏽\u200d⚕\ufe0f", "🏴\u200d☠\ufe0f",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "Lee™\ufe0f", "‼\ufe0f",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("around", ["a{}b", "{}", "שר{}ה", "山{0}{0}", "{} {}"])
+def test_every_character_that_unicode_does_not_show_is_escaped(around: str) -> None:
+    joins = {0x200C, 0x200D, *range(0xFE00, 0xFE03), *range(0xE0100, 0xE01F0)} if "山" in around else set()
+    for code in DEFAULT_IGNORABLE:
+        shown = printable(around.format(chr(code), chr(code)))
+        assert (chr(code) in shown) == (code in joins - {0x200C, 0x200D}), hex(code)
+
+
+def test_every_format_and_control_character_is_escaped_unless_it_is_seen() -> None:
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            assert (printable(chr(code)) == chr(code)) == (code in PREPENDED), hex(code)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_joiner_or_selector_that_a_name_needs_is_not_escaped(name: str) -> None:
+    assert printable(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\u200db", "a\\u200db"),
+        ("a\u200cb", "a\\u200cb"),
+        ("\u200dਕ", "\\u200dਕ"),
+        ("خانه\u200c", "خانه\\u200c"),
+        ("خانه\u200c\u200cها", "خانه\\u200c\\u200cها"),
+        ("😀\u200da", "😀\\u200da"),
+        ("1\ufe0f", "1\\ufe0f"),
+        ("a\ufe0fb", "a\\ufe0fb"),
+        ("❤\ufe0f\ufe0f", "❤\ufe0f\\ufe0f"),
+        ("a\U000e0100", "a\\U000e0100"),
+        ("🏴\U000e0067", "🏴\\U000e0067"),
+        ("\u2800", "\\u2800"),
+        ("\x1b[2J\x9b", "\\x1b[2J\\x9b"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_a_joiner_or_selector_that_does_nothing_is_escaped(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    assert printable(shown) == shown
+
+
+def test_lines_stay_lines_and_json_stays_what_it_says() -> None:
+    facts = {"name": "a\u200b\u202e\U000e0041\x7f\x1b", "family": "👨\u200d👩"}
+    assert printable_lines("a\u200b\nb") == "a\\u200b\nb"
+    document = printable_json(json.dumps(facts, indent=2, ensure_ascii=False))
+    assert json.loads(document) == facts
+    assert document.count("\n") == 3
+    assert [each for each in document if each in "\u200b\u202e\U000e0041\x7f\x1b"] == []
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u200f", "\u061c", "\u200b", "\u2060", "\u3164", "\u00ad", "\u034f", "\ufeff", "\u202e"]
+)
+def test_two_names_that_differ_in_what_is_not_seen_are_shown_apart(terminal: Terminal, unseen: str) -> None:
+    terminal.ok("new")
+    added = terminal.ok("contact", "add", str(BOB), f"bo{unseen}b")
+    listed = terminal.ok("contact", "list")
+    in_json = terminal.ok("contact", "list", "--json")
+    escaped = unseen.encode("unicode_escape").decode()
+    assert all(f"bo{escaped}b" in each and unseen not in each for each in (added, listed))
+    assert unseen not in in_json
+    assert terminal.facts("contact", "list")["contacts"][0]["username"] == f"bo{unseen}b"
