@@ -80,7 +80,7 @@ def terminal_in(home: Path, first_random: int = 1) -> Terminal:
 
     def connect(address: str, bearer: str, settings: Settings, *_told: Any) -> tuple[ServerInMemory, Account]:
         addresses.append(address)
-        return server, Account(address, user_id_of(bearer))
+        return server, Account(address, user_id_of(bearer, settings.user_claim))
 
     world = World(
         ask_password=person.type_password,

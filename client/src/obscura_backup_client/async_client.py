@@ -81,6 +81,7 @@ class AsyncBackupClient:
         *,
         server: str = DEFAULT_SERVER,
         token: str | None = None,
+        user_claim: str = "sub",
         allow_insecure_http: bool = False,
     ) -> AsyncBackupClient:
         """See `BackupClient.open`. Opens no connection yet.
@@ -93,7 +94,7 @@ class AsyncBackupClient:
         from obscura_backup_client.async_transport import AsyncHttpTransport
         from obscura_backup_client.token import user_id_of
 
-        user_id = user_id_of(token)
+        user_id = user_id_of(token, user_claim)
         transport = AsyncHttpTransport(server, token, allow_insecure_http=allow_insecure_http)
         client = BackupClient(StateDirectory.named(state), account=Account(transport.server, user_id))
         return cls(client, transport)

@@ -73,12 +73,20 @@ class BackupClient(LocalClient):
         *,
         server: str = DEFAULT_SERVER,
         token: str | None = None,
+        user_claim: str = "sub",
         allow_insecure_http: bool = False,
     ) -> BackupClient:
         """The client for a state directory and, with a token, for the backup of the user that the token names.
 
+        Args:
+            state: the directory.
+            server: its address.
+            token: a JWT.
+            user_claim: the claim of the token from which the server reads the user's id.
+            allow_insecure_http: send the token over plain http to another machine, too.
+
         Raises:
-            TokenUnusable: the token is not a JWT whose `sub` is a UUID.
+            TokenUnusable: the token is not a JWT, or its claim `user_claim` is not a UUID.
             ServerRefused: the address is not one to send a token to.
             StateUnusable: the path begins with `~`, and there is no such home directory.
         """
@@ -89,7 +97,7 @@ class BackupClient(LocalClient):
         from obscura_backup_client.http_transport import HttpTransport
         from obscura_backup_client.token import user_id_of
 
-        user_id = user_id_of(token)
+        user_id = user_id_of(token, user_claim)
         transport = HttpTransport(server, token, allow_insecure_http=allow_insecure_http)
         return cls(directory, transport=transport, account=Account(transport.server, user_id))
 

@@ -6,14 +6,17 @@ The algorithm belongs to the key (RFC 8725, 3.1): it is read off the key's type 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import jwt
 
+from obscura_backup.adapters.regular_file import read_regular_file
 from obscura_backup.domain.errors import StoreUnusable, Unavailable
 
 if TYPE_CHECKING:
@@ -37,6 +40,13 @@ PATIENCE_SECONDS = 30.0
 
 # (key type, curve) -> algorithm
 _ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+# What keys and tokens may call an algorithm, where it has more than one name: RFC 9864 (2.2) adds the second.
+_NAMES = {"EdDSA": ("EdDSA", "Ed25519")}
+_ABSENT: tuple[Any, ...] = (None, "", [])
+"""Values of a key's member that some issuers write where they have nothing to say."""
+
+with contextlib.suppress(ValueError):  # a later version of the library may know the name itself
+    jwt.register_algorithm("Ed25519", jwt.get_algorithm_by_name("EdDSA"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,11 @@ class VerificationKey:
     key: Any = field(repr=False)
     key_id: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a token may call this algorithm in its `alg`."""
+        return _NAMES.get(self.algorithm, (self.algorithm,))
+
 
 class KeySource(Protocol):
     """The keys that are good now."""
@@ -55,7 +70,7 @@ class KeySource(Protocol):
         """The current keys: the same object as before as long as they are the same keys.
 
         Args:
-            unknown_key_id: a token names a key that was not among them: look again, unless that was just done.
+            unknown_key_id: a token was signed by none of them: look again, unless that was just done.
 
         Raises:
             Unavailable: there are none yet, and the place where they are kept does not answer.
@@ -80,12 +95,21 @@ class JwksKeySource:
         read: gives the set's bytes; called in a thread.
         name: of the place, for messages.
         timeout_seconds: that reading may take as a whole.
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, read: Callable[[], bytes], name: str, *, timeout_seconds: float = FETCH_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        read: Callable[[], bytes],
+        name: str,
+        *,
+        timeout_seconds: float = FETCH_TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._read = read
         self._name = name
         self._timeout_seconds = timeout_seconds
+        self._clock = clock
         self._keys: Sequence[VerificationKey] = ()
         self._data = b""
         self._read_at = float("-inf")
@@ -100,18 +124,19 @@ class JwksKeySource:
         Raises:
             StoreUnusable: it cannot be read, or holds no usable key: better told at start-up than at the first token.
         """
-        source = cls(path.read_bytes, str(path))
+        source = cls(lambda: read_regular_file(path, JWKS_MAX_BYTES), str(path))
         try:
-            source._keys = parse_jwks(path.read_bytes())
-            source._read_at = time.monotonic()
+            source._keys = parse_jwks(source._read())
+            source._read_at = source._clock()
         except (OSError, ValueError) as error:
-            raise StoreUnusable(f"The key set {path} cannot be used: {error}.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise StoreUnusable(f"The key set {path} cannot be used: {reason}.") from error
         return source
 
     @classmethod
     def url(cls, url: str, *, timeout_seconds: float = FETCH_TIMEOUT_SECONDS) -> JwksKeySource:
         """Keys behind a URL, fetched when they are first needed, each time within `timeout_seconds`."""
-        return cls(lambda: _fetch(url, timeout_seconds), url, timeout_seconds=timeout_seconds)
+        return cls(lambda: _fetch(url, timeout_seconds), _without_secrets(url), timeout_seconds=timeout_seconds)
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
@@ -126,7 +151,7 @@ class JwksKeySource:
         return self._keys
 
     def _age_seconds(self) -> float:
-        return time.monotonic() - self._read_at
+        return self._clock() - self._read_at
 
     async def _look(self, *, unknown_key_id: bool) -> None:
         async with self._lock:  # whoever comes while the first look is under way waits for it
@@ -134,13 +159,13 @@ class JwksKeySource:
                 await self._refresh()
 
     def _due(self, *, unknown_key_id: bool) -> bool:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._tried_at < PATIENCE_SECONDS:
             return False
         return unknown_key_id or not self._keys or now - self._read_at > REFRESH_SECONDS
 
     async def _refresh(self) -> None:
-        self._tried_at = time.monotonic()
+        self._tried_at = self._clock()
         try:
             # A place that drips holds off the time-outs of its socket for ever, and whoever waits for keys with it.
             async with asyncio.timeout(self._timeout_seconds):
@@ -173,15 +198,16 @@ def parse_jwks(data: bytes) -> list[VerificationKey]:
 
 
 def _key_of(entry: Any) -> VerificationKey | None:
-    """One entry of a set; None, with a word in the log, where it is of no use to us: the others are."""
-    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+    """One entry of a set; None, with a warning in the log, where it does not serve: the others do."""
+    if not isinstance(entry, dict):
         return None
-    operations = entry.get("key_ops")
-    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+    entry = {name: value for name, value in entry.items() if value not in _ABSENT}
+    operations = entry.get("key_ops", ["verify"])
+    if entry.get("use", "sig") != "sig" or not (isinstance(operations, list) and "verify" in operations):
         return None
     kind, curve = str(entry.get("kty")), entry.get("crv")
     algorithm = _ALGORITHMS.get((kind, curve if curve is None else str(curve)))
-    if algorithm is None or entry.get("alg", algorithm) != algorithm:
+    if algorithm is None or entry.get("alg", algorithm) not in _NAMES.get(algorithm, (algorithm,)):
         return None
     try:
         key = jwt.PyJWK(entry, algorithm).key
@@ -196,6 +222,12 @@ def _key_of(entry: Any) -> VerificationKey | None:
         return None
     key_id = entry.get("kid")
     return VerificationKey(algorithm, key, None if key_id is None else str(key_id))
+
+
+def _without_secrets(url: str) -> str:
+    """A URL as messages name it: credentials or a query may hold a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _fetch(url: str, timeout_seconds: float) -> bytes:

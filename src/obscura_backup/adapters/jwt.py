@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 TOKEN_MAX_CHARS = 8192
 CACHED_TOKENS = 16_384
+CANDIDATES_MAX = 8
+"""How many different keys a signature is tried with, where a token does not say which one made it."""
 
 # As RFC 7515 (7.1) has it. The library passes over what is no base64, and one token would have spellings without end.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -28,8 +31,6 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REASONS: dict[type[jwt.PyJWTError], str] = {
     jwt.InvalidAudienceError: "The token is meant for another audience.",
     jwt.InvalidIssuerError: "The token is of another issuer.",
-    jwt.InvalidSignatureError: "The token's signature does not match.",
-    jwt.InvalidAlgorithmError: "The token's algorithm is not the one of its key.",
 }
 _TIME_MAX = 2**53
 
@@ -43,6 +44,7 @@ class JwtVerifier:
         audience: required in `aud`, if given.
         issuer: required in `iss`, if given.
         user_claim: the claim that holds the user id, a UUID.
+        leeway_seconds: how long after `exp`, and before `nbf`, a token is good: clocks differ.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class JwtVerifier:
         audience: str | None = None,
         issuer: str | None = None,
         user_claim: str = "sub",
+        leeway_seconds: float = 0,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._audience = audience
         self._issuer = issuer
         self._user_claim = user_claim
+        self._leeway_seconds = leeway_seconds
         # By digest, so that no token is kept in memory; with the keys that were good then.
         self._verified: dict[bytes, tuple[UserId, float]] = {}
         self._verified_with: Sequence[VerificationKey] = ()
@@ -68,14 +72,13 @@ class JwtVerifier:
         known = await self.recognise(token)
         if known is not None:
             return known
-        keys, key = await self._key_for(token)
-        claims = self._claims(token, key)
-        expires_at = self._expiry(claims)
+        keys, claims = await self._signed_claims(token)
+        good_until = self._good_until(claims)
         user_id = self._user(claims)
         if keys is self._verified_with:  # else they changed while the key was being looked for
             if len(self._verified) >= CACHED_TOKENS:
                 del self._verified[next(iter(self._verified))]
-            self._verified[_digest(token)] = user_id, expires_at
+            self._verified[_digest(token)] = user_id, good_until
         return user_id
 
     async def recognise(self, token: str) -> UserId | None:
@@ -92,44 +95,68 @@ class JwtVerifier:
         known = self._verified.get(digest)
         if known is None:
             return None
-        user_id, expires_at = known
-        if self._clock.now().timestamp() < expires_at:
+        user_id, good_until = known
+        if self._clock.now().timestamp() < good_until:
             return user_id
         del self._verified[digest]
         return None
 
-    def _expiry(self, claims: dict[str, Any]) -> float:
+    def _good_until(self, claims: dict[str, Any]) -> float:
+        """The first moment, in seconds of the epoch, at which the token is good no more."""
         now = self._clock.now().timestamp()
         expires_at = _time(claims, "exp")
-        if expires_at is None or expires_at <= now:
-            raise Unauthenticated("The token has no `exp` claim." if expires_at is None else "The token has expired.")
+        if expires_at is None:
+            raise Unauthenticated("The token has no `exp` claim.")
+        good_until = expires_at + self._leeway_seconds
+        if good_until <= now:
+            raise Unauthenticated("The token has expired.")
         valid_from = _time(claims, "nbf")
-        if valid_from is not None and valid_from > now:
+        if valid_from is not None and valid_from - self._leeway_seconds > now:
             raise Unauthenticated("The token is not valid yet.")
-        return expires_at
+        return good_until
 
-    async def _key_for(self, token: str) -> tuple[Sequence[VerificationKey], VerificationKey]:
+    async def _signed_claims(self, token: str) -> tuple[Sequence[VerificationKey], dict[str, Any]]:
+        """The claims by the key that signed them, and the set that holds that key."""
         try:
-            key_id = jwt.get_unverified_header(token).get("kid")
+            header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthenticated("The token is not a JWT.") from error
+        refusal = Unauthenticated("The token does not name one of the known keys.")
+        tried: Sequence[VerificationKey] | None = None
         for look_again in (False, True):
             keys = await self._keys.keys(unknown_key_id=look_again)
-            fitting = [key for key in keys if key.key_id is None or key_id is None or key.key_id == key_id]
-            # A key without an id may be any; the one that the token names is no guess.
-            fitting = [key for key in fitting if key_id is not None and key.key_id == key_id] or fitting
-            if len(fitting) == 1:
-                return keys, fitting[0]
-            if fitting:
+            if keys is tried:
                 break
-        raise Unauthenticated("The token does not name one of the known keys.")
+            tried, candidates = keys, _candidates(keys, header.get("kid"))
+            try:
+                if candidates:
+                    return keys, self._claims_by_any(token, candidates, header.get("alg"))
+            except _OtherKey as error:
+                refusal = error
+                if any(key.key_id is not None and key.key_id == header.get("kid") for key in candidates):
+                    break  # the token named its key, so a newer set would not help
+        raise refusal
+
+    def _claims_by_any(self, token: str, candidates: list[VerificationKey], named: Any) -> dict[str, Any]:
+        # The token's `alg` only chooses among keys. Each key is used with its own algorithm, whatever the token says.
+        fitting = _distinct([key for key in candidates if named in key.names])
+        if not fitting:
+            raise _OtherKey("The token's algorithm is not the one of its key.")
+        for key in fitting[:CANDIDATES_MAX]:
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                return self._claims(token, key)
+        if len(fitting) > CANDIDATES_MAX:
+            raise _OtherKey(
+                f"The token does not name its key, and the {CANDIDATES_MAX} keys that were tried did not sign it."
+            )
+        raise _OtherKey("The token's signature does not match.")
 
     def _claims(self, token: str, key: VerificationKey) -> dict[str, Any]:
         try:
             return jwt.decode(
                 token,
                 key.key,
-                algorithms=[key.algorithm],
+                algorithms=key.names,
                 audience=self._audience,
                 issuer=self._issuer,
                 options={
@@ -141,6 +168,8 @@ class JwtVerifier:
                     "verify_aud": self._audience is not None,
                 },
             )
+        except jwt.InvalidSignatureError:
+            raise  # perhaps another key made it
         except jwt.MissingRequiredClaimError as error:
             raise Unauthenticated(f"The token has no `{error.claim}` claim.") from error
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
@@ -152,6 +181,29 @@ class JwtVerifier:
         if not isinstance(claimed, str) or not _UUID.fullmatch(claimed):
             raise Unauthenticated(f"The token's `{self._user_claim}` claim is not a UUID.")
         return UserId(UUID(claimed))
+
+
+class _OtherKey(Unauthenticated):
+    """None of these keys signed the token; a newer set may hold the one that did."""
+
+
+def _candidates(keys: Sequence[VerificationKey], key_id: Any) -> list[VerificationKey]:
+    """The keys that may have signed a token which names `key_id`, or none."""
+    if key_id is None:
+        return list(keys)
+    # A key without an id may be any; a key that the token names is certain.
+    return [key for key in keys if key.key_id == key_id] or [key for key in keys if key.key_id is None]
+
+
+def _distinct(keys: list[VerificationKey]) -> list[VerificationKey]:
+    """Each key once, and one more than are tried at most."""
+    found: list[VerificationKey] = []
+    for key in keys:
+        if all(key.key != other.key for other in found):
+            found.append(key)
+        if len(found) > CANDIDATES_MAX:
+            break
+    return found
 
 
 def _digest(token: str) -> bytes:

@@ -16,6 +16,7 @@ from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.model import Limits
 from obscura_backup.domain.service import BackupService
+from obscura_backup.entrypoints.data_directory import opened_data_directory
 from obscura_backup.entrypoints.settings import Settings
 from obscura_backup.entrypoints.signing_secret import signing_secret
 
@@ -98,6 +99,7 @@ class Container(containers.DeclarativeContainer):
         audience=settings.provided.auth_audience,
         issuer=settings.provided.auth_issuer,
         user_claim=settings.provided.auth_user_claim,
+        leeway_seconds=settings.provided.auth_leeway_seconds,
     )
     limits = providers.Singleton(Limits, min_bytes=settings.provided.min_bytes, max_bytes=settings.provided.max_bytes)
     service = providers.Singleton(BackupService, metadata, blobs, clock)
@@ -112,8 +114,11 @@ async def started(container: Container, *, tokens: bool = True) -> AsyncIterator
         tokens: whether tokens are going to be verified: then what they are verified with has to be there, too.
 
     Raises:
-        StoreUnusable: one of them, or the signing secret, cannot be used as configured.
+        StoreUnusable: one of them, the data directory or the signing secret cannot be used as configured.
     """
+    if container.settings().uses_data_dir:
+        with opened_data_directory(container.settings().data_dir):
+            pass  # its owner is right
     if tokens:
         container.key_source()
     async with AsyncExitStack() as closing:

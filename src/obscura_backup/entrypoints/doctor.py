@@ -22,6 +22,7 @@ from obscura_backup.domain.errors import ObscuraError, PutRefused
 from obscura_backup.domain.model import NO_VERSION, Draft, Kind, Tag, UploadId, UserId, Version
 from obscura_backup.domain.spool import Spool
 from obscura_backup.entrypoints.container import Container
+from obscura_backup.entrypoints.data_directory import opened_data_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -68,6 +69,11 @@ class Check:
 async def examine(settings: Settings) -> AsyncIterator[Check]:
     """Look at everything that these settings name, as far as one thing can be looked at when another fails."""
     container = Container(settings=settings)
+    if settings.uses_data_dir:
+        check = await _timed("metadata", "the data directory is this user's", lambda: _data_directory(settings))
+        yield check
+        if not check.holds:
+            return  # the checks of the stores would write into it
     yield await _timed("tokens", "verification keys are there", lambda: _keys(container))
     metadata = container.metadata()
     try:
@@ -90,6 +96,11 @@ async def _timed(part: str, name: str, look: Callable[[], Awaitable[str]]) -> Ch
     except ObscuraError as error:
         return Check(part, name, holds=False, detail=error.with_cause, seconds=time.perf_counter() - began)
     return Check(part, name, holds=True, detail=detail, seconds=time.perf_counter() - began)
+
+
+async def _data_directory(settings: Settings) -> str:
+    with opened_data_directory(settings.data_dir):
+        return str(settings.data_dir)
 
 
 async def _keys(container: Container) -> str:

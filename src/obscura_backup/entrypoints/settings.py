@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from obscura_backup.adapters.postgres_url import holds_password
+from obscura_backup.adapters.regular_file import read_regular_file
 from obscura_backup.adapters.s3_location import S3Location
 from obscura_backup.entrypoints.timeouts import Timeouts
 
@@ -24,6 +26,8 @@ SECRET_MIN_BYTES = 16
 """Below this a secret can be guessed off-line from one token."""
 SECRET_GOOD_BYTES = 32
 """RFC 7518 (3.2) asks for as much; we warn below it."""
+CONFIG_MAX_BYTES = 1024 * 1024
+SECRET_MAX_BYTES = 64 * 1024
 
 _SQLITE = "sqlite"
 _POSTGRES = "postgresql"
@@ -66,10 +70,12 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         min_bytes: the shortest blob.
         max_bytes: the longest blob.
         auth_secret: of HS256 tokens; None: the file `auth-secret` under `data_dir`, made on first use.
+        auth_secret_file: a file with that secret, read once at start; it may be a link, and another user's.
         auth_jwks: a JWKS file or URL; tokens are then RS256, ES256 or EdDSA, and `auth_secret` is not used.
         auth_issuer: that tokens must name in `iss`.
         auth_audience: that tokens must name in `aud`.
         auth_user_claim: that holds the user id.
+        auth_leeway_seconds: how long after `exp`, and before `nbf`, a token is good, because clocks differ.
         host: to listen on.
         port: to listen on; 0 for any free one.
         workers: processes that serve.
@@ -81,11 +87,11 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         max_uploads_per_user: under way at once, for each worker, and as many downloads; more are answered 429.
         upload_memory_bytes: that bodies which are arriving may hold together, for each worker; more goes to files.
         rate_per_user: requests a minute of one user, for each worker; a minute's worth may come at once. 0: no limit.
-        rate_per_address: requests a minute without a valid token from one address (IPv6: from one /64), for each
+        rate_per_address: requests a minute without a valid token from one address (IPv6: from one /56), for each
             worker; a minute's worth may come at once. 0: no limit.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` is believed.
         docs: `on` or `off`: whether the API's description and its page are served.
-        log_level: of Python's logging.
+        log_level: of our own log lines. Those of libraries begin at `warning`: below, they hold what users send.
     """
 
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
@@ -96,10 +102,12 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_bytes: PositiveInt = 32
     max_bytes: PositiveInt = 2 * 1024 * 1024
     auth_secret: str | None = None
+    auth_secret_file: Path | None = None
     auth_jwks: str | None = None
     auth_issuer: str | None = None
     auth_audience: str | None = None
     auth_user_claim: str = "sub"
+    auth_leeway_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 30
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8400
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -144,6 +152,11 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return _path("blobs_url", self.blobs_url) if self.blobs_url else self.data_dir / "blobs"
 
     @property
+    def uses_data_dir(self) -> bool:
+        """Whether a store is in the data directory."""
+        return self.metadata_url is None or self.blobs_url is None
+
+    @property
     def s3_location(self) -> S3Location:
         """Of the bucket."""
         return _s3_location(self.blobs_url or "")
@@ -165,13 +178,40 @@ def load_settings(
     path = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     values = _checked(_read_toml(path), f"in {path}") if path else {}
     values |= _checked(_from_environment(environ), "in the environment", prefix=PREFIX)
+    _check_flags(flags)
     values |= {name: value for name, value in flags.items() if value is not None}
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise InvalidSettings(f"A setting is malformed: {error}.") from error
+    settings = _with_secret(settings)
     _check_whole(settings)
     return settings
+
+
+def _check_flags(flags: Mapping[str, Any]) -> None:
+    if holds_password(flags.get("metadata_url") or ""):
+        raise InvalidSettings(
+            "--metadata-url must not hold a password: every user of this machine can read a command line. Give the "
+            f"whole URL in {PREFIX}METADATA_URL or in the configuration file. Or leave the password out: PostgreSQL's "
+            "client library takes it from PGPASSWORD, or from the file that PGPASSFILE names (by default ~/.pgpass)."
+        )
+
+
+def _with_secret(settings: Settings) -> Settings:
+    if settings.auth_secret_file is None:
+        return settings
+    if settings.auth_secret is not None or settings.auth_jwks is not None:
+        raise InvalidSettings("auth_secret_file, auth_secret and auth_jwks exclude each other.")
+    path = settings.auth_secret_file
+    try:
+        secret = read_regular_file(path, SECRET_MAX_BYTES).decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"The secret in {path} (auth_secret_file) is not UTF-8 text.") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise InvalidSettings(f"The secret in {path} (auth_secret_file) cannot be read: {reason}.") from error
+    return msgspec.structs.replace(settings, auth_secret=secret)
 
 
 def _decode(kind: type, value: Any) -> Any:
@@ -193,8 +233,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_regular_file(path, CONFIG_MAX_BYTES).decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        # Its text would quote the byte, which may be part of a secret.
+        raise InvalidSettings(f"The configuration file {path} cannot be read: it is not UTF-8 text.") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise InvalidSettings(f"The configuration file {path} cannot be read: {error}.") from error
 
 

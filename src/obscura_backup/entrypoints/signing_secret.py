@@ -8,48 +8,68 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.durable_folders import make_folder, sync_folder
+from obscura_backup.adapters.regular_file import opened_regular_file, read_bounded
 from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.entrypoints.data_directory import opened_data_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "auth-secret"
 SECRET_BYTES = 32
+_MAX_BYTES = 4096
 
 
 def signing_secret(data_dir: Path) -> str:
     """The secret in `data_dir`, which is made if there is none; two processes that start at once get the same.
 
     Raises:
-        StoreUnusable: the file cannot be made or read, or others may read it.
+        StoreUnusable: the file cannot be made or read, is no regular file, belongs to another user, or others may read
+            it; or the directory belongs to another user.
     """
     path = data_dir / FILE_NAME
-    try:
-        if not path.exists():
-            _create(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        secret = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnusable(f"The signing secret {path} cannot be used: {error}.") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise StoreUnusable(f"Others can read the signing secret {path}; make it yours alone: chmod 600 {path}")
+    with opened_data_directory(data_dir) as folder:
+        try:
+            try:
+                os.stat(FILE_NAME, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                _create(folder)
+            secret = _read(folder, path)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StoreUnusable(
+                f"The signing secret {path} cannot be used: {reason}. A secret that is kept elsewhere is named by "
+                "OBSCURA_BACKUP_AUTH_SECRET_FILE."
+            ) from error
     if len(secret) < SECRET_BYTES:
         raise StoreUnusable(f"The signing secret {path} is damaged: it is too short.")
     return secret
 
 
-def _create(path: Path) -> None:
-    make_folder(path.parent)
-    draft = path.with_name(f".{FILE_NAME}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _read(folder: int, path: Path) -> str:
+    # Judged by what was opened and not by the name, whose meaning can change meanwhile.
+    with opened_regular_file(FILE_NAME, follow_links=False, folder=folder) as (descriptor, described):
+        if described.st_uid != os.geteuid():
+            raise StoreUnusable(
+                f"The signing secret {path} belongs to another user (id {described.st_uid}; this process runs as "
+                f"{os.geteuid()}), who knows it. Remove it, and a new one is made; tokens by the old one end with it."
+            )
+        if described.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise StoreUnusable(f"Others can read the signing secret {path}; make it yours alone: chmod 600 {path}")
+        return read_bounded(descriptor, _MAX_BYTES).decode("ascii").strip()
+
+
+def _create(folder: int) -> None:
+    draft = f".{FILE_NAME}.{secrets.token_hex(8)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        # Unlike a rename, a link never replaces the secret of a process that was first.
         with suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename, it leaves the secret of whoever was first
+            os.link(draft, FILE_NAME, src_dir_fd=folder, dst_dir_fd=folder)
     finally:
-        draft.unlink()
-    sync_folder(path.parent)  # or a power cut takes the name back, and with it the validity of every token
+        os.unlink(draft, dir_fd=folder)
+    os.fsync(folder)  # or a power cut takes the name back, and with it the validity of every token

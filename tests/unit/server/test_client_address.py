@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from obscura_backup.entrypoints.http.client_address import UNKNOWN, ClientAddress
+from obscura_backup.entrypoints.http.client_address import HOPS_MAX, UNKNOWN, ClientAddress
 
 
 def address(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = ()) -> str:
@@ -45,6 +45,58 @@ def test_requests_of_the_proxies_themselves() -> None:
 @pytest.mark.parametrize("nonsense", ["", "unknown", "_hidden", "203.0.113", "203.0.113.7.8", "[", "é", "1" * 9000])
 def test_proxy_that_writes_nonsense_answers_for_it(nonsense: str) -> None:
     assert address("10.0.0.1", nonsense, trusted=("10.0.0.1",)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "unknown",
+        "_hidden",
+        "",
+        " ",
+        "203.0.113",
+        "proxy.example",
+        "é",
+        "::1::",
+        "[::1",
+        "[::1]x",
+        "[::1]:x",
+        "[::1]:",
+        "192.0.2.1:x",
+        "192.0.2.1:",
+        "[]",
+        "[]:80",
+        ":80",
+    ],
+)
+@pytest.mark.parametrize("left", ["203.0.113.9", "203.0.113.9, 10.0.0.2", "10.0.0.3", "[2001:db8::9]:80"])
+@pytest.mark.parametrize("lines", ["one", "two"])
+def test_hop_that_cannot_be_read_ends_the_walk(nonsense: str, left: str, lines: str) -> None:
+    """What stands left of it is what the client wrote, so that the proxy's own address counts."""
+    fields = (f"{left}, {nonsense}",) if lines == "one" else (left, nonsense)
+    assert address("10.0.0.1", *fields, trusted=("10.0.0.0/8",)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize("nonsense", ["unknown", "", "1" * 65])
+def test_hop_that_cannot_be_read_ends_the_walk_at_the_last_proxy_before_it(nonsense: str) -> None:
+    fields = f"203.0.113.9, {nonsense}, 10.0.0.2"
+    assert address("10.0.0.1", fields, trusted=("10.0.0.0/8",)) == "10.0.0.2"
+
+
+def test_exactly_as_many_hops_are_walked_as_may_be() -> None:
+    def behind(proxies: int) -> str:
+        hops = ["203.0.113.7", *(f"10.0.0.{number}" for number in range(proxies, 1, -1))]
+        return address("10.0.0.1", ", ".join(hops), trusted=("10.0.0.0/8",))
+
+    assert behind(HOPS_MAX + 1) == "203.0.113.7", "as many named ones, and the one that is the peer"
+    assert behind(HOPS_MAX + 2) == f"10.0.0.{HOPS_MAX + 1}", "the last that was walked to is a proxy, and answers"
+
+
+def test_hop_of_exactly_the_greatest_length() -> None:
+    """An IPv6 address with a scope may be as long as one likes."""
+    longest = "fe80::1%" + "x" * (64 - 8)
+    assert address("10.0.0.1", longest, trusted=("10.0.0.0/8",)) == "fe80::/56"
+    assert address("10.0.0.1", longest + "x", trusted=("10.0.0.0/8",)) == "10.0.0.1"
 
 
 @pytest.mark.parametrize(

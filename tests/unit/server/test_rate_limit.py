@@ -43,6 +43,33 @@ def test_wait_is_told_and_is_enough(clock: MovableClock) -> None:
     assert taken(limit, "a", 5) == 1
 
 
+def test_next_request_is_taken_at_exactly_the_moment_that_was_told(clock: MovableClock) -> None:
+    limit = RateLimit(60, clock=clock)  # one a second, a number that is exact
+    taken(limit, "a", 60)
+    assert limit.take("a") == 1
+    clock.seconds += 0.5
+    assert limit.take("a") == 0.5
+    clock.seconds += 0.5
+    assert limit.take("a") == 0
+    assert limit.take("a") == 1
+
+
+def test_exactly_as_many_keys_are_remembered_as_may_be(clock: MovableClock) -> None:
+    limit = RateLimit(1, entries_max=3, clock=clock)
+    for key in "abc":
+        limit.take(key)
+    assert [limit.take(key) > 0 for key in "abc"] == [True] * 3, "none was forgotten"
+    limit.take("d")
+    assert limit.take("a") == 0, "the least recently used one was"
+
+
+def test_key_that_comes_again_takes_no_second_place(clock: MovableClock) -> None:
+    limit = RateLimit(2, entries_max=2, clock=clock)
+    limit.take("a")
+    limit.take("b")
+    assert [limit.take("b"), limit.take("b") > 0, limit.take("a"), limit.take("a") > 0] == [0, True, 0, True]
+
+
 def test_refused_requests_cost_nothing(clock: MovableClock) -> None:
     limit = RateLimit(60, clock=clock)
     taken(limit, "a", 10_000)

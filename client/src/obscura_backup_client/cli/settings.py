@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,11 +21,22 @@ from obscura_backup_client.cli.exits import NoHome, UnreadableFile
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_SERVER = "http://127.0.0.1:8400"
+DEFAULT_USER_CLAIM = "sub"
 _META = "obscura_backup_client.settings"
 
 # Several times what either may have: the file that is named may be one without an end, as /dev/zero is.
 MAX_PASSWORD_BYTES = 8 * 1024
 MAX_TOKEN_BYTES = 64 * 1024
+
+# Open descriptors that the caller handed over. The shell makes one of `<(pass show backup)`, and it is a pipe.
+_DESCRIPTOR = re.compile(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|thread-self|[0-9]+)/fd/[0-9]+")
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -61,6 +75,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         shell_complete=files,
         envvar="OBSCURA_TOKEN_FILE",
         help="The bearer token, in a file (or the token itself in OBSCURA_TOKEN).",
+    ),
+    _option(
+        "--user-claim",
+        metavar="NAME",
+        envvar="OBSCURA_USER_CLAIM",
+        help="The token's claim that holds the user id (OBSCURA_USER_CLAIM; default sub).",
     ),
     _option(
         "--password-file",
@@ -118,14 +138,30 @@ class Settings:
 
         Raises:
             UnreadableFile: the token file.
+            TokenUnusable: it is not a token; the message says what is wrong with it.
         """
-        if self._values.get("token_file"):
-            name = self._values["token_file"]
-            found = read_file(name, max_bytes=MAX_TOKEN_BYTES + 1)
+        from obscura_backup_client.token import token_in
+        from obscura_backup_client.transport_errors import TokenUnusable
+
+        name = self._values.get("token_file")
+        if name:
+            found = read_file(name, max_bytes=MAX_TOKEN_BYTES + 1, regular=True)
             if len(found) > MAX_TOKEN_BYTES:
                 raise UnreadableFile(shown_name(name), f"no token has more than {MAX_TOKEN_BYTES} bytes")
-            return found.decode("ascii", "replace").strip()
-        return os.environ.get("OBSCURA_TOKEN", "").strip() or None
+        else:
+            found = os.environb.get(b"OBSCURA_TOKEN", b"")
+            if not found.strip():
+                return None
+        try:
+            return token_in(found)
+        except TokenUnusable as error:
+            where = shown_name(name) if name else "OBSCURA_TOKEN"
+            raise TokenUnusable(f"{error.reason} (it was read from {where})") from None
+
+    @property
+    def user_claim(self) -> str:
+        """The name of the token's claim that holds the user id."""
+        return str(self._values.get("user_claim") or DEFAULT_USER_CLAIM)
 
     @property
     def password_file(self) -> str | None:
@@ -148,13 +184,13 @@ class Settings:
         return bool(self._values.get("allow_insecure_http"))
 
 
-def read_file(name: str, *, max_bytes: int) -> bytes:
+def read_file(name: str, *, max_bytes: int, regular: bool = False) -> bytes:
     """The bytes of a file, or of standard input for `-`, or the first so many of them.
 
     Raises:
-        UnreadableFile: with the system's reason.
+        UnreadableFile: as `opened_file`.
     """
-    with opened_file(name) as stream:
+    with opened_file(name, regular=regular) as stream:
         return stream.read(max_bytes)
 
 
@@ -162,9 +198,9 @@ def read_password_line(name: str) -> bytes:
     """The first line, without its end, of a file or of standard input for `-`, of which it takes no more.
 
     Raises:
-        UnreadableFile: with the system's reason, or because the line has over 8 KiB.
+        UnreadableFile: as `opened_file`, or because the line has over 8 KiB.
     """
-    with opened_file(name) as stream:
+    with opened_file(name, regular=True) as stream:
         line = stream.readline(MAX_PASSWORD_BYTES + 1)
     if len(line) > MAX_PASSWORD_BYTES:
         raise UnreadableFile(shown_name(name), f"its first line has more than {MAX_PASSWORD_BYTES} bytes")
@@ -172,8 +208,12 @@ def read_password_line(name: str) -> bytes:
 
 
 @contextlib.contextmanager
-def opened_file(name: str) -> Iterator[IO[bytes]]:
+def opened_file(name: str, *, regular: bool = False) -> Iterator[IO[bytes]]:
     """A file to read from, or standard input for `-`.
+
+    Args:
+        name: of the file.
+        regular: refuse a pipe or device at once, unless the name is that of a descriptor, such as /dev/fd/3.
 
     Raises:
         UnreadableFile: with the system's reason, for what happens within the block, too.
@@ -182,7 +222,8 @@ def opened_file(name: str) -> Iterator[IO[bytes]]:
     try:
         with contextlib.ExitStack() as opened:
             if name != "-":
-                yield opened.enter_context(Path(name).open("rb"))
+                only_regular = regular and not _DESCRIPTOR.fullmatch(os.path.normpath(name))
+                yield opened.enter_context(open(name, "rb", opener=_open_regular if only_regular else None))
             elif is_closed(sys.stdin):
                 raise UnreadableFile(shown, "it is closed")
             else:
@@ -190,6 +231,25 @@ def opened_file(name: str) -> Iterator[IO[bytes]]:
     except (OSError, ValueError) as error:  # the latter for a name with a zero byte in it
         reason = error.strerror if isinstance(error, OSError) else None
         raise UnreadableFile(shown, reason or type(error).__name__) from error
+
+
+def _open_regular(name: str, flags: int) -> int:
+    # Looked at before it is opened, because opening a device can have effects, and again afterwards, because the name
+    # may have changed its meaning in between. Without O_NONBLOCK, opening a pipe would wait for its writer.
+    _require_regular(Path(name).stat())
+    descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _require_regular(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(described: os.stat_result) -> None:
+    if not stat.S_ISREG(described.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(described.st_mode), "not a regular file")
+        raise OSError(errno.EINVAL, f"it is {kind}; give a regular file, or - for standard input")
 
 
 def shown_name(name: str) -> str:

@@ -67,7 +67,7 @@ def connect(
     from obscura_backup_client.state import Account
     from obscura_backup_client.token import user_id_of
 
-    user_id = user_id_of(token)
+    user_id = user_id_of(token, settings.user_claim)
     transport = HttpTransport(server, token, settings.allow_insecure_http, on_bytes=on_bytes, on_wait=on_wait)
     return transport, Account(transport.server, user_id)
 

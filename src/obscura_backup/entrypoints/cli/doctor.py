@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ def doctor(*, as_json: bool, config: Path | None, **flags: Any) -> int:
     Exit code 0 only when all holds; 5 when something does not.
     """
     settings = options.settings_from(flags, config)
-    options.log_to_stderr("error")  # what is logged on the way is what the checks say
+    log_to_stderr("error")  # what is logged on the way is what the checks say
     return asyncio.run(_examine(settings, as_json=as_json))
 
 

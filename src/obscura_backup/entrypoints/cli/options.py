@@ -5,8 +5,6 @@ Imports click alone: whatever else a command needs, it imports when it runs, so 
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -58,14 +56,3 @@ def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
         return load_settings(flags, config=config)
     except InvalidSettings as error:
         fail(error, EXIT_USAGE)
-
-
-def log_to_stderr(level: str) -> None:
-    """One line an event, on standard error."""
-    logging.basicConfig(
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found credentials, each time

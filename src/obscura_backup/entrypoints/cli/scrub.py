@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
     settings = options.settings_from(flags, config)
     if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():
         options.fail(f"There is no metadata in {settings.metadata_path}; --data-dir names another.", options.EXIT_STORE)
-    options.log_to_stderr("warning")
+    log_to_stderr("warning")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it, too, says how to go on
     report = _Report(as_json=as_json)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 
 from obscura_backup import __version__
 from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from obscura_backup.entrypoints.settings import Settings
@@ -33,7 +35,7 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     from obscura_backup.entrypoints.http import server
 
     settings = options.settings_from(flags, config)
-    options.log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
     _warn(settings)
     server.allow_descriptors(settings)
     try:
@@ -67,6 +69,8 @@ def _welcome(settings: Settings, url: str) -> str:
     here = Path(sys.argv[0]).parent
     demo = settings.data_dir / "demo"
     server = "" if url.endswith(":8400") else f" --server {url}"
+    if settings.auth_user_claim != "sub":
+        server += f" --user-claim {shlex.quote(settings.auth_user_claim)}"
     if (demo / "state.json").exists():  # a new token would be another person's
         return f"""
 The demo of an earlier start:

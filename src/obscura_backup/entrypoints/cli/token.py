@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,10 +81,18 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
 
 
 def _write_private(path: Path, text: str) -> None:
+    # A new file takes the name: the file that has it now may be another user's, or open in a program that reads along.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            os.fchmod(descriptor, 0o600)  # also where the file was there before
-            file.write(text)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            options.fail(f"{path} is not written: it is not a regular file.", options.EXIT_USAGE)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(text)
+            draft.replace(path)
+        except BaseException:
+            draft.unlink()
+            raise
     except OSError as error:
         options.fail(f"{path} cannot be written: {error.strerror}.", options.EXIT_USAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ UNKNOWN = "unknown"
 _ADDRESS_MAX_CHARS = 64
 """Nothing longer is kept in a cache: it would be no address, and might be long."""
 _HEADER = b"x-forwarded-for"
+_WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]+)?|([^:\[\]]+):[0-9]+")
 _SITE_PREFIX_BITS = 56
 _NAT64 = IPv6Network("64:ff9b::/96")
 """Whoever is behind it has IPv4, in the last 32 bits (RFC 6052, 2.1)."""
@@ -71,10 +73,8 @@ class ClientAddress:
 
 def _host(entry: str) -> str:
     """An entry without the port that some proxies add: `192.0.2.1:80`, `[2001:db8::1]:80`, `2001:db8::1`."""
-    if entry.startswith("["):
-        return entry[1:].partition("]")[0]
-    host, colon, rest = entry.partition(":")
-    return entry if colon and ":" in rest else host
+    with_port = _WITH_PORT.fullmatch(entry)
+    return entry if with_port is None else with_port[1] or with_port[2]
 
 
 # Most requests come from addresses that were here a moment ago.

@@ -19,9 +19,9 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from obscura_backup.domain.errors import ObscuraError
-from obscura_backup.entrypoints.cli.options import log_to_stderr
 from obscura_backup.entrypoints.http.client_address import ClientAddress
 from obscura_backup.entrypoints.http.protocol import CONNECTIONS_PER_BUSY, BoundedProtocol
+from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp

@@ -154,11 +154,6 @@ def test_an_empty_first_line_is_said_to_be_empty_before_anything_is_derived(
     assert (ended.exit_code, "[password-empty]" in ended.stderr) == (Exit.PASSWORD, True)
 
 
-def test_a_password_file_without_an_end_is_a_usage_error(pushed: Terminal) -> None:
-    ended = pushed.run("verify", "--password-file", "/dev/zero")
-    assert (ended.exit_code, "its first line has more than 8192 bytes" in ended.stderr) == (Exit.USAGE, True)
-
-
 def test_what_follows_a_first_line_may_be_of_any_length(pushed: Terminal, tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(PASSWORD.encode() + b"\n" + bytes(100_000))
     assert pushed.facts("verify", "--password-file", str(tmp_path / "long"))["well"]

@@ -1,0 +1,43 @@
+"""The data directory: who may own it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from obscura_backup.adapters.durable_folders import make_folder
+from obscura_backup.domain.errors import StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ROOT = 0
+
+
+@contextmanager
+def opened_data_directory(path: Path) -> Iterator[int]:
+    """A descriptor of the data directory, which is made where it is missing.
+
+    The owner of a directory can replace every file in it, so it must be this process's user, or root.
+
+    Raises:
+        StoreUnusable: it belongs to another user, or it cannot be made or opened.
+    """
+    try:
+        make_folder(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreUnusable(f"The data directory {path} cannot be used: {error.strerror or error}.") from error
+    try:
+        owner, user = os.fstat(descriptor).st_uid, os.geteuid()
+        if owner not in (user, _ROOT):
+            raise StoreUnusable(
+                f"The data directory {path} belongs to another user (id {owner}; this process runs as {user}), who "
+                "could replace what is in it. Run the service as its owner, or give it to this user: "
+                f"chown {user} {path}"
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
