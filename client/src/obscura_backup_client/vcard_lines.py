@@ -103,10 +103,15 @@ class LogicalLine:
     problem: Problem | None = None
     base64_since: int | None = None
     """The first line of Base64 that was taken without a blank before it, and that no blank line has ended yet."""
+    _length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._length = len(self.first)
 
     def take(self, join: Join, line: str) -> None:
         """Add a line that continues the property."""
         self.continued.append((join, line))
+        self._length += len(line) - (join == "fold")
 
     def spoil(self, reason: str, number: int) -> None:
         """Remember that the value cannot be read for certain; the first reason stays."""
@@ -123,6 +128,8 @@ class LogicalLine:
 
     def has_soft_break(self) -> bool:
         """Whether the value is quoted-printable, and its last line so far ends in `=`: the next one belongs to it."""
+        if self._length < len(self.head):
+            return False  # `ENCODING=`, and what it is comes on the next line
         last = self.continued[-1][1] if self.continued else self.first
         return last.rstrip(_WHITE_SPACE).endswith("=") and self._is_quoted_printable
 

@@ -13,6 +13,9 @@ import pytest
 
 from client_testing.contents import BOB
 from obscura_backup_client.cli.escaping import printable, printable_json, printable_lines
+from obscura_backup_client.cli.wording import particulars
+from obscura_backup_client.errors import RollbackSuspected
+from obscura_backup_client.rollback import Sighting
 
 if TYPE_CHECKING:
     from client_testing.terminal import Terminal
@@ -97,3 +100,10 @@ def test_two_names_that_differ_in_what_is_not_seen_are_shown_apart(terminal: Ter
     assert all(f"bo{escaped}b" in each and unseen not in each for each in (added, listed))
     assert unseen not in in_json
     assert terminal.facts("contact", "list")["contacts"][0]["username"] == f"bo{unseen}b"
+
+
+def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None:
+    sighting = Sighting(3, 0, "pho\u200fne\u200b", 2, 1)
+    shown = particulars(RollbackSuspected((), sighting, sighting))
+    assert [each for line in shown for each in line if each in "\u200f\u200b"] == []
+    assert shown[0].count("pho\\u200fne\\u200b") == 1
