@@ -93,7 +93,9 @@ def test_wrong_secret_is_told_and_not_quoted(minio_server: S3Server, bucket: str
     assert WRONG_SECRET not in "".join(traceback.format_exception(refused.value))
 
 
-@pytest.mark.parametrize("endpoint", ["minio:9000", "ftp://minio", "http://key:secret@minio:9000", "http://"])
+@pytest.mark.parametrize(
+    "endpoint", ["minio:9000", "ftp://minio", "http://key:secret@minio:9000", "http://", "http://minio:x"]
+)
 def test_endpoint_must_be_one(endpoint: str) -> None:
     with pytest.raises(StoreUnusable, match="endpoint"):
         init_bucket(endpoint, "bucket", region="us-east-1", access_key="key", secret_key="secret")

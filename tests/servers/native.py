@@ -90,9 +90,9 @@ def install_wheel(requirements: str, folder: Path) -> bool:
 
 
 def await_answer(
-    answers: Callable[[], bool], process: subprocess.Popen[bytes] | None, log: Path | None, *, seconds: float = 20
+    answers: Callable[[], bool], process: subprocess.Popen[bytes] | None, log: Path | None, *, seconds: float = 120
 ) -> None:
-    """Wait until a server answers; if it dies first, say what it said."""
+    """Wait until a server answers; if it dies first, say what it said. Recovery takes its time on a busy machine."""
     deadline = time.monotonic() + seconds
     while not answers():
         if time.monotonic() > deadline or (process is not None and process.poll() is not None):

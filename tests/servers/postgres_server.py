@@ -58,10 +58,10 @@ class PostgresServer:
     def start(self) -> None:
         if not self._running:
             self._machine.start()
+            self._running = True
             native.await_answer(
                 self._answers, getattr(self._machine, "process", None), getattr(self._machine, "log", None)
             )
-            self._running = True
 
     def stop(self, *, immediate: bool = True) -> None:
         """Stop it: as a crash would, nothing flushed, or in order (which hangs up on its clients, too)."""

@@ -33,6 +33,7 @@ _ADMIN_HINTS = {
     "SignatureDoesNotMatch": "the administrator's secret key is wrong",
     "AccessDenied": "the administrator's credentials may not do this",
 }
+_MALFORMED = "The endpoint has the form http://HOST:PORT or https://HOST."
 _NOT_MINIO = "is it a MinIO server? Elsewhere, make the user by the store's own tools, with the policy of --policy"
 _UNTRUSTED = "The certificate of the store is not trusted; AWS_CA_BUNDLE names the file of its authority."
 
@@ -146,7 +147,7 @@ def _why(error: MinioAdminException) -> str:
 def _reached(endpoint: str) -> Iterator[tuple[SplitResult, urllib3.PoolManager]]:
     origin = urlsplit(endpoint)
     if origin.scheme not in ("http", "https") or not origin.netloc or origin.username is not None:
-        raise StoreUnusable("The endpoint has the form http://HOST:PORT or https://HOST.")
+        raise StoreUnusable(_MALFORMED)
     authorities = os.environ.get("AWS_CA_BUNDLE") or None
     pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False, ca_certs=authorities)
     try:
@@ -155,6 +156,8 @@ def _reached(endpoint: str) -> Iterator[tuple[SplitResult, urllib3.PoolManager]]
         if "CERTIFICATE_VERIFY_FAILED" in str(error):  # the TLS library's own word; urllib3 has no class for it
             raise StoreUnusable(_UNTRUSTED) from error
         raise StoreUnusable(f"The store cannot be reached at {endpoint} ({type(error).__name__}).") from error
+    except ValueError as error:  # the SDK's, of a host or a port that is none
+        raise StoreUnusable(_MALFORMED) from error
     finally:
         pool.clear()
 
