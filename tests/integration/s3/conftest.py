@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 from servers.s3_store import PATIENCE_SECONDS, READ_TIMEOUT_SECONDS
 
+TRIED_OUT_SECONDS = 60.0
+"""Long enough on a busy machine: what these tests count begins when the store was tried out."""
+
 
 @pytest.fixture
 def server(minio_server: S3Server) -> S3Server:
@@ -29,7 +32,7 @@ def bucket(server: S3Server) -> str:
 
 @pytest.fixture
 async def blobs(server: S3Server, bucket: str) -> AsyncIterator[S3BlobStore]:
-    blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+    blobs = S3BlobStore(bucket, endpoint=server.endpoint, start_seconds=TRIED_OUT_SECONDS)
     await blobs.start()
     yield blobs
     await blobs.close()
@@ -45,7 +48,11 @@ def proxy(server: S3Server) -> Iterator[FaultProxy]:
 async def shaky(proxy: FaultProxy, bucket: str) -> AsyncIterator[S3BlobStore]:
     """A store that is asked through the proxy, impatient, with nothing counted so far."""
     blobs = S3BlobStore(
-        bucket, endpoint=f"http://127.0.0.1:{proxy.port}", read_timeout_seconds=READ_TIMEOUT_SECONDS, threads=2
+        bucket,
+        endpoint=f"http://127.0.0.1:{proxy.port}",
+        read_timeout_seconds=READ_TIMEOUT_SECONDS,
+        threads=2,
+        start_seconds=TRIED_OUT_SECONDS,
     )
     await blobs.start()
     proxy.forget()

@@ -63,3 +63,16 @@ def test_missing_metadata_is_not_ours(name: str) -> None:
     del metadata[name]
     with pytest.raises(BackupDamaged, match="not one of ours"):
         revision_of(metadata, tag=TAG, size=32)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sound"),
+    [("version", "1", True), ("base", "0", True), ("version", "9" * 18, True), ("version", "9" * 19, False)],
+)
+def test_number_at_its_limit(name: str, value: str, *, sound: bool) -> None:
+    metadata = metadata_of(samples.draft(samples.blob())) | {name: value}
+    if sound:
+        assert getattr(revision_of(metadata, tag=TAG, size=32), name) == int(value)
+    else:
+        with pytest.raises(BackupDamaged):
+            revision_of(metadata, tag=TAG, size=32)
