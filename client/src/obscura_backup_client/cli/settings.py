@@ -21,7 +21,6 @@ from obscura_backup_client.cli.exits import NoHome, UnreadableFile
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_SERVER = "http://127.0.0.1:8400"
-DEFAULT_USER_CLAIM = "sub"
 _META = "obscura_backup_client.settings"
 
 # Several times what either may have: the file that is named may be one without an end, as /dev/zero is.
@@ -161,6 +160,8 @@ class Settings:
     @property
     def user_claim(self) -> str:
         """The name of the token's claim that holds the user id."""
+        from obscura_backup_client.token import DEFAULT_USER_CLAIM
+
         return str(self._values.get("user_claim") or DEFAULT_USER_CLAIM)
 
     @property

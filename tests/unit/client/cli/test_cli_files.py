@@ -74,7 +74,9 @@ def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
     before = Path(password_file).stat()
     real = os.stat
     path = str(tmp_path / "pipe")
-    monkeypatch.setattr(os, "stat", lambda name, *rest, **named: before if name == path else real(name, *rest, **named))
+    monkeypatch.setattr(
+        os, "stat", lambda name, *rest, **named: before if str(name) == path else real(name, *rest, **named)
+    )
     code, stderr = using(pushed, "--token-file", path, password_file)
     assert (code, "a named pipe" in stderr) == (Exit.USAGE, True)
 
