@@ -160,8 +160,8 @@ class JwtVerifier:
                 audience=self._audience,
                 issuer=self._issuer,
                 options={
-                    # Times are ours to judge, by the clock that also judges cached tokens; see `_good_until`. `iat` is for
-                    # the reader: a clock that is a second ahead of ours must not lock people out.
+                    # `_good_until` judges times, by the clock that also judges cached tokens. `iat` is for the
+                    # reader: a clock that is a second ahead of ours must not lock people out.
                     "verify_exp": False,
                     "verify_nbf": False,
                     "verify_iat": False,
