@@ -83,7 +83,7 @@ class Exchange:
             # After a deletion whose outcome is unknown, only a fetch that finds the backup makes its absence odd again.
             return False
         if known.parameters is None or weakness(known.parameters):
-            # It was sealed too weakly, by another program that knows the password; or nobody looked yet.
+            # It was sealed too weakly, by another program that knows the password; or it was not looked at yet.
             return False
         self.on_step(Step.FETCHING)
         try:

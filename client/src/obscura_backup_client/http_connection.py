@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When the whole request has to be over, by the monotonic clock, which nobody sets.
+    """When the whole request has to be over, by the monotonic clock, which is never set back.
 
     Time-outs of a socket count from one byte to the next, so that a server that drips holds them off for ever. So
     each call on the socket waits for what is left of the whole at most.

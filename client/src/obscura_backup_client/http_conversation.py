@@ -125,7 +125,7 @@ class Conversation:
         if answer.status != 200:
             raise refusal(answer, self.now())
         if answer.header("content-encoding").lower() not in ("", "identity"):
-            raise UnexpectedAnswer(0, "it is compressed, which nobody asked for")
+            raise UnexpectedAnswer(0, "it is compressed, which was not asked for")
         expected = sha256_of(answer)
         if expected is not None and hashlib.sha256(answer.body).digest() != expected:
             raise UnexpectedAnswer(0, "the bytes are not those that it announced")
@@ -287,7 +287,7 @@ def _require_own(answer: Answer) -> None:
     """Pass where the service may have given this answer.
 
     A 404 is for `says_there_is_none` to judge, a redirect and a success are no errors of a proxy, and a 408 says that
-    the upload was too slow, whoever says it.
+    the upload was too slow, also where a proxy says it.
 
     Raises:
         NotFromService: a proxy gave it.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Of the wall-clock time of one thread that computes and never waits. On a quiet machine it is 0.98 and more.
 LEAST_PROCESSOR_SHARE: Final = 0.9
-# Programs that want to compute, per processor. A desktop that nobody uses has 0.1.
+# Programs that want to compute, per processor. An idle desktop has 0.1.
 MOST_LOAD: Final = 0.7
 
 

@@ -10,7 +10,7 @@ def client_context() -> ssl.SSLContext:
     """A context that verifies a server's certificate and name against what this machine trusts.
 
     As `ssl.create_default_context`, but for one thing: that one obeys SSLKEYLOGFILE, and writes the keys of each
-    connection to the file that it names. Whoever reads that file could read the token. `SSL_CERT_FILE` and
+    connection to the file that it names. A reader of that file could decrypt the token. `SSL_CERT_FILE` and
     `SSL_CERT_DIR` count: they say which authorities to trust.
 
     Reads all certificates that this machine trusts, which takes some 30 ms.

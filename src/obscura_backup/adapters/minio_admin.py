@@ -128,7 +128,7 @@ def init_user(
         )
         policy = f"obscura-backup-{bucket}"
         try:
-            # A new user may do nothing until it has a policy, so that what fails half-way leaves nobody with too much.
+            # A new user may do nothing until it has a policy, so that a failure half-way leaves no user with too much.
             admin.policy_add(policy, policy=dict(least_privilege_policy(bucket)))
             admin.user_add(user, user_secret)
             admin.policy_set(policy, user=user)
