@@ -1,105 +1,109 @@
-"""Names are chosen by others: on a terminal, two that differ are seen to differ."""
+"""What is not seen, or turns text, is escaped where names are printed; what a name needs is not."""
+
+# ruff: noqa: RUF001 - names in the scripts of the world are what this is about
 
 from __future__ import annotations
 
 import json
+import sys
+import unicodedata
+from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.escaping import printable, printable_lines
-from obscura_backup_client.cli.run import _json
+from client_testing.contents import BOB
+from obscura_backup_client.cli.escaping import printable, printable_json, printable_lines
+from obscura_backup_client.cli.wording import particulars
+from obscura_backup_client.errors import RollbackSuspected
+from obscura_backup_client.rollback import Sighting
 
-# Characters that show nothing, or that turn the direction of what follows.
-UNSEEN = [
-    "\N{SOFT HYPHEN}",
-    "\N{COMBINING GRAPHEME JOINER}",
-    "\N{ARABIC LETTER MARK}",
-    "\N{HANGUL CHOSEONG FILLER}",
-    "\N{MONGOLIAN VOWEL SEPARATOR}",
-    "\N{ZERO WIDTH SPACE}",
-    "\N{ZERO WIDTH NON-JOINER}",
-    "\N{ZERO WIDTH JOINER}",
-    "\N{LEFT-TO-RIGHT MARK}",
-    "\N{RIGHT-TO-LEFT MARK}",
-    "\N{RIGHT-TO-LEFT OVERRIDE}",
-    "\N{POP DIRECTIONAL FORMATTING}",
-    "\N{WORD JOINER}",
-    "\N{INVISIBLE TIMES}",
-    "\N{INVISIBLE SEPARATOR}",
-    "\N{FIRST STRONG ISOLATE}",
-    "\N{POP DIRECTIONAL ISOLATE}",
-    "\N{ACTIVATE ARABIC FORM SHAPING}",
-    "\N{BRAILLE PATTERN BLANK}",
-    "\N{HANGUL FILLER}",
-    "\N{HALFWIDTH HANGUL FILLER}",
-    "\N{VARIATION SELECTOR-16}",
-    "\N{ZERO WIDTH NO-BREAK SPACE}",
-    "\N{INTERLINEAR ANNOTATION ANCHOR}",
-    "\N{VARIATION SELECTOR-17}",
-    "\N{TAG LATIN SMALL LETTER A}",
-    "\N{MUSICAL SYMBOL BEGIN BEAM}",
-    "\x07",
-    "\x9b",
-    "\u2028",
-    "\udcff",
-    "\u0378",  # not assigned
-]
+if TYPE_CHECKING:
+    from client_testing.terminal import Terminal
+
+# DerivedCoreProperties.txt and PropList.txt of Unicode 17: Default_Ignorable_Code_Point, and Bidi_Control (in it).
+DEFAULT_IGNORABLE = [
+    0xAD, 0x34F, 0x61C, *range(0x115F, 0x1161), *range(0x17B4, 0x17B6), *range(0x180B, 0x1810), *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0,
+    *range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000),
+]  # fmt: skip
+PREPENDED = [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD]
+
+NEEDED = [
+    "Zoë", "שרה", "سارة", "خانه\u200cها", "രാജന്\u200d", "র\u200d্যাব", "ශ්\u200dරී", "葛\U000e0100城", "ᠰ\u180bᠠ",
+    "👨\u200d👩\u200d👧\u200d👦", "❤\ufe0f", "1\ufe0f\u20e3", "#\ufe0f\u20e3", "🏳\ufe0f\u200d🌈",
+    "👩🏽\u200d⚕\ufe0f", "🏴\u200d☠\ufe0f",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "Lee™\ufe0f", "‼\ufe0f",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("letter", UNSEEN)
-@pytest.mark.parametrize("name", ["{}alice", "al{}ice", "alice{}", "ali {} ce", "{}{}"])
-def test_what_cannot_be_seen_in_a_name_is_written_as_an_escape(letter: str, name: str) -> None:
-    shown = printable(name.format(letter, letter))
-    assert letter not in shown
-    assert letter.encode("unicode_escape", "surrogatepass").decode() in shown
+@pytest.mark.parametrize("around", ["a{}b", "{}", "שר{}ה", "山{0}{0}", "{} {}"])
+def test_every_character_that_unicode_does_not_show_is_escaped(around: str) -> None:
+    joins = {0x200C, 0x200D, *range(0xFE00, 0xFE03), *range(0xE0100, 0xE01F0)} if "山" in around else set()
+    for code in DEFAULT_IGNORABLE:
+        shown = printable(around.format(chr(code), chr(code)))
+        assert (chr(code) in shown) == (code in joins - {0x200C, 0x200D}), hex(code)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Zoë Lee",
-        "👩‍👩‍👧‍👦 family",
-        "❤️‍🔥",
-        "👩🏽‍🚀",
-        "#️⃣ 1️⃣",
-        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",  # Scotland
-        "می‌خواهم",  # Persian, with a non-joiner
-        "क्‍ष",  # Devanagari, with a joiner
-        "葛\U000e0100城",  # an ideographic variation
-        "שרה עבודה",
-        "O'Neil-Smith (work) #2",
-        "Alice\u00a0Lee",
-    ],
-)
-def test_a_name_that_people_have_is_shown_as_it_is(name: str) -> None:
+def test_every_format_and_control_character_is_escaped_unless_it_is_seen() -> None:
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            assert (printable(chr(code)) == chr(code)) == (code in PREPENDED), hex(code)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_joiner_or_selector_that_a_name_needs_is_not_escaped(name: str) -> None:
     assert printable(name) == name
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "shown"),
     [
-        "👩‍‍👩",  # two joiners
-        "❤️️",  # two selectors
-        "👩‍",  # a joiner that joins nothing
-        "🏴" + "\U000e0041" * 7 + "\U000e007f",  # a hidden text, and no flag
-        "a\N{VARIATION SELECTOR-1}",
+        ("a\u200db", "a\\u200db"),
+        ("a\u200cb", "a\\u200cb"),
+        ("\u200dਕ", "\\u200dਕ"),
+        ("خانه\u200c", "خانه\\u200c"),
+        ("خانه\u200c\u200cها", "خانه\\u200c\\u200cها"),
+        ("😀\u200da", "😀\\u200da"),
+        ("1\ufe0f", "1\\ufe0f"),
+        ("a\ufe0fb", "a\\ufe0fb"),
+        ("❤\ufe0f\ufe0f", "❤\ufe0f\\ufe0f"),
+        ("a\U000e0100", "a\\U000e0100"),
+        ("🏴\U000e0067", "🏴\\U000e0067"),
+        ("\u2800", "\\u2800"),
+        ("\x1b[2J\x9b", "\\x1b[2J\\x9b"),
+        ("\udcff", "\\udcff"),
     ],
 )
-def test_what_has_a_use_elsewhere_is_escaped_where_it_has_none(name: str) -> None:
-    assert "\\u" in printable(name).lower()
-
-
-def test_text_is_shown_line_by_line() -> None:
-    assert printable_lines("a\u200b\nb") == "a\\u200b\nb"
-
-
-def test_what_was_made_printable_stays_as_it_is() -> None:
-    shown = printable("".join(UNSEEN))
+def test_a_joiner_or_selector_that_does_nothing_is_escaped(name: str, shown: str) -> None:
+    assert printable(name) == shown
     assert printable(shown) == shown
 
 
-def test_json_escapes_what_cannot_be_seen_without_changing_what_it_says() -> None:
-    name = "".join(UNSEEN)
-    document = _json({"name": name}, ensure_ascii=False)
-    assert json.loads(document) == {"name": name}
-    assert not any(letter in document for letter in UNSEEN)
+def test_lines_stay_lines_and_json_stays_what_it_says() -> None:
+    facts = {"name": "a\u200b\u202e\U000e0041\x7f\x1b", "family": "👨\u200d👩"}
+    assert printable_lines("a\u200b\nb") == "a\\u200b\nb"
+    document = printable_json(json.dumps(facts, indent=2, ensure_ascii=False))
+    assert json.loads(document) == facts
+    assert document.count("\n") == 3
+    assert [each for each in document if each in "\u200b\u202e\U000e0041\x7f\x1b"] == []
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u200f", "\u061c", "\u200b", "\u2060", "\u3164", "\u00ad", "\u034f", "\ufeff", "\u202e"]
+)
+def test_two_names_that_differ_in_what_is_not_seen_are_shown_apart(terminal: Terminal, unseen: str) -> None:
+    terminal.ok("new")
+    added = terminal.ok("contact", "add", str(BOB), f"bo{unseen}b")
+    listed = terminal.ok("contact", "list")
+    in_json = terminal.ok("contact", "list", "--json")
+    escaped = unseen.encode("unicode_escape").decode()
+    assert all(f"bo{escaped}b" in each and unseen not in each for each in (added, listed))
+    assert unseen not in in_json
+    assert terminal.facts("contact", "list")["contacts"][0]["username"] == f"bo{unseen}b"
+
+
+def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None:
+    sighting = Sighting(3, 0, "pho\u200fne\u200b", 2, 1)
+    shown = particulars(RollbackSuspected((), sighting, sighting))
+    assert [each for line in shown for each in line if each in "\u200f\u200b"] == []
+    assert shown[0].count("pho\\u200fne\\u200b") == 1
