@@ -90,8 +90,8 @@ def test_an_import_does_what_is_answered(
 
 
 def test_a_calibration_that_is_interrupted_keeps_nothing(start: Start, tmp_path: Path) -> None:
-    terminal = start("calibrate", "--target-ms", "1000")
-    terminal.wait_for("64 MiB")
+    terminal = start("calibrate", "--target-ms", "5000")
+    terminal.wait_for("128 MiB")
     terminal.type("\x03")
     assert terminal.ended()[0] == Exit.INTERRUPTED
     assert not (tmp_path / "state" / "profile.json").exists()
