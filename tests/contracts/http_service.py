@@ -45,7 +45,7 @@ class AuthenticationContract(PersonFixture):
         "claims",
         [
             {},
-            {"exp": -10},
+            {"exp": -600},
             {"exp": 3600, "nbf": 1800},
             {"exp": 3600, "sub": "alice"},
             {"exp": 3600, "sub": 7},

@@ -68,17 +68,6 @@ def test_of_many_pipelined_requests_exactly_seventeen_are_answered(patient: Runn
         assert numbers(receive_all(connection)) == list(range(1, answered))
 
 
-def test_seventeen_are_answered_in_however_many_reads_they_come(patient: Running) -> None:
-    with patient.connect() as connection:
-        connection.sendall(HELD)
-        assert eventually(lambda: CARRIED_OUT[-1:] == ["/held"])
-        for number in range(1, 30):
-            connection.sendall(path(number))
-        RELEASE.set()
-        answers = numbers(receive_until(connection, b"GET /16"))
-        assert answers == list(range(1, 17))
-
-
 def test_bound_of_pipelined_requests_is_for_those_that_wait_not_for_all(patient: Running) -> None:
     with patient.connect() as connection:
         for _ in range(5):

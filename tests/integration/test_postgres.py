@@ -220,7 +220,9 @@ async def test_pool_that_is_taken_does_not_keep_anyone_for_long(postgres_url: st
 async def test_pool_is_as_large_as_the_setting_says(new_postgres_url: Callable[[], str], tmp_path: Path) -> None:
     url = new_postgres_url()
     migrate(url)
-    settings = load_settings({"data_dir": tmp_path, "metadata_url": url}, {"OBSCURA_BACKUP_POSTGRES_POOL": "2"})
+    settings = load_settings(
+        {"data_dir": tmp_path}, {"OBSCURA_BACKUP_METADATA_URL": url, "OBSCURA_BACKUP_POSTGRES_POOL": "2"}
+    )
     store = Container(settings=settings).metadata()
     await store.start()
     async with store.locked(samples.user()), store.locked(samples.user()):
