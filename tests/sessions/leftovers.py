@@ -80,9 +80,9 @@ def descriptors() -> dict[_Key, str]:
             target = (
                 str((_PROC / str(number)).readlink()) if _PROC.exists() else f"mode {stat.filemode(status.st_mode)}"
             )
+            what = _addresses(number) if stat.S_ISSOCK(status.st_mode) else target
         except OSError:
-            continue  # the listing's own
-        what = _addresses(number) if stat.S_ISSOCK(status.st_mode) else target
+            continue  # the listing's own, or one that another thread closed meanwhile
         found[number, status.st_dev, status.st_ino, target] = f"{number}: {what}"
     return found
 
