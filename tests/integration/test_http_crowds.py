@@ -68,7 +68,7 @@ def known(service: Service) -> Person:
 
 
 def assert_served(service: Service, person: Person) -> None:
-    """All that somebody known does; and after a second somebody new, and a stranger, too."""
+    """All requests of a known user; after a second also those of a new user and of a stranger."""
     for _ in range(TIMES):
         version = person.describe().etag
         body = os.urandom(1000)

@@ -23,7 +23,7 @@ from servers.pgbouncer import SERVER_CONNECTIONS, pooler
 from servers.service import COMMAND, Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from servers.postgres_pair import PostgresPair
@@ -106,7 +106,7 @@ def freeze(pair: PostgresPair) -> None:
 
 @pytest.mark.parametrize("switch_over", [restart_as_standby, stop, crash, freeze])
 def test_uploads_work_soon_after_the_address_moved_and_none_is_lost(
-    postgres_pair: PostgresPair, address: FaultProxy, tmp_path: Path, switch_over: object
+    postgres_pair: PostgresPair, address: FaultProxy, tmp_path: Path, switch_over: Callable[[PostgresPair], None]
 ) -> None:
     pair = postgres_pair
     service = Service(tmp_path, {"OBSCURA_BACKUP_METADATA_URL": pair.url_through(address.port)})
@@ -118,7 +118,7 @@ def test_uploads_work_soon_after_the_address_moved_and_none_is_lost(
             ends = [threads.submit(uploads.go_on, number) for number in range(PEOPLE)]
             try:
                 await_true(lambda: uploads.all_since(0.0), 20)
-                switch_over(pair)  # type: ignore[operator]
+                switch_over(pair)
                 switched = time.monotonic()
                 time.sleep(MOVE_SECONDS)
                 assert not any(at > switched for at in uploads.at.values()), "nothing takes writes at that address"
@@ -282,14 +282,14 @@ def is_ready(service: Service) -> bool:
     return service.request("GET", "/health/ready", token=None).status == 200
 
 
-def await_true(is_so: object, seconds: float) -> None:
+def await_true(is_so: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not is_so():  # type: ignore[operator]
+    while not is_so():
         assert time.monotonic() < deadline, f"not within {seconds:g} s"
         time.sleep(0.02)
 
 
-async def await_async(is_so: object, seconds: float = 10) -> None:
+async def await_async(is_so: Callable[[], bool], seconds: float = 10) -> None:
     await asyncio.to_thread(await_true, is_so, seconds)
 
 

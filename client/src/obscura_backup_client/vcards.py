@@ -152,7 +152,7 @@ class _OpenCard:
         return None
 
     def _begin_inner_card(self) -> None:
-        """The card of somebody else, which version 2.1 has as the value of AGENT; none of it is this one's."""
+        """Another person's card, which version 2.1 has as the value of AGENT. Nothing of it belongs to this card."""
         self._depth += 1
         self._current = None
 

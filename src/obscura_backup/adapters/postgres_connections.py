@@ -226,7 +226,7 @@ class Connections:
         """A new connection for the pool, to a server that takes writes.
 
         Raises:
-            psycopg.Error: there is none; whoever waits for a connection is told where that is an outage.
+            psycopg.Error: there is none; callers that wait for a connection are told where that is an outage.
         """
         # Else the pool would knock once for each connection that was lost.
         if self._outage.forbids_connecting:

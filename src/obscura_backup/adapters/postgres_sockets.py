@@ -23,7 +23,7 @@ def hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 def is_hung_up(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether it is of no use any more; an answer that nobody has read yet does not make it so."""
+    """Whether it is of no use any more; an unread answer does not make it so."""
     if connection.closed:
         return True
     if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:

@@ -1,6 +1,6 @@
 """Blobs as objects of one S3 bucket, on AWS, MinIO or any store that honours conditional writes.
 
-    backups/<user id>     one object a slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
+    backups/<user id>     one object per slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
     probes/<random>       scratch objects of `s3_probe`, gone a moment later
 
 The files beside this one: `s3_bucket` asks the store, blocking; `s3_object` is how a blob lies in an object;

@@ -181,7 +181,7 @@ def _is_untrusted(error: Exception) -> bool:
 
 
 def _hint_of_host(error: Exception, other_addressing: str) -> str:
-    # In the virtual form the bucket's name is part of the host's, which may be a name that nobody knows.
+    # In the virtual form the bucket's name is part of the host's, which may not resolve.
     if isinstance(error, EndpointConnectionError) and other_addressing == "path":
         return " If its host name with the bucket in front is not known here, try addressing=path in the blobs URL."
     return ""

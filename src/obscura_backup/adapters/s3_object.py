@@ -102,7 +102,7 @@ def blob_size(object_size: int) -> int:
 def range_header(wanted: ByteRange) -> str:
     """The range of the object in which `wanted`, a range of the blob, lies.
 
-    It may hold up to 16 bytes of the suffix, which nobody can tell beforehand who does not know the blob's size.
+    It may hold up to 16 bytes of the suffix, since the blob's size is not known beforehand.
     """
     if wanted.first is None:
         return f"bytes=-{(wanted.last or 0) + SUFFIX_BYTES}"

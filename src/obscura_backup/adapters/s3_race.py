@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RACERS = 4
 ROUNDS = 3
-"""Of each kind of race. As many again where nobody got a definite answer in any of them."""
+"""Of each kind of race. As many again where no writer got a definite answer in any of them."""
 START_SECONDS = 5.0
 """That the racers wait for each other, just before each sends its request."""
 
