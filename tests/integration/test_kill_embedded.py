@@ -43,9 +43,9 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(tmp_path: Path) -> None
     killed: list[int] = []
 
     def kill_one_worker(_: int) -> None:
-        workers = service.workers()
-        os.kill(workers[0], signal.SIGKILL)
-        killed.append(workers[0])
+        worker = _some_worker(service)
+        os.kill(worker, signal.SIGKILL)
+        killed.append(worker)
 
     try:
         writers = run_kills(service, kill_one_worker, rounds=4, writers=6, pause_seconds=0.5)
@@ -54,6 +54,14 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(tmp_path: Path) -> None
         assert service.stop() == 0
     finally:
         service.kill()
+
+
+def _some_worker(service: Service) -> int:
+    deadline = time.monotonic() + 60
+    while not (workers := service.workers()):
+        assert time.monotonic() < deadline, "no worker was started again"
+        time.sleep(0.01)
+    return workers[0]
 
 
 def test_second_process_on_the_same_data_is_safe(service: Service) -> None:

@@ -108,11 +108,11 @@ class Service:
         return self._temporary
 
     def workers(self) -> list[int]:
-        """The ids of the worker processes; empty where the service is one process."""
+        """The ids of the worker processes that run; empty where the service is one process."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        named = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-        return sorted(int(pid) for pid, line in named.items() if b"resource_tracker" not in line)
+        named = {pid: _command_line(pid) for pid in children}
+        return sorted(int(pid) for pid, line in named.items() if line and b"resource_tracker" not in line)
 
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything."""
@@ -227,3 +227,11 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
+
+
+def _command_line(pid: str) -> bytes:
+    """Empty for a process that has ended: while its parent has not asked for its exit code, and afterwards."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
