@@ -100,7 +100,7 @@ torture: $(VENV)/.dev
 MODEL_STATES ?= 20000000
 .PHONY: model
 model: $(VENV)/.dev
-	@PYTHONPATH=tests $(BIN)/python -m model $(MODEL_STATES)
+	@PYTHONPATH=tests $(BIN)/python -m protocol $(MODEL_STATES)
 
 .PHONY: check
 check: $(VENV)/.dev

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from sessions.plugin import pytest_configure
+from support.sessions.plugin import pytest_configure
 
 __all__ = ["pytest_configure"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "proto"
-TARGET = ROOT / "client" / "src" / "obscura_backup_client" / "generated"
+TARGET = ROOT / "client" / "src" / "obscura_backup_client" / "content" / "generated"
 
 
 def generate(target: Path) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from contracts.http_people import PersonFixture, blob
-from servers.service import Person, Service, digest_field
+from support.servers.service import Person, Service, digest_field
 
 
 class DownloadContract(PersonFixture):

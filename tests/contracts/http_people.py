@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from servers.service import Person, Service
+from support.servers.service import Person, Service
 
 
 def blob(size: int = 1000) -> bytes:

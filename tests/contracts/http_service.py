@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.http_people import PersonFixture, blob
-from servers.service import Person, Service, signed
+from support.servers.service import Person, Service, signed
 
 MIB = 1024 * 1024
 
@@ -229,7 +229,7 @@ def _hand_made(claims: dict[str, object]) -> str:
     import hmac  # noqa: PLC0415  # for one case
     import json  # noqa: PLC0415
 
-    from servers.service import SECRET  # noqa: PLC0415
+    from support.servers.service import SECRET  # noqa: PLC0415
 
     def part(data: bytes) -> str:
         return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

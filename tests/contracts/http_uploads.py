@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from contracts.http_people import PersonFixture, blob
-from servers.service import Person, Service, digest_field
+from support.servers.service import Person, Service, digest_field
 
 MIB = 1024 * 1024
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from servers.service import Answer, Person
+from support.servers.service import Answer, Person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servers.service import Service
+    from support.servers.service import Service
 
 SIZES = (40, 5_000, 70_000, 400_000)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from client_testing.contents import ALICE, BOB, IDENTITY, LAPTOP, PHONE
-from obscura_backup_client.model import Backup, Contact, Identity, Profile, Writer
+from obscura_backup_client.content.model import Backup, Contact, Identity, Profile, Writer
+from support.client.contents import ALICE, BOB, IDENTITY, LAPTOP, PHONE
 
 if TYPE_CHECKING:
     from fuzz.choices import Choices
-    from obscura_backup_client.model import UnknownFields
+    from obscura_backup_client.content.model import UnknownFields
 
 _USERS: Final = (ALICE, BOB, UUID(int=0), UUID(int=2**128 - 1))
 _DEVICES: Final = (LAPTOP, PHONE, bytes(16), b"\xff" * 16)

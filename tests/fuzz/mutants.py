@@ -45,66 +45,66 @@ class Mutant:
 
 MUTANTS: Final = (
     Mutant(
-        "groups as deep as they like", "payload", "wire.py",
+        "groups as deep as they like", "payload", "content/protobuf_wire.py",
         "if depth > MAX_GROUP_DEPTH:", "if depth > 10_000:",
     ),
     Mutant(
-        "a contact twice", "payload", "payload.py",
+        "a contact twice", "payload", "content/codec.py",
         "all(before < after for before", "all(before <= after for before",
     ),
     Mutant(
-        "unknown fields of an entry dropped", "payload", "payload.py",
+        "unknown fields of an entry dropped", "payload", "content/codec.py",
         "unknown=unknown_fields(rest, _CONTACT)", "unknown=()",
     ),
     Mutant(
-        "a length of three bytes", "plaintext", "padding.py",
+        "a length of three bytes", "plaintext", "sealing/padding.py",
         "int.from_bytes(plaintext[:LENGTH_BYTES]", "int.from_bytes(plaintext[1:LENGTH_BYTES]",
     ),
     Mutant(
-        "padding that is not zero", "opener", "padding.py",
+        "padding that is not zero", "opener", "sealing/padding.py",
         "if plaintext.count(0, end) != len(plaintext) - end:", "if False:",
     ),
     Mutant(
-        "no look at the commitment", "opener", "sealed.py",
+        "no look at the commitment", "opener", "sealing/sealed.py",
         "if not hmac.compare_digest(commitment, header.commitment):", "if False:",
     ),
     Mutant(
-        "more work than the limit", "opener", "parameters.py",
+        "more work than the limit", "opener", "sealing/kdf.py",
         "if parameters.memory_kib * parameters.passes > OPENING_MAX_MEMORY_KIB_PASSES:",
         "if parameters.memory_kib * parameters.passes > 2 * OPENING_MAX_MEMORY_KIB_PASSES:",
     ),
     Mutant(
-        "a memory limit that comes too late", "opener", "parameters.py",
+        "a memory limit that comes too late", "opener", "sealing/kdf.py",
         "if parameters.memory_kib > OPENING_MAX_MEMORY_KIB:", "if parameters.memory_kib > 2 * OPENING_MAX_MEMORY_KIB:",
     ),
     Mutant(
-        "the first of two equal stamps wins", "merge", "merge.py",
+        "the first of two equal stamps wins", "merge", "content/merge.py",
         "return entry.stamp_ms, not entry.removed, encode_contact(entry)",
         "return entry.stamp_ms, not entry.removed, b''",
     ),
     Mutant(
-        "a tombstone beats what is as new", "merge", "merge.py",
+        "a tombstone beats what is as new", "merge", "content/merge.py",
         "return entry.stamp_ms, not entry.removed,", "return entry.stamp_ms, entry.removed,",
     ),
     Mutant(
-        "a count of true", "answers", "http_answers.py",
+        "a count of true", "answers", "transport/answers.py",
         "isinstance(value, int) and not isinstance(value, bool) and", "isinstance(value, int) and",
     ),
     Mutant(
-        "credentials in an address", "answers", "server_address.py",
+        "credentials in an address", "answers", "transport/address.py",
         "if parts.username is not None or parts.password is not None:", "if parts.password:",
     ),
     Mutant(
-        "a count beyond all counts", "state", "state.py",
+        "a count beyond all counts", "state", "device/state.py",
         "or not 0 <= value <= MAX_INTEGER:", "or not 0 <= value:",
     ),
     Mutant(
-        "a profile without a time is dated", "exported", "payload_reading.py",
+        "a profile without a time is dated", "exported", "formats/export_reading.py",
         'found.data("decryption_key"),\n        found.stamp("edited_at_ms", default=0)',
         'found.data("decryption_key"),\n        found.stamp("edited_at_ms", default=1)',
     ),
     Mutant(
-        "an error of another kind for nesting", "contacts", "contact_entries.py",
+        "an error of another kind for nesting", "contacts", "formats/contact_entries.py",
         "except (ValueError, RecursionError):", "except ValueError:",
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Changing a Protobuf message field by field, with right lengths around what changed: bytes alone rarely get inside.
 
-Written apart from the client's own `wire`, whose mistakes it must not share.
+Written apart from the client's own `protobuf_wire`, whose mistakes it must not share.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from servers.bounded_protocol import running
-from servers.fleet import fleet
-from servers.pgbouncer import pgbouncer_port
-from servers.postgres_pair import postgres_pair
-from servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
-from servers.s3_servers import begin_builds, minio_server, s3_credentials, versitygw_server
+from support.servers.bounded_protocol import running
+from support.servers.fleet import fleet
+from support.servers.pgbouncer import pgbouncer_port
+from support.servers.postgres_pair import postgres_pair
+from support.servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
+from support.servers.s3_servers import begin_builds, minio_server, s3_credentials, versitygw_server
 
 pytest_collection_finish = begin_builds  # the tests that need no server to be built run meanwhile
 

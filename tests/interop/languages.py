@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from servers import native
-from servers.go_programs import CACHE
+from support.servers import native
+from support.servers.go_programs import CACHE
 
 SOURCE = Path(__file__).parent
 OLDEST_NODE = (20, 19)

@@ -11,8 +11,8 @@ _SERVER: Final = "src/obscura_backup"
 _CLIENT: Final = "client/src/obscura_backup_client"
 # The modules of the client that decide whether a backup is confidential, complete and current.
 _CORE: Final = (
-    "attack_cost", "calibration", "codec", "kdf", "kdf_parameters", "keys", "merge", "model", "padding", "parameters",
-    "passwords", "payload", "remembered", "rollback", "sealed", "unlocking", "wire",
+    "attack_cost", "calibration", "codec", "kdf", "kdf_parameters", "keys", "merge", "model", "padding", "passwords",
+    "protobuf_wire", "remembered", "rollback", "sealed",
 )  # fmt: skip
 
 
@@ -39,22 +39,22 @@ class Area:
 AREAS: Final = {
     area.name: area
     for area in (
-        Area("domain", ("tests/unit/server",), 0.95),
+        Area("domain", ("tests/unit/server", "tests/protocol"), 0.95),
         Area("sealing", ("tests/unit/client",), 0.95),
         Area("client", ("tests/unit/client",), 0.85),
         Area(
             "adapters",
-            ("tests/unit/server", "tests/integration/test_postgres.py", "tests/integration/s3/test_s3.py"),
+            ("tests/unit/server", "tests/integration/postgres/test_store.py", "tests/integration/s3/test_store.py"),
             0.85,
         ),
         Area(
             "http",
             (
                 "tests/unit/server",
-                "tests/integration/test_http_embedded.py",
-                "tests/integration/test_http_bounds.py",
-                "tests/integration/test_command.py",
-                "tests/integration/test_stopping.py",
+                "tests/integration/http/test_embedded.py",
+                "tests/integration/http/test_bounds.py",
+                "tests/integration/commands/test_command.py",
+                "tests/integration/commands/test_stopping.py",
             ),
             0.85,
         ),

@@ -11,7 +11,7 @@ from random import SystemRandom
 
 import pytest
 
-from sessions.signals import give_children_default_signals
+from support.sessions.signals import give_children_default_signals
 from torture.history import History
 from torture.linearizability import check
 from torture.nemesis import NothingToStrike

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from servers.fault_proxy import PIECE, Fault
-from servers.weather import FINE, Weather
+from support.servers.fault_proxy import PIECE, Fault
+from support.servers.weather import FINE, Weather
 from torture.clock import JUMPS_SECONDS
 from torture.nemesis import Blow, Hand, clock_jumps, frozen, full_disk, on_service
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from servers.fault_proxy import FaultProxy
+    from support.servers.fault_proxy import FaultProxy
     from torture.grounds import EmbeddedGround, FleetGround
 
 METHODS = ("PUT", "PUT", "PUT", "GET", "HEAD")

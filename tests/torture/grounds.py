@@ -12,11 +12,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from obscura_backup.adapters.s3_probe import SCRATCH_PREFIX
-from servers import postgres_server, s3_servers
-from servers.fleet import Fleet
-from servers.postgres_server import PostgresServer
-from servers.service import COMMAND, Service
+from obscura_backup.adapters.s3.probe import SCRATCH_PREFIX
+from support.servers import postgres_server, s3_servers
+from support.servers.fleet import Fleet
+from support.servers.postgres_server import PostgresServer
+from support.servers.service import COMMAND, Service
 from torture.clock import Clock
 from torture.disk import FileLimit, SmallDisk, may_mount
 

@@ -44,14 +44,14 @@ PLANTS = (
     Plant(
         "a file is replaced whatever it holds",
         "embedded",
-        "adapters/filesystem.py",
+        "adapters/filesystem/store.py",
         "if (held.tag if held else None) != replaces:",
         "if False:",
     ),
     Plant(
         "an object is replaced whatever it holds",
         "fleet",
-        "adapters/s3_bucket.py",
+        "adapters/s3/bucket.py",
         "self.put_as(key, blob, draft, condition_on(replaces))",
         # Only for backups: a store that ignores the conditions of its probe is refused.
         'self.put_as(key, blob, draft, {} if key.startswith("backups/") else condition_on(replaces))',
@@ -59,7 +59,7 @@ PLANTS = (
     Plant(
         "an upload is acknowledged before it is in its place",
         "embedded",
-        "adapters/filesystem.py",
+        "adapters/filesystem/store.py",
         "                os.rename(incoming, path)  # noqa: PTH104  # strings on the hot path\n",
         "                import threading\n"
         "                threading.Timer(0.05, os.rename, (incoming, path)).start()\n",

@@ -13,8 +13,8 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from servers.service import Answer as HttpAnswer
-from servers.service import Service, digest_field, signed
+from support.servers.service import Answer as HttpAnswer
+from support.servers.service import Service, digest_field, signed
 from torture.history import (
     UNKNOWN,
     Broken,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from servers import containers
+from support.servers import containers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from obscura_backup_client.model import Backup, Contact, Identity
+from obscura_backup_client.content.model import Backup, Contact, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

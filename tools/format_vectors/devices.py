@@ -24,8 +24,8 @@ from format_vectors.steps import (
     put,
     shown,
 )
-from obscura_backup_client.model import MAX_INTEGER, Writer
-from obscura_backup_client.payload import encode
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.model import MAX_INTEGER, Writer
 
 OTHER_KEYS: Final = held("laptop 1", vector={LAPTOP: 1}, by="laptop", identity=replace(IDENTITY, private_key=b"X" * 32))
 NEWER_KEYS: Final = held("laptop 1", vector={LAPTOP: 1}, by="laptop", identity=NEWER_IDENTITY)

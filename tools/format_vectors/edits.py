@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from format_vectors.contents import ALICE, BOB, NOW_MS, backup, contact, number, tombstone
-from obscura_backup_client.editing import NewContact, put_contacts, remove_contact, set_profile
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.editing import NewContact, put_contacts, remove_contact, set_profile
+from obscura_backup_client.content.model import MAX_INTEGER, Profile, Writer
 from obscura_backup_client.errors import ClientError
-from obscura_backup_client.model import MAX_INTEGER, Profile, Writer
-from obscura_backup_client.payload import encode
 
 if TYPE_CHECKING:
-    from obscura_backup_client.model import Backup
+    from obscura_backup_client.content.model import Backup
 
 
 @dataclass(frozen=True)

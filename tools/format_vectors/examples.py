@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from obscura_backup_client.errors import ClientError
-from obscura_backup_client.parameters import KdfParameters, argon2id
-from obscura_backup_client.passwords import normalize
-from obscura_backup_client.sealed import SealingKey, open_sealed, seal_plaintext
+from obscura_backup_client.sealing.kdf import argon2id
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.passwords import normalize
+from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, seal_plaintext
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from format_vectors.contents import BOB, IDENTITY, NEWER_IDENTITY, backup, contact, number
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.merge import Keep, merge_keeping
+from obscura_backup_client.content.model import MAX_INTEGER
 from obscura_backup_client.errors import ClientError
-from obscura_backup_client.merge import Keep, merge_keeping
-from obscura_backup_client.model import MAX_INTEGER
-from obscura_backup_client.payload import encode
 
 if TYPE_CHECKING:
-    from obscura_backup_client.model import Backup, Identity
+    from obscura_backup_client.content.model import Backup, Identity
 
 
 @dataclass(frozen=True)

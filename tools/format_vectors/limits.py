@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from format_vectors.examples import USER, code_of
-from obscura_backup_client.padding import padded_bytes, padme
-from obscura_backup_client.parameters import PROFILES, KdfParameters, require_openable, require_sealable
-from obscura_backup_client.passwords import normalize, require_settable
-from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES, SealingKey, seal
+from obscura_backup_client.sealing.kdf import require_openable, require_sealable
+from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
+from obscura_backup_client.sealing.padding import padded_bytes, padme
+from obscura_backup_client.sealing.passwords import normalize, require_settable
+from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, SealingKey, seal
 
 PARAMETERS: Final = [
     *((memory_kib, 1, 1) for memory_kib in (7, 8)),

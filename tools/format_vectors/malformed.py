@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from format_vectors.contents import ALICE, IDENTITY, PHONE, backup, field, number
-from obscura_backup_client.model import MAX_CONTACTS, MAX_ENTRIES, MAX_INTEGER, MAX_WRITERS
-from obscura_backup_client.payload import encode, encode_identity
+from obscura_backup_client.content.codec import encode, encode_identity
+from obscura_backup_client.content.model import MAX_CONTACTS, MAX_ENTRIES, MAX_INTEGER, MAX_WRITERS
 
 _ID: Final = encode(backup())
 _TOO_GREAT: Final = MAX_INTEGER + 1

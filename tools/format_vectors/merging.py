@@ -20,12 +20,12 @@ from format_vectors.contents import (
     tombstone,
 )
 from format_vectors.examples import code_of
-from obscura_backup_client.merge import merge
-from obscura_backup_client.model import Profile, Writer
-from obscura_backup_client.payload import encode
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.merge import merge
+from obscura_backup_client.content.model import Profile, Writer
 
 if TYPE_CHECKING:
-    from obscura_backup_client.model import Backup
+    from obscura_backup_client.content.model import Backup
 
 
 @dataclass(frozen=True)

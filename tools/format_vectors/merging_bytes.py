@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from format_vectors.contents import ALICE, IDENTITY, NOW_MS, PHONE, backup, contact, field, number
 from format_vectors.malformed import WRITERS
 from format_vectors.payloads import parts
-from obscura_backup_client.merge import merge
-from obscura_backup_client.model import Profile, Writer
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.content.merge import merge
+from obscura_backup_client.content.model import Profile, Writer
 
 if TYPE_CHECKING:
-    from obscura_backup_client.model import Backup
+    from obscura_backup_client.content.model import Backup
 
 _ID: Final = encode(backup())
 _ALICE: Final = field(1, ALICE.bytes) + field(2, b"alice") + field(3, b"KKKK")

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from format_vectors.examples import OTHER_USER, PASSWORD, USER, Case, code_of, error_of, sealed
 from format_vectors.sealing import SHORT
-from obscura_backup_client.parameters import KdfParameters
-from obscura_backup_client.sealed import SealingKey, open_sealed, seal_plaintext
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, seal_plaintext
 
 DAMAGED: Final = [
     Case("length beyond the end", b"\0\0\0\x03hi"),

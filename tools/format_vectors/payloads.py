@@ -21,8 +21,8 @@ from format_vectors.contents import (
 )
 from format_vectors.examples import code_of
 from format_vectors.malformed import COUNTED, MALFORMED, Counted
-from obscura_backup_client.model import MAX_INTEGER, Profile, Writer
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.content.model import MAX_INTEGER, Profile, Writer
 
 GROUP: Final = bytes([9 << 3 | 3, *number(1, 7), 2 << 3 | 3, 2 << 3 | 4, 9 << 3 | 4])
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from format_vectors.contents import ALICE, BOB, LAPTOP, NOW_MS, PHONE, backup, contact, tombstone
 from format_vectors.examples import code_of
-from obscura_backup_client.editing import next_stamp_ms
-from obscura_backup_client.errors import RollbackSuspected
-from obscura_backup_client.model import MAX_INTEGER, Profile, Writer
-from obscura_backup_client.payload import encode
-from obscura_backup_client.rollback import Remembered, remember, require_never_seen, suspicions
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.editing import next_stamp_ms
+from obscura_backup_client.content.model import MAX_INTEGER, Profile, Writer
+from obscura_backup_client.operations.errors import RollbackSuspected
+from obscura_backup_client.operations.rollback import remember, require_never_seen, suspicions
 
 if TYPE_CHECKING:
-    from obscura_backup_client.model import Backup
+    from obscura_backup_client.content.model import Backup
+    from obscura_backup_client.device.remembered import Remembered
 
 TABLET: Final = b"\x02" * 16
 SAME, OTHER = b"the sealed bytes that were seen", b"others"

@@ -6,10 +6,10 @@ import hashlib
 from typing import Any, Final
 
 from format_vectors.examples import USER, Case, sealed, short
-from obscura_backup_client.padding import pad
-from obscura_backup_client.parameters import KdfParameters
-from obscura_backup_client.passwords import normalize
-from obscura_backup_client.sealed import HEADER_BYTES, Header, expand, open_sealed
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.padding import pad
+from obscura_backup_client.sealing.passwords import normalize
+from obscura_backup_client.sealing.sealed import HEADER_BYTES, Header, expand, open_sealed
 
 WHOLE_BLOB_BYTES: Final = 256
 MIB: Final = 1024

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from format_vectors.contents import BOB, LAPTOP, NOW_MS, PHONE, backup, contact
-from obscura_backup_client.model import Writer
-from obscura_backup_client.payload import encode
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.model import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from obscura_backup_client.model import Backup
+    from obscura_backup_client.content.model import Backup
 
 NEW: Final = b"\x33" * 16
 ALICE_HERE: Final = contact()

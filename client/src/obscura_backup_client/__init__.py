@@ -8,26 +8,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from obscura_backup_client.version import __version__
+
 if TYPE_CHECKING:
     from obscura_backup_client.async_client import AsyncBackupClient
-    from obscura_backup_client.editing import NewContact
-    from obscura_backup_client.errors import (
-        ClientError,
-        DifferentKey,
-        IdentityConflict,
-        IdentityReplaced,
-        NameRefused,
-        PushContended,
-        RollbackSuspected,
-        TooManyContacts,
-        WrongPassword,
-    )
-    from obscura_backup_client.merge import Keep
-    from obscura_backup_client.parameters import PROFILES, KdfParameters
-    from obscura_backup_client.sealed import SealingKey
-    from obscura_backup_client.state_errors import StateBusy, StateMissing
-    from obscura_backup_client.sync import BackupClient
-    from obscura_backup_client.transport_errors import (
+    from obscura_backup_client.client import BackupClient
+    from obscura_backup_client.content.editing import NewContact
+    from obscura_backup_client.content.errors import IdentityConflict, IdentityReplaced, NameRefused, TooManyContacts
+    from obscura_backup_client.content.merge import Keep
+    from obscura_backup_client.device.errors import StateBusy, StateMissing
+    from obscura_backup_client.errors import ClientError
+    from obscura_backup_client.operations.errors import PushContended, RollbackSuspected
+    from obscura_backup_client.operations.keys import Purpose
+    from obscura_backup_client.sealing.errors import DifferentKey, WrongPassword
+    from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
+    from obscura_backup_client.sealing.sealed import SealingKey
+    from obscura_backup_client.transport.errors import (
         BackupLost,
         NotFound,
         OutcomeUnknown,
@@ -35,9 +31,6 @@ if TYPE_CHECKING:
         Unauthorized,
         Unavailable,
     )
-    from obscura_backup_client.unlocking import Purpose
-
-__version__ = "0.1.0"
 
 __all__ = [
     "PROFILES",
@@ -69,31 +62,31 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PROFILES": "parameters",
+    "PROFILES": "sealing.kdf_parameters",
     "AsyncBackupClient": "async_client",
-    "BackupClient": "sync",
-    "BackupLost": "transport_errors",
+    "BackupClient": "client",
+    "BackupLost": "transport.errors",
     "ClientError": "errors",
-    "DifferentKey": "errors",
-    "IdentityConflict": "errors",
-    "IdentityReplaced": "errors",
-    "KdfParameters": "parameters",
-    "Keep": "merge",
-    "NameRefused": "errors",
-    "NewContact": "editing",
-    "NotFound": "transport_errors",
-    "OutcomeUnknown": "transport_errors",
-    "Purpose": "unlocking",
-    "PushContended": "errors",
-    "RateLimited": "transport_errors",
-    "RollbackSuspected": "errors",
-    "SealingKey": "sealed",
-    "StateBusy": "state_errors",
-    "StateMissing": "state_errors",
-    "TooManyContacts": "errors",
-    "Unauthorized": "transport_errors",
-    "Unavailable": "transport_errors",
-    "WrongPassword": "errors",
+    "DifferentKey": "sealing.errors",
+    "IdentityConflict": "content.errors",
+    "IdentityReplaced": "content.errors",
+    "KdfParameters": "sealing.kdf_parameters",
+    "Keep": "content.merge",
+    "NameRefused": "content.errors",
+    "NewContact": "content.editing",
+    "NotFound": "transport.errors",
+    "OutcomeUnknown": "transport.errors",
+    "Purpose": "operations.keys",
+    "PushContended": "operations.errors",
+    "RateLimited": "transport.errors",
+    "RollbackSuspected": "operations.errors",
+    "SealingKey": "sealing.sealed",
+    "StateBusy": "device.errors",
+    "StateMissing": "device.errors",
+    "TooManyContacts": "content.errors",
+    "Unauthorized": "transport.errors",
+    "Unavailable": "transport.errors",
+    "WrongPassword": "sealing.errors",
 }
 
 

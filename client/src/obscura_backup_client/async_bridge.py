@@ -10,12 +10,12 @@ import threading
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-from obscura_backup_client.transport_errors import OutcomeUnknown, Unavailable
+from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from obscura_backup_client.transport import AsyncTransport, Described, Fetched
+    from obscura_backup_client.transport.interface import AsyncTransport, Described, Fetched
 
 CANCELLED = "it was cancelled"
 

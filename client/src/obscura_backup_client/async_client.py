@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from obscura_backup_client.async_bridge import Bridge, BridgedTransport
-from obscura_backup_client.parameters import KdfParameters, refuse
-from obscura_backup_client.sealed import SealingKey
-from obscura_backup_client.state import Account
-from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.sync import DEFAULT_SERVER, BackupClient
-from obscura_backup_client.unlocking import Purpose
+from obscura_backup_client.client import DEFAULT_SERVER, BackupClient
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.device.state import Account
+from obscura_backup_client.operations.keys import Purpose
+from obscura_backup_client.sealing.kdf import refuse
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.sealed import SealingKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
     from uuid import UUID
 
-    from obscura_backup_client.editing import NewContact
-    from obscura_backup_client.exporting import PayloadFound
-    from obscura_backup_client.merge import Keep
-    from obscura_backup_client.model import Contact
-    from obscura_backup_client.results import (
+    from obscura_backup_client.content.editing import NewContact
+    from obscura_backup_client.content.merge import Keep
+    from obscura_backup_client.content.model import Contact
+    from obscura_backup_client.device.state import State
+    from obscura_backup_client.operations.export import PayloadFound
+    from obscura_backup_client.operations.keys import NewSecret, Secret
+    from obscura_backup_client.operations.results import (
         Doomed,
         Found,
         ImportResult,
@@ -34,9 +37,7 @@ if TYPE_CHECKING:
         SyncResult,
         Verified,
     )
-    from obscura_backup_client.state import State
-    from obscura_backup_client.transport import AsyncTransport
-    from obscura_backup_client.unlocking import NewSecret, Secret
+    from obscura_backup_client.transport.interface import AsyncTransport
 
 AsyncNewSecret = str | Callable[[Purpose], str | Awaitable[str]]
 """A new password, or a function, plain or async, that is asked for it once it is needed."""
@@ -91,8 +92,8 @@ class AsyncBackupClient:
         """
         if token is None:
             return cls(BackupClient(StateDirectory.named(state)))
-        from obscura_backup_client.async_transport import AsyncHttpTransport
-        from obscura_backup_client.token import user_id_of
+        from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
+        from obscura_backup_client.transport.bearer_token import user_id_of
 
         user_id = user_id_of(token, user_claim)
         transport = AsyncHttpTransport(server, token, allow_insecure_http=allow_insecure_http)

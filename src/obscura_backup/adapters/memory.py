@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import PutRefused, RangeNotSatisfiable
-from obscura_backup.domain.locks import UserLocks
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from obscura_backup.adapters.durable_folders import make_folder, sync_folder
+from obscura_backup.adapters.durable_directories import make_folder, sync_folder
+from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
-from obscura_backup.domain.locks import UserLocks
 from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
 
 if TYPE_CHECKING:

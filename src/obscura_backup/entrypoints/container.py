@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
-from obscura_backup.adapters.filesystem import FilesystemBlobStore
-from obscura_backup.adapters.jwks import JwksKeySource, KeySource, SecretKeySource
-from obscura_backup.adapters.jwt import JwtVerifier
+from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.adapters.tokens.jwks import JwksKeySource, KeySource, SecretKeySource
+from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.model import Limits
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.data_directory import opened_data_directory
@@ -23,8 +23,8 @@ from obscura_backup.entrypoints.signing_secret import signing_secret
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from obscura_backup.adapters.postgres import PostgresMetadataStore
-    from obscura_backup.adapters.s3 import S3BlobStore
+    from obscura_backup.adapters.postgres.store import PostgresMetadataStore
+    from obscura_backup.adapters.s3.store import S3BlobStore
 
 
 def token_secret(settings: Settings) -> str:
@@ -41,7 +41,7 @@ def _key_source(settings: Settings) -> KeySource:
 
 
 def _postgres(settings: Settings) -> PostgresMetadataStore:
-    from obscura_backup.adapters.postgres import PostgresMetadataStore  # the embedded stores start without
+    from obscura_backup.adapters.postgres.store import PostgresMetadataStore  # the embedded stores start without
 
     return PostgresMetadataStore(
         settings.metadata_url or "",
@@ -55,7 +55,7 @@ def _postgres(settings: Settings) -> PostgresMetadataStore:
 
 
 def _s3(settings: Settings) -> S3BlobStore:
-    from obscura_backup.adapters.s3 import S3BlobStore  # boto3 alone takes a fifth of a second to import
+    from obscura_backup.adapters.s3.store import S3BlobStore  # boto3 alone takes a fifth of a second to import
 
     location = settings.s3_location
     return S3BlobStore(

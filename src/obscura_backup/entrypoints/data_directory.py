@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.durable_folders import make_folder
+from obscura_backup.adapters.durable_directories import make_folder
 from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:

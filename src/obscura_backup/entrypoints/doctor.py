@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from obscura_backup.adapters.filesystem import FilesystemBlobStore
-from obscura_backup.adapters.jwks import JwksKeySource
+from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
+from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.errors import ObscuraError, PutRefused
 from obscura_backup.domain.model import NO_VERSION, Draft, Kind, Tag, UploadId, UserId, Version
 from obscura_backup.domain.spool import Spool
@@ -27,7 +27,7 @@ from obscura_backup.entrypoints.data_directory import opened_data_directory
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from obscura_backup.adapters.s3 import S3BlobStore
+    from obscura_backup.adapters.s3.store import S3BlobStore
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore
     from obscura_backup.entrypoints.settings import Settings
 
@@ -127,7 +127,8 @@ async def _metadata(settings: Settings, store: BackupMetadataStore) -> AsyncIter
 
 
 async def _postgres(url: str) -> AsyncIterator[Check]:
-    from obscura_backup.adapters import postgres_diagnosis, postgres_schema  # for who uses it
+    from obscura_backup.adapters.postgres import diagnosis as postgres_diagnosis  # for who uses it
+    from obscura_backup.adapters.postgres import schema as postgres_schema
 
     try:
         async with asyncio.timeout(DIAGNOSIS_SECONDS):

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from obscura_backup.adapters.postgres_url import holds_password
+from obscura_backup.adapters.postgres.url import holds_password
 from obscura_backup.adapters.regular_file import read_regular_file
-from obscura_backup.adapters.s3_location import S3Location
+from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.entrypoints.timeouts import Timeouts
 
 if TYPE_CHECKING:

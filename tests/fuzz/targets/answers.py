@@ -14,7 +14,9 @@ from uuid import UUID
 from urllib3.util import parse_url
 
 from fuzz.choices import Choices
-from obscura_backup_client.http_answers import (
+from obscura_backup_client.content.model import MAX_INTEGER
+from obscura_backup_client.transport.address import normal_address
+from obscura_backup_client.transport.answers import (
     Answer,
     NoAnswerError,
     answer_of,
@@ -27,12 +29,9 @@ from obscura_backup_client.http_answers import (
     retry_after_seconds,
     sha256_of,
 )
-from obscura_backup_client.http_conversation import Request
-from obscura_backup_client.http_exchange import exchange
-from obscura_backup_client.model import MAX_INTEGER
-from obscura_backup_client.server_address import normal_address
-from obscura_backup_client.token import user_id_of
-from obscura_backup_client.transport_errors import (
+from obscura_backup_client.transport.backup_api import Request
+from obscura_backup_client.transport.bearer_token import user_id_of
+from obscura_backup_client.transport.errors import (
     BackupLost,
     ServerRefused,
     TokenUnusable,
@@ -40,6 +39,7 @@ from obscura_backup_client.transport_errors import (
     UnexpectedAnswer,
     VersionMismatch,
 )
+from obscura_backup_client.transport.exchange import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from obscura_backup_client.contact_files import FileFormat, ImportedContact, read_contacts
-from obscura_backup_client.errors import ContactFileError
-from obscura_backup_client.names import username_problem
+from obscura_backup_client.content.names import username_problem
+from obscura_backup_client.formats.contacts import FileFormat, ImportedContact, read_contacts
+from obscura_backup_client.formats.errors import ContactFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from fuzz.choices import Choices
 from fuzz.contents import content
 from fuzz.json_documents import changed, changes
-from obscura_backup_client.export_errors import ExportRefused
-from obscura_backup_client.payload import decode, encode
-from obscura_backup_client.payload_json import encode_payload
-from obscura_backup_client.payload_reading import decode_payload
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.formats.errors import ExportRefused
+from obscura_backup_client.formats.export_reading import decode_payload
+from obscura_backup_client.formats.export_writing import encode_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from fuzz.choices import Choices
 from fuzz.contents import content
-from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.merge import merge
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
+from obscura_backup_client.content.merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from obscura_backup_client.model import Backup, Contact
+    from obscura_backup_client.content.model import Backup, Contact
 
 MAX_BYTES: Final = 512
 

@@ -15,14 +15,14 @@ from uuid import UUID
 
 from fuzz.choices import Choices
 from fuzz.targets import plaintext
-from obscura_backup_client import sealed
 from obscura_backup_client.errors import ClientError
-from obscura_backup_client.parameters import KdfParameters
+from obscura_backup_client.sealing import sealed
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from obscura_backup_client.parameters import Confirm
+    from obscura_backup_client.sealing.kdf import Confirm
 
 MAX_BYTES: Final = 2048
 HEADER_BYTES, SMALLEST_BYTES = 74, 94

@@ -13,15 +13,15 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from fuzz import protobuf_mutator
 from fuzz.choices import Choices
 from fuzz.contents import content
-from obscura_backup_client.errors import PayloadError
-from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.merge import merge
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.content.errors import PayloadError
+from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
+from obscura_backup_client.content.merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from obscura_backup_client.model import Backup
+    from obscura_backup_client.content.model import Backup
 
 MAX_BYTES: Final = 4096
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from obscura_backup_client.padding import PADDED_FLOOR_BYTES, largest_payload_bytes, pad, padded_bytes, unpad
+from obscura_backup_client.sealing.padding import PADDED_FLOOR_BYTES, largest_payload_bytes, pad, padded_bytes, unpad
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

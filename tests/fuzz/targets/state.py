@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from client_testing.contents import ALICE, PHONE, backup, contact, tombstone
 from fuzz.choices import Choices
 from fuzz.json_documents import changed, changes
-from obscura_backup_client.model import MAX_INTEGER
-from obscura_backup_client.rollback import Remembered
-from obscura_backup_client.state import Account, State, decode_state, encode_state
-from obscura_backup_client.state_errors import StateDamaged, StateNewer
+from obscura_backup_client.content.model import MAX_INTEGER
+from obscura_backup_client.device.errors import StateDamaged, StateNewer
+from obscura_backup_client.device.remembered import Remembered
+from obscura_backup_client.device.state import Account, State, decode_state, encode_state
+from support.client.contents import ALICE, PHONE, backup, contact, tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

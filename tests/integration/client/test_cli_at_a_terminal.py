@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.contents import ALICE, BOB
-from client_testing.pseudo_terminal import PseudoTerminal
 from obscura_backup_client.cli.exits import Exit
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.editing import NewContact
+from support.client.contents import ALICE, BOB
+from support.client.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
     from pathlib import Path

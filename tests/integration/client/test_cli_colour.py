@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.pseudo_terminal import PseudoTerminal
-from client_testing.terminal import token
+from support.client.pseudo_terminal import PseudoTerminal
+from support.client.terminal import token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from client_testing.pseudo_terminal import PseudoTerminal
-from client_testing.terminal import HEAVY
 from obscura_backup_client.cli.app import COMMANDS
+from support.client.pseudo_terminal import PseudoTerminal
+from support.client.terminal import HEAVY
 
 BIN = Path(sys.executable).parent
 

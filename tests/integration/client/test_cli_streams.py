@@ -14,11 +14,11 @@ from pathlib import Path
 import click
 import pytest
 
-from client_testing.contents import ALICE
-from obscura_backup_client.cli import world
+from obscura_backup_client.cli import environment
 from obscura_backup_client.cli.exits import Exit, NoHome, PasswordNotText, exit_code
 from obscura_backup_client.cli.settings import Settings
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.client import BackupClient
+from support.client.contents import ALICE
 
 TOKEN = "e30.eyJzdWIiOiI5OTk5OTk5OS04ODg4LTQ3NzctODY2Ni01NTU1NTU1NTU1NTUifQ.c2ln"
 
@@ -69,10 +69,10 @@ def test_an_input_that_cannot_be_read_is_one_sentence(ready: Shell, line: str) -
 def test_a_password_from_a_closed_input_is_one_sentence() -> None:
     code = (
         "import click\nfrom obscura_backup_client.cli.exits import UnreadableFile\n"
-        "from obscura_backup_client.cli.passwords import password\n"
+        "from obscura_backup_client.cli.terminal.password_prompt import password\n"
         "from obscura_backup_client.cli.settings import Settings, global_options\n"
-        "from obscura_backup_client.cli.world import World\n"
-        "from obscura_backup_client.unlocking import Purpose\n"
+        "from obscura_backup_client.cli.environment import World\n"
+        "from obscura_backup_client.operations.keys import Purpose\n"
         "@click.command()\n@global_options\n@click.pass_context\ndef ask(context):\n"
         "    try:\n        password(World(), Purpose.OPEN, Settings(context).password_file, accept_weak=False)\n"
         "    except UnreadableFile as error:\n        print(error)\n"
@@ -96,7 +96,7 @@ def test_an_error_without_a_standard_error_keeps_its_code(shell: Shell) -> None:
 
 def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom obscura_backup_client.cli.output import plug_closed_descriptors\n"
+        "import os, sys\nfrom obscura_backup_client.cli.terminal.output import plug_closed_descriptors\n"
         "plug_closed_descriptors()\nsys.exit(os.open('/dev/null', os.O_RDONLY) <= 2)"
     )
     assert shell(f"{shlex.join([sys.executable, '-c', code])} <&- >&- 2>&-").returncode == 0
@@ -153,9 +153,9 @@ def test_a_password_that_is_no_text_is_refused_without_being_quoted(monkeypatch:
         return b"hush\xff".decode()
 
     monkeypatch.setattr(getpass, "getpass", type_bytes)
-    monkeypatch.setattr(world, "_has_terminal", lambda: True)
+    monkeypatch.setattr(environment, "_has_terminal", lambda: True)
     with pytest.raises(PasswordNotText) as refused:
-        world.ask_password("Password: ")
+        environment.ask_password("Password: ")
     assert (exit_code(refused.value), refused.value.__cause__, "hush" in str(refused.value)) == (
         Exit.PASSWORD,
         None,
@@ -172,7 +172,7 @@ def test_a_directory_that_others_may_write_to_is_warned_of(ready: Shell, tmp_pat
 
 
 def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
-    code = "from obscura_backup_client.cli.world import ask_yes\nask_yes('?')"
+    code = "from obscura_backup_client.cli.environment import ask_yes\nask_yes('?')"
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
     assert "NobodyToAsk" in ended.stderr

@@ -13,16 +13,16 @@ from uuid import UUID
 
 import pytest
 
-from client_testing.contents import ALICE, BOB
-from obscura_backup_client import device_profile
-from obscura_backup_client.device_profile import DeviceProfile
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.export_errors import ExportUnwritable
-from obscura_backup_client.exporting import write_export
-from obscura_backup_client.parameters import PROFILES
-from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.state_errors import StateUnusable
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.device import calibrated_parameters
+from obscura_backup_client.device.calibrated_parameters import DeviceProfile
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.device.errors import StateUnusable
+from obscura_backup_client.formats.errors import ExportUnwritable
+from obscura_backup_client.operations.export import write_export
+from obscura_backup_client.sealing.kdf_parameters import PROFILES
+from support.client.contents import ALICE, BOB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ PROFILE = DeviceProfile(PROFILES["desktop"], 700)
 def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path: Path, kind: str, kills: int) -> None:
     """What was written before the kill is read, or what was just being written; for this user alone; and usable."""
     ended = subprocess.run(
-        [sys.executable, "-m", "client_testing.killed_writer", kind, str(tmp_path), str(kills)],
+        [sys.executable, "-m", "support.client.killed_writer", kind, str(tmp_path), str(kills)],
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
@@ -55,7 +55,7 @@ def made(folder: Path) -> BackupClient:
     client = BackupClient(StateDirectory(folder / "state"))
     client.create("phone")
     client.put_contacts([NewContact(ALICE, "alice", b"K" * 4096)])
-    device_profile.save(client.directory, PROFILE)
+    calibrated_parameters.save(client.directory, PROFILE)
     write_export(folder / "export.json", client.export_payload(), overwrite=False)
     return client
 
@@ -79,12 +79,12 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from uuid import UUID
-from obscura_backup_client import device_profile
-from obscura_backup_client.editing import NewContact
+from obscura_backup_client.device import calibrated_parameters
+from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.errors import ClientError
-from obscura_backup_client.exporting import write_export
-from obscura_backup_client.parameters import PROFILES
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.operations.export import write_export
+from obscura_backup_client.sealing.kdf_parameters import PROFILES
+from obscura_backup_client.client import BackupClient
 
 folder = Path(sys.argv[1])
 client = BackupClient.open(folder / "state")
@@ -92,7 +92,7 @@ exported = client.export_payload()
 resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
 for attempt in (
     lambda: client.put_contacts([NewContact(UUID(int=7), "bob")]),
-    lambda: device_profile.save(client.directory, device_profile.DeviceProfile(PROFILES["low-memory"], 1)),
+    lambda: parameters.save(client.directory, parameters.DeviceProfile(PROFILES["low-memory"], 1)),
     lambda: write_export(folder / "export.json", exported, overwrite=True),
     lambda: write_export(folder / "other.json", exported, overwrite=False),
 ):
@@ -157,12 +157,12 @@ def test_a_disk_that_takes_nothing_is_a_typed_error_and_can_be_read(disk: Path) 
     for attempt in (
         lambda: client.put_contacts([NewContact(BOB, "bob")]),
         lambda: BackupClient(StateDirectory(disk / "other")).create(),
-        lambda: device_profile.save(client.directory, PROFILE),
+        lambda: calibrated_parameters.save(client.directory, PROFILE),
     ):
         with pytest.raises(StateUnusable, match="Read-only"):
             attempt()
     with pytest.raises(ExportUnwritable, match="Read-only"):
         write_export(disk / "other.json", b"{}", overwrite=False)
     assert [each.username for each in client.contacts()] == ["alice"]
-    assert device_profile.read(client.directory) == PROFILE.parameters
+    assert calibrated_parameters.read(client.directory) == PROFILE.parameters
     assert contents(disk) == before

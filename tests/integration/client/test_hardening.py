@@ -8,7 +8,7 @@ import sys
 
 def test_a_run_leaves_no_core_dump_and_cannot_be_read_by_others() -> None:
     code = (
-        "import ctypes, resource, sys\nfrom obscura_backup_client.cli.hardening import harden\nharden()\n"
+        "import ctypes, resource, sys\nfrom obscura_backup_client.cli.terminal.hardening import harden\nharden()\n"
         "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), dumpable)"
     )

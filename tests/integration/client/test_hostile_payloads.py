@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from obscura_backup_client.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES
+from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
+from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES
 
 IDENTITY = pb.Backup(
     identity=pb.IdentityKeyPair(public_key=b"P" * 32, private_key=b"S" * 32, epoch=1)
@@ -22,9 +22,9 @@ MEMORY_BYTES = 768 * 1024 * 1024
 
 DECODE = """
 import sys
-from obscura_backup_client.errors import PayloadError
-from obscura_backup_client.merge import merge
-from obscura_backup_client.payload import decode, encode
+from obscura_backup_client.content.errors import PayloadError
+from obscura_backup_client.content.merge import merge
+from obscura_backup_client.content.codec import decode, encode
 try:
     backup = decode(sys.stdin.buffer.read())
 except PayloadError as error:

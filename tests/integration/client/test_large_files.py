@@ -12,15 +12,15 @@ from uuid import UUID
 
 import pytest
 
-from client_testing.contents import ALICE, backup, contact, tombstone
-from client_testing.devices import KEY, USER
-from obscura_backup_client.export_errors import ExportRefused
-from obscura_backup_client.payload import encode
-from obscura_backup_client.payload_json import encode_payload
-from obscura_backup_client.payload_reading import decode_payload
-from obscura_backup_client.sealed import MAX_PAYLOAD_BYTES, seal
-from obscura_backup_client.sync import BackupClient
-from obscura_backup_client.vcard_contacts import vcard_entries
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.formats.errors import ExportRefused
+from obscura_backup_client.formats.export_reading import decode_payload
+from obscura_backup_client.formats.export_writing import encode_payload
+from obscura_backup_client.formats.vcard.contacts import vcard_entries
+from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES, seal
+from support.client.contents import ALICE, backup, contact, tombstone
+from support.client.devices import KEY, USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_a_file_of_any_size_takes_no_memory(tmp_path: Path) -> None:
     path.write_bytes(seal(b"x", KEY, USER))
     os.truncate(path, 10 * 1024**3)
     code = (
-        "import resource, sys\nfrom obscura_backup_client.inspection import inspect\n"
+        "import resource, sys\nfrom obscura_backup_client.sealing.inspection import inspect\n"
         "resource.setrlimit(resource.RLIMIT_AS, (512 * 1024**2,) * 2)\n"
         "print(inspect(open(sys.argv[1], 'rb')).size_bytes)"
     )

@@ -20,25 +20,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client_testing.contents import ALICE, BOB, NOW_MS
-from client_testing.devices import counting_random, yes
-from client_testing.http_slot import http_slot
-from client_testing.server_in_memory import ServerInMemory
-from client_testing.terminal import USER, token
 from obscura_backup_client.async_client import AsyncBackupClient
-from obscura_backup_client.async_transport import AsyncHttpTransport
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.errors import ClientError, Damaged, RollbackSuspected, WrongPassword
-from obscura_backup_client.http_transport import HttpTransport, Patience
-from obscura_backup_client.parameters import PROFILES, argon2id
-from obscura_backup_client.payload_reading import decode_payload
-from obscura_backup_client.sealed import Opened, SealingKey, open_sealed, read_header
-from obscura_backup_client.state import Account
-from obscura_backup_client.state_directory import LockedState, StateDirectory
-from obscura_backup_client.sync import BackupClient
-from obscura_backup_client.transport import Fetched
-from obscura_backup_client.transport_errors import Unauthorized, Unavailable
-from obscura_backup_client.unlocking import Unlocker
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.device.directory import LockedState, StateDirectory
+from obscura_backup_client.device.state import Account
+from obscura_backup_client.errors import ClientError
+from obscura_backup_client.formats.export_reading import decode_payload
+from obscura_backup_client.operations.errors import RollbackSuspected
+from obscura_backup_client.operations.keys import Unlocker
+from obscura_backup_client.sealing.errors import Damaged, WrongPassword
+from obscura_backup_client.sealing.kdf import argon2id
+from obscura_backup_client.sealing.kdf_parameters import PROFILES
+from obscura_backup_client.sealing.sealed import Opened, SealingKey, open_sealed, read_header
+from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
+from obscura_backup_client.transport.blocking_transport import HttpTransport, Patience
+from obscura_backup_client.transport.errors import Unauthorized, Unavailable
+from obscura_backup_client.transport.interface import Fetched
+from support.client.contents import ALICE, BOB, NOW_MS
+from support.client.devices import counting_random, yes
+from support.client.http_slot import http_slot
+from support.client.server_in_memory import ServerInMemory
+from support.client.terminal import USER, token
 
 if TYPE_CHECKING:
     from pathlib import Path

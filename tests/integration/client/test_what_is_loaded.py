@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from client_testing.terminal import HEAVY
-from obscura_backup_client.parameters import KdfParameters
-from obscura_backup_client.sealed import SealingKey, seal
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.sealed import SealingKey, seal
+from support.client.terminal import HEAVY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_importing_loads_no_native_library() -> None:
     """The command line imports these modules for every command, also for those that derive nothing."""
     program = (
-        "import sys, obscura_backup_client.sealed, obscura_backup_client.contact_files\n"
+        "import sys, obscura_backup_client.sealing.sealed, obscura_backup_client.formats.contacts\n"
         "print([name for name in ('argon2', 'cryptography', 'zxcvbn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
@@ -62,8 +62,8 @@ def test_inspecting_loads_neither_ciphers_nor_the_network(tmp_path: Path) -> Non
 
 def test_a_line_that_is_not_shown_loads_nothing() -> None:
     code = (
-        "import sys\nfrom obscura_backup_client.cli.progress import ProgressLine\n"
-        "from obscura_backup_client.results import Step\n"
+        "import sys\nfrom obscura_backup_client.cli.terminal.progress import ProgressLine\n"
+        "from obscura_backup_client.operations.results import Step\n"
         "ProgressLine(shown=False).on_step(Step.DERIVING)\nassert 'rich' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

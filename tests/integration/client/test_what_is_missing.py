@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.devices import KEY
-from obscura_backup_client.results import RemoteState
-from obscura_backup_client.sync import BackupClient
-from obscura_backup_client.transport_errors import NotFound, UnexpectedAnswer
-from servers.service import Person, Service
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.operations.results import RemoteState
+from obscura_backup_client.transport.errors import NotFound, UnexpectedAnswer
+from support.client.devices import KEY
+from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

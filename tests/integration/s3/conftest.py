@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.adapters.s3 import S3BlobStore
-from servers.fault_proxy import FaultProxy
+from obscura_backup.adapters.s3.store import S3BlobStore
+from support.servers.fault_proxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from servers.s3_servers import S3Server
+    from support.servers.s3_servers import S3Server
 
 
-from servers.s3_store import PATIENCE_SECONDS, READ_TIMEOUT_SECONDS
+from support.servers.s3_store import PATIENCE_SECONDS, READ_TIMEOUT_SECONDS
 
 TRIED_OUT_SECONDS = 60.0
 """Long enough on a busy machine: what these tests count begins when the store was tried out."""

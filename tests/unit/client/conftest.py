@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from client_testing.contents import ALICE
-from client_testing.derived_once import remembered_argon2id
-from client_testing.devices import KEY, Device, devices, yes
-from client_testing.server_in_memory import ServerInMemory
-from obscura_backup_client import sealed
-from obscura_backup_client.editing import NewContact
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.sealing import sealed
+from support.client.contents import ALICE
+from support.client.derived_once import remembered_argon2id
+from support.client.devices import KEY, Device, devices, yes
+from support.client.server_in_memory import ServerInMemory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura_backup_client.sync import BackupClient
+    from obscura_backup_client.client import BackupClient
 
 # No example has a deadline: it would fail where something else keeps the machine busy.
 settings.register_profile("unhurried", settings.default, deadline=None)

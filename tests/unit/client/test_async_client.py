@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client_testing.contents import ALICE, BOB
-from client_testing.devices import KEY, LOW_MEMORY, yes
-from client_testing.transports import OnTheLoop
 from obscura_backup_client.async_client import AsyncBackupClient
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.errors import NotConfirmed, WrongPassword
-from obscura_backup_client.results import Doomed, Found, Step
-from obscura_backup_client.sync import BackupClient
-from obscura_backup_client.transport_errors import NotFound
-from obscura_backup_client.unlocking import Purpose
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.operations.errors import NotConfirmed
+from obscura_backup_client.operations.keys import Purpose
+from obscura_backup_client.operations.results import Doomed, Found, Step
+from obscura_backup_client.sealing.errors import WrongPassword
+from obscura_backup_client.transport.errors import NotFound
+from support.client.contents import ALICE, BOB
+from support.client.devices import KEY, LOW_MEMORY, yes
+from support.client.transports import OnTheLoop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from client_testing.devices import Device
-    from client_testing.server_in_memory import ServerInMemory
+    from support.client.devices import Device
+    from support.client.server_in_memory import ServerInMemory
 
 PASSWORD = "correct horse battery"
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client_testing.contents import ALICE
-from client_testing.devices import KEY, LOW_MEMORY
-from client_testing.terminal import terminal_in
 from obscura_backup_client.async_client import AsyncBackupClient
-from obscura_backup_client.errors import NotConfirmed
-from obscura_backup_client.merge import Keep
-from obscura_backup_client.parameters import PROFILES
-from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.merge import Keep
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.operations.errors import NotConfirmed
+from obscura_backup_client.sealing.kdf_parameters import PROFILES
+from support.client.contents import ALICE
+from support.client.devices import KEY, LOW_MEMORY
+from support.client.terminal import terminal_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ _INTERRUPTED = 130
 def main() -> int:
     """Run the command line. Results go to stdout, all else to stderr; exit codes are in the README and in `--help`."""
     try:
-        from obscura_backup_client.cli import output
+        from obscura_backup_client.cli.terminal import output
 
         output.plug_closed_descriptors()
         return output.drained(_run(), otherwise=_OUTPUT_LOST)
@@ -33,7 +33,7 @@ def _run() -> int:
     except OSError as error:
         # Whatever the commands write is looked after there; help and usage errors are written before there is one.
         from obscura_backup_client.cli.exits import OutputLost
-        from obscura_backup_client.cli.output import tell
+        from obscura_backup_client.cli.terminal.output import tell
 
         tell(OutputLost.sentence(error))
         return _OUTPUT_LOST

@@ -8,27 +8,27 @@ from typing import Any
 
 import click
 
+from obscura_backup_client.cli.context import Run
 from obscura_backup_client.cli.exits import EPILOG, Exit, OutputLost, exit_code
-from obscura_backup_client.cli.output import is_lost_output
-from obscura_backup_client.cli.run import Run
 from obscura_backup_client.cli.settings import global_options
-from obscura_backup_client.cli.wording import particulars
+from obscura_backup_client.cli.terminal.output import is_lost_output
+from obscura_backup_client.cli.terminal.wording import particulars
 from obscura_backup_client.errors import ClientError
 
 COMMANDS = {
-    "new": "obscura_backup_client.cli.new:new",
-    "contact": "obscura_backup_client.cli.contact:contact",
-    "push": "obscura_backup_client.cli.push:push",
-    "restore": "obscura_backup_client.cli.restore:restore",
-    "verify": "obscura_backup_client.cli.verify:verify",
-    "status": "obscura_backup_client.cli.status:status",
-    "passwd": "obscura_backup_client.cli.passwd:passwd",
-    "delete": "obscura_backup_client.cli.delete:delete",
-    "calibrate": "obscura_backup_client.cli.calibrate:calibrate",
-    "inspect": "obscura_backup_client.cli.inspect:inspect",
-    "export": "obscura_backup_client.cli.export:export",
-    "import": "obscura_backup_client.cli.import_:import_",
-    "completion": "obscura_backup_client.cli.completion:completion",
+    "new": "obscura_backup_client.cli.commands.new:new",
+    "contact": "obscura_backup_client.cli.commands.contact:contact",
+    "push": "obscura_backup_client.cli.commands.push:push",
+    "restore": "obscura_backup_client.cli.commands.restore:restore",
+    "verify": "obscura_backup_client.cli.commands.verify:verify",
+    "status": "obscura_backup_client.cli.commands.status:status",
+    "passwd": "obscura_backup_client.cli.commands.passwd:passwd",
+    "delete": "obscura_backup_client.cli.commands.delete:delete",
+    "calibrate": "obscura_backup_client.cli.commands.calibrate:calibrate",
+    "inspect": "obscura_backup_client.cli.commands.inspect:inspect",
+    "export": "obscura_backup_client.cli.commands.export:export",
+    "import": "obscura_backup_client.cli.commands.import_:import_",
+    "completion": "obscura_backup_client.cli.commands.completion:completion",
 }
 
 

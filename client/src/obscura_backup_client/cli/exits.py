@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from obscura_backup_client import errors, export_errors, state_errors, transport_errors
+from obscura_backup_client.content import errors as content_errors
+from obscura_backup_client.device import errors as device_errors
 from obscura_backup_client.errors import ClientError
+from obscura_backup_client.formats import errors as format_errors
+from obscura_backup_client.operations import errors as operation_errors
+from obscura_backup_client.sealing import errors as sealing_errors
+from obscura_backup_client.transport import errors as transport_errors
 
 
 class Exit(IntEnum):
@@ -137,28 +142,28 @@ class UnreadableFile(ClientError):
 
 # The first class that fits decides, so that a subclass stands before its root.
 _BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
-    (errors.WrongPassword, Exit.PASSWORD),
-    (errors.DifferentKey, Exit.PASSWORD),
-    (errors.PasswordRefused, Exit.PASSWORD),
-    (errors.NotABackup, Exit.UNREADABLE),
-    (errors.NewerFormat, Exit.UNREADABLE),
-    (errors.RefusedParameters, Exit.UNREADABLE),
-    (errors.KeyDerivationFailed, Exit.UNREADABLE),
-    (errors.Damaged, Exit.UNREADABLE),
-    (errors.RollbackSuspected, Exit.DECIDE),
-    (errors.IdentityError, Exit.DECIDE),
-    (errors.NotConfirmed, Exit.DECIDE),
-    (errors.PushContended, Exit.CONTENDED),
-    (state_errors.StateError, Exit.STATE),
-    (errors.UnknownContact, Exit.NOTHING_THERE),
-    (errors.ContactFileError, Exit.REFUSED_INPUT),
-    (errors.NameRefused, Exit.REFUSED_INPUT),
-    (errors.TooManyContacts, Exit.REFUSED_INPUT),
-    (errors.PayloadError, Exit.REFUSED_INPUT),
-    (errors.PayloadTooLarge, Exit.REFUSED_INPUT),
-    (export_errors.ExportRefused, Exit.REFUSED_INPUT),
-    (export_errors.ExportExists, Exit.USAGE),
-    (export_errors.ExportUnwritable, Exit.USAGE),
+    (sealing_errors.WrongPassword, Exit.PASSWORD),
+    (sealing_errors.DifferentKey, Exit.PASSWORD),
+    (sealing_errors.PasswordRefused, Exit.PASSWORD),
+    (sealing_errors.NotABackup, Exit.UNREADABLE),
+    (sealing_errors.NewerFormat, Exit.UNREADABLE),
+    (sealing_errors.RefusedParameters, Exit.UNREADABLE),
+    (sealing_errors.KeyDerivationFailed, Exit.UNREADABLE),
+    (sealing_errors.Damaged, Exit.UNREADABLE),
+    (operation_errors.RollbackSuspected, Exit.DECIDE),
+    (content_errors.IdentityError, Exit.DECIDE),
+    (operation_errors.NotConfirmed, Exit.DECIDE),
+    (operation_errors.PushContended, Exit.CONTENDED),
+    (device_errors.StateError, Exit.STATE),
+    (content_errors.UnknownContact, Exit.NOTHING_THERE),
+    (format_errors.ContactFileError, Exit.REFUSED_INPUT),
+    (content_errors.NameRefused, Exit.REFUSED_INPUT),
+    (content_errors.TooManyContacts, Exit.REFUSED_INPUT),
+    (content_errors.PayloadError, Exit.REFUSED_INPUT),
+    (sealing_errors.PayloadTooLarge, Exit.REFUSED_INPUT),
+    (format_errors.ExportRefused, Exit.REFUSED_INPUT),
+    (format_errors.ExportExists, Exit.USAGE),
+    (format_errors.ExportUnwritable, Exit.USAGE),
     (NoTerminal, Exit.PASSWORD),
     (PasswordEmpty, Exit.PASSWORD),
     (PasswordNotText, Exit.PASSWORD),

@@ -15,8 +15,8 @@ from typing import IO, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from obscura_backup_client.cli.completing import files, folders
 from obscura_backup_client.cli.exits import NoHome, UnreadableFile
+from obscura_backup_client.cli.terminal.completion_values import files, folders
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -139,8 +139,8 @@ class Settings:
             UnreadableFile: the token file.
             TokenUnusable: it is not a token; the message says what is wrong with it.
         """
-        from obscura_backup_client.token import token_in
-        from obscura_backup_client.transport_errors import TokenUnusable
+        from obscura_backup_client.transport.bearer_token import token_in
+        from obscura_backup_client.transport.errors import TokenUnusable
 
         name = self._values.get("token_file")
         if name:
@@ -160,7 +160,7 @@ class Settings:
     @property
     def user_claim(self) -> str:
         """The name of the token's claim that holds the user id."""
-        from obscura_backup_client.token import DEFAULT_USER_CLAIM
+        from obscura_backup_client.transport.bearer_token import DEFAULT_USER_CLAIM
 
         return str(self._values.get("user_claim") or DEFAULT_USER_CLAIM)
 

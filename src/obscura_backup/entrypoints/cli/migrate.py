@@ -25,7 +25,7 @@ def migrate(config: Path | None, **flags: Any) -> int:
     if settings.metadata_kind != "postgresql":
         click.echo("Nothing to do: only PostgreSQL has migrations.", err=True)
         return 0
-    from obscura_backup.adapters import postgres_schema  # as above
+    from obscura_backup.adapters.postgres import schema as postgres_schema  # as above
 
     try:
         applied = postgres_schema.migrate(settings.metadata_url or "")
@@ -52,7 +52,7 @@ def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags:
     settings = options.settings_from(flags, config)
     if settings.blobs_kind != "s3":
         options.fail("init-bucket needs a blobs_url that begins with s3:.", options.EXIT_USAGE)
-    from obscura_backup.adapters import minio_admin  # as above
+    from obscura_backup.adapters.s3 import admin as minio_admin  # as above
 
     location = settings.s3_location
     if policy:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     """Run the service. On a fresh machine it needs nothing else."""
     from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
-    from obscura_backup.entrypoints.http import server
+    from obscura_backup.entrypoints.http.server import run as server
 
     settings = options.settings_from(flags, config)
     log_to_stderr(settings.log_level)

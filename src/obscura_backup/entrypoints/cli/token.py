@@ -45,8 +45,8 @@ class Ttl(click.ParamType[timedelta]):
 @options.data_dir_option
 def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, **flags: Any) -> int:
     """Print a bearer token for USER_ID (a UUID), signed with the service's secret."""
-    from obscura_backup.adapters.jwt import issue_token  # `--help` should not wait for it
     from obscura_backup.adapters.system_clock import SystemClock
+    from obscura_backup.adapters.tokens.verifier import issue_token  # `--help` should not wait for it
     from obscura_backup.domain.errors import StoreUnusable
     from obscura_backup.domain.model import UserId
     from obscura_backup.entrypoints.signing_secret import FILE_NAME, signing_secret

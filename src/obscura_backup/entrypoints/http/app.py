@@ -15,17 +15,18 @@ from litestar.routes import HTTPRoute
 from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
-from obscura_backup.entrypoints.http import openapi, operations, problems
-from obscura_backup.entrypoints.http.authentication import BearerAuthentication, recognised
-from obscura_backup.entrypoints.http.backup import BackupController, Intake
-from obscura_backup.entrypoints.http.client_address import ClientAddress
-from obscura_backup.entrypoints.http.cors import CorsApp
-from obscura_backup.entrypoints.http.docs import DocsApp
-from obscura_backup.entrypoints.http.door import Door
-from obscura_backup.entrypoints.http.metrics import MeteredApp
-from obscura_backup.entrypoints.http.rate_limiting import RateLimitedApp, RateLimits
-from obscura_backup.entrypoints.http.stopping import FarewellApp, Stopping
-from obscura_backup.entrypoints.http.upload_gate import UploadGate
+from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
+from obscura_backup.entrypoints.http.limits.transfers import UploadGate
+from obscura_backup.entrypoints.http.messages import openapi, problems
+from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication, recognised
+from obscura_backup.entrypoints.http.middleware.cors import CorsApp
+from obscura_backup.entrypoints.http.middleware.metrics import MeteredApp
+from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitedApp, RateLimits
+from obscura_backup.entrypoints.http.middleware.request_guard import Door
+from obscura_backup.entrypoints.http.routes import service as service_routes
+from obscura_backup.entrypoints.http.routes.backup import BackupController, Intake
+from obscura_backup.entrypoints.http.routes.docs import DocsApp
+from obscura_backup.entrypoints.http.server.shutdown import FarewellApp, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -58,16 +59,16 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
     return Litestar(
         route_handlers=[
             backup,
-            operations.config,
-            operations.live,
-            operations.ready,
-            operations.metrics,
+            service_routes.config,
+            service_routes.live,
+            service_routes.ready,
+            service_routes.metrics,
         ],
         dependencies={
             "service": _provide(container.service),
             "limits": _provide(container.limits),
             "stores": _provide(
-                lambda: operations.Stores(
+                lambda: service_routes.Stores(
                     container.metadata(), container.blobs(), stopping, timeout_seconds=settings.ready_seconds
                 )
             ),

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.contents import ALICE, BOB
-from client_testing.devices import KEY, USER, counting_random
-from client_testing.lying import Liar, serving
-from client_testing.server_in_memory import ServerInMemory
-from client_testing.transports import TRANSPORTS
-from client_testing.truth import CAROL, SOMEBODY_ELSE, TOKEN, Elsewhere, Phone, Truth
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.http_conversation import Patience
-from obscura_backup_client.state import Account
-from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.device.state import Account
+from obscura_backup_client.transport.backup_api import Patience
+from support.client.contents import ALICE, BOB
+from support.client.devices import KEY, USER, counting_random
+from support.client.lying import Liar, serving
+from support.client.server_in_memory import ServerInMemory
+from support.client.transports import TRANSPORTS
+from support.client.truth import CAROL, SOMEBODY_ELSE, TOKEN, Elsewhere, Phone, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

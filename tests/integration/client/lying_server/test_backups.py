@@ -10,25 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.devices import KEY, USER
-from client_testing.lying import Liar, reply
-from client_testing.truth import TOKEN, Phone, Truth, files, honest, require_nothing_from
-from obscura_backup_client.errors import (
-    ClientError,
-    Damaged,
-    RefusedParameters,
-    RollbackSuspected,
-)
-from obscura_backup_client.parameters import KdfParameters
-from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES, open_sealed, seal
-from obscura_backup_client.transport_errors import (
-    UnexpectedAnswer,
-)
+from obscura_backup_client.errors import ClientError
+from obscura_backup_client.operations.errors import RollbackSuspected
+from obscura_backup_client.sealing.errors import Damaged, RefusedParameters
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, open_sealed, seal
+from obscura_backup_client.transport.errors import UnexpectedAnswer
+from support.client.devices import KEY, USER
+from support.client.lying import Liar, reply
+from support.client.truth import TOKEN, Phone, Truth, files, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura_backup_client.parameters import Confirm
+    from obscura_backup_client.sealing.kdf import Confirm
 
 PASSWORD = "correct horse battery"
 MEMORY_AT = slice(5, 9)

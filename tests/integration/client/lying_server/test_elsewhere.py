@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.certificates import self_signed
-from client_testing.devices import KEY
-from client_testing.lying import Liar, reply, serving
-from client_testing.truth import TOKEN, Elsewhere, Phone, Truth, honest, require_nothing_from
-from obscura_backup_client.transport_errors import (
-    ServerRefused,
-    Unauthorized,
-)
+from obscura_backup_client.transport.errors import ServerRefused, Unauthorized
+from support.client.certificates import self_signed
+from support.client.devices import KEY
+from support.client.lying import Liar, reply, serving
+from support.client.truth import TOKEN, Elsewhere, Phone, Truth, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from pathlib import Path

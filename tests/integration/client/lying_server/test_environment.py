@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.certificates import self_signed
-from client_testing.devices import KEY, yes
-from client_testing.lying import Liar, serving
-from client_testing.truth import TOKEN, Elsewhere, Truth, honest
 from obscura_backup_client.async_client import AsyncBackupClient
-from obscura_backup_client.sync import BackupClient
+from obscura_backup_client.client import BackupClient
+from support.client.certificates import self_signed
+from support.client.devices import KEY, yes
+from support.client.lying import Liar, serving
+from support.client.truth import TOKEN, Elsewhere, Truth, honest
 
 if TYPE_CHECKING:
     from pathlib import Path

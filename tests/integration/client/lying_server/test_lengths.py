@@ -8,22 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.devices import KEY
-from client_testing.lying import Liar, WithoutEnd
-from client_testing.truth import Phone, Truth, files, honest, require_nothing_from
-from obscura_backup_client.errors import (
-    ClientError,
-    Damaged,
-    NotABackup,
-)
-from obscura_backup_client.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport_errors import (
-    Unavailable,
-    UnexpectedAnswer,
-)
+from obscura_backup_client.sealing.errors import Damaged, NotABackup
+from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
+from obscura_backup_client.transport.errors import Unavailable, UnexpectedAnswer
+from support.client.devices import KEY
+from support.client.lying import Liar, WithoutEnd
+from support.client.truth import Phone, Truth, files, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from obscura_backup_client.errors import ClientError
 
 
 def chunked(blob: bytes) -> bytes:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.contents import ALICE
-from client_testing.devices import KEY, names
-from client_testing.lying import Liar, reply
-from client_testing.truth import Phone, Truth, files, honest, require_nothing_from
 from obscura_backup_client.cli.exits import Exit, exit_code
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.errors import RollbackSuspected
-from obscura_backup_client.results import RemoteState
-from obscura_backup_client.state_directory import StateDirectory
-from obscura_backup_client.transport_errors import NotFound, OutcomeUnknown, TransportError, UnexpectedAnswer
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.operations.errors import RollbackSuspected
+from obscura_backup_client.operations.results import RemoteState
+from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, TransportError, UnexpectedAnswer
+from support.client.contents import ALICE
+from support.client.devices import KEY, names
+from support.client.lying import Liar, reply
+from support.client.truth import Phone, Truth, files, honest, require_nothing_from
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from pathlib import Path
 
-    from obscura_backup_client.sync import BackupClient
+    from obscura_backup_client.client import BackupClient
 
 PROBLEM = "Content-Type: application/problem+json"
 LOST = b""

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.devices import KEY
-from client_testing.lying import Liar, Reply, WithoutEnd, reply
-from client_testing.truth import SOMEBODY_ELSE, Phone, Truth, honest, require_nothing_from
-from obscura_backup_client.editing import NewContact
-from obscura_backup_client.errors import (
-    ClientError,
-    PushContended,
-    RollbackSuspected,
-)
-from obscura_backup_client.transport_errors import (
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.operations.errors import PushContended, RollbackSuspected
+from obscura_backup_client.transport.errors import (
     BackupLost,
     NotStored,
     OutcomeUnknown,
@@ -23,6 +17,12 @@ from obscura_backup_client.transport_errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from support.client.devices import KEY
+from support.client.lying import Liar, Reply, WithoutEnd, reply
+from support.client.truth import SOMEBODY_ELSE, Phone, Truth, honest, require_nothing_from
+
+if TYPE_CHECKING:
+    from obscura_backup_client.errors import ClientError
 
 PIECE = bytes(64 * 1024)
 

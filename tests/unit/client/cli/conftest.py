@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.contents import ALICE
-from client_testing.terminal import PASSWORD, Terminal, terminal_in
+from support.client.contents import ALICE
+from support.client.terminal import PASSWORD, Terminal, terminal_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client_testing.contents import BOB
-from obscura_backup_client.cli.escaping import printable, printable_json, printable_lines
-from obscura_backup_client.cli.wording import particulars
-from obscura_backup_client.errors import RollbackSuspected
-from obscura_backup_client.rollback import Sighting
+from obscura_backup_client.cli.terminal.escaping import printable, printable_json, printable_lines
+from obscura_backup_client.cli.terminal.wording import particulars
+from obscura_backup_client.device.remembered import Sighting
+from obscura_backup_client.operations.errors import RollbackSuspected
+from support.client.contents import BOB
 
 if TYPE_CHECKING:
-    from client_testing.terminal import Terminal
+    from support.client.terminal import Terminal
 
 # DerivedCoreProperties.txt and PropList.txt of Unicode 17: Default_Ignorable_Code_Point, and Bidi_Control (in it).
 DEFAULT_IGNORABLE = [

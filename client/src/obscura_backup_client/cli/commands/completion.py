@@ -1,0 +1,41 @@
+"""`obscura-client completion`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final, Literal
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.environment import is_terminal
+from obscura_backup_client.cli.settings import global_options
+
+PROGRAM: Final = "obscura-client"
+# The variable by which a completing shell asks; click derives it from the program's name in the same way.
+ASKED_BY: Final = "_OBSCURA_CLIENT_COMPLETE"
+KEPT_IN: Final = {
+    "bash": "~/.local/share/bash-completion/completions/obscura-client",
+    "zsh": '"${fpath[1]}/_obscura-client"',
+    "fish": "~/.config/fish/completions/obscura-client.fish",
+}
+
+
+@click.command(short_help="Print a script that completes commands and options.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@global_options
+@click.pass_context
+def completion(context: click.Context, shell: Literal["bash", "zsh", "fish"]) -> None:
+    """Print a script by which a shell completes commands, options and their values.
+
+    It asks this program each time, so that it need not be renewed with it.
+    """
+    from click.shell_completion import get_completion_class
+
+    from obscura_backup_client.cli.app import app
+
+    if is_terminal(sys.stdout):
+        # Whoever redirects it, or has it evaluated at each start of a shell, knows.
+        Run.of(context).note(f"To keep it: {PROGRAM} completion {shell} > {KEPT_IN[shell]}")
+    kind: type[click.shell_completion.ShellComplete] = get_completion_class(shell)
+    click.echo(kind(app, {}, PROGRAM, ASKED_BY).source(), nl=False)

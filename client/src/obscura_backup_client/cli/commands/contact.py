@@ -1,0 +1,121 @@
+"""`obscura-client contact`."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.settings import global_options, read_file
+from obscura_backup_client.cli.terminal.completion_values import files
+from obscura_backup_client.cli.terminal.escaping import printable
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from obscura_backup_client.content.model import Contact
+
+
+def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -> UUID:
+    """The UUID that was typed; the standard library's class alone takes more spellings than people mean."""
+    from uuid import UUID
+
+    try:
+        user_id = UUID(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a UUID.") from None
+    if str(user_id) != value.lower():
+        raise click.BadParameter(f"{value!r} is not a UUID in its usual form.")
+    return user_id
+
+
+def _identity_key(_context: click.Context, _parameter: click.Parameter, value: str) -> bytes:
+    """A public key's bytes, from hex or either kind of Base64, as people copy them."""
+    from obscura_backup_client.formats.identity_keys import MalformedKeyError, parse_identity_key
+
+    try:
+        return parse_identity_key(value)
+    except MalformedKeyError as malformed:
+        raise click.BadParameter(f"{malformed}.") from None
+
+
+@click.group()
+@global_options
+def contact() -> None:
+    """Add, remove, list and import contacts on this device. The next push takes them to the backup."""
+
+
+@contact.command()
+@click.argument("user_id", callback=_user_id)
+@click.argument("username")
+@click.option("--identity-key", callback=_identity_key, default="", help="Their public identity key, in hex or Base64.")
+@global_options
+@click.pass_context
+def add(context: click.Context, user_id: UUID, username: str, identity_key: bytes) -> None:
+    """Add a contact, or change the name or key of one."""
+    from obscura_backup_client.content.editing import NewContact
+
+    run = Run.of(context)
+    result = run.local().put_contacts([NewContact(user_id, username, identity_key)])
+    word = "Added" if result.added else "Changed" if result.changed else "Already there:"
+    facts = {
+        "user_id": str(user_id),
+        "username": username,
+        "added": bool(result.added),
+        "changed": bool(result.changed),
+    }
+    run.result(facts, f"{word} {printable(username)} ({user_id}).")
+
+
+@contact.command()
+@click.argument("user_id", callback=_user_id)
+@global_options
+@click.pass_context
+def remove(context: click.Context, user_id: UUID) -> None:
+    """Remove a contact, here now and on other devices once both have pushed."""
+    run = Run.of(context)
+    run.local().remove_contact(user_id)
+    run.result({"user_id": str(user_id), "removed": True}, f"Removed {user_id}.")
+
+
+@contact.command("list")
+@global_options
+@click.pass_context
+def list_(context: click.Context) -> None:
+    """List the contacts, by name."""
+    run = Run.of(context)
+    contacts = sorted(run.local().contacts(), key=lambda each: (each.username.casefold(), each.user_id.bytes))
+    text = "\n".join(f"{each.user_id}  {printable(each.username)}" for each in contacts)
+    if contacts or run.settings.as_json:
+        run.result({"contacts": [_facts(each) for each in contacts]}, text)
+    else:
+        run.note("There are no contacts yet.")
+
+
+@contact.command("import")
+@click.argument("file", metavar="FILE|-", shell_complete=files)
+@click.option("--format", "file_format", type=click.Choice(["csv", "vcard", "json"]), help="Found out otherwise.")
+@global_options
+@click.pass_context
+def import_(context: click.Context, file: str, file_format: Any) -> None:
+    """Add or change all contacts of a CSV, JSON or vCard file, or none of them if something in it is wrong."""
+    from obscura_backup_client.content.editing import NewContact
+    from obscura_backup_client.formats.contacts import MAX_FILE_BYTES, read_contacts
+
+    run = Run.of(context)
+    content = read_file(file, max_bytes=MAX_FILE_BYTES + 1)
+    found = read_contacts(content, file_format=file_format, name="" if file == "-" else file)
+    result = run.local().put_contacts([NewContact(each.user_id, each.username, each.identity_key) for each in found])
+    facts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
+    run.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} as they were.")
+
+
+def _facts(each: Contact) -> dict[str, Any]:
+    return {
+        "user_id": str(each.user_id),
+        "username": each.username,
+        "identity_key": base64.b64encode(each.identity_key).decode("ascii"),
+        "edited_at_ms": each.stamp_ms,
+    }

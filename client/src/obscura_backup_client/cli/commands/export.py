@@ -1,0 +1,48 @@
+"""`obscura-client export`."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.environment import is_terminal
+from obscura_backup_client.cli.exits import OutputLost
+from obscura_backup_client.cli.settings import global_options, is_closed
+from obscura_backup_client.cli.terminal.completion_values import files
+from obscura_backup_client.cli.terminal.wording import contacts_text
+
+
+@click.command()
+@click.argument("file", metavar="[FILE|-]", default="-", shell_complete=files)
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@click.option("--without-identity", is_flag=True, help="Leave the private key out: contacts and profile alone.")
+@global_options
+@click.pass_context
+def export(context: click.Context, file: str, *, force: bool, without_identity: bool) -> None:
+    """Write out everything on this device as JSON for other programs, NOT ENCRYPTED.
+
+    The file is made for this user alone. `import` takes it back; the client's README describes it.
+    """
+    from obscura_backup_client.operations.export import write_export
+
+    run = Run.of(context)
+    client = run.local()
+    exported = client.export_payload(with_identity=not without_identity)
+    if file == "-":
+        if not without_identity and is_terminal(sys.stdout):
+            run.note("Warning: this shows the PRIVATE KEY of your identity in clear.")
+        if is_closed(sys.stdout):
+            # Elsewhere nobody wants the result then; here it is all that was asked for.
+            raise OutputLost(OSError(errno.EBADF, "it is closed"))
+        click.echo(exported, nl=False)
+        return
+    target = Path(file).expanduser()
+    write_export(target, exported, overwrite=force, directory=client.directory, random=run.world.random)
+    count = len(client.contacts())
+    facts = {"file": file, "contacts": count, "identity": not without_identity}
+    held = "without the identity" if without_identity else "with the PRIVATE KEY of your identity in clear"
+    run.result(facts, f"Exported {contacts_text(count)} to {file}, {held}.")

@@ -1,0 +1,78 @@
+"""`obscura-client import`."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.settings import global_options, read_file
+from obscura_backup_client.cli.terminal.choices import keep_of, keep_option
+from obscura_backup_client.cli.terminal.completion_values import files
+from obscura_backup_client.cli.terminal.wording import contacts_text
+
+if TYPE_CHECKING:
+    from obscura_backup_client.operations.export import PayloadFound
+
+
+@click.command("import", short_help="Merge what export wrote, edited or not, into this device.")
+@click.argument("file", metavar="FILE|-", shell_complete=files)
+@keep_option
+@global_options
+@click.pass_context
+def import_(context: click.Context, file: str, keep: str | None) -> None:
+    """Merge what `export` wrote, edited or not, into this device; or begin with it where there is no identity yet.
+
+    Of two entries for one contact the later edit stays. An entry without `edited_at_ms` counts as edited now, if it
+    differs. Shows what changes and asks first. For address books there is `contact import`.
+    """
+    from obscura_backup_client.content.names import nearest_device_name
+    from obscura_backup_client.formats.export_reading import MAX_DOCUMENT_BYTES
+
+    run = Run.of(context)
+    result = run.local().import_payload(
+        read_file(file, max_bytes=MAX_DOCUMENT_BYTES + 1),
+        confirm=lambda found: _confirmed(run, found),
+        keep=keep_of(keep),
+        new_device_name=nearest_device_name(platform.node()),
+    )
+    facts = {
+        "added": result.changes.added,
+        "changed": result.changes.changed,
+        "removed": result.changes.removed,
+        "profile_changed": result.changes.profile,
+        "key_epoch": result.key_epochs[1],
+        "identity_epoch": result.identity_epochs[1],
+        "devices_changed": result.writer_changes,
+        "contacts": result.contact_count,
+        "new_device": result.local_contact_count is None,
+    }
+    run.result(facts, f"Imported: {_counts(result)}. This device has {contacts_text(result.contact_count)} now.")
+
+
+def _counts(found: PayloadFound) -> str:
+    profile = ", another profile picture" if found.changes.profile else ""
+    return f"{found.changes.added} added, {found.changes.changed} changed, {found.changes.removed} removed{profile}"
+
+
+def _confirmed(run: Run, found: PayloadFound) -> bool:
+    if found.local_contact_count is None:
+        run.note("There is no identity here yet; this makes one of the file's.")
+    else:
+        run.note(f"This is merged with {contacts_text(found.local_contact_count)} on this device.")
+    run.note(f"  contacts   {_counts(found)}")
+    run.note(f"  identity   {found.identity_public_key.hex()}")
+    for what, (before, after) in (("password", found.key_epochs), ("identity", found.identity_epochs)):
+        # No contact changes by these, and no device can ever lower them again.
+        if before != after:
+            run.note(f"  counters   {what} number {after} instead of {before}")
+    if found.writer_changes:
+        run.note(f"  devices    later sealings of {found.writer_changes} in it")
+    if found.replaces_identity:
+        run.note("Warning: the file holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
+    if found.keeps_other_identity:
+        run.note("Warning: the file holds ANOTHER IDENTITY than this device. This device's is kept.")
+    run.tell_ahead(found.ahead)
+    return run.settings.assume_yes or run.world.ask_yes("Shall it be imported?")

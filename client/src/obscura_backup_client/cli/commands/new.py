@@ -1,0 +1,33 @@
+"""`obscura-client new`."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.settings import global_options
+
+
+@click.command()
+@click.option("--device-name", metavar="TEXT", help="As you would recognise this device; its host name otherwise.")
+@global_options
+@click.pass_context
+def new(context: click.Context, device_name: str | None) -> None:
+    """Make a new identity on this device.
+
+    An identity that is here already is never overwritten. Needs no server and no password.
+    """
+    from obscura_backup_client.content.names import nearest_device_name
+
+    run = Run.of(context)
+    state = run.local().create(nearest_device_name(platform.node()) if device_name is None else device_name)
+    public_key = state.content.identity.public_key.hex()
+    facts = {
+        "state": str(run.settings.state),
+        "device_id": state.device_id.hex(),
+        "device_name": state.device_name,
+        "identity_public_key": public_key,
+    }
+    run.result(facts, f"A new identity is in {run.settings.state}\nPublic key: {public_key}")

@@ -1,0 +1,86 @@
+"""`obscura-client passwd`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.terminal.choices import (
+    keep_of,
+    keep_option,
+    parameters_of,
+    profile_option,
+    rollback_option,
+    weak_option,
+)
+from obscura_backup_client.cli.terminal.completion_values import files
+from obscura_backup_client.cli.terminal.password_prompt import new_from_file
+from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text
+
+if TYPE_CHECKING:
+    from obscura_backup_client.operations.keys import NewSecret
+
+
+@click.command(short_help="Change the backup's password.")
+@click.option(
+    "--new-password-file",
+    metavar="FILE",
+    shell_complete=files,
+    envvar="OBSCURA_NEW_PASSWORD_FILE",
+    help="The new password: the file's first line, or for `-` standard input's next one. Asked for otherwise.",
+)
+@profile_option
+@keep_option
+@rollback_option
+@weak_option
+@global_options
+@click.pass_context
+def passwd(
+    context: click.Context,
+    new_password_file: str | None,
+    profile: str | None,
+    keep: str | None,
+    *,
+    accept_rollback: bool,
+    accept_weak: bool,
+) -> None:
+    """Change the backup's password: asks for the one that it has, then twice for the new one.
+
+    What other devices pushed is merged in on the way. From then on the server's backup opens with the new password
+    alone. A copy that somebody made of it before still opens with the old one, and nothing can change that: if the old
+    password may be known to somebody, think of the identity and the contacts in such a copy as known, too.
+    """
+    run = Run.of(context)
+    parameters = parameters_of(run, profile)
+    secret: NewSecret = run.secret(accept_weak=accept_weak, changes=True)
+    new_secret = secret
+    if new_password_file is not None:
+        # Both may come from standard input, one line after the other: the one that opens is read first.
+        secret = run.read_password() or secret
+        new_secret = new_from_file(new_password_file, accept_weak)
+    client = run.connected()
+    run.require_account(client)
+    result = client.change_password(
+        secret,
+        new_secret,
+        parameters=parameters,
+        keep=keep_of(keep),
+        accept_rollback=accept_rollback,
+        confirm_memory=run.confirm_memory,
+    )
+    run.tell_ahead(result.ahead)
+    facts = {
+        "changed": result.uploaded,
+        "version": result.version,
+        "contacts": result.contact_count,
+        "merged": changes_facts(result.merged),
+    }
+    merged = f" Merged from other devices: {changes_text(result.merged)}." if result.merged else ""
+    if not result.uploaded:
+        run.result(facts, f"The backup, version {result.version}, opens with the new password already.{merged}")
+        return
+    run.note("Copies of the backup from before, on the server or elsewhere, still open with the old password.")
+    run.result(facts, f"The password is changed as of version {result.version}.{merged}")

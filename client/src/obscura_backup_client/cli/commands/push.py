@@ -1,0 +1,64 @@
+"""`obscura-client push`."""
+
+from __future__ import annotations
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.terminal.attack_cost import costs_text, parameters_facts
+from obscura_backup_client.cli.terminal.choices import (
+    keep_of,
+    keep_option,
+    parameters_of,
+    profile_option,
+    rollback_option,
+    weak_option,
+)
+from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, contacts_text
+
+
+@click.command(short_help="Merge with the server's backup, and replace it if there is news.")
+@profile_option
+@keep_option
+@rollback_option
+@weak_option
+@global_options
+@click.pass_context
+def push(
+    context: click.Context, profile: str | None, keep: str | None, *, accept_rollback: bool, accept_weak: bool
+) -> None:
+    """Merge with the backup on the server, and replace it if there is anything new.
+
+    Asks for the password only if something has to be opened or sealed; twice if that sets it.
+    """
+    from obscura_backup_client.sealing.kdf import weakness
+
+    run = Run.of(context)
+    client = run.connected()
+    run.require_account(client)
+    result = client.push(
+        run.secret(accept_weak=accept_weak),
+        parameters=parameters_of(run, profile),
+        keep=keep_of(keep),
+        accept_rollback=accept_rollback,
+        confirm_memory=run.confirm_memory,
+    )
+    run.tell_ahead(result.ahead)
+    facts = {
+        "uploaded": result.uploaded,
+        "version": result.version,
+        "contacts": result.contact_count,
+        "merged": changes_facts(result.merged),
+        "size_bytes": result.size_bytes,
+        "resealed_from": result.resealed_from and parameters_facts(result.resealed_from),
+    }
+    did = "Pushed version" if result.uploaded else "The server has it all in version"
+    merged = f", merged from other devices: {changes_text(result.merged)}" if result.merged else ""
+    resealed = ""
+    if result.resealed_from is not None and result.key is not None:
+        before, now = costs_text(result.resealed_from), costs_text(result.key.parameters)
+        resealed = f" Another program had sealed it with {before}; it is sealed anew, with {now}."
+        if weakness(result.resealed_from):
+            run.note(f"Copies of the backup from before are still sealed too weakly ({before}), and cheap to guess.")
+    run.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.{resealed}")

@@ -1,0 +1,69 @@
+"""`obscura-client verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.settings import global_options
+from obscura_backup_client.cli.terminal.attack_cost import parameters_facts
+from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, sighting_facts, sighting_text
+
+if TYPE_CHECKING:
+    from obscura_backup_client.operations.results import Verified
+
+
+@click.command(short_help="Open the server's backup, compare it with this device, change nothing.")
+@global_options
+@click.pass_context
+def verify(context: click.Context) -> None:
+    """Fetch the backup, open it with the password, and compare it with this device. Changes nothing, here or there.
+
+    Ends with 0 where the backup opens and is no older than what this device saw, with 5 where you have to decide.
+    """
+    run = Run.of(context)
+    found = run.connected().verify(run.secret(), confirm_memory=run.confirm_memory)
+    run.tell_ahead(found.ahead)
+    run.result(_facts(found), _text(found))
+    if not found.is_well:
+        context.exit(Exit.DECIDE)
+
+
+def _facts(found: Verified) -> dict[str, Any]:
+    return {
+        "well": found.is_well,
+        "found": sighting_facts(found.found),
+        "expected": found.expected and sighting_facts(found.expected),
+        "suspicions": list(found.suspicions),
+        "size_bytes": found.size_bytes,
+        **parameters_facts(found.parameters),
+        "weakness": found.weakness or None,
+        "identity_public_key": found.identity_public_key.hex(),
+        "identity_epoch": found.identity_epoch,
+        "same_identity": found.same_identity,
+        "incoming": None if found.incoming is None else changes_facts(found.incoming),
+        "outgoing": None if found.outgoing is None else changes_facts(found.outgoing),
+    }
+
+
+def _text(found: Verified) -> str:
+    lines = [
+        f"Opened     {sighting_text(found.found)}, {found.size_bytes} bytes",
+        f"Sealed by  {found.parameters}",
+        f"Identity   {found.identity_public_key.hex()}, epoch {found.identity_epoch}",
+    ]
+    if found.weakness:
+        lines.append(f"WEAK       {found.weakness}: the next push seals it anew")
+    if found.suspicions:
+        lines.append(f"ALARM      older than what this device saw, or another one ({', '.join(found.suspicions)})")
+    if found.expected is not None:
+        lines.append(f"Last seen  {sighting_text(found.expected)}")
+    if found.same_identity is not None:
+        lines.append(f"This one   {'has the same identity' if found.same_identity else 'has ANOTHER IDENTITY'}")
+    if found.incoming is not None and found.outgoing is not None:
+        lines.append(f"There      {changes_text(found.incoming) or 'nothing that this device does not have'}")
+        lines.append(f"Here       {changes_text(found.outgoing) or 'nothing that the backup does not have'}")
+    return "\n".join(lines)

@@ -1,0 +1,119 @@
+"""What a command touches outside of itself, in one place, so that a test can hand in another world."""
+
+from __future__ import annotations
+
+import os
+import random as random_module
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from obscura_backup_client.cli.exits import NobodyToAsk, NoTerminal, PasswordNotText
+from obscura_backup_client.cli.terminal.escaping import printable_lines
+from obscura_backup_client.cli.terminal.hardening import harden
+
+if TYPE_CHECKING:
+    from obscura_backup_client.cli.settings import Settings
+    from obscura_backup_client.device.state import Account
+    from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+    from obscura_backup_client.sealing.kdf_timing import Timing
+    from obscura_backup_client.transport.interface import OnBytes, OnWait, Transport
+
+
+def ask_password(prompt: str) -> str:
+    """Ask on the terminal, without showing what is typed.
+
+    Raises:
+        NoTerminal: there is none. Falling back to standard input would show the password.
+        PasswordNotText: what was typed cannot be decoded.
+    """
+    import getpass
+
+    if not _has_terminal():
+        raise NoTerminal
+    try:
+        return getpass.getpass(prompt)
+    except UnicodeDecodeError:
+        # Its text holds the bytes that were typed, and so would the chain.
+        raise PasswordNotText from None
+
+
+def ask_yes(question: str) -> bool:
+    """Ask on the terminal; anything but y or yes is no.
+
+    Raises:
+        NobodyToAsk: there is none.
+    """
+    if not _has_terminal():
+        raise NobodyToAsk
+    with open("/dev/tty", encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - a device, not a path of ours
+        click.echo(f"{printable_lines(question)} [y/N] ", nl=False, err=True)
+        return terminal.readline().strip().lower() in ("y", "yes")
+
+
+def connect(
+    server: str, token: str, settings: Settings, on_bytes: OnBytes, on_wait: OnWait
+) -> tuple[Transport, Account]:
+    """The way to the server, and whose backup it is there.
+
+    Raises:
+        TokenUnusable, ServerRefused: see there.
+    """
+    from obscura_backup_client.device.state import Account
+    from obscura_backup_client.transport.bearer_token import user_id_of
+    from obscura_backup_client.transport.blocking_transport import HttpTransport
+
+    user_id = user_id_of(token, settings.user_claim)
+    transport = HttpTransport(server, token, settings.allow_insecure_http, on_bytes=on_bytes, on_wait=on_wait)
+    return transport, Account(transport.server, user_id)
+
+
+def measure(parameters: KdfParameters) -> Timing | float:
+    """How long one key derivation takes on this device."""
+    from obscura_backup_client.sealing.calibration import measured
+
+    return measured(parameters)
+
+
+def load() -> float:
+    """How busy this machine is, per processor."""
+    from obscura_backup_client.sealing.kdf_timing import load_per_processor
+
+    return load_per_processor()
+
+
+Connect = Callable[[str, str, "Settings", "OnBytes", "OnWait"], "tuple[Transport, Account]"]
+
+
+@dataclass(frozen=True)
+class World:
+    """The real one, by default."""
+
+    ask_password: Callable[[str], str] = ask_password
+    ask_yes: Callable[[str], bool] = ask_yes
+    connect: Connect = connect
+    harden: Callable[[], None] = harden
+    random: Callable[[int], bytes] = os.urandom
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random_module.random
+    measure: Callable[[KdfParameters], Timing | float] = measure
+    load: Callable[[], float] = load
+    shows_progress: Callable[[], bool] = lambda: is_terminal(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at the stream, which is None in a program that was started without it."""
+    return stream is not None and stream.isatty()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What a device keeps between calls: its state directory."""

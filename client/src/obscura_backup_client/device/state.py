@@ -1,0 +1,196 @@
+"""What this device keeps between two runs: the content, who it is, and what it remembers of each server.
+
+The file is JSON around one binary field. The content inside is the very payload that gets sealed, so that there is one
+codec and one set of checks for it and unknown fields survive. The rest is this device's own bookkeeping, which no other
+client ever reads: it needs no schema, and a person who has to mend it can.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.content.errors import PayloadError
+from obscura_backup_client.content.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup
+from obscura_backup_client.content.names import nearest_device_name
+from obscura_backup_client.device.errors import StateDamaged, StateNewer
+from obscura_backup_client.device.remembered import Remembered
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from obscura_backup_client.sealing.sealed import Random
+
+STATE_FORMAT = 1
+SHA256_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose backup, and where: `server` is the address in its normal form, without a path's last slash."""
+
+    server: str
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of it. `seq` is the highest one this device ever reserved for a sealing, sent or not.
+
+    There is no password and no derived key in it: who steals this file has the identity, and not the way into
+    backups to come.
+    """
+
+    device_id: bytes
+    device_name: str
+    seq: int
+    content: Backup = field(repr=False)
+    remembered: Mapping[Account, Remembered] = field(default_factory=dict)
+
+
+def renewed_if_copied(state: State, seen: Backup, random: Random) -> State:
+    """The state under a new device id where another copy of it, by the content `seen`, has sealed something already.
+
+    A state directory that was copied, or brought back from a disk backup, would use the same seq for other bytes.
+    """
+    if seen.vector.get(state.device_id, 0) <= state.seq:
+        return state
+    return replace(state, device_id=random(DEVICE_ID_BYTES), seq=0)
+
+
+def with_next_seq(state: State, random: Random) -> State:
+    """The state with the next seq reserved. A device that has used all of them goes on as another one."""
+    if state.seq >= MAX_INTEGER:
+        return replace(state, device_id=random(DEVICE_ID_BYTES), seq=1)
+    return replace(state, seq=state.seq + 1)
+
+
+def encode_state(state: State) -> bytes:
+    """The bytes of a state file. They hold the identity's private key in clear.
+
+    Raises:
+        PayloadError: the content breaks a rule of the payload format.
+    """
+    document = {
+        "format": STATE_FORMAT,
+        "device_id": state.device_id.hex(),
+        "device_name": state.device_name,
+        "seq": state.seq,
+        "remembered": [_remembered_to_json(account, known) for account, known in state.remembered.items()],
+        "content": base64.b64encode(encode(state.content)).decode("ascii"),
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def decode_state(encoded: bytes, path: Path) -> State:
+    """The state in a file's bytes; `path` is for the error only.
+
+    Raises:
+        StateNewer: written by a later version.
+        StateDamaged: not a state, or a part of it is missing or out of range.
+    """
+    try:
+        document = json.loads(encoded)
+        state_format = int(document["format"])
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        raise StateDamaged(path, "it is not a state file") from None
+    if state_format > STATE_FORMAT:
+        raise StateNewer(path, state_format)
+    if state_format < STATE_FORMAT:
+        raise StateDamaged(path, "there never was such a format")
+    try:
+        return State(
+            device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
+            # A name that can never be sealed must not strand a state that has one.
+            device_name=nearest_device_name(_text(document["device_name"])),
+            seq=_count(document["seq"]),
+            content=decode(base64.b64decode(document["content"], validate=True)),
+            remembered=_all_remembered(document["remembered"]),
+        )
+    except PayloadError as error:
+        raise StateDamaged(path, f"its content breaks a rule, {error.reason}") from None
+    except KeyError:
+        raise StateDamaged(path, "a part of it is missing") from None
+    except (ValueError, TypeError, AttributeError):
+        # The error's own text may quote the content.
+        raise StateDamaged(path, "a part of it is not what it must be") from None
+
+
+def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
+    return {
+        "server": account.server,
+        "user_id": str(account.user_id),
+        "vector": {device_id.hex(): seq for device_id, seq in known.vector.items()},
+        "sha256": known.sha256.hex(),
+        "key_epoch": known.key_epoch,
+        "format": known.format,
+        "version": known.version,
+        "content_sha256": known.content_sha256.hex(),
+        "sealed_at_ms": known.sealed_at_ms,
+        "device_name": known.device_name,
+        "contact_count": known.contact_count,
+        "may_be_gone": known.may_be_gone,
+        "parameters": known.parameters
+        and [known.parameters.memory_kib, known.parameters.passes, known.parameters.lanes],
+    }
+
+
+def _all_remembered(documents: object) -> dict[Account, Remembered]:
+    # An empty object, say, would pass for an empty list; and with what was remembered, every alarm would be gone.
+    if not isinstance(documents, list):
+        raise TypeError("a list is expected here")
+    remembered = dict(map(_remembered_from_json, documents))
+    if len(remembered) != len(documents):
+        raise ValueError("one account is in it twice")
+    return remembered
+
+
+def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered]:
+    return Account(_text(document["server"]), UUID(document["user_id"])), Remembered(
+        vector={_bytes(each, DEVICE_ID_BYTES): _count(seq) for each, seq in document["vector"].items()},
+        sha256=_bytes(document["sha256"], SHA256_BYTES),
+        key_epoch=_count(document["key_epoch"]),
+        format=_count(document["format"]),
+        version=_count(document["version"]),
+        content_sha256=_bytes(document["content_sha256"], SHA256_BYTES),
+        sealed_at_ms=_count(document["sealed_at_ms"]),
+        device_name=_text(document["device_name"]),
+        contact_count=_count(document["contact_count"]),
+        # Files of earlier versions do not have these.
+        may_be_gone=document.get("may_be_gone", False) is True,
+        parameters=_parameters(document.get("parameters")),
+    )
+
+
+def _parameters(found: object) -> KdfParameters | None:
+    if found is None:
+        return None
+    if not isinstance(found, list):
+        raise TypeError("a list is expected here")
+    memory_kib, passes, lanes = map(_count, found)
+    return KdfParameters(memory_kib, passes, lanes)
+
+
+def _bytes(text: str, length: int) -> bytes:
+    value = bytes.fromhex(text)
+    if len(value) != length:
+        raise ValueError(f"{length} bytes are expected here")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is expected here")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
+        raise ValueError("a count is expected here")
+    return value

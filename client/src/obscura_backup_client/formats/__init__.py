@@ -1,0 +1,1 @@
+"""Other programs' files: address books and JSON exports."""

@@ -1,0 +1,104 @@
+"""The plain content of a backup as JSON, for other programs; `client/README.md` describes the members.
+
+Nothing is lost on the way out and back, fields that this version does not know included. On the way back nothing is
+guessed either: a member that is missing, too much, twice there or of another type than it must be is an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from obscura_backup_client.formats.errors import ExportRefused
+
+if TYPE_CHECKING:
+    from obscura_backup_client.content.model import Backup, Contact, Identity, Profile, UnknownFields, Writer
+
+FORMAT: Final = "obscura-backup-payload"
+VERSION: Final = 1
+
+
+def encode_payload(backup: Backup, *, with_identity: bool = True) -> bytes:
+    """The content as JSON text in ASCII. With the identity it holds the private key in clear."""
+    document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    if with_identity:
+        document["identity"] = _identity(backup.identity)
+    document |= {
+        "contacts": [_contact(each) for each in backup.contacts],
+        "profile": None if backup.profile is None else _profile(backup.profile),
+        "writers": [_writer(each) for each in backup.writers],
+        "key_epoch": backup.key_epoch,
+        "sealed_at_ms": backup.sealed_at_ms,
+        "device_name": backup.device_name,
+        **_unknown(backup.unknown),
+    }
+    return json.dumps(document, indent=1).encode("ascii") + b"\n"
+
+
+def parse(encoded: bytes) -> object:
+    """The JSON value in a text; names that occur twice in one object and numbers beyond JSON are refused.
+
+    Raises:
+        ExportRefused: it is not JSON.
+    """
+    try:
+        return json.loads(encoded, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise ExportRefused("it is not JSON", f"line {error.lineno}") from None
+    except (ValueError, RecursionError):
+        raise ExportRefused("it is not JSON") from None
+
+
+def base64_text(value: bytes) -> str:
+    """Base64 in its standard alphabet, padded."""
+    return base64.b64encode(value).decode("ascii")
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    return {
+        "public_key": base64_text(identity.public_key),
+        "private_key": base64_text(identity.private_key),
+        "epoch": identity.epoch,
+        **_unknown(identity.unknown),
+    }
+
+
+def _contact(contact: Contact) -> dict[str, Any]:
+    return {
+        "user_id": str(contact.user_id),
+        "username": contact.username,
+        "identity_key": base64_text(contact.identity_key),
+        "edited_at_ms": contact.stamp_ms,
+        "removed": contact.removed,
+        **_unknown(contact.unknown),
+    }
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    return {
+        "attachment_id": profile.attachment_id,
+        "decryption_key": base64_text(profile.decryption_key),
+        "edited_at_ms": profile.stamp_ms,
+        **_unknown(profile.unknown),
+    }
+
+
+def _writer(writer: Writer) -> dict[str, Any]:
+    return {"device_id": writer.device_id.hex(), "seq": writer.seq, **_unknown(writer.unknown)}
+
+
+def _unknown(fields: UnknownFields) -> dict[str, dict[str, str]]:
+    """By field number, the encoding with its tags; nothing where there is none, as almost always."""
+    return {"unknown_fields": {str(number): base64_text(encoded) for number, encoded in fields}} if fields else {}
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ExportRefused("an object in it has a name twice")
+    return found
+
+
+def _no_constant(_name: str) -> None:
+    raise ExportRefused("a number in it is not finite")

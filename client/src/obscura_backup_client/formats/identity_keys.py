@@ -1,0 +1,63 @@
+"""Contacts' identity keys as people copy them, in hex or Base64: one reading for what is typed and what is imported.
+
+A key that is read wrong is worse than one that is refused, since it is compared with the real one much later. Whatever
+could be a copy that went wrong is therefore refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Final
+
+from obscura_backup_client.content.model import MAX_CONTACT_KEY_BYTES
+
+# Shorter than any public key that is in use; what is copied in part is often shorter still.
+MIN_KEY_BYTES: Final = 16
+
+_HEX: Final = re.compile(r"[0-9a-f]+", re.IGNORECASE | re.ASCII)
+_URL_SAFE: Final = str.maketrans("-_", "+/")
+
+
+class MalformedKeyError(ValueError):
+    """Not a key; its text says why, and quotes nothing of it."""
+
+
+def parse_identity_key(text: str) -> bytes:
+    """Read a key: hex if all of it is hex digits (no real key looks so in Base64), else Base64 of either alphabet.
+
+    White space is dropped, and padding may be missing. No text is no key, which is empty.
+
+    Raises:
+        MalformedKeyError: neither; an odd number of hex digits; Base64 that nothing encodes to; under 16 or over 4096
+            bytes.
+    """
+    compact = "".join(text.split())
+    if not compact:
+        return b""
+    key = _from_hex(compact) if _HEX.fullmatch(compact) else _from_base64(compact)
+    if len(key) < MIN_KEY_BYTES:
+        raise MalformedKeyError(f"the identity key has fewer than {MIN_KEY_BYTES} bytes")
+    if len(key) > MAX_CONTACT_KEY_BYTES:
+        raise MalformedKeyError(f"the identity key has more than {MAX_CONTACT_KEY_BYTES} bytes")
+    return key
+
+
+def _from_hex(digits: str) -> bytes:
+    if len(digits) % 2:
+        # The same characters are Base64 of another key, as a rule: most likely one digit was lost in copying.
+        raise MalformedKeyError("the identity key has an odd number of hex digits")
+    return bytes.fromhex(digits)
+
+
+def _from_base64(text: str) -> bytes:
+    standard = text.translate(_URL_SAFE)
+    bare = standard.rstrip("=")
+    padded = bare + "=" * (-len(bare) % 4)
+    try:
+        key = base64.b64decode(padded, validate=True)
+    except ValueError:
+        raise MalformedKeyError("the identity key is neither base64 nor hex") from None
+    if base64.b64encode(key).decode("ascii") != padded or standard not in (bare, padded):
+        raise MalformedKeyError("the identity key is base64 that was cut off or altered")
+    return key

@@ -1,0 +1,125 @@
+"""The properties of a vCard, read when they are needed: what is wrong with one that is not used decides nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from obscura_backup_client.formats.character_sets import UndecodableError
+from obscura_backup_client.formats.errors import ContactFileError
+from obscura_backup_client.formats.vcard.lines import HEAD, LogicalLine, Problem
+from obscura_backup_client.formats.vcard.values import decoded, is_base64, split_unescaped, unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BARE_ENCODINGS: Final = {"QUOTED-PRINTABLE", "BASE64", "B", "7BIT", "8BIT"}
+_PART_OF_HEAD: Final = re.compile(r'(?:[^";]++|"[^"]*+")++')
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property: upper-case name, parameters by upper-case name, and the value as it stands in the file, unfolded.
+
+    Its methods raise `ContactFileError`, with the line, where the value cannot be read for certain.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    raw: str
+    line: int
+    version: str | None
+    is_text: bool
+    is_folded: bool = False
+    problem: Problem | None = None
+
+    def text(self) -> str:
+        """The value as one text."""
+        self._require_certain()
+        return self._unescaped(self._value())
+
+    def parts(self, separator: str) -> list[str]:
+        """The value as a list of texts."""
+        self._require_certain()
+        return [self._unescaped(part) for part in split_unescaped(self._value(), separator)]
+
+    def compact(self) -> str:
+        """The value without any white space, so that it does not matter how it was folded. Base64 stays Base64."""
+        self._require_certain()
+        value = self.raw if is_base64(self.parameters) else self._value(white_space_matters=False)
+        return "".join(self._unescaped(value).split())
+
+    def _value(self, *, white_space_matters: bool = True) -> str:
+        if white_space_matters and self.is_folded and self.version is None:
+            # Between two words or inside one: in 2.1 the blank is the text's, and later the fold's.
+            raise ContactFileError("the text is folded, and the card does not say in which version of vCard", self.line)
+        try:
+            return decoded(self.raw, self.parameters, is_text=self.is_text)
+        except UndecodableError as error:
+            raise ContactFileError(str(error), self.line) from None
+
+    def _require_certain(self) -> None:
+        if self.problem is not None:
+            raise ContactFileError(*self.problem)
+
+    def _unescaped(self, value: str) -> str:
+        try:
+            return unescape(value, self.version)
+        except UndecodableError as error:
+            raise ContactFileError(str(error), self.line) from None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One vCard: the line it begins on, its version, and those of its properties that were asked for, in order."""
+
+    line: int
+    version: str | None
+    properties: tuple[Property, ...]
+
+    def all(self, name: str) -> list[Property]:
+        """Give the properties of that name whose value is not empty, in order."""
+        return [prop for prop in self.properties if prop.name == name and prop.raw.strip()]
+
+    def first(self, name: str) -> Property | None:
+        """Give the first of them, or None."""
+        return next(iter(self.all(name)), None)
+
+
+def property_of(logical: LogicalLine, version: str | None, *, is_text: bool) -> Property:
+    """The property of a logical line, by the version of its card."""
+    unfolded = logical.unfolded(version)
+    found = HEAD.match(unfolded)
+    head = found[0] if found else logical.head
+    parameters, problem = _parameters(head[:-1], logical.number)
+    return Property(
+        name=logical.name,
+        parameters=MappingProxyType(parameters),
+        raw=unfolded[len(head) :],
+        line=logical.number,
+        version=version,
+        is_text=is_text,
+        is_folded=logical.is_folded(),
+        problem=logical.problem or logical.torn_character(version) or problem,
+    )
+
+
+def _parameters(head: str, line: int) -> tuple[dict[str, str], Problem | None]:
+    parameters: dict[str, str] = {}
+    types: list[str] = []
+    problem = None
+    for part in _PART_OF_HEAD.findall(head)[1:]:
+        name, equals, setting = part.strip().partition("=")
+        if not equals:  # 2.1 leaves out the name where the value says enough
+            name, setting = ("ENCODING" if name.upper() in _BARE_ENCODINGS else "TYPE"), name
+        name, setting = name.strip().upper(), setting.strip().strip('"').strip()
+        if name == "TYPE":  # may be given as a list or, to the same effect, again
+            types.append(setting)
+        elif name in ("ENCODING", "CHARSET") and parameters.get(name, setting).upper() != setting.upper():
+            problem = Problem(f"{name} is given twice", line)
+        parameters.setdefault(name, setting)
+    if types:
+        parameters["TYPE"] = ",".join(types)
+    return parameters, problem

@@ -1,0 +1,199 @@
+"""A payload in clear, to a file and back into the state: exporting writes it whole, importing merges it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from obscura_backup_client.content import editing
+from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.merge import contacts_ahead, merge_keeping, same_identity
+from obscura_backup_client.content.model import DEVICE_ID_BYTES, Backup, Contact
+from obscura_backup_client.device.atomic_files import create_file, replace_file
+from obscura_backup_client.device.state import State, renewed_if_copied
+from obscura_backup_client.formats.errors import ExportExists, ExportRefused, ExportUnwritable
+from obscura_backup_client.formats.export_reading import decode_payload
+from obscura_backup_client.operations.changes import changes
+from obscura_backup_client.operations.errors import NotConfirmed
+from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from obscura_backup_client.content.merge import Keep
+    from obscura_backup_client.device.directory import StateDirectory
+    from obscura_backup_client.formats.export_reading import Exported
+    from obscura_backup_client.operations.results import Changes
+    from obscura_backup_client.sealing.sealed import Random
+
+# What a crash may leave beside an export begins so; it may hold the private key.
+BESIDE_PREFIX: Final = ".obscura-export-"
+# Devices never leave the list, and the format ends at 4,096: a file must not take the places of devices to come.
+MAX_WRITERS_BY_IMPORT: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadFound:
+    """What an import would lead to, or led to; `local_contact_count` is None where there was no identity here.
+
+    `replaces_identity` is whether this device's keys are replaced, `keeps_other_identity` whether the file's are not
+    taken. `key_epochs` (how many times the password was set) and `identity_epochs` are from before and from after,
+    `writer_changes` is of how many devices there are later sealings in it: none of these can be lowered again. `ahead`
+    are contacts stamped more than a day in the future.
+    """
+
+    changes: Changes
+    contact_count: int
+    local_contact_count: int | None
+    identity_public_key: bytes
+    replaces_identity: bool
+    keeps_other_identity: bool
+    key_epochs: tuple[int, int]
+    identity_epochs: tuple[int, int]
+    writer_changes: int
+    ahead: tuple[UUID, ...] = ()
+
+
+def write_export(
+    path: Path,
+    encoded: bytes,
+    *,
+    overwrite: bool,
+    directory: StateDirectory | None = None,
+    random: Random = os.urandom,
+) -> None:
+    """Write an export that only this user can read, whole or not at all.
+
+    Where `path` is a link, the file that it leads to is written.
+
+    Args:
+        path: where to.
+        encoded: what.
+        overwrite: whether a file that is there is replaced.
+        directory: where the client keeps its own files, none of which is made or replaced whatever `overwrite` says.
+        random: gives unpredictable bytes.
+
+    Raises:
+        ExportExists: there is something at `path`, and not `overwrite`.
+        ExportUnwritable: the operating system refused, it is not a file, or it is one of the client's own. What was
+            there still is.
+    """
+    try:
+        if directory is not None and directory.keeps(path):
+            raise ExportUnwritable(path, "the client keeps a file of its own there")
+        target = Path(os.path.realpath(path)) if overwrite else path
+        beside = target.with_name(f"{BESIDE_PREFIX}{random(8).hex()}")
+        if overwrite and target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            # Renaming over a device or a pipe would take it away from everybody else.
+            raise ExportUnwritable(path, "it is not a file; `-` is standard output")
+        if overwrite:
+            replace_file(target, encoded, beside=beside)
+        else:
+            create_file(target, encoded, beside=beside)
+    except FileExistsError:
+        raise ExportExists(path) from None
+    except (OSError, ValueError) as error:  # the latter for no name at all, or one with a zero byte in it
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ExportUnwritable(path, reason or "this is no name for a file") from error
+
+
+def import_payload(
+    directory: StateDirectory,
+    encoded: bytes,
+    *,
+    confirm: Callable[[PayloadFound], bool],
+    keep: Keep | None,
+    new_device_name: str,
+    random: Random,
+    now_ms: Callable[[], int],
+) -> PayloadFound:
+    """See `LocalClient.import_payload`, which says what is raised."""
+    now = now_ms()
+    exported = decode_payload(encoded, now_ms=now)
+    with directory.locked() as held:
+        local, content = held.state, exported.dated
+        if local is None:
+            if not exported.has_identity:
+                raise ExportRefused("there is none in it and none on this device", "identity")
+            state, before = State(random(DEVICE_ID_BYTES), new_device_name, 0, content), Backup(content.identity)
+        else:
+            before = local.content
+            if not exported.has_identity:
+                content = replace(content, identity=before.identity)
+            state = replace(local, content=merge_keeping(before, content, keep))
+            state = renewed_if_copied(state, content, random)
+        _require_few_writers(before, state.content)
+        _require_room(before, state.content)
+        state = replace(state, content=_edited(state.content, exported, now))
+        found = PayloadFound(
+            changes=changes(before, state.content),
+            contact_count=len(state.content.live_contacts),
+            local_contact_count=None if local is None else len(before.live_contacts),
+            identity_public_key=state.content.identity.public_key,
+            replaces_identity=not same_identity(before, state.content),
+            keeps_other_identity=not same_identity(content, state.content),
+            key_epochs=(before.key_epoch, state.content.key_epoch),
+            identity_epochs=(before.identity.epoch, state.content.identity.epoch),
+            writer_changes=len(set(state.content.writers) - set(before.writers)),
+            ahead=tuple(contact.user_id for contact in contacts_ahead(state.content, now)),
+        )
+        # Nothing to ask about where nothing changes: not even a stamp, or what other devices sealed.
+        if state != local:
+            if not confirm(found):
+                raise NotConfirmed
+            held.write(state)
+        return found
+
+
+def _require_few_writers(before: Backup, after: Backup) -> None:
+    if len(after.writers) > max(MAX_WRITERS_BY_IMPORT, len(before.writers)):
+        raise ExportRefused(f"there would be more than {MAX_WRITERS_BY_IMPORT} devices", "writers")
+
+
+def _require_room(before: Backup, after: Backup) -> None:
+    """Check that what nobody can remove again leaves room for a backup: its own limit says so only with every push."""
+    lasting = _lasting_bytes(after)
+    if lasting > MAX_PAYLOAD_BYTES and lasting > _lasting_bytes(before):
+        raise ExportRefused("what cannot be removed again (removed contacts, unknown fields) would fill a backup")
+
+
+def _lasting_bytes(content: Backup) -> int:
+    """The size of the payload after every contact was removed, whose place alone is kept then."""
+    kept = (Contact(each.user_id, "", b"", each.stamp_ms, removed=True) for each in content.live_contacts)
+    gone = (each for each in content.contacts if each.removed)
+    return len(encode(replace(content, contacts=tuple(sorted((*kept, *gone), key=lambda each: each.user_id.bytes)))))
+
+
+def _edited(content: Backup, exported: Exported, now_ms: int) -> Backup:
+    """The content after what the file says without saying when: edits of this moment, where they differ."""
+    undated = {contact.user_id: contact for contact in exported.undated_contacts}
+    before = {contact.user_id: contact for contact in content.contacts}
+    live = [each for each in undated.values() if not each.removed]
+    if live:
+        wanted = [editing.NewContact(each.user_id, each.username, each.identity_key) for each in live]
+        content = editing.put_contacts(content, wanted, now_ms)
+    gone = {each.user_id for each in content.live_contacts if each.user_id in undated and undated[each.user_id].removed}
+    if gone or live:
+        stamp_ms = editing.next_stamp_ms(content, now_ms) if gone else 0
+
+        def after(entry: Contact) -> Contact:
+            if entry.user_id in gone:
+                return Contact(entry.user_id, "", b"", stamp_ms, removed=True)
+            given = undated.get(entry.user_id)
+            if given is not None and given.unknown and entry != before.get(entry.user_id):
+                # What another version keeps with the entry follows the edit that it came with.
+                return replace(entry, unknown=given.unknown)
+            return entry
+
+        content = replace(content, contacts=tuple(map(after, content.contacts)))
+    profile, held = exported.undated_profile, content.profile
+    shown = ("", b"") if held is None else (held.attachment_id, held.decryption_key)
+    if profile is not None and (profile.attachment_id, profile.decryption_key) != shown:
+        content = editing.set_profile(content, profile.attachment_id, profile.decryption_key, now_ms)
+        if profile.unknown and content.profile is not None:
+            content = replace(content, profile=replace(content.profile, unknown=profile.unknown))
+    return content

@@ -1,0 +1,201 @@
+"""One account's exchange with its server: fetch and check, merge, reserve, seal, send, remember."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from obscura_backup_client.content.codec import decode, encode, require_writable
+from obscura_backup_client.content.merge import contacts_ahead, merge_keeping, merge_writers
+from obscura_backup_client.content.model import MAX_INTEGER, Backup, Writer
+from obscura_backup_client.device.state import renewed_if_copied, with_next_seq
+from obscura_backup_client.operations.results import PushResult, Step
+from obscura_backup_client.operations.rollback import remember, require_latest, require_never_seen
+from obscura_backup_client.sealing.kdf import is_sealable, weakness
+from obscura_backup_client.sealing.sealed import MAGIC, seal
+from obscura_backup_client.transport.errors import BackupLost, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obscura_backup_client.content.merge import Keep
+    from obscura_backup_client.device.directory import LockedState
+    from obscura_backup_client.device.remembered import Remembered
+    from obscura_backup_client.device.state import Account, State
+    from obscura_backup_client.operations.keys import Unlocker
+    from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+    from obscura_backup_client.sealing.sealed import Random, SealingKey
+    from obscura_backup_client.transport.interface import Described, Transport
+
+# The digit of the sealed format, which must not go down from one fetch to the next.
+FORMAT = int(MAGIC[3:])
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What the server holds, opened and checked.
+
+    `latest` is False where a suspicion had to be accepted: other devices will have it, too.
+    """
+
+    version: int
+    blob: bytes = field(repr=False)
+    content: Backup = field(repr=False)
+    key: SealingKey = field(repr=False)
+    latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The server knows that it held this version, cannot find its bytes, and the person accepted that."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person wants of a push beyond the push itself; see `BackupClient.push`."""
+
+    parameters: KdfParameters | None = None
+    keep: Keep | None = None
+    accept_rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """See the module."""
+
+    transport: Transport
+    account: Account
+    random: Random
+    now_ms: Callable[[], int]
+    on_step: Callable[[Step], None]
+    max_blob_bytes: int
+
+    def holds_all_of(self, state: State) -> bool:
+        """Whether the server still holds what this device last saw there, and this device has nothing new.
+
+        It takes the server's word: a server that lies here withholds what other devices pushed, which it could do
+        anyway by answering nothing at all.
+        """
+        known = state.remembered.get(self.account)
+        if known is None or known.may_be_gone or not known.holds(state.content):
+            # After a deletion whose outcome is unknown, only a fetch that finds the backup makes its absence odd again.
+            return False
+        if known.parameters is None or weakness(known.parameters):
+            # It was sealed too weakly, by another program that knows the password; or it was not looked at yet.
+            return False
+        self.on_step(Step.FETCHING)
+        try:
+            return is_same(known, self.transport.head())
+        except (NotFound, BackupLost):
+            # `fetch` looks into it, with the words that this deserves.
+            return False
+
+    def fetch(self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool) -> Remote | Lost | None:
+        """Fetch, open and check the server's backup; None when there is none and none was expected.
+
+        Raises:
+            RollbackSuspected: it is older than what `state` remembers, or gone. BackupLost: the server lost it. Neither
+                when `accept_rollback`.
+            What opening and decoding raise.
+        """
+        known = None if state is None else state.remembered.get(self.account)
+        self.on_step(Step.FETCHING)
+        try:
+            fetched = self.transport.fetch()
+        except NotFound:
+            require_never_seen(known, accepted=accept_rollback)
+            return None
+        except BackupLost as lost:
+            if not accept_rollback or lost.version is None:
+                raise
+            return Lost(lost.version)
+        if fetched is None:  # only an answer to a condition, and there was none
+            return None
+        opened = unlocker.open(fetched.blob)
+        content, version = decode(opened.payload), fetched.version
+        latest = require_latest(
+            known, content, fetched.blob, sealed_format=FORMAT, version=version, accepted=accept_rollback
+        )
+        return Remote(version, fetched.blob, content, opened.key, latest)
+
+    def push(self, held: LockedState, unlocker: Unlocker, wishes: Wishes) -> PushResult:
+        """Merge what the server has and replace it, once.
+
+        Raises:
+            VersionMismatch: somebody was faster. What `BackupClient.push` raises.
+            NotFound: a password is to be changed, and there is no backup that has one.
+        """
+        state = held.require()
+        remote = self.fetch(state, unlocker, accept_rollback=wishes.accept_rollback)
+        # What seals a backup that was opened is its own password, unless a new one is to be set.
+        new_password = unlocker.new_secret is not None and not unlocker.has_new_password
+        if isinstance(remote, Remote):
+            state = self._merged(state, remote.content, wishes.keep)
+            if remote.latest:
+                # Seen is seen, whatever becomes of this push. What is older than seen is not: if the push fails, the
+                # next one has to be an alarm again, and only what this one stores takes the memory's place.
+                state = held.write(self.remembering(state, remote.content, remote.blob, remote.version, remote.key))
+            # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
+            complete = remote.latest and state.remembered[self.account].holds(state.content)
+            # What is sealed too weakly is news: only sealing it anew makes the password expensive to guess again.
+            if complete and not new_password and _stays_sealed(remote, wishes.parameters):
+                return self._result(state, remote.version, remote.key, uploaded=False)
+            # An accepted backup from before a change of the password brings the old password back: that is a change.
+            new_password = new_password or remote.content.key_epoch < state.content.key_epoch
+        elif new_password:
+            raise NotFound if remote is None else BackupLost(remote.version)
+        else:
+            new_password = True
+        require_writable(state.content)
+        key = unlocker.sealing_key(wishes.parameters, fresh=not isinstance(remote, Remote))
+        # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
+        state = held.write(with_next_seq(state, self.random))
+        content = self._to_seal(state, new_password=new_password)
+        blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
+        self.on_step(Step.SENDING)
+        version = self.transport.push(blob, 0 if remote is None else remote.version)
+        state = held.write(self.remembering(replace(state, content=content), content, blob, version, key))
+        result = self._result(state, version, key, uploaded=True, size_bytes=len(blob))
+        if isinstance(remote, Remote) and not is_sealable(remote.key.parameters):
+            return replace(result, resealed_from=remote.key.parameters)
+        return result
+
+    def remembering(self, state: State, content: Backup, blob: bytes, version: int, key: SealingKey) -> State:
+        """The state that remembers this content, sealed under this key, as the latest of the account."""
+        known = remember(content, blob, sealed_format=FORMAT, version=version, parameters=key.parameters)
+        return replace(state, remembered={**state.remembered, self.account: known})
+
+    def renewed_if_copied(self, state: State, remote: Backup) -> State:
+        """See `state.renewed_if_copied`."""
+        return renewed_if_copied(state, remote, self.random)
+
+    def _merged(self, state: State, remote: Backup, keep: Keep | None) -> State:
+        return self.renewed_if_copied(replace(state, content=merge_keeping(state.content, remote, keep)), remote)
+
+    def _to_seal(self, state: State, *, new_password: bool) -> Backup:
+        content = state.content
+        return replace(
+            content,
+            writers=merge_writers(content.writers, [Writer(state.device_id, state.seq)]),
+            key_epoch=content.key_epoch + new_password,
+            # A clock before 1970 is wrong by far, and no reason not to back up: the time is shown and decides nothing.
+            sealed_at_ms=min(max(0, self.now_ms()), MAX_INTEGER),
+            device_name=state.device_name,
+        )
+
+    def _result(
+        self, state: State, version: int, key: SealingKey, *, uploaded: bool, size_bytes: int = 0
+    ) -> PushResult:
+        ahead = tuple(contact.user_id for contact in contacts_ahead(state.content, self.now_ms()))
+        return PushResult(uploaded, version, len(state.content.live_contacts), size_bytes, ahead=ahead, key=key)
+
+
+def is_same(known: Remembered, described: Described) -> bool:
+    """Whether the server describes the very backup that is remembered."""
+    return known.version == described.version and described.sha256 in (None, known.sha256)
+
+
+def _stays_sealed(remote: Remote, wanted: KdfParameters | None) -> bool:
+    return wanted in (None, remote.key.parameters) and not weakness(remote.key.parameters)

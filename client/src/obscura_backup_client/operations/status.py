@@ -1,0 +1,51 @@
+"""How this device stands beside the server, as far as it can be told without a password."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from obscura_backup_client.operations.push import is_same
+from obscura_backup_client.operations.results import RemoteState, Status
+from obscura_backup_client.sealing.kdf import weakness
+from obscura_backup_client.transport.errors import NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from obscura_backup_client.device.state import Account, State
+    from obscura_backup_client.transport.interface import Transport
+
+
+def standing(path: Path, state: State, account: Account | None, transport: Transport | None) -> Status:
+    """Look at `state`, kept in `path`, and ask the server for its side, if there is one.
+
+    Raises:
+        Transport errors: the server cannot be asked.
+    """
+    content = state.content
+    local = Status(
+        path=path,
+        device_id=state.device_id,
+        device_name=state.device_name,
+        identity_public_key=content.identity.public_key,
+        identity_epoch=content.identity.epoch,
+        contact_count=len(content.live_contacts),
+        removed_count=len(content.contacts) - len(content.live_contacts),
+    )
+    if account is None or transport is None:
+        return local
+    known = state.remembered.get(account)
+    weak = "" if known is None or known.parameters is None else weakness(known.parameters)
+    pending = known is None or not known.holds(content) or bool(weak)
+    local = replace(local, account=account, known=known, pending=pending, weakness=weak)
+    try:
+        remote = transport.head()
+    except NotFound:
+        if known is None or known.may_be_gone:
+            return replace(local, pending=True, remote_state=RemoteState.NONE, weakness="")
+        return replace(local, remote_state=RemoteState.GONE)
+    if known is None:
+        return replace(local, remote=remote, remote_state=RemoteState.NEVER_SEEN)
+    same = is_same(known, remote)
+    return replace(local, remote=remote, remote_state=RemoteState.SAME if same else RemoteState.CHANGED)

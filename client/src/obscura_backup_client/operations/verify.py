@@ -1,0 +1,58 @@
+"""Opening the server's backup to see that it is well, without changing anything on either side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from obscura_backup_client.content.codec import decode
+from obscura_backup_client.content.merge import contacts_ahead, merge, same_identity
+from obscura_backup_client.operations.changes import changes
+from obscura_backup_client.operations.push import FORMAT
+from obscura_backup_client.operations.results import Step, Verified
+from obscura_backup_client.operations.rollback import require_never_seen, sighting_of, suspicions
+from obscura_backup_client.sealing.kdf import weakness
+from obscura_backup_client.transport.errors import NotFound
+
+if TYPE_CHECKING:
+    from obscura_backup_client.device.state import State
+    from obscura_backup_client.operations.keys import Unlocker
+    from obscura_backup_client.operations.push import Exchange
+
+
+def verify(exchange: Exchange, state: State | None, unlocker: Unlocker) -> Verified:
+    """See `BackupClient.verify`, which says what is raised."""
+    known = None if state is None else state.remembered.get(exchange.account)
+    exchange.on_step(Step.FETCHING)
+    try:
+        fetched = exchange.transport.fetch()
+    except NotFound:
+        require_never_seen(known)
+        raise
+    if fetched is None:  # only an answer to a condition, and there was none
+        raise NotFound
+    opened = unlocker.open(fetched.blob)
+    content = decode(opened.payload)
+    verified = Verified(
+        found=sighting_of(content, fetched.version),
+        size_bytes=len(fetched.blob),
+        parameters=opened.key.parameters,
+        identity_public_key=content.identity.public_key,
+        identity_epoch=content.identity.epoch,
+        expected=None if known is None else known.sighting,
+        suspicions=() if known is None else suspicions(known, content, sha256(fetched.blob).digest(), FORMAT),
+        ahead=tuple(contact.user_id for contact in contacts_ahead(content, exchange.now_ms())),
+        weakness=weakness(opened.key.parameters),
+    )
+    if state is None:
+        return verified
+    local = state.content
+    # Told apart from the rest, so that two identities do not keep the contacts from being compared.
+    merged = merge(replace(local, identity=content.identity), content)
+    return replace(
+        verified,
+        same_identity=same_identity(local, content),
+        incoming=replace(changes(local, merged), identity=False),
+        outgoing=changes(content, merged),
+    )

@@ -1,0 +1,1 @@
+"""From password and payload to an encrypted backup, and back."""

@@ -1,0 +1,123 @@
+"""What one password guess costs: the parameters of Argon2id, and their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from obscura_backup_client.sealing.errors import KeyDerivationFailed, RefusedParameters
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+
+ROOT_BYTES: Final = 32
+SALT_BYTES: Final = 16
+
+# Sealing: one lane because libsodium, and so most phones, has no other; the memory range is what phones can spare.
+SEALING_LANES: Final = 1
+SEALING_MIN_PASSES: Final = 3
+SEALING_MIN_MEMORY_KIB: Final = 64 * 1024
+SEALING_MAX_MEMORY_KIB: Final = 256 * 1024
+
+# Opening: generous enough for every honest writer, tight enough that a hostile header can neither exhaust a phone's
+# memory nor keep it busy for minutes.
+OPENING_MAX_LANES: Final = 4
+OPENING_MAX_PASSES: Final = 16
+OPENING_MIN_MEMORY_KIB_PER_LANE: Final = 8
+OPENING_MAX_MEMORY_KIB: Final = 512 * 1024
+OPENING_MAX_MEMORY_KIB_PASSES: Final = 4 * 1024 * 1024
+OPENING_UNASKED_MEMORY_KIB: Final = 256 * 1024
+
+
+Confirm = Callable[[KdfParameters], bool]
+"""Asks the person whether a derivation that needs unusually much memory may go on."""
+
+
+def refuse(_parameters: KdfParameters) -> bool:
+    """Answer no: the `Confirm` for callers that have nobody to ask."""
+    return False
+
+
+def require_sealable(parameters: KdfParameters) -> None:
+    """Check that a new backup may be sealed with these parameters.
+
+    Raises:
+        RefusedParameters: outside 1 lane, 3 to 16 passes, 64 to 256 MiB.
+    """
+    if parameters.lanes != SEALING_LANES:
+        raise RefusedParameters("sealing uses exactly 1 lane", parameters)
+    if not SEALING_MIN_PASSES <= parameters.passes <= OPENING_MAX_PASSES:
+        raise RefusedParameters(f"sealing takes {SEALING_MIN_PASSES} to {OPENING_MAX_PASSES} passes", parameters)
+    if not SEALING_MIN_MEMORY_KIB <= parameters.memory_kib <= SEALING_MAX_MEMORY_KIB:
+        raise RefusedParameters("sealing takes 64 to 256 MiB of memory", parameters)
+
+
+def is_sealable(parameters: KdfParameters) -> bool:
+    """Whether `require_sealable` lets them pass."""
+    try:
+        require_sealable(parameters)
+    except RefusedParameters:
+        return False
+    return True
+
+
+def weakness(parameters: KdfParameters) -> str:
+    """Why a backup that is sealed with these parameters is to be sealed anew, in words; empty where it may stay.
+
+    It may stay anywhere at or above the sealing floor, also below the profile of this device: two devices with
+    different profiles would otherwise replace each other's backup for ever. It may stay above the sealing ceiling, too,
+    since sealing it anew would make it cheaper to guess. Lanes have to be 1, or most phones cannot open it.
+    """
+    if parameters.memory_kib < SEALING_MIN_MEMORY_KIB:
+        return f"{SEALING_MIN_MEMORY_KIB // 1024} MiB of memory are the least"
+    if parameters.passes < SEALING_MIN_PASSES:
+        return f"{SEALING_MIN_PASSES} passes are the least"
+    return "" if parameters.lanes == SEALING_LANES else "most phones can only compute 1 lane"
+
+
+def require_openable(parameters: KdfParameters, *, confirm: Confirm = refuse) -> None:
+    """Check, before anything is allocated, that a blob's parameters are ones this device is willing to run.
+
+    Args:
+        parameters: as read from the header; nothing about them is trusted.
+        confirm: asked only above 256 MiB and only when every fixed limit holds; the default refuses.
+
+    Raises:
+        RefusedParameters: lanes outside 1 to 4, passes outside 1 to 16, memory under 8 KiB a lane or over 512 MiB,
+            memory x passes over 4 GiB, or `confirm` said no.
+    """
+    if not 1 <= parameters.lanes <= OPENING_MAX_LANES:
+        raise RefusedParameters(f"lanes must be 1 to {OPENING_MAX_LANES}", parameters)
+    if not 1 <= parameters.passes <= OPENING_MAX_PASSES:
+        raise RefusedParameters(f"passes must be 1 to {OPENING_MAX_PASSES}", parameters)
+    if parameters.memory_kib < OPENING_MIN_MEMORY_KIB_PER_LANE * parameters.lanes:
+        raise RefusedParameters("memory must be at least 8 KiB a lane", parameters)
+    if parameters.memory_kib > OPENING_MAX_MEMORY_KIB:
+        raise RefusedParameters("memory must be at most 512 MiB", parameters)
+    if parameters.memory_kib * parameters.passes > OPENING_MAX_MEMORY_KIB_PASSES:
+        raise RefusedParameters("memory times passes must be at most 4 GiB", parameters)
+    if parameters.memory_kib > OPENING_UNASKED_MEMORY_KIB and not confirm(parameters):
+        raise RefusedParameters("more than 256 MiB of memory was not agreed to", parameters)
+
+
+def argon2id(password: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
+    """Derive 32 bytes by Argon2id version 0x13 (RFC 9106), without secret and associated data; no limit is checked.
+
+    Raises:
+        KeyDerivationFailed: mostly that the device cannot give this much memory.
+    """
+    # Imported here because the commands that derive nothing should not wait for a native library to load.
+    from argon2.exceptions import HashingError
+    from argon2.low_level import Type, hash_secret_raw
+
+    try:
+        return hash_secret_raw(
+            secret=password,
+            salt=salt,
+            time_cost=parameters.passes,
+            memory_cost=parameters.memory_kib,
+            parallelism=parameters.lanes,
+            hash_len=ROOT_BYTES,
+            type=Type.ID,
+            version=0x13,
+        )
+    except HashingError as error:
+        raise KeyDerivationFailed(str(error), parameters) from error

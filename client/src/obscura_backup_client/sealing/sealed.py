@@ -1,0 +1,239 @@
+"""The sealed backup, format OBK1: what the server stores and cannot read. `docs/format.md` specifies it for others."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from obscura_backup_client.sealing.errors import (
+    Damaged,
+    DifferentKey,
+    NewerFormat,
+    NotABackup,
+    PayloadTooLarge,
+    RefusedParameters,
+    WrongPassword,
+)
+from obscura_backup_client.sealing.kdf import (
+    ROOT_BYTES,
+    SALT_BYTES,
+    Confirm,
+    argon2id,
+    refuse,
+    require_openable,
+    require_sealable,
+)
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.padding import LENGTH_BYTES, largest_payload_bytes, pad, padded_bytes, unpad
+from obscura_backup_client.sealing.passwords import normalize, require_settable
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+MAGIC: Final = b"OBK1"
+KDF_ARGON2ID: Final = 1
+NONCE_BYTES: Final = 12
+COMMITMENT_BYTES: Final = 32
+TAG_BYTES: Final = 16
+KEY_BYTES: Final = 32
+
+_PREFIX: Final = struct.Struct(f">4sBIIB{SALT_BYTES}s{NONCE_BYTES}s")
+HEADER_BYTES: Final = _PREFIX.size + COMMITMENT_BYTES
+SMALLEST_BLOB_BYTES: Final = HEADER_BYTES + LENGTH_BYTES + TAG_BYTES
+_INFO: Final = b"obscura-backup v1"
+
+DEFAULT_MAX_BLOB_BYTES: Final = 2 * 1024 * 1024
+MAX_PAYLOAD_BYTES: Final = largest_payload_bytes(DEFAULT_MAX_BLOB_BYTES - HEADER_BYTES - TAG_BYTES)
+
+Random = Callable[[int], bytes]
+"""Gives so many unpredictable bytes. Only tests and vectors pass anything but `os.urandom`."""
+
+
+@dataclass(frozen=True)
+class SealingKey:
+    """What a password came to: the root of all keys, with the parameters and the 16-byte salt it was derived by.
+
+    Keep one only from a backup that this device itself sealed or fully opened: then neither its salt nor its
+    parameters are the server's choice.
+
+    Raises:
+        ValueError: a salt that is not 16 bytes or a root that is not 32.
+    """
+
+    parameters: KdfParameters
+    salt: bytes
+    root: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.salt) != SALT_BYTES or len(self.root) != ROOT_BYTES:
+            raise ValueError(f"a sealing key has {SALT_BYTES} bytes of salt and {ROOT_BYTES} of root")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first 74 bytes of a sealed backup. Nothing in it is secret, and before opening nothing of it is trusted."""
+
+    parameters: KdfParameters
+    salt: bytes
+    nonce: bytes
+    commitment: bytes
+
+    @property
+    def prefix(self) -> bytes:
+        """The 42 bytes that the key depends on: everything before the commitment."""
+        costs = self.parameters
+        return _PREFIX.pack(MAGIC, KDF_ARGON2ID, costs.memory_kib, costs.passes, costs.lanes, self.salt, self.nonce)
+
+    @property
+    def encoded(self) -> bytes:
+        """The 74 bytes as they stand in the blob."""
+        return self.prefix + self.commitment
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened backup: its payload, and the key that opened it."""
+
+    payload: bytes = field(repr=False)
+    key: SealingKey
+
+
+def derive_key(
+    password: str, parameters: KdfParameters, *, salt: bytes | None = None, random: Random = os.urandom
+) -> SealingKey:
+    """Derive the key to seal with. Without a `salt` (16 bytes) a fresh one is drawn, as a password change must.
+
+    Raises:
+        PasswordRefused: the password breaks a rule for new passwords.
+        RefusedParameters: the parameters are outside the sealing limits.
+        KeyDerivationFailed: this device cannot run them.
+    """
+    secret = require_settable(password)
+    require_sealable(parameters)
+    salt = _draw(random, SALT_BYTES) if salt is None else salt
+    return SealingKey(parameters, salt, argon2id(secret, salt, parameters))
+
+
+def seal(
+    payload: bytes,
+    key: SealingKey,
+    user_id: UUID,
+    *,
+    max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES,
+    random: Random = os.urandom,
+) -> bytes:
+    """Seal a payload for one user, under a fresh nonce. The same payload never gives the same blob twice.
+
+    Raises:
+        RefusedParameters: the key was derived below the sealing floor, which a guesser would be glad of.
+        PayloadTooLarge: the blob would have more than `max_blob_bytes` bytes; nothing was sealed.
+    """
+    require_sealable(key.parameters)
+    if HEADER_BYTES + padded_bytes(len(payload)) + TAG_BYTES > max_blob_bytes:
+        most = largest_payload_bytes(max_blob_bytes - HEADER_BYTES - TAG_BYTES)
+        raise PayloadTooLarge(len(payload), max(most, 0))
+    return seal_plaintext(pad(payload), key, user_id, nonce=_draw(random, NONCE_BYTES))
+
+
+def seal_plaintext(plaintext: bytes, key: SealingKey, user_id: UUID, *, nonce: bytes) -> bytes:
+    """Seal an already padded plaintext, checking nothing. For the vectors and tests; applications call `seal`."""
+    # Imported here, as in `open_sealed`: a command that touches no ciphertext should not wait for a native library.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    prefix = Header(key.parameters, key.salt, nonce, b"").prefix
+    cipher_key, commitment = expand(key.root, prefix)
+    header = prefix + commitment
+    return header + AESGCM(cipher_key).encrypt(nonce, plaintext, header + user_id.bytes)
+
+
+def expand(root: bytes, prefix: bytes) -> tuple[bytes, bytes]:
+    """Expand a root into the 32-byte AES key and the 32-byte key commitment of one header prefix (42 bytes).
+
+    Source: HKDF-Expand with SHA-256 (RFC 5869, section 2.3); its extract step is not needed because Argon2id's output
+    is uniform. The commitment is there because AES-GCM alone is not key-committing: without it one blob could be
+    made that opens under many passwords, and each answer "wrong password" would rule out many guesses at once.
+    """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+    okm = HKDFExpand(SHA256(), KEY_BYTES + COMMITMENT_BYTES, _INFO + prefix).derive(root)
+    return okm[:KEY_BYTES], okm[KEY_BYTES:]
+
+
+def read_header(blob: bytes) -> Header:
+    """Read what a sealed backup says about itself; needs no password and checks no limit.
+
+    Raises:
+        NotABackup: the bytes do not begin with "OBK" and a digit.
+        NewerFormat: the digit is not 1.
+        Damaged: cut off before the end of the smallest possible backup (94 bytes).
+        RefusedParameters: the KDF's number is not 1.
+    """
+    magic = blob[: len(MAGIC)]
+    if magic != MAGIC:
+        digit = magic[3:]
+        if magic[:3] == MAGIC[:3] and digit.isdigit():
+            raise NewerFormat(digit.decode("ascii"))
+        raise NotABackup
+    if len(blob) < SMALLEST_BLOB_BYTES:
+        raise Damaged("it is cut off")
+    _, kdf, memory_kib, passes, lanes, salt, nonce = _PREFIX.unpack_from(blob)
+    if kdf != KDF_ARGON2ID:
+        raise RefusedParameters(f"key derivation function {kdf} is unknown")
+    return Header(KdfParameters(memory_kib, passes, lanes), salt, nonce, blob[_PREFIX.size : HEADER_BYTES])
+
+
+def open_sealed(blob: bytes, secret: str | SealingKey, user_id: UUID, *, confirm: Confirm = refuse) -> Opened:
+    """Open a sealed backup by its password, or without any derivation by a key kept from an earlier one.
+
+    Args:
+        blob: the sealed backup, from anywhere; nothing in it is believed before it is authenticated.
+        secret: the password as typed, or a kept key.
+        user_id: whose backup this should be.
+        confirm: asked before a derivation of more than 256 MiB; the default refuses.
+
+    Raises:
+        NotABackup, NewerFormat, RefusedParameters, DifferentKey, WrongPassword, Damaged: checked in this order, except
+            that a backup cut off inside its first 94 bytes is `Damaged` before its parameters are looked at.
+        PasswordCharacterRefused: the password holds a lone surrogate.
+        KeyDerivationFailed: this device cannot run the parameters.
+    """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    header = read_header(blob)
+    key = _opening_key(header, secret, confirm)
+    cipher_key, commitment = expand(key.root, header.prefix)
+    # Before decrypting, and in constant time: see `expand` for what a commitment checked late would give away.
+    if not hmac.compare_digest(commitment, header.commitment):
+        raise WrongPassword
+    try:
+        plaintext = AESGCM(cipher_key).decrypt(header.nonce, blob[HEADER_BYTES:], header.encoded + user_id.bytes)
+    except InvalidTag:
+        raise Damaged("its contents do not authenticate") from None
+    try:
+        return Opened(unpad(plaintext), key)
+    except ValueError as error:
+        raise Damaged(str(error)) from None
+
+
+def _opening_key(header: Header, secret: str | SealingKey, confirm: Confirm) -> SealingKey:
+    if isinstance(secret, SealingKey):
+        # A kept key costs no memory, so there is nothing to ask about.
+        require_openable(header.parameters, confirm=lambda _: True)
+        if (secret.parameters, secret.salt) != (header.parameters, header.salt):
+            raise DifferentKey
+        return secret
+    require_openable(header.parameters, confirm=confirm)
+    return SealingKey(header.parameters, header.salt, argon2id(normalize(secret), header.salt, header.parameters))
+
+
+def _draw(random: Random, count: int) -> bytes:
+    drawn = random(count)
+    if len(drawn) != count:
+        raise ValueError(f"the source of randomness gave {len(drawn)} bytes instead of {count}")
+    return drawn

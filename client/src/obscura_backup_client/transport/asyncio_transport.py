@@ -1,0 +1,170 @@
+"""The asyncio transport over HTTP: sends and waits as the conversation says, and blocks no loop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
+from obscura_backup_client.transport.address import normal_address
+from obscura_backup_client.transport.answers import TOO_LONG, Answer, NoAnswerError
+from obscura_backup_client.transport.asyncio_connection import connected
+from obscura_backup_client.transport.backup_api import Conversation, Patience, Wait
+from obscura_backup_client.transport.bearer_token import require_bearer
+from obscura_backup_client.transport.errors import UnexpectedAnswer
+from obscura_backup_client.transport.exchange import RECEIVE_BYTES, exchange
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from obscura_backup_client.transport.asyncio_connection import Connection
+    from obscura_backup_client.transport.backup_api import Request, Steps
+    from obscura_backup_client.transport.exchange import Exchanging
+    from obscura_backup_client.transport.interface import Described, Fetched, OnBytes, OnWait, ServerLimits
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AsyncHttpTransport:
+    """One user's slot on the server at `server`, for asyncio. Several tasks may use it at once.
+
+    Each request has a connection of its own, which is closed when its answer is there, its time is over, or the task
+    that waits for it is cancelled. Nothing runs on in the background, but for looking up a host's name, which the
+    operating system does not let go of.
+
+    Args:
+        server, token, allow_insecure_http, patience, max_blob_bytes, jitter, now: as for `HttpTransport`.
+        on_bytes, on_wait: told of progress and of waits, on the loop's thread.
+        sleep: waits; for tests.
+
+    Raises:
+        ServerRefused: the address is not one to send a token to.
+        TokenUnusable: the token cannot stand in a header.
+    """
+
+    server: str
+    token: str = field(repr=False)
+    allow_insecure_http: bool = False
+    patience: Patience = field(default_factory=Patience)
+    max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
+    on_bytes: OnBytes = lambda _direction, _done, _total: None
+    on_wait: OnWait = lambda _seconds, _reason: None
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "server", normal_address(self.server, allow_insecure_http=self.allow_insecure_http))
+        require_bearer(self.token)
+
+    async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+        """See `AsyncTransport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
+        return await self._done(self._conversation.fetch(if_none_match))
+
+    async def head(self) -> Described:
+        """See `AsyncTransport.head`."""
+        return await self._done(self._conversation.head())
+
+    async def push(self, blob: bytes, expected_version: int) -> int:
+        """See `AsyncTransport.push`."""
+        return await self._done(self._conversation.push(blob, expected_version))
+
+    async def delete(self, expected_version: int) -> None:
+        """See `AsyncTransport.delete`."""
+        await self._done(self._conversation.delete(expected_version))
+
+    async def limits(self) -> ServerLimits:
+        """What the server takes.
+
+        Raises:
+            UnexpectedAnswer: it does not answer with a configuration.
+        """
+        return await self._done(self._conversation.limits())
+
+    @cached_property
+    def _conversation(self) -> Conversation:
+        return Conversation(self.server, self.token, self.patience, self.max_blob_bytes, self.jitter, self.now)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        from obscura_backup_client.transport.tls import client_context
+
+        return client_context()
+
+    async def _done(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Wait):
+                    self.on_wait(step.seconds, step.reason)
+                    await self.sleep(step.seconds)
+                    step = next(steps)
+                    continue
+                try:
+                    answer = await self._send(step)
+                except (NoAnswerError, UnexpectedAnswer) as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _send(self, request: Request) -> Answer:
+        """One request and its whole answer.
+
+        Raises:
+            NoAnswerError: see there.
+            UnexpectedAnswer: the answer is longer than the request allows.
+        """
+        url, tls, sent = urlsplit(self.server), None, False
+        if url.scheme == "https":
+            # Reads all certificates that this machine trusts, once, which takes too long for a loop to wait for.
+            tls = await asyncio.to_thread(lambda: self._tls)
+        port = url.port or (443 if tls else 80)
+        whole = asyncio.timeout(self.patience.answer_seconds)
+        try:
+            async with (
+                whole,
+                connected(url.hostname or "", port, tls, self.patience.connect_seconds) as connection,
+            ):
+                sent = True
+                return await self._exchanged(connection, exchange(request, self.server, self.on_bytes))
+        except TimeoutError as error:
+            # One without the other is the wait for the next byte, or for the next to leave.
+            final = whole.expired()
+            raise NoAnswerError(TOO_LONG if final else "no answer in time", sent=sent, final=final) from error
+        except OSError as error:
+            raise NoAnswerError("the connection broke", sent=sent, final=False) from error
+
+    async def _exchanged(self, connection: Connection, steps: Exchanging) -> Answer:
+        try:
+            wanted = next(steps)
+            while True:
+                try:
+                    received = await self._step(connection, wanted)
+                except OSError as error:
+                    wanted = steps.throw(error)
+                else:
+                    wanted = steps.send(received)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    async def _step(self, connection: Connection, content: bytes | None) -> bytes:
+        # Also where something is here already: a server that sends faster than its answer can be read must hold up
+        # neither the rest of the loop nor the end of the request's time.
+        await asyncio.sleep(0)
+        async with asyncio.timeout(self.patience.read_seconds):
+            if content is None:
+                return await connection.receive(RECEIVE_BYTES)
+            if content:
+                await connection.send(content)
+            return b""

@@ -1,0 +1,169 @@
+"""The blocking transport over HTTP: sends and waits as the conversation says, over one connection a request."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
+from obscura_backup_client.transport.address import normal_address
+from obscura_backup_client.transport.answers import Answer, NoAnswerError
+from obscura_backup_client.transport.backup_api import Conversation, Patience, Wait
+from obscura_backup_client.transport.bearer_token import require_bearer
+from obscura_backup_client.transport.errors import UnexpectedAnswer
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from obscura_backup_client.transport.backup_api import Request, Steps
+    from obscura_backup_client.transport.blocking_connection import BlockingConnection
+    from obscura_backup_client.transport.exchange import Exchanging
+    from obscura_backup_client.transport.interface import Described, Fetched, OnBytes, OnWait, ServerLimits
+
+__all__ = ["HttpTransport", "Patience"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HttpTransport:
+    """One user's slot on the server at `server`. Safe to keep; not to be shared between threads.
+
+    Args:
+        server: the address, http(s); any path in it is kept in front of `/v1/backup`.
+        token: the bearer token. It is sent there and nowhere else: redirects are refused, and proxies and passwords
+            that the environment or a `.netrc` names are not looked at.
+        allow_insecure_http: send it over plain http to another machine, too.
+        patience: time-outs and retries.
+        max_blob_bytes: the most that is read of a download.
+        on_bytes: told of progress.
+        on_wait: told of each wait before a request is sent again.
+        sleep, jitter, now: the clock and the randomness (a number from 0 to 1), for tests.
+
+    Raises:
+        ServerRefused: the address is not one to send a token to.
+        TokenUnusable: the token cannot stand in a header.
+    """
+
+    server: str
+    token: str = field(repr=False)
+    allow_insecure_http: bool = False
+    patience: Patience = field(default_factory=Patience)
+    max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
+    on_bytes: OnBytes = lambda _direction, _done, _total: None
+    on_wait: OnWait = lambda _seconds, _reason: None
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "server", normal_address(self.server, allow_insecure_http=self.allow_insecure_http))
+        require_bearer(self.token)
+
+    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+        """See `Transport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
+        return self._done(self._conversation.fetch(if_none_match))
+
+    def head(self) -> Described:
+        """See `Transport.head`."""
+        return self._done(self._conversation.head())
+
+    def push(self, blob: bytes, expected_version: int) -> int:
+        """See `Transport.push`."""
+        return self._done(self._conversation.push(blob, expected_version))
+
+    def delete(self, expected_version: int) -> None:
+        """See `Transport.delete`."""
+        return self._done(self._conversation.delete(expected_version))
+
+    def limits(self) -> ServerLimits:
+        """What the server takes.
+
+        Raises:
+            UnexpectedAnswer: it does not answer with a configuration.
+        """
+        return self._done(self._conversation.limits())
+
+    @cached_property
+    def _conversation(self) -> Conversation:
+        return Conversation(self.server, self.token, self.patience, self.max_blob_bytes, self.jitter, self.now)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self.server.startswith("https://"):
+            return None
+        # Imported here because it takes longer to load than the commands that need no network take to run; and made
+        # once, because it reads all certificates that this machine trusts.
+        from obscura_backup_client.transport.tls import client_context
+
+        return client_context()
+
+    def _done(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Wait):
+                    self.on_wait(step.seconds, step.reason)
+                    self.sleep(step.seconds)
+                    step = next(steps)
+                    continue
+                try:
+                    answer = self._send(step)
+                except (NoAnswerError, UnexpectedAnswer) as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _send(self, request: Request) -> Answer:
+        """One request and its whole answer.
+
+        Raises:
+            NoAnswerError: see there.
+            UnexpectedAnswer: the answer is longer than the request allows.
+        """
+        from obscura_backup_client.transport.blocking_connection import Deadline, connected
+        from obscura_backup_client.transport.exchange import exchange
+
+        url, patience = urlsplit(self.server), self.patience
+        tls = self._tls
+        deadline = Deadline(time.monotonic() + patience.answer_seconds)
+        host, port = url.hostname or "", url.port or (443 if tls else 80)
+        with connected(host, port, tls, patience.connect_seconds, patience.read_seconds, deadline) as connection:
+            try:
+                return _exchanged(connection, exchange(request, self.server, self.on_bytes))
+            except OSError as error:
+                reason = "no answer in time" if isinstance(error, TimeoutError) else "the connection broke"
+                raise NoAnswerError(reason, sent=True, final=False) from error
+
+
+def _exchanged(connection: BlockingConnection, steps: Exchanging) -> Answer:
+    try:
+        wanted = next(steps)
+        while True:
+            try:
+                received = _step(connection, wanted)
+            except OSError as error:
+                wanted = steps.throw(error)
+            else:
+                wanted = steps.send(received)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+def _step(connection: BlockingConnection, content: bytes | None) -> bytes:
+    from obscura_backup_client.transport.exchange import RECEIVE_BYTES
+
+    if content is None:
+        return connection.receive(RECEIVE_BYTES)
+    connection.send(content)
+    return b""

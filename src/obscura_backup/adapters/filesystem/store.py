@@ -1,0 +1,287 @@
+"""Blobs as files: one a slot, metadata and bytes together, replaced by rename, durable before anything is acknowledged.
+
+    DIR/backups/ab/ab12…      one object (`blob_file`)
+    DIR/incoming/…/…          uploads being written, a folder a process; swept of what a dead process left there
+
+A PUT writes and syncs its file in `incoming` first. Only then, holding the slot's folder alone, it compares the tag,
+renames and syncs the folder. A reader shares the hold while it opens a file, so that it never sees a revision which a
+power cut could still take back. The locks are the kernel's (flock): several processes on one directory are safe, and a
+process that dies lets go. The directory belongs on a local disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import re
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from uuid import UUID
+
+from obscura_backup.adapters.durable_directories import make_folder, sync_folder
+from obscura_backup.adapters.filesystem.directories import Folder, Incoming
+from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, decode_header, encode_header
+from obscura_backup.domain.errors import (
+    BackupDamaged,
+    BlobStoreUnavailable,
+    OutcomeUnknown,
+    PutRefused,
+    RangeNotSatisfiable,
+    StoreUnusable,
+)
+from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
+from obscura_backup.domain.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CHUNK_BYTES = 256 * 1024
+SHARDS = [f"{number:02x}" for number in range(256)]
+THREADS = 16
+"""Each mostly waits for the disk to sync; more of them let the disk sync more in one go."""
+
+
+_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_log = logging.getLogger(__name__)
+
+
+class FilesystemBlobStore:
+    """Objects as files under one directory, which is made where it is missing.
+
+    Args:
+        root: the directory.
+    """
+
+    _incoming: Incoming
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folders: dict[str, Folder] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
+        self._sync_failed = False
+
+    async def start(self) -> None:
+        """See `BlobStore.start`."""
+        try:
+            await self._in_thread(self._prepare)
+        except OSError as error:
+            raise StoreUnusable(f"The blob directory {self._root} cannot be used: {error.strerror}.") from error
+
+    async def close(self) -> None:
+        """See `BlobStore.close`."""
+        await asyncio.to_thread(self._threads.shutdown)
+        if self._folders:
+            self._incoming.close()
+        while self._folders:
+            self._folders.popitem()[1].close()
+
+    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        """See `BlobStore.put`."""
+        return await self._in_thread(self._put, user_id, blob, draft, replaces)
+
+    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _FileBlob | None:
+        """See `BlobStore.open`."""
+        return await self._in_thread(self._open, user_id, wanted)
+
+    async def stat(self, user_id: UserId) -> Revision | None:
+        """See `BlobStore.stat`."""
+        return await self._in_thread(self._stat, user_id)
+
+    async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
+        """See `BlobStore.scan`. Memory: the names of one folder in 256."""
+        start = str(after) if after else ""
+        for shard in SHARDS:
+            if shard >= start[:2]:
+                for name in await self._in_thread(self._names, shard):
+                    if name > start:
+                        yield UserId(UUID(name))
+
+    async def check(self) -> None:
+        """See `BlobStore.check`."""
+        self._require_sound()
+        await self._in_thread(self._try_to_write)
+
+    async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
+
+    def _prepare(self) -> None:
+        slots, incoming = self._root / "backups", self._root / "incoming"
+        for path in (self._root, incoming, slots):
+            make_folder(path)
+        for shard in SHARDS:
+            (slots / shard).mkdir(mode=0o700, exist_ok=True)
+        sync_folder(slots)  # once for all 256
+        self._incoming = Incoming(incoming)
+        self._folders = {shard: Folder(slots / shard) for shard in SHARDS}
+
+    def _require_sound(self) -> None:
+        # After a failed sync the kernel may drop what was not written and call the next sync a success. So nothing that
+        # is visible may be believed to be durable any more, until an operator has looked and started us anew.
+        if self._sync_failed:
+            raise BlobStoreUnavailable("The disk failed to sync a folder; look at the disk, then restart.")
+
+    def _try_to_write(self) -> None:
+        # A full disk, a file system that became read-only, no descriptors left: only a write tells.
+        path = f"{self._incoming.path}/check-{secrets.token_hex(8)}"
+        try:
+            with Spool.of(b"well") as blob:
+                _write(path, b"", blob)
+        except OSError as error:
+            raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.") from error
+        finally:
+            _remove(path)
+
+    def _place(self, user_id: UserId) -> tuple[Folder, str]:
+        prefix, name = slot_key(user_id).split("/")
+        return self._folders[name[:2]], f"{self._root}/{prefix}/{name[:2]}/{name}"
+
+    def _names(self, shard: str) -> list[str]:
+        try:
+            names = sorted(path.name for path in self._folders[shard].path.iterdir())
+        except OSError as error:
+            raise BlobStoreUnavailable from error
+        ours = [name for name in names if _NAME.fullmatch(name)]
+        if len(ours) < len(names):
+            _log.warning("%s holds files that are not ours; they are skipped", self._folders[shard].path)
+        return ours
+
+    def _put(self, user_id: UserId, blob: Spool, draft: Draft, replaces: Tag | None) -> Revision:
+        self._require_sound()
+        folder, path = self._place(user_id)
+        incoming = f"{self._incoming.path}/{draft.upload_id}"
+        renamed = False
+        try:
+            _write(incoming, encode_header(draft), blob)
+            with folder.held(fcntl.LOCK_EX):
+                held = _read_revision(path)
+                if (held.tag if held else None) != replaces:
+                    raise PutRefused
+                os.rename(incoming, path)  # noqa: PTH104  # strings on the hot path
+                renamed = True
+                folder.sync()
+        except OSError as error:
+            if renamed:
+                self._sync_failed = True
+                raise OutcomeUnknown from error
+            raise BlobStoreUnavailable from error
+        finally:
+            if not renamed:
+                _remove(incoming)
+        return Revision.of(draft, Tag(draft.upload_id))
+
+    def _stat(self, user_id: UserId) -> Revision | None:
+        self._require_sound()
+        folder, path = self._place(user_id)
+        try:
+            with folder.held(fcntl.LOCK_SH):
+                return _read_revision(path)
+        except OSError as error:
+            raise BlobStoreUnavailable from error
+
+    def _open(self, user_id: UserId, wanted: ByteRange | None) -> _FileBlob | None:
+        self._require_sound()
+        folder, path = self._place(user_id)
+        try:
+            with folder.held(fcntl.LOCK_SH):
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BlobStoreUnavailable from error
+        try:
+            # For most backups this one read is all there is to read.
+            beginning = os.pread(file, HEADER_MAX_BYTES + CHUNK_BYTES, 0)
+            revision, header_bytes = decode_header(beginning)
+            if os.fstat(file).st_size != header_bytes + revision.size:
+                raise BackupDamaged("A file in the blob directory is not as long as it says.")
+            part = wanted.within(revision.size) if wanted else (0, revision.size)
+            if part is None:
+                raise RangeNotSatisfiable(size=revision.size)
+        except OSError as error:
+            os.close(file)
+            raise BlobStoreUnavailable from error
+        except BaseException:
+            os.close(file)
+            raise
+        start, length = part
+        first = beginning[header_bytes + start : header_bytes + start + min(length, CHUNK_BYTES)]
+        return _FileBlob(file, revision, start, length, header_bytes + start, first)
+
+
+class _FileBlob:
+    def __init__(self, file: int, revision: Revision, start: int, length: int, offset: int, first: bytes) -> None:
+        self._file: int | None = file
+        self._offset = offset
+        self._first = first
+        self.revision = revision
+        self.start = start
+        self.length = length
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        first, self._first = self._first, b""  # a slow reader shall not hold on to what it has had
+        done = len(first)
+        if first:
+            yield first
+        del first
+        while done < self.length:
+            chunk = await asyncio.to_thread(self._read, self._offset + done, min(self.length - done, CHUNK_BYTES))
+            done += len(chunk)
+            yield chunk
+
+    def _read(self, offset: int, length: int) -> bytes:
+        if self._file is None:
+            raise BlobStoreUnavailable("The blob was let go of while it was being read.")
+        try:
+            chunk = os.pread(self._file, length, offset)
+        except OSError as error:
+            raise BlobStoreUnavailable from error
+        if not chunk:
+            raise BlobStoreUnavailable("A file in the blob directory is shorter than it says.")
+        return chunk
+
+    async def aclose(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _write(path: str, header: bytes, blob: Spool) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        blob.file.seek(0)
+        data = header + blob.file.read(CHUNK_BYTES)
+        while data:
+            data = data[os.write(file, data) :] or blob.file.read(CHUNK_BYTES)
+        _sync_content(file)
+    finally:
+        os.close(file)
+
+
+def _sync_content(file: int) -> None:
+    # The bytes and what is needed to find them again; the times of a file that gets its name later are worth no wait.
+    getattr(os, "fdatasync", os.fsync)(file)
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):  # it is gone, or the disk is; either way the error that led here says more
+        os.unlink(path)  # noqa: PTH108  # as above
+
+
+def _read_revision(path: str) -> Revision | None:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return decode_header(os.read(file, HEADER_MAX_BYTES))[0]
+    finally:
+        os.close(file)

@@ -1,1 +1,0 @@
-"""Alembic's environment. Run by `obscura_backup.adapters.postgres_schema.migrate`, never imported."""

@@ -1,0 +1,67 @@
+"""What an operator wants to know of the metadata database, asked on a connection of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from obscura_backup.adapters.postgres.admin_connection import LOOK_LOCK_SECONDS, LOOK_SECONDS, connected, limit
+from obscura_backup.adapters.postgres.schema import LACKING, shortcoming
+from obscura_backup.domain.errors import MetadataUnavailable
+
+_FACTS = f"""
+SELECT current_setting('server_version'), current_setting('transaction_read_only') = 'off',
+       current_setting('synchronous_commit'), current_setting('fsync'), extract(epoch FROM clock_timestamp()),
+       {LACKING}
+"""  # noqa: S608  # constants only
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One look at a server.
+
+    Attributes:
+        version: of the server.
+        writable: it is not a standby.
+        shortcoming: a sentence on what this role needs for reading and writing rows and lacks; empty: nothing.
+        durable: a COMMIT that returned survives a crash: neither `fsync` nor `synchronous_commit` is off.
+        round_trip_seconds: of one statement on an open connection.
+        skew_seconds: how far its clock is ahead of ours.
+    """
+
+    version: str
+    writable: bool
+    shortcoming: str
+    durable: bool
+    round_trip_seconds: float
+    skew_seconds: float
+
+
+def diagnose(url: str) -> Diagnosis:
+    """Ask; blocks for seconds at most.
+
+    Raises:
+        MetadataUnavailable: the server does not answer.
+        StoreUnusable: the URL is none.
+    """
+    try:
+        with connected(url) as connection:
+            limit(connection, lock_seconds=LOOK_LOCK_SECONDS, statement_seconds=LOOK_SECONDS)
+            began, clock = time.perf_counter(), time.time()
+            row = connection.execute(_FACTS.encode()).fetchone()
+            took = time.perf_counter() - began
+    except psycopg.Error as error:
+        raise MetadataUnavailable from error
+    if row is None:
+        raise MetadataUnavailable
+    version, writable, synchronous_commit, fsync, epoch, lacking = row
+    return Diagnosis(
+        version=version,
+        writable=writable,
+        shortcoming=shortcoming(lacking),
+        durable=fsync == "on" and synchronous_commit != "off",
+        round_trip_seconds=took,
+        skew_seconds=float(epoch) - (clock + took / 2),
+    )

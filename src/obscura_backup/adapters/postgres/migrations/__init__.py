@@ -1,0 +1,1 @@
+"""Alembic's environment. Run by `obscura_backup.adapters.postgres.schema.migrate`, never imported."""

@@ -1,0 +1,152 @@
+"""The schema of the metadata database: its revisions, and the way to the newest. Serving reads only the constants.
+
+Alembic and SQLAlchemy are imported where a migration runs, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+
+from obscura_backup.adapters.postgres.admin_connection import LOOK_LOCK_SECONDS, LOOK_SECONDS, connected, limit
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alembic.config import Config
+
+REVISIONS = ("0001",)
+"""From the oldest to the one that this program needs; a unit test holds it to the migrations' own order."""
+HEAD = REVISIONS[-1]
+VERSION_TABLE = "obscura_backup_schema"
+"""Of our own, so that another application in the same database may use Alembic, too."""
+SELECT_REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  # a constant
+# Neither function takes a lock, so a table that somebody else has locked is not waited for.
+LACKING = """
+CASE WHEN to_regclass('backups') IS NOT NULL THEN ARRAY(
+    SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
+    WHERE NOT has_table_privilege(to_regclass('backups'), privilege)
+) END
+"""
+"""An SQL expression: the privileges on the table that the service's role needs and lacks; null: there is no table."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+LOCK_TIMEOUT_SECONDS = 30.0
+"""How long a migration waits for another one, or for transactions on the table, which meanwhile wait behind it."""
+STATEMENT_TIMEOUT_SECONDS = 60.0
+"""How long one statement of a migration may take, its locks included."""
+_LOCK_KEY = int.from_bytes(b"obscura\0", "big")
+
+
+class SchemaState(NamedTuple):
+    """Where a database is and where it should be; `current` is None before the first migration."""
+
+    current: str | None
+    head: str
+
+
+def require_current(current: str | None) -> None:
+    """Pass where the database is at the revision that this program needs.
+
+    Raises:
+        StoreUnusable: it is not, and what to do about it.
+    """
+    if current == HEAD:
+        return
+    _require_known(current)
+    found = f"is at schema {current}" if current else "has no schema yet"
+    raise StoreUnusable(f"The metadata database {found}; this program needs {HEAD}: run `obscura-backup migrate`.")
+
+
+def shortcoming(lacking: Sequence[str] | None) -> str:
+    """A sentence on what `LACKING` found; empty where nothing is missing."""
+    if lacking is None:
+        return "The metadata database has no table `backups`, or none that this role can see."
+    if lacking:
+        return f"The metadata database lets this role not {', '.join(lacking)} rows of the table `backups`."
+    return ""
+
+
+def schema_state(url: str) -> SchemaState:
+    """Look, and change nothing. Blocks for seconds at most: a table that is locked is not waited for.
+
+    Raises:
+        MetadataUnavailable: the server does not answer.
+        StoreUnusable: the URL is none.
+    """
+    try:
+        with connected(url) as connection:
+            limit(connection, lock_seconds=LOOK_LOCK_SECONDS, statement_seconds=LOOK_SECONDS)
+            return SchemaState(_current(connection), HEAD)
+    except psycopg.Error as error:
+        raise MetadataUnavailable from error
+
+
+def migrate(
+    url: str,
+    *,
+    lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+    statement_seconds: float = STATEMENT_TIMEOUT_SECONDS,
+) -> list[str]:
+    """Bring the database to `HEAD`, in one transaction; several at once take turns. The revisions that were applied.
+
+    Args:
+        url: of the database.
+        lock_seconds: that it waits for each lock.
+        statement_seconds: that one statement may take; connected and not through after both together, it hangs up.
+
+    Raises:
+        MetadataUnavailable: the server does not answer, or a lock was not to be had; nothing was changed, unless the
+            server fell silent over the COMMIT. It is safe to migrate again.
+        StoreUnusable: the URL is none, the schema is newer than this program, or the server refuses the change.
+    """
+    from alembic import command  # noqa: PLC0415  # see the module's docstring
+    from sqlalchemy import create_engine, exc, pool, text  # noqa: PLC0415  # see the module's docstring
+
+    applied: list[str] = []
+    try:
+        with ExitStack() as stack:
+            driver = stack.enter_context(connected(url, seconds=lock_seconds + statement_seconds))
+            # SQLAlchemy would read the URL by its own rules; libpq's are the ones that hold.
+            engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=pool.NullPool)
+            connection = stack.enter_context(engine.begin())
+            limit(driver, lock_seconds=lock_seconds, statement_seconds=statement_seconds)
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            _require_known(_current(driver))
+            command.upgrade(alembic_config(connection=connection, applied=applied), HEAD)
+    except (psycopg.OperationalError, exc.OperationalError) as error:
+        raise MetadataUnavailable from error
+    except (psycopg.Error, exc.DBAPIError) as error:
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        raise StoreUnusable(f"The metadata database cannot be migrated: {str(cause).strip()}.") from error
+    return applied
+
+
+def alembic_config(**attributes: Any) -> Config:
+    """Alembic's configuration, without a file of it; what `env.py` needs to know is in its attributes."""
+    from alembic.config import Config  # noqa: PLC0415  # see the module's docstring
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(attributes)
+    return config
+
+
+def _current(connection: psycopg.Connection[Any]) -> str | None:
+    # Asked before the table: a statement that fails would end the transaction that the migrations are to run in.
+    row = connection.execute("SELECT to_regclass(%s)", (VERSION_TABLE,)).fetchone()
+    if row is None or row[0] is None:
+        return None
+    row = connection.execute(SELECT_REVISION.encode()).fetchone()
+    return str(row[0]) if row else None
+
+
+def _require_known(current: str | None) -> None:
+    if current is not None and current not in REVISIONS:
+        raise StoreUnusable(
+            f"The metadata database is at schema {current}, which is newer than this program ({HEAD}): update it."
+        )

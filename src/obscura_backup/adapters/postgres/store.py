@@ -1,0 +1,313 @@
+"""Metadata in PostgreSQL: one row a user, locked by `SELECT … FOR UPDATE` while the blob is on its way.
+
+Entering a slot is one round trip, saving is another, and what a lock costs the server is bounded inside its own
+transaction: how long it is waited for, how long a statement runs, how long a holder may be silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+from psycopg import errors as answers
+
+from obscura_backup.adapters.postgres.circuit_breaker import unavailable
+from obscura_backup.adapters.postgres.pool import Connections
+from obscura_backup.adapters.postgres.rows import COLUMNS, revision_of, values_of
+from obscura_backup.adapters.postgres.schema import LACKING, SELECT_REVISION, require_current, shortcoming
+from obscura_backup.adapters.user_locks import UserLocks
+from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
+from obscura_backup.domain.model import Revision, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from obscura_backup.adapters.postgres.pool import Connection, Cursor
+    from obscura_backup.domain.errors import Unavailable
+
+LOCK_TIMEOUT_SECONDS = 5.0
+LOCK_TURN_SECONDS = 1.0
+"""How long the server waits for a lock before it is asked again, so that one that says nothing is noticed sooner."""
+HOLD_SECONDS = 60.0
+"""How long a holder may be silent, while it talks to the blob store, before the server takes its lock away."""
+POOL_SIZE = 16
+KEPT_SHARE = 0.25
+"""Of the pool, for what is answered at once: uploads that wait for the blob store must not keep out the rest."""
+POOL_WAITING = 2048
+POOL_WAIT_SECONDS = 3.0
+CONNECT_TIMEOUT_SECONDS = 2
+ANSWER_TIMEOUT_SECONDS = 3.0
+STATEMENT_SHARE = 0.8
+"""Of the time to answer: the server gives a statement up before we give the server up."""
+PAGE_ROWS = 512
+
+_log = logging.getLogger("obscura_backup")
+
+_BOUNDED = "SET LOCAL statement_timeout = %(statement_ms)s;"  # local to the message, which is one transaction
+_SELECT = f"{_BOUNDED} SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
+# Without READ WRITE: a server that was told to be read-only stays so, and says it by one code (25006) of all kinds.
+_ENTER = f"""
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
+       set_config('statement_timeout', %(statement_ms)s::text, true),
+       set_config('idle_in_transaction_session_timeout', %(hold_ms)s::text, true);
+SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
+"""  # noqa: S608  # constants only
+# A row never goes back: of two writers that overtake each other, the one that is further along stays.
+_SAVE = f"""
+{_BOUNDED}
+INSERT INTO backups (user_id, version, base, kind, sha256, size, upload_id, updated_at, tag)
+VALUES (%(user_id)s, %(version)s, %(base)s, %(kind)s, %(sha256)s, %(size)s, %(upload_id)s, %(updated_at)s, %(tag)s)
+ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_id, updated_at, tag) =
+    (excluded.version, excluded.base, excluded.kind, excluded.sha256, excluded.size, excluded.upload_id,
+     excluded.updated_at, excluded.tag)
+WHERE excluded.version >= backups.version;
+COMMIT
+"""  # noqa: S608  # constants only
+# A transaction that failed earlier answers COMMIT with ROLLBACK: only these very words say that the row is there.
+_SAVED = (["SET", "INSERT 0 1", "COMMIT"], ["SET", "INSERT 0 0", "COMMIT"])
+_PAGE = f"""
+{_BOUNDED} SELECT user_id, {COLUMNS} FROM backups
+WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMIT {PAGE_ROWS}
+"""  # noqa: S608  # constants only
+_SCHEMA = f"{_BOUNDED} {SELECT_REVISION}"
+# On a standby this is always on.
+_READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {LACKING}"
+
+
+class PostgresMetadataStore:
+    """Rows in PostgreSQL, or behind a pooler in transaction mode. Any number of processes may share the database.
+
+    Args:
+        url: `postgresql://USER:PASSWORD@HOST/DATABASE`, whatever libpq takes.
+        lock_timeout_seconds: how long a request waits for others of the same user, in this process and elsewhere.
+        hold_seconds: how long a holder may be silent before the server takes its lock away.
+        pool_size: connections at most; a holder keeps one for as long as its blob is on the way, and holders together
+            three of four.
+        pool_waiting: requests at most that wait for a connection; one more fails at once.
+        pool_wait_seconds: how long they wait.
+        connect_timeout_seconds: for each host; libpq takes no less than 2.
+        answer_timeout_seconds: that the server may take over anything but waiting for a lock.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
+        pool_size: int = POOL_SIZE,
+        pool_waiting: int = POOL_WAITING,
+        pool_wait_seconds: float = POOL_WAIT_SECONDS,
+        connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+        answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
+    ) -> None:
+        self._connections = Connections(
+            url,
+            size=pool_size,
+            waiting=pool_waiting,
+            wait_seconds=pool_wait_seconds,
+            connect_timeout_seconds=connect_timeout_seconds,
+            answer_timeout_seconds=answer_timeout_seconds,
+        )
+        # Those of one user queue here, without a connection each, and only their first in line asks the server.
+        self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
+        self._places = asyncio.Semaphore(pool_size - int(pool_size * KEPT_SHARE))
+        self._pool_wait_seconds = pool_wait_seconds
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._hold_seconds = hold_seconds
+        self._statement_seconds = answer_timeout_seconds * STATEMENT_SHARE
+        self._schema_is_current = False
+
+    async def start(self) -> None:
+        """See `BackupMetadataStore.start`. A server that is down is met later: until then only reads of blobs work.
+
+        Raises:
+            StoreUnusable: the URL is none, or the schema is missing, too old or too new.
+        """
+        await self._connections.open()
+        try:
+            await self._require_schema()
+        except MetadataUnavailable:
+            _log.warning("starting without the metadata store: uploads are refused until it answers")
+
+    async def close(self) -> None:
+        """See `BackupMetadataStore.close`."""
+        await self._connections.close()
+
+    @asynccontextmanager
+    async def locked(self, user_id: UserId) -> AsyncIterator[_PostgresSlot]:
+        """See `BackupMetadataStore.locked`. The lock is the row's: between processes only users with a row exclude."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._lock_timeout_seconds
+        async with self._locks.hold(user_id), self._place():
+            await self._meet()
+            slot = await self._enter_by(deadline, user_id)
+            try:
+                yield slot
+            finally:
+                await slot.leave()
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the connections that may be held while a blob is on its way.
+
+        Raises:
+            SlotBusy: all are held for too long, as where the blob store hangs.
+        """
+        try:
+            async with asyncio.timeout(self._pool_wait_seconds if self._places.locked() else None):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise SlotBusy from error
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def get(self, user_id: UserId) -> Revision | None:
+        """See `BackupMetadataStore.get`."""
+        await self._meet()
+        (row,) = await self._read(_SELECT, {"user_id": user_id}) or (None,)
+        return revision_of(row) if row else None
+
+    async def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
+        """See `BackupMetadataStore.scan`. Memory: one page of rows; no connection is held between pages."""
+        await self._meet()
+        while True:
+            page = await self._read(_PAGE, {"after": after})
+            for user_id, *row in page:
+                yield UserId(user_id), revision_of(tuple(row))
+            if len(page) < PAGE_ROWS:
+                return
+            after = UserId(UUID(int=page[-1][0].int))
+
+    async def check(self) -> None:
+        """See `BackupMetadataStore.check`. A server that only reads, a standby, cannot serve an upload.
+
+        Nor can a role that lacks a privilege, or a database that lost the table: both are seen without touching a row.
+        """
+        await self._meet()
+        ((read_only, lacking),) = await self._read(_READY, {})
+        if read_only != "off":
+            raise self._connections.found_read_only()
+        if missing := shortcoming(lacking):
+            raise MetadataUnavailable(missing)
+
+    async def _enter_by(self, deadline: float, user_id: UserId) -> _PostgresSlot:
+        loop = asyncio.get_running_loop()
+        while True:
+            left_seconds = deadline - loop.time()
+            try:
+                return await self._enter(user_id, min(max(left_seconds, 0.001), LOCK_TURN_SECONDS))
+            except SlotBusy:
+                if left_seconds <= LOCK_TURN_SECONDS:
+                    raise
+
+    async def _enter(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
+        values = {
+            "user_id": user_id,
+            "lock_ms": _milliseconds(lock_seconds),
+            "statement_ms": _milliseconds(lock_seconds + self._statement_seconds),
+            "hold_ms": _milliseconds(self._hold_seconds),
+        }
+        try:
+            connection, cursor = await self._connections.begin(_ENTER, values, seconds=lock_seconds)
+        except psycopg.Error as error:
+            raise _translated(error) from error
+        try:
+            rows = await _last_result(cursor)
+            record = revision_of(rows[0]) if rows else None
+            return _PostgresSlot(self._connections, connection, user_id, record, self._statement_seconds)
+        except BaseException:
+            await self._connections.release(connection)
+            raise
+
+    async def _read(self, query: str, values: Mapping[str, Any]) -> list[Any]:
+        values = {**values, "statement_ms": _milliseconds(self._statement_seconds)}
+        try:
+            connection, cursor = await self._connections.begin(query, values)
+            try:
+                return await _last_result(cursor)
+            finally:
+                await self._connections.release(connection)
+        except psycopg.Error as error:
+            raise _translated(error) from error
+
+    async def _meet(self) -> None:
+        """At the first contact with a server that was down at the start: is its schema ours?"""
+        if self._schema_is_current:
+            return
+        try:
+            await self._require_schema()
+        except StoreUnusable as error:
+            raise MetadataUnavailable(str(error)) from error
+
+    async def _require_schema(self) -> None:
+        try:
+            rows = await self._read(_SCHEMA, {})
+        except MetadataUnavailable as error:
+            if isinstance(error.__cause__, answers.UndefinedTable):
+                rows = []
+            elif isinstance(error.__cause__, answers.InsufficientPrivilege):
+                raise StoreUnusable("The metadata database lets this role not read the schema's version.") from error
+            else:
+                raise
+        require_current(rows[0][0] if rows else None)
+        self._schema_is_current = True
+
+
+class _PostgresSlot:
+    def __init__(
+        self,
+        connections: Connections,
+        connection: Connection,
+        user_id: UserId,
+        record: Revision | None,
+        statement_seconds: float,
+    ) -> None:
+        self._connections = connections
+        self._connection: Connection | None = connection
+        self._user_id = user_id
+        self._statement_seconds = statement_seconds
+        self.record = record
+
+    async def save(self, revision: Revision) -> None:
+        if self._connection is None:
+            raise AssertionError("a slot is saved once")
+        connection, self._connection = self._connection, None
+        values = {**values_of(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
+        try:
+            cursor = await self._connections.ask(connection, _SAVE, values)
+        except psycopg.Error as error:
+            raise MetadataUnavailable from error
+        finally:
+            await self._connections.release(connection)
+        outcome = [cursor.statusmessage]
+        while cursor.nextset():
+            outcome.append(cursor.statusmessage)
+        if outcome not in _SAVED:
+            raise MetadataUnavailable(f"The metadata store answered a save with {outcome}.")
+
+    async def leave(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await self._connections.release(connection)
+
+
+def _translated(error: psycopg.Error) -> Unavailable:
+    return SlotBusy() if isinstance(error, (answers.LockNotAvailable, answers.DeadlockDetected)) else unavailable(error)
+
+
+async def _last_result(cursor: Cursor) -> list[Any]:
+    while cursor.nextset():
+        pass
+    return await cursor.fetchall()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would mean: for ever

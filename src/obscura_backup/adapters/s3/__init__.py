@@ -1,0 +1,1 @@
+"""Blobs as objects in an S3 bucket."""

@@ -1,0 +1,288 @@
+"""Does the store really honour conditions? All safety rests on it, so it is tried out, on scratch objects, not assumed.
+
+Stores in the field have let `If-Match` on a missing key succeed, ignored conditions altogether, or dropped metadata.
+The scratch keys are fresh for each probe, under `probes/`, so that any number of services may probe at once, and are
+deleted at the end. The service's credentials may lack the right to delete, or the service may be killed before that:
+then the scratch objects, 48 bytes each, stay.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from obscura_backup.adapters.s3.bucket import condition_on
+from obscura_backup.adapters.s3.concurrency_probe import ROUNDS, race
+from obscura_backup.adapters.s3.errors import Misconfigured, PassingFailure, RefusedByStore
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
+from obscura_backup.domain.model import Draft, Kind, UploadId, Version
+from obscura_backup.domain.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obscura_backup.adapters.s3.bucket import S3Bucket
+    from obscura_backup.domain.model import Revision, Tag
+
+SCRATCH_PREFIX = "probes/"
+
+_BAD_REQUEST = 400
+_NOT_IMPLEMENTED = 501
+_MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to see that they survive
+
+_log = logging.getLogger(__name__)
+
+
+class Weight(StrEnum):
+    """What follows where a behaviour is missing: who allows unconditional writes does without a CONDITION."""
+
+    CONDITION = "condition"
+    REQUIRED = "required"
+    ADVISORY = "advisory"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One behaviour of the store.
+
+    Attributes:
+        name: of the behaviour, in words.
+        holds: whether the store has it.
+        weight: what follows where it does not.
+        detail: what the store did instead.
+    """
+
+    name: str
+    holds: bool
+    weight: Weight
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """All verdicts on one store, in the order in which they were reached."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def missing(self, weight: Weight) -> tuple[Verdict, ...]:
+        """The behaviours of this weight that the store does not have."""
+        return tuple(verdict for verdict in self.verdicts if verdict.weight is weight and not verdict.holds)
+
+    @property
+    def honours_conditions(self) -> bool:
+        """Whether the store is safe to write to from more than one place."""
+        return not self.missing(Weight.CONDITION)
+
+
+def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> ProbeReport:
+    """Try it out: 7 small requests one after another, 30 in races, and 4 deletions where all is well.
+
+    Raises:
+        BlobStoreUnavailable: the store does not answer, or refuses these credentials.
+        OutcomeUnknown: the same, in the middle of an upload.
+    """
+    return _Probe(bucket, random).run()
+
+
+def judge(report: ProbeReport, bucket: str, *, waived: bool) -> None:
+    """Decide on the store.
+
+    Raises:
+        StoreUnusable: it lacks something that cannot be done without.
+    """
+    for verdict in report.missing(Weight.REQUIRED):
+        raise StoreUnusable(f"The blob store cannot be used. It fails the check {verdict.name!r}: {verdict.detail}")
+    failed = "; ".join(f"{verdict.name!r} ({verdict.detail})" for verdict in report.missing(Weight.CONDITION))
+    if not failed:
+        return
+    if not waived:
+        raise StoreUnusable(
+            f"The blob store does not honour conditional writes, so that a late upload could overwrite a newer backup. "
+            f"It fails the check {failed}. Use another store; or, with one single process and at your own risk, set "
+            f"OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS={bucket}."
+        )
+    _log.warning("the blob store does not honour conditional writes, as allowed: it fails the check %s", failed)
+
+
+class _Probe:
+    def __init__(self, bucket: S3Bucket, random: Callable[[int], bytes]) -> None:
+        self._bucket = bucket
+        self._random = random
+        self._key = self._scratch_key()
+        self._absent_key = self._scratch_key()
+        self._verdicts: list[Verdict] = []
+        self._written: dict[str, tuple[Revision, bytes]] = {}
+        self._touched: set[str] = set()
+
+    def run(self) -> ProbeReport:
+        try:
+            self._try_out()
+        finally:
+            self._clean_up()
+        return ProbeReport(tuple(self._verdicts))
+
+    def _try_out(self) -> None:
+        first = self._accepted("creates where there is nothing", None)
+        if first is None:
+            return
+        self._refused("refuses to create over an object", self._key, None)
+        self._refused("refuses a tag where there is nothing", self._absent_key, first.tag)
+        # Whatever became of the second creation, the true tag is that of the last write.
+        if self._accepted("replaces by the current tag", self._current_tag) is None:
+            return
+        self._refused("refuses a stale tag", self._key, first.tag)
+        self._check_readback()
+        if all(verdict.holds for verdict in self._verdicts):  # else a race would only tell the same once more
+            self._race_to_create()
+            self._race_to_replace()
+        self._check_checksum()
+
+    @property
+    def _current_tag(self) -> Tag:
+        return self._written[self._key][0].tag
+
+    def _scratch_key(self) -> str:
+        return f"{SCRATCH_PREFIX}{self._random(16).hex()}"
+
+    def _accepted(self, name: str, replaces: Tag | None) -> Revision | None:
+        try:
+            stored = self._put(self._key, replaces)
+        except PutRefused:
+            self._note(name, Weight.REQUIRED, "it was refused")
+        except RefusedByStore as error:
+            if error.status not in (_BAD_REQUEST, _NOT_IMPLEMENTED):
+                raise
+            if self._is_stored_without_condition():
+                header = "If-None-Match" if replaces is None else "If-Match"
+                detail = (
+                    f"the store knows no conditional writes, on which safety rests. It answered {error.status} "
+                    f"{error.reason} to {header}, and stored the same upload without it. Use another store."
+                )
+                self._note("knows conditional writes", Weight.REQUIRED, detail)
+            else:
+                self._note(name, Weight.REQUIRED, f"{error} (A store that knows no checksums takes checksums=off.)")
+        else:
+            self._note(name, Weight.REQUIRED)
+            return stored
+        return None
+
+    def _is_stored_without_condition(self) -> bool:
+        """Which of the headers did the store not take? An upload with the checksum and without a condition tells."""
+        try:
+            self._put(self._scratch_key(), None, condition={})
+        except RefusedByStore:
+            return False
+        return True
+
+    def _refused(self, name: str, key: str, replaces: Tag | None) -> None:
+        try:
+            self._put(key, replaces)
+        except PutRefused:
+            self._note(name, Weight.CONDITION)
+        except RefusedByStore as error:
+            self._note(name, Weight.CONDITION, str(error))
+        else:
+            self._note(name, Weight.CONDITION, "it was written")
+
+    def _race_to_create(self) -> None:
+        self._race("lets one of several creations at once through", lambda: (self._scratch_key(), None))
+
+    def _race_to_replace(self) -> None:
+        self._race("lets one of several replacements at once through", lambda: (self._key, self._tag_now()))
+
+    def _race(self, name: str, entry: Callable[[], tuple[str, Tag | None]]) -> None:
+        """Races under the condition that `entry` gives, until the store made `ROUNDS` decisions, or one wrong one.
+
+        A store that has no definite answer for anyone, in twice as many races, writes nothing that it should not.
+        """
+        decided = 0
+        for _ in range(2 * ROUNDS):
+            key, replaces = entry()
+            outcome = race(partial(self._put_at_once, key, replaces))
+            flaw = outcome.flaw(self._bucket.head(key))
+            if flaw:
+                self._note(name, Weight.CONDITION, flaw)
+                return
+            outcome.require_answers()
+            decided += outcome.is_definite
+            if decided == ROUNDS:
+                break
+        self._note(name, Weight.CONDITION)
+
+    def _tag_now(self) -> Tag:
+        found = self._bucket.head(self._key)
+        if found is None:
+            raise BlobStoreUnavailable("The blob store lost a scratch object while it was being tried out.")
+        return found.tag
+
+    def _put_at_once(self, key: str, replaces: Tag | None, before_sending: Callable[[], None]) -> Revision:
+        with self._bucket.held_back(before_sending):
+            return self._put(key, replaces)
+
+    def _check_readback(self) -> None:
+        name = "gives back the bytes and their metadata"
+        try:
+            reading = self._bucket.get(self._key)
+        except (Misconfigured, PassingFailure):
+            raise
+        except (BackupDamaged, BlobStoreUnavailable) as error:
+            self._note(name, Weight.REQUIRED, str(error))
+            return
+        same = reading is not None and (reading.revision, reading.first) == self._written[self._key]
+        if reading is not None:
+            reading.finish()
+        self._note(name, Weight.REQUIRED, "" if same else "something else came back")
+
+    def _check_checksum(self) -> None:
+        name = "refuses bytes that do not have the checksum sent with them"
+        try:
+            self._put(self._scratch_key(), None, claimed=bytes(32))
+        except (RefusedByStore, PutRefused):
+            self._note(name, Weight.ADVISORY)
+        else:
+            self._note(name, Weight.ADVISORY, "it was written")
+
+    def _put(
+        self,
+        key: str,
+        replaces: Tag | None,
+        *,
+        claimed: bytes | None = None,
+        condition: dict[str, str] | None = None,
+    ) -> Revision:
+        with Spool.of(self._random(32)) as blob:
+            draft = Draft(
+                version=Version(2),
+                base=Version(1),
+                kind=Kind.LIVE,
+                sha256=blob.sha256,
+                size=blob.size,
+                upload_id=UploadId(self._random(16).hex()),
+                updated_at=_MOMENT,
+            )
+            under = condition_on(replaces) if condition is None else condition
+            try:
+                stored = self._bucket.put_as(key, blob, draft, under, claimed_sha256=claimed)
+            except OutcomeUnknown:
+                self._touched.add(key)
+                raise
+            self._touched.add(key)
+            self._written[key] = stored, blob.read()
+            return stored
+
+    def _clean_up(self) -> None:
+        detail = ""
+        for key in sorted(self._touched):
+            try:
+                self._bucket.delete(key)
+            except BlobStoreUnavailable as error:
+                detail = str(error)
+        self._note("lets scratch objects be deleted", Weight.ADVISORY, detail)
+
+    def _note(self, name: str, weight: Weight, detail: str = "") -> None:
+        self._verdicts.append(Verdict(name, not detail, weight, detail))

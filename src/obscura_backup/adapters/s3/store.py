@@ -1,0 +1,315 @@
+"""Blobs as objects of one S3 bucket, on AWS, MinIO or any store that honours conditional writes.
+
+    backups/<user id>     one object per slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
+    probes/<random>       scratch objects of `probe`, gone a moment later
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from obscura_backup.adapters.s3.bounded_threads import BoundedThreads
+from obscura_backup.adapters.s3.bucket import S3Bucket
+from obscura_backup.adapters.s3.circuit_breaker import Outage
+from obscura_backup.adapters.s3.errors import Misconfigured, PassingFailure, is_silence
+from obscura_backup.adapters.s3.location import S3Location
+from obscura_backup.adapters.s3.probe import ProbeReport, judge, probe
+from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, StoreUnusable, Unavailable
+from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from obscura_backup.adapters.s3.download import Reading
+    from obscura_backup.domain.spool import Spool
+
+R = TypeVar("R")
+
+THREADS = 4
+"""Signing and header parsing hold the interpreter's lock: with more threads each upload costs more CPU, and none comes
+sooner."""
+READ_THREADS = 4
+"""Of their own: an upload waits for the store's disks, and nobody's download should wait for them, too."""
+WAITING_MAX = 256
+WAIT_SECONDS = 3.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+READ_TIMEOUT_SECONDS = 10.0
+PING_TIMEOUT_SECONDS = 2.0
+START_SECONDS = 2.5
+RETRY_AFTER_SECONDS = (0.05, 0.25)
+PREFIX = "backups/"
+PAGE_KEYS = 1000
+
+_log = logging.getLogger(__name__)
+
+
+class S3BlobStore:
+    """Objects in a bucket, which `obscura-backup init-bucket` makes. Credentials come as AWS's own tools take them.
+
+    Args:
+        bucket: its name.
+        endpoint: of a store other than AWS, such as `https://minio.example:9000`.
+        region: None: as AWS's own configuration says, or `us-east-1`.
+        checksums: whether to send SHA-256 checksums for the store to check.
+        addressing: `path`, `virtual` or `auto`; see `S3Location`.
+        allow_unconditional: run on a store that ignores conditional writes all the same. Then only one process may
+            ever write to the bucket, and an upload that the network delayed can overwrite a newer one.
+        threads: uploads under way at once.
+        read_threads: other requests of users under way at once. One thread more asks after the store itself.
+        waiting_max: requests that may wait for a thread of either kind; the next one is told that the store is
+            unavailable.
+        wait_seconds: that a request may wait for a thread, before it is told the same.
+        connect_timeout_seconds: for a connection to be made.
+        read_timeout_seconds: that the store may be silent for.
+        ping_timeout_seconds: the same, and for the connection, where the question is only whether it is there.
+        start_seconds: that `start` tries the store out for; a slower one is tried out when it is first needed.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint: str | None = None,
+        region: str | None = None,
+        checksums: bool = True,
+        addressing: str = "auto",
+        allow_unconditional: bool = False,
+        threads: int = THREADS,
+        read_threads: int = READ_THREADS,
+        waiting_max: int = WAITING_MAX,
+        wait_seconds: float = WAIT_SECONDS,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        ping_timeout_seconds: float = PING_TIMEOUT_SECONDS,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        location = S3Location(bucket, endpoint, region, checksums, addressing)
+        self._bucket = S3Bucket(
+            location,
+            connections=threads + read_threads + 1,
+            connect_timeout_seconds=connect_timeout_seconds,
+            read_timeout_seconds=read_timeout_seconds,
+        )
+        self._impatient = S3Bucket(
+            location,
+            connections=1,
+            connect_timeout_seconds=min(connect_timeout_seconds, ping_timeout_seconds),
+            read_timeout_seconds=min(read_timeout_seconds, ping_timeout_seconds),
+        )
+        self._allow_unconditional = allow_unconditional
+        self._start_seconds = start_seconds
+        bounds = partial(BoundedThreads, waiting_max=waiting_max, wait_seconds=wait_seconds)
+        self._writes = bounds(threads, name="blobs-write")
+        self._reads = bounds(read_threads, name="blobs-read")
+        self._spare = bounds(1, name="blobs-ask")
+        self._outage = Outage()
+        self._proved = False
+        self._proving = asyncio.Lock()
+
+    async def start(self) -> None:
+        """See `BlobStore.start`. A store that is down is no reason not to start: uploads wait until it was probed."""
+        await self._spare.run(self._bucket.connect)
+        await self._spare.run(self._impatient.connect)
+        try:
+            async with asyncio.timeout(self._start_seconds):
+                await self._prove()
+        except Misconfigured as error:
+            raise StoreUnusable(str(error)) from error
+        except TimeoutError:
+            _log.warning("the blob store is slow, so there are no uploads until it was tried out")
+        except Unavailable as error:
+            _log.warning("the blob store cannot be asked yet, so there are no uploads yet: %s", error)
+
+    async def close(self) -> None:
+        """See `BlobStore.close`."""
+        for threads in (self._writes, self._reads, self._spare):
+            await asyncio.to_thread(threads.close)
+        self._bucket.close()
+        self._impatient.close()
+
+    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        """See `BlobStore.put`."""
+        await self._require_proved()
+        with _for_users():
+            return await self._ask(
+                self._writes, partial(self._bucket.put, slot_key(user_id), blob, draft, replaces=replaces)
+            )
+
+    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _S3Blob | None:
+        """See `BlobStore.open`."""
+        reading = await self._read(partial(self._bucket.get, slot_key(user_id), wanted), unwanted=_let_go)
+        return None if reading is None else _S3Blob(reading, self._reads)
+
+    async def stat(self, user_id: UserId) -> Revision | None:
+        """See `BlobStore.stat`."""
+        return await self._read(partial(self._bucket.head, slot_key(user_id)))
+
+    async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
+        """See `BlobStore.scan`. Memory: one page of 1000 keys."""
+        behind = slot_key(after) if after else ""
+        warned = False
+        while True:
+            page = await self._read(partial(self._bucket.keys, PREFIX, after=behind, most=PAGE_KEYS))
+            if not page:
+                return
+            for key in page:
+                user_id = _user_of(key)
+                if user_id is not None:
+                    yield user_id
+                elif not warned:
+                    warned = True
+                    _log.warning("the bucket holds keys under %s that are not ours; they are skipped", PREFIX)
+            behind = page[-1]
+
+    async def check(self) -> None:
+        """See `BlobStore.check`."""
+        if self._proved:
+            with _for_users():
+                await self.clock_skew_seconds()
+        else:
+            await self._require_proved()
+
+    async def probe_conditional_writes(self) -> ProbeReport:
+        """Try out on scratch objects what the store does with conditions, metadata and checksums.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer, or refuses these credentials.
+            OutcomeUnknown: the same, in the middle of an upload.
+        """
+        return await self._ask(self._spare, partial(probe, self._bucket))
+
+    async def clock_skew_seconds(self) -> float:
+        """How far the store's clock is ahead of this machine's, to a second; S3 refuses requests from 15 minutes on.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer.
+        """
+        return await self._ask(self._spare, self._impatient.clock_skew_seconds)
+
+    async def server_name(self) -> str:
+        """What the store calls itself.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer.
+        """
+        return await self._ask(self._spare, self._impatient.server_name)
+
+    async def _require_proved(self) -> None:
+        if self._proved:
+            return
+        if self._proving.locked():  # whoever asks is not kept waiting while a store that was down is being tried out
+            raise BlobStoreUnavailable("The blob store is being tried out.")
+        try:
+            with _for_users():
+                await self._prove()
+        except StoreUnusable as error:
+            raise BlobStoreUnavailable("The blob store cannot be used as it is.") from error
+        except BlobStoreUnavailable:
+            raise
+        except Unavailable as error:  # an unknown outcome, of the probe; of the caller's upload nothing was sent
+            raise BlobStoreUnavailable(str(error)) from error
+
+    async def _prove(self) -> None:
+        async with self._proving:
+            await self.clock_skew_seconds()  # the cheapest question: is there such a bucket?
+            judge(await self.probe_conditional_writes(), self._bucket.name, waived=self._allow_unconditional)
+            self._proved = True
+
+    async def _read(self, work: Callable[[], R], *, unwanted: Callable[[R], None] | None = None) -> R:
+        with _for_users():
+            for seconds in RETRY_AFTER_SECONDS:
+                try:
+                    return await self._ask(self._reads, work, unwanted=unwanted, last=False)
+                except PassingFailure:
+                    await asyncio.sleep(seconds)
+            return await self._ask(self._reads, work, unwanted=unwanted)
+
+    async def _ask(
+        self,
+        threads: BoundedThreads,
+        work: Callable[[], R],
+        *,
+        unwanted: Callable[[R], None] | None = None,
+        last: bool = True,
+    ) -> R:
+        """Let a thread do it, unless there is an outage; whoever finds one out may have to ask whether it is over."""
+        if self._outage.take_turn():
+            try:
+                await self._ping()
+            finally:
+                self._outage.end_turn()
+
+        def in_turn() -> R:
+            self._outage.refuse()  # an outage that began while this call waited for its thread
+            return self._heeded(work, last=last)
+
+        self._outage.refuse()
+        return await threads.run(in_turn, unwanted=unwanted)
+
+    async def _ping(self) -> None:
+        with suppress(BlobStoreUnavailable):  # what came of it, the outage was told
+            await self._spare.run(partial(self._heeded, self._impatient.clock_skew_seconds))
+
+    def _heeded(self, work: Callable[[], R], *, last: bool = True) -> R:
+        """Do it, and tell the outage whether the store answered. A try that is not the last one tells no silence."""
+        try:
+            result = work()
+        except ObscuraError as error:
+            if not is_silence(error):
+                self._outage.answered()
+            elif last or not isinstance(error, PassingFailure):
+                self._outage.silent(error)
+            raise
+        self._outage.answered()
+        return result
+
+
+@contextmanager
+def _for_users() -> Iterator[None]:
+    """Keep what only an operator can change out of the answers; the cause, and with it the log, names the way out."""
+    try:
+        yield
+    except Misconfigured as error:
+        raise BlobStoreUnavailable(error.public) from error
+
+
+class _S3Blob:
+    def __init__(self, reading: Reading, threads: BoundedThreads) -> None:
+        self._reading = reading
+        self._threads = threads
+        self.revision = reading.revision
+        self.start = reading.start
+        self.length = reading.length
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self._reading.first
+        while not self._reading.is_over:
+            yield await self._threads.resume(self._reading.read)
+
+    async def aclose(self) -> None:
+        if self._reading.is_over:
+            self._reading.finish()
+            return
+        try:
+            await self._threads.resume(self._reading.finish)
+        except BlobStoreUnavailable:  # the store was closed meanwhile, and its threads with it
+            self._reading.finish()
+
+
+def _let_go(reading: Reading | None) -> None:
+    if reading is not None:
+        reading.finish()
+
+
+def _user_of(key: str) -> UserId | None:
+    name = key.removeprefix(PREFIX)
+    try:
+        user_id = UUID(name)
+    except ValueError:
+        return None
+    return UserId(user_id) if str(user_id) == name else None

@@ -1,0 +1,244 @@
+"""Bearer tokens as JWTs (RFC 7519), verified by PyJWT, with a bounded cache of those that have been verified."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import jwt
+
+from obscura_backup.domain.errors import Unauthenticated
+from obscura_backup.domain.model import UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from obscura_backup.adapters.tokens.jwks import KeySource, VerificationKey
+    from obscura_backup.domain.ports import Clock
+
+TOKEN_MAX_CHARS = 8192
+CACHED_TOKENS = 16_384
+CANDIDATES_MAX = 8
+"""How many different keys a signature is tried with, where a token does not say which one made it."""
+
+# As RFC 7515 (7.1) has it. The library passes over what is no base64, and one token would have spellings without end.
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_REASONS: dict[type[jwt.PyJWTError], str] = {
+    jwt.InvalidAudienceError: "The token is meant for another audience.",
+    jwt.InvalidIssuerError: "The token is of another issuer.",
+}
+_TIME_MAX = 2**53
+
+
+class JwtVerifier:
+    """Verifies signature, `exp` (required), `nbf`, and, where configured, `aud` and `iss`.
+
+    Args:
+        keys: where the keys come from.
+        clock: tells when a cached token is over.
+        audience: required in `aud`, if given.
+        issuer: required in `iss`, if given.
+        user_claim: the claim that holds the user id, a UUID.
+        leeway_seconds: how long after `exp`, and before `nbf`, a token is good: clocks differ.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        clock: Clock,
+        *,
+        audience: str | None = None,
+        issuer: str | None = None,
+        user_claim: str = "sub",
+        leeway_seconds: float = 0,
+    ) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._audience = audience
+        self._issuer = issuer
+        self._user_claim = user_claim
+        self._leeway_seconds = leeway_seconds
+        # By digest, so that no token is kept in memory; with the keys that were good then.
+        self._verified: dict[bytes, tuple[UserId, float]] = {}
+        self._verified_with: Sequence[VerificationKey] = ()
+
+    async def verify(self, token: str) -> UserId:
+        """See `TokenVerifier.verify`."""
+        known = await self.recognise(token)
+        if known is not None:
+            return known
+        keys, claims = await self._signed_claims(token)
+        good_until = self._good_until(claims)
+        user_id = self._user(claims)
+        if keys is self._verified_with:  # else they changed while the key was being looked for
+            if len(self._verified) >= CACHED_TOKENS:
+                del self._verified[next(iter(self._verified))]
+            self._verified[_digest(token)] = user_id, good_until
+        return user_id
+
+    async def recognise(self, token: str) -> UserId | None:
+        """See `TokenVerifier.recognise`."""
+        if len(token) > TOKEN_MAX_CHARS:
+            raise Unauthenticated("The token is too long.")
+        if not _COMPACT.fullmatch(token):
+            raise Unauthenticated("The token is not a JWT.")
+        keys = await self._keys.keys()
+        if keys is not self._verified_with:  # a key that was withdrawn takes with it what it signed
+            self._verified.clear()
+            self._verified_with = keys
+        digest = _digest(token)
+        known = self._verified.get(digest)
+        if known is None:
+            return None
+        user_id, good_until = known
+        if self._clock.now().timestamp() < good_until:
+            return user_id
+        del self._verified[digest]
+        return None
+
+    def _good_until(self, claims: dict[str, Any]) -> float:
+        """The first moment, in seconds of the epoch, at which the token is good no more."""
+        now = self._clock.now().timestamp()
+        expires_at = _time(claims, "exp")
+        if expires_at is None:
+            raise Unauthenticated("The token has no `exp` claim.")
+        good_until = expires_at + self._leeway_seconds
+        if good_until <= now:
+            raise Unauthenticated("The token has expired.")
+        valid_from = _time(claims, "nbf")
+        if valid_from is not None and valid_from - self._leeway_seconds > now:
+            raise Unauthenticated("The token is not valid yet.")
+        return good_until
+
+    async def _signed_claims(self, token: str) -> tuple[Sequence[VerificationKey], dict[str, Any]]:
+        """The claims by the key that signed them, and the set that holds that key."""
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise Unauthenticated("The token is not a JWT.") from error
+        refusal = Unauthenticated("The token does not name one of the known keys.")
+        tried: Sequence[VerificationKey] | None = None
+        for look_again in (False, True):
+            keys = await self._keys.keys(unknown_key_id=look_again)
+            if keys is tried:
+                break
+            tried, candidates = keys, _candidates(keys, header.get("kid"))
+            try:
+                if candidates:
+                    return keys, self._claims_by_any(token, candidates, header.get("alg"))
+            except _OtherKey as error:
+                refusal = error
+                if any(key.key_id is not None and key.key_id == header.get("kid") for key in candidates):
+                    break  # the token named its key, so a newer set would not help
+        raise refusal
+
+    def _claims_by_any(self, token: str, candidates: list[VerificationKey], named: Any) -> dict[str, Any]:
+        # The token's `alg` only chooses among keys. Each key is used with its own algorithm, whatever the token says.
+        fitting = _distinct([key for key in candidates if named in key.names])
+        if not fitting:
+            raise _OtherKey("The token's algorithm is not the one of its key.")
+        for key in fitting[:CANDIDATES_MAX]:
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                return self._claims(token, key)
+        if len(fitting) > CANDIDATES_MAX:
+            raise _OtherKey(
+                f"The token does not name its key, and the {CANDIDATES_MAX} keys that were tried did not sign it."
+            )
+        raise _OtherKey("The token's signature does not match.")
+
+    def _claims(self, token: str, key: VerificationKey) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                token,
+                key.key,
+                algorithms=key.names,
+                audience=self._audience,
+                issuer=self._issuer,
+                options={
+                    # `_good_until` judges times, by the clock that also judges cached tokens. `iat` is for the
+                    # reader: a clock that is a second ahead of ours must not lock people out.
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_aud": self._audience is not None,
+                },
+            )
+        except jwt.InvalidSignatureError:
+            raise  # perhaps another key made it
+        except jwt.MissingRequiredClaimError as error:
+            raise Unauthenticated(f"The token has no `{error.claim}` claim.") from error
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            reason = next((text for kind, text in _REASONS.items() if isinstance(error, kind)), None)
+            raise Unauthenticated(reason or "The token is malformed.") from error
+
+    def _user(self, claims: dict[str, Any]) -> UserId:
+        claimed = claims.get(self._user_claim)
+        if not isinstance(claimed, str) or not _UUID.fullmatch(claimed):
+            raise Unauthenticated(f"The token's `{self._user_claim}` claim is not a UUID.")
+        return UserId(UUID(claimed))
+
+
+class _OtherKey(Unauthenticated):
+    """None of these keys signed the token; a newer set may hold the one that did."""
+
+
+def _candidates(keys: Sequence[VerificationKey], key_id: Any) -> list[VerificationKey]:
+    """The keys that may have signed a token which names `key_id`, or none."""
+    if key_id is None:
+        return list(keys)
+    # A key without an id may be any; a key that the token names is certain.
+    return [key for key in keys if key.key_id == key_id] or [key for key in keys if key.key_id is None]
+
+
+def _distinct(keys: list[VerificationKey]) -> list[VerificationKey]:
+    """Each key once, and one more than are tried at most."""
+    found: list[VerificationKey] = []
+    for key in keys:
+        if all(key.key != other.key for other in found):
+            found.append(key)
+        if len(found) > CANDIDATES_MAX:
+            break
+    return found
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+
+
+def _time(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    # `abs` also turns away what is not finite, and numbers that no float can hold.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _TIME_MAX:
+        raise Unauthenticated(f"The token's `{name}` claim is not a time.")
+    return float(value)
+
+
+def issue_token(
+    secret: str,
+    user_id: UserId,
+    ttl: timedelta,
+    clock: Clock,
+    *,
+    audience: str | None = None,
+    issuer: str | None = None,
+    user_claim: str = "sub",
+) -> str:
+    """A token that a `JwtVerifier` with this secret and the same settings accepts until `ttl` from now."""
+    now = clock.now()
+    claims: dict[str, Any] = {
+        user_claim: str(user_id),
+        "iat": int(now.timestamp()),
+        "exp": int((now + ttl).timestamp()),
+    }
+    if audience is not None:
+        claims["aud"] = audience
+    if issuer is not None:
+        claims["iss"] = issuer
+    return jwt.encode(claims, secret, algorithm="HS256")

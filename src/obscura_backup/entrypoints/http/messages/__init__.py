@@ -1,0 +1,1 @@
+"""HTTP headers, problem documents and the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""uvicorn with bounds: connections, workers, shutdown."""

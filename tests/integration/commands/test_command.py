@@ -1,0 +1,353 @@
+"""The command `obscura-backup` as a person meets it: its words, its exit codes, and what bad input gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from support.servers.service import COMMAND, SECRET, Person, Service, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
+    return subprocess.run(
+        [str(COMMAND), *arguments],
+        env={**inherited, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], code: int, says: str) -> None:
+    """One clear sentence on standard error, nothing on standard output, no traceback."""
+    assert result.returncode == code, result.stderr
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_help() -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    assert {"serve", "token"} <= set(result.stdout.split())
+
+
+def test_token_is_all_that_is_printed(tmp_path: Path) -> None:
+    result = run("token", str(uuid4()), "--data-dir", str(tmp_path / "data"))
+    assert result.returncode == 0
+    assert result.stdout.count(".") == 2
+    assert "new signing secret" in result.stderr
+    assert run("token", str(uuid4()), "--data-dir", str(tmp_path / "data")).stderr == ""
+
+
+def test_token_into_a_file_is_private(tmp_path: Path) -> None:
+    out = tmp_path / "token"
+    out.write_text("what was there before, for all to read")
+    result = run("token", str(uuid4()), "--data-dir", str(tmp_path / "data"), "--out", str(out))
+    assert (result.returncode, result.stdout) == (0, "")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert out.read_text().count(".") == 2
+
+
+def test_token_into_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    result = run("token", str(uuid4()), "--data-dir", str(tmp_path / "data"), "--out", str(tmp_path / "no" / "where"))
+    refused(result, 2, "cannot be written")
+
+
+def test_token_before_serve_is_good_after(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", environment={"OBSCURA_BACKUP_AUTH_SECRET": ""})
+    token = service.token(uuid4())
+    service.start()
+    assert service.request("GET", token=token).status == 404
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["token"], "USER_ID"),
+        (["token", "alice"], "alice"),
+        (["token", str(uuid4()), "--ttl", "soon"], "duration"),
+        (["token", str(uuid4()), "--ttl", "0s"], "duration"),
+        (["serve", "--port", "eighty"], "port"),
+        (["serve", "--port", "70000"], "port"),
+        (["serve", "--nonsense"], "nonsense"),
+        (["serve", "--metadata-url", "mysql://x"], "metadata_url"),
+        (["serve", "--config", "/nowhere/at/all.toml"], "cannot be read"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_use(arguments: list[str], says: str, tmp_path: Path) -> None:
+    refused(run(*arguments, environment={"XDG_DATA_HOME": str(tmp_path)}), 2, says)
+
+
+def test_unknown_setting(tmp_path: Path) -> None:
+    result = run("serve", "--data-dir", str(tmp_path), environment={"OBSCURA_BACKUP_POTR": "1"})
+    refused(result, 2, "There is no setting OBSCURA_BACKUP_POTR")
+
+
+def test_short_secret_is_refused_and_not_quoted(tmp_path: Path) -> None:
+    result = run("serve", "--data-dir", str(tmp_path), environment={"OBSCURA_BACKUP_AUTH_SECRET": "hunter2"})
+    refused(result, 2, "too short")
+    assert "hunter2" not in result.stderr
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused(run("serve", "--port", port, "--data-dir", str(tmp_path / "data")), 4, f"127.0.0.1:{port}")
+
+
+def test_address_that_is_not_ours(tmp_path: Path) -> None:
+    refused(run("serve", "--host", "192.0.2.1", "--data-dir", str(tmp_path / "data")), 4, "192.0.2.1")
+
+
+def test_data_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused(run("serve", "--port", "0", "--data-dir", str(tmp_path / "file" / "data")), 3, "cannot be used")
+
+
+def test_scrub_of_nothing_makes_nothing(tmp_path: Path) -> None:
+    refused(run("scrub", "--data-dir", str(tmp_path / "elsewhere")), 3, "There is no metadata")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_welcome_leads_to_a_first_push_and_later_back_to_it(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", arguments=("--welcome",), environment={"OBSCURA_BACKUP_AUTH_SECRET": ""})
+    log = tmp_path / "log"
+    for expected in ("push", "status"):
+        with log.open("w") as file:
+            service.start(stderr=file)
+        text = log.read_text()
+        (tmp_path / "password").write_text("correct horse battery\n")
+        lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+        assert f"obscura-client {expected}" in lines[-1]
+        environment = {**os.environ, "OBSCURA_PASSWORD_FILE": str(tmp_path / "password")}
+        subprocess.run(" ".join(lines), shell=True, check=True, env=environment, timeout=60, stdin=subprocess.DEVNULL)  # noqa: S602  # as a person pastes it
+        service.kill()
+
+
+def test_damaged_metadata_file(tmp_path: Path) -> None:
+    (tmp_path / "metadata.sqlite3").write_bytes(b"not a database at all" * 100)
+    refused(run("serve", "--port", "0", "--data-dir", str(tmp_path)), 3, "metadata.sqlite3")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_orderly_end_finishes_what_is_under_way(tmp_path: Path, how: signal.Signals) -> None:
+    service = Service(tmp_path / "data")
+    service.start()
+    person = Person.of(service)
+    body = os.urandom(200_000)
+    head = person.post_head(f"Content-Length: {len(body)}\r\n\r\n")
+    assert service.process is not None
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body[:100_000])
+        service.process.send_signal(how)
+        _wait_until_closed(service.port)  # no one new is let in …
+        connection.sendall(body[100_000:])
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")  # … and who was in is served
+    assert service.process.wait(timeout=10) == 0
+    service.process = None
+    service.start()
+    assert person.download().body == body
+    service.kill()
+
+
+def test_restart_keeps_everything(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    service.start()
+    person, body = Person.of(service), os.urandom(5000)
+    person.upload(body)
+    assert service.stop() == 0
+    service.start()
+    answer = person.download()
+    assert (answer.body, answer.etag) == (body, '"1"')
+    service.kill()
+
+
+def test_stores_elsewhere(tmp_path: Path) -> None:
+    environment = {
+        "OBSCURA_BACKUP_METADATA_URL": f"sqlite:///{tmp_path}/elsewhere.db",
+        "OBSCURA_BACKUP_BLOBS_URL": f"file://{tmp_path}/blobs elsewhere",
+        "OBSCURA_BACKUP_MAX_BYTES": "100",
+    }
+    service = Service(tmp_path / "data", environment=environment)
+    service.start()
+    person = Person.of(service)
+    assert person.upload(os.urandom(100)).status == 200
+    assert person.upload(os.urandom(101), if_match="1").status == 413
+    assert service.stop() == 0
+    assert (tmp_path / "elsewhere.db").exists()
+    assert (tmp_path / "blobs elsewhere" / "backups").is_dir()
+
+
+def test_stores_in_memory(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", arguments=("--metadata-url", "memory:", "--blobs-url", "memory:"))
+    service.start()
+    person, body = Person.of(service), os.urandom(500_000)
+    person.upload(body)
+    assert person.download().body == body
+    assert service.stop() == 0
+    assert not (tmp_path / "data").exists()
+
+
+def test_browser_of_an_allowed_origin(tmp_path: Path) -> None:
+    service = Service(
+        tmp_path / "data", environment={"OBSCURA_BACKUP_CORS_ORIGINS": "https://app.example,https://web.example"}
+    )
+    service.start()
+    asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    asked["Access-Control-Request-Headers"] = "authorization,if-match"
+    preflight = service.request("OPTIONS", token=None, headers=asked)
+    assert preflight.status in (200, 204)
+    assert preflight.headers["access-control-allow-origin"] == "https://app.example"
+    assert "if-match" in preflight.headers["access-control-allow-headers"].lower()
+    person = Person.of(service)
+    person.upload(os.urandom(100))
+    answer = person.download(Origin="https://web.example")
+    assert answer.headers["access-control-allow-origin"] == "https://web.example"
+    assert "etag" in answer.headers["access-control-expose-headers"].lower()
+    assert "access-control-allow-origin" not in person.download(Origin="https://evil.example").headers
+    service.kill()
+
+
+def test_log_holds_no_token_secret_or_blob(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        port = "0"
+        process = subprocess.Popen(
+            [str(COMMAND), "serve", "--port", port, "--data-dir", str(tmp_path / "data"), "--log-level", "debug"],
+            env={**os.environ, "OBSCURA_BACKUP_AUTH_SECRET": SECRET},
+            stderr=file,
+        )
+        try:
+            service = Service(tmp_path / "data", port=_port_in(log))
+            person = Person.of(service)
+            body = b"recognisable bytes of a blob " * 10
+            assert person.upload(body).status == 200
+            assert person.upload(body, if_match="7").status == 409
+            forged = signed({"sub": "nobody", "exp": 99_999_999_999})
+            assert service.request("GET", token=forged).status == 401
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+    written = log.read_text()
+    for secret in (SECRET, person.token, forged, "recognisable"):
+        assert secret not in written
+
+
+def test_client_that_hangs_up_is_no_defect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    service = Service(tmp_path / "data")
+    service.start()
+    person = Person.of(service)
+    head = person.post_head("Content-Length: 1000\r\n\r\n")
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(head.encode() + bytes(500))
+    assert person.upload(os.urandom(100)).status == 200
+    service.stop()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_upload_that_outlives_the_drain_is_told_to_come_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(tmp_path / "data", environment={"OBSCURA_BACKUP_DRAIN_SECONDS": "1"})
+    service.start()
+    person = Person.of(service)
+    head = person.post_head("Content-Length: 1000\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(head.encode() + bytes(500))
+        time.sleep(0.1)
+        assert service.stop() == 0
+        assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_downloads_that_are_broken_off_leave_nothing_open(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    service.start()
+    person = Person.of(service)
+    person.upload(os.urandom(2_000_000))
+    assert service.process is not None
+    folder = Path(f"/proc/{service.process.pid}/fd")
+    before = len(list(folder.iterdir()))
+    head = f"GET /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n\r\n"
+    for _ in range(30):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(head.encode())
+            connection.recv(1000)
+    deadline = time.monotonic() + 5
+    while len(list(folder.iterdir())) > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(list(folder.iterdir())) <= before
+    service.kill()
+
+
+def test_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+    try:
+        service.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert service.process is not None
+    limits = Path(f"/proc/{service.process.pid}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert int(line.split()[3]) > 2 * 1024
+    service.kill()
+
+
+def test_heavy_modules_are_not_loaded_for_help() -> None:
+    """`--help` and `token` should not wait for a web framework."""
+    code = (
+        "import sys\n"
+        "from obscura_backup.entrypoints.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'litestar', 'uvicorn', 'boto3', 'psycopg', 'dependency_injector', 'jwt'} & set(sys.modules)))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    assert result.stdout.endswith("[]\n")
+
+
+def _wait_until_closed(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return
+    pytest.fail("the service goes on letting people in")
+
+
+def _port_in(log: Path) -> int:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        match = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())
+        if match is not None:
+            port = int(match[1])
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                pass
+            else:
+                return port
+        time.sleep(0.02)
+    raise TimeoutError

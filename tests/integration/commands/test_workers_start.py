@@ -1,0 +1,110 @@
+"""Workers that take long to start: a slow machine, imitated in the worker processes alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.servers.service import COMMAND, Service, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Python imports this before anything else: in workers, long before they can answer their parent.
+SLOW_START = """
+import pathlib, sys, time
+if "spawn_main" in " ".join(sys.orig_argv):
+    time.sleep(float(pathlib.Path(__file__).with_name("seconds").read_text()))
+"""
+HEALTH_CHECK_SECONDS = 5
+"""After which uvicorn takes a worker that does not answer for dead."""
+FOREVER = 3600.0
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass
+class Slow:
+    """A service of two workers, each of which sleeps before it starts."""
+
+    folder: Path
+    service: Service
+
+    def start(self, sleep_seconds: float, **environment: str) -> None:
+        """Start it, and wait for nothing."""
+        (self.folder / "sitecustomize.py").write_text(SLOW_START)
+        self.let_workers_sleep(sleep_seconds)
+        self.service.port = free_port()
+        self.service.environment = {
+            "PYTHONPATH": str(self.folder),
+            "OBSCURA_BACKUP_WORKERS": "2",
+            "OBSCURA_BACKUP_PORT": str(self.service.port),
+            "OBSCURA_BACKUP_DATA_DIR": str(self.folder / "data"),
+            **environment,
+        }
+        with (self.folder / "log").open("w") as log:
+            self.service.process = subprocess.Popen(
+                [str(COMMAND), "serve"], env=self.service.full_environment(), stdin=subprocess.DEVNULL, stderr=log
+            )
+
+    def let_workers_sleep(self, seconds: float) -> None:
+        """Those that start from now on."""
+        (self.folder / "seconds").write_text(str(seconds))
+
+    def wait_for(self, words: str, count: int = 1) -> str:
+        """The log, once these words are in it so many times."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (text := (self.folder / "log").read_text()).count(words) < count:
+            assert time.monotonic() < deadline, text
+            time.sleep(0.1)
+        return text
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Slow]:
+    slow = Slow(tmp_path, Service(tmp_path))
+    yield slow
+    slow.service.kill()
+
+
+def test_worker_that_starts_slowly_is_not_killed(slow: Slow) -> None:
+    slow.start(HEALTH_CHECK_SECONDS + 3)
+    assert "ended with code" not in slow.wait_for(" started after ", count=2)
+    assert slow.service.request("GET", "/health/live", token=None).status == 200
+    assert slow.service.stop() == 0
+
+
+def test_worker_that_does_not_start_in_its_time_is_replaced_and_the_log_says_why(slow: Slow) -> None:
+    slow.start(FOREVER, OBSCURA_BACKUP_START_SECONDS="1")
+    slow.wait_for("did not start within 1 s (start_seconds) and is killed", count=3)
+    assert slow.service.stop() == 0
+
+
+def test_worker_that_is_still_starting_does_not_delay_the_end(slow: Slow) -> None:
+    slow.start(0)
+    slow.wait_for(" started after ", count=2)
+    slow.let_workers_sleep(FOREVER)
+    os.kill(slow.service.workers()[0], signal.SIGKILL)
+    slow.wait_for("ended with code -9")
+    assert slow.service.stop() == 0
+
+
+def test_workers_are_replaced_on_sighup_however_slowly_the_new_ones_start(slow: Slow) -> None:
+    slow.start(0)
+    slow.wait_for(" started after ", count=2)
+    before = slow.service.workers()
+    slow.let_workers_sleep(HEALTH_CHECK_SECONDS + 1)
+    assert slow.service.process is not None
+    slow.service.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while set(slow.service.workers()) & set(before):
+        assert time.monotonic() < deadline, "the old workers are still there"
+        time.sleep(0.1)
+    assert slow.service.request("GET", "/health/live", token=None).status == 200
+    assert slow.service.stop() == 0

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.metadata_store import saved
+from obscura_backup.adapters.postgres.store import PostgresMetadataStore
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+from support.servers.postgres_server import PASSWORD, PostgresServer
+from support.servers.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+AT_ONCE_SECONDS = 1.0
+"""For hundreds of calls together, on a machine that has other things to do, too; one time-out alone would be longer."""
+
+
+@pytest.fixture
+async def store(postgres_url: str) -> AsyncIterator[PostgresMetadataStore]:
+    store = PostgresMetadataStore(postgres_url)
+    await store.start()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def wire(postgres_server: PostgresServer) -> AsyncIterator[Wire]:
+    async with Wire(postgres_server.port) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def wired(postgres_url: str, wire: Wire) -> AsyncIterator[PostgresMetadataStore]:
+    """A store whose wire can go dead, with little patience."""
+    store = PostgresMetadataStore(wire.through(postgres_url), answer_timeout_seconds=0.25)
+    await store.start()
+    yield store
+    await store.close()
+
+
+async def test_server_that_went_down_fails_all_at_once_and_is_found_again(
+    store: PostgresMetadataStore, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    user, revision = samples.user(), samples.revision(1)
+    await asyncio.gather(*(saved(store, samples.user(), revision) for _ in range(50)))  # fills the pool
+    await saved(store, user, revision)
+    async with store.locked(user) as slot:
+        postgres_server.stop(immediate=True)
+        try:
+            started = time.monotonic()
+            outcomes = await asyncio.gather(
+                *(store.get(user) for _ in range(200)),
+                *(saved(store, samples.user(), revision) for _ in range(200)),
+                slot.save(samples.revision(2)),
+                store.check(),
+                return_exceptions=True,
+            )
+            assert time.monotonic() - started < AT_ONCE_SECONDS
+            assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
+        finally:
+            postgres_server.start()
+    started = time.monotonic()
+    await recovery(store)
+    assert time.monotonic() - started < 2
+    assert await store.get(user) == revision
+    assert PASSWORD not in caplog.text
+    assert len([line for line in caplog.records if line.name == "obscura_backup"]) == 2, "once down, once up again"
+
+
+async def test_restart_that_nobody_saw_fails_nobody(
+    store: PostgresMetadataStore, postgres_server: PostgresServer
+) -> None:
+    user, revision = samples.user(), samples.revision(1)
+    await asyncio.gather(*(saved(store, samples.user(), revision) for _ in range(50)))
+    postgres_server.stop(immediate=False)
+    postgres_server.start()
+    await saved(store, user, revision)
+    assert await asyncio.gather(*(store.get(user) for _ in range(50))) == [revision] * 50
+
+
+async def test_wire_that_goes_dead_is_given_up(wired: PostgresMetadataStore, wire: Wire) -> None:
+    user, before = samples.user(), samples.revision(1)
+    await saved(wired, user, before)
+    async with wired.locked(user) as slot:
+        wire.go_dead()
+        started = time.monotonic()
+        outcomes = await asyncio.gather(
+            slot.save(samples.revision(2)), *(wired.get(user) for _ in range(50)), return_exceptions=True
+        )
+        assert time.monotonic() - started < 1
+        assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
+        started = time.monotonic()
+        assert isinstance(await answer(wired), MetadataUnavailable)
+        assert time.monotonic() - started < 0.2, "nobody waits for what is known to be dead"
+    wire.come_back()
+    await recovery(wired)
+    async with wired.locked(user) as slot:
+        assert slot.record is not None
+        assert slot.record.version in (1, 2), "the save was on its way when the wire went dead"
+
+
+async def test_table_locked_by_somebody_else_is_not_waited_for(
+    postgres_url: str, postgres_server: PostgresServer, postgres_database: str
+) -> None:
+    """A statement is given up by the server itself, so that no queue builds up there."""
+    store = PostgresMetadataStore(postgres_url, answer_timeout_seconds=0.25)
+    await store.start()
+    statement = "BEGIN; LOCK TABLE backups IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.6)"
+    locking = asyncio.create_task(asyncio.to_thread(postgres_server.execute, statement, database=postgres_database))
+    await asyncio.sleep(0.1)
+    outcomes = await asyncio.gather(*(store.get(samples.user()) for _ in range(5)), return_exceptions=True)
+    waiting = await asyncio.to_thread(
+        postgres_server.execute, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    )
+    await locking
+    assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
+    assert waiting == [(0,)]
+    await store.check()
+    await store.close()
+
+
+async def test_service_may_start_before_the_server(
+    postgres_url: str, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = PostgresMetadataStore(postgres_url)
+    postgres_server.stop(immediate=False)
+    try:
+        await store.start()
+        assert isinstance(await answer(store), MetadataUnavailable)
+    finally:
+        postgres_server.start()
+    assert "starting without the metadata store" in caplog.text
+    assert PASSWORD not in caplog.text
+    await recovery(store)
+    await saved(store, samples.user(), samples.revision(1))
+    await store.close()
+
+
+@pytest.fixture
+async def narrow(
+    postgres_url: str, postgres_server: PostgresServer, postgres_database: str
+) -> AsyncIterator[PostgresMetadataStore]:
+    """A store whose role gets two connections, though its pool may have more."""
+    for statement in (
+        f"CREATE ROLE narrow LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2",
+        "GRANT SELECT ON obscura_backup_schema TO narrow",
+        "GRANT SELECT, INSERT, UPDATE ON backups TO narrow",
+    ):
+        postgres_server.execute(statement, database=postgres_database)
+    store = PostgresMetadataStore(postgres_url.replace("postgres:", "narrow:", 1))
+    await store.start()
+    yield store
+    await store.close()
+    postgres_server.execute("DROP OWNED BY narrow; DROP ROLE narrow", database=postgres_database)
+
+
+async def test_server_without_a_connection_to_spare_is_not_taken_for_down(narrow: PostgresMetadataStore) -> None:
+    async with narrow.locked(samples.user()), narrow.locked(samples.user()):
+        waiting = [asyncio.create_task(narrow.get(samples.user())) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+    assert await asyncio.gather(*waiting) == [None] * 5
+
+
+async def test_connections_that_rest_in_the_pool_speak_against_an_outage(
+    narrow: PostgresMetadataStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refusals come when those who asked have long had their answers on the connections that there are."""
+    for _ in range(20):
+        await asyncio.gather(*(narrow.get(samples.user()) for _ in range(5)))
+        await asyncio.sleep(0.02)
+    assert "not available" not in caplog.text
+
+
+async def test_wrong_password_is_not_told(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = PostgresMetadataStore(postgres_url.replace(PASSWORD, "another-secret"))
+    await store.start()
+    with pytest.raises(MetadataUnavailable) as refused:
+        await store.get(samples.user())
+    told = "".join(traceback.format_exception(refused.value)) + caplog.text + repr(store)
+    assert "another-secret" not in told
+    assert "password authentication failed" in told
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:pa%zzss@h/d",
+        "postgresql://u:pa/zzss@h/d",
+        "postgresql://u:pa@zzss@h/d",
+        "postgresql://u:pa@zzss/half@127.0.0.1/d",
+        "postgresql://zzss:1/2@127.0.0.1/d",
+        "postgresql://u@h/d?zzss=1",
+    ],
+)
+async def test_malformed_url_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(StoreUnusable) as refused:
+        await PostgresMetadataStore(url).start()
+    assert refused.value.__cause__ is None
+    assert "zzss" not in "".join(traceback.format_exception(refused.value, limit=0))
+
+
+async def answer(store: PostgresMetadataStore) -> Exception | None:
+    try:
+        await store.check()
+    except MetadataUnavailable as error:
+        return error
+    return None
+
+
+async def recovery(store: PostgresMetadataStore) -> None:
+    while await answer(store) is not None:  # noqa: ASYNC110  # there is no event: clients ask again, too
+        await asyncio.sleep(0.02)

@@ -1,0 +1,108 @@
+"""Behind a real PgBouncer in transaction mode, old enough to know no prepared statements."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from obscura_backup.adapters.postgres.schema import HEAD, migrate, schema_state
+from obscura_backup.adapters.postgres.store import PostgresMetadataStore
+from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.servers.postgres_server import PostgresServer
+
+
+@pytest.fixture
+def pooler_url(postgres_url: str, postgres_server: PostgresServer, postgres_database: str, pgbouncer_port: int) -> str:
+    """Of the database of `postgres_url`, through the pooler."""
+    return postgres_server.url_of(postgres_database, port=pgbouncer_port)
+
+
+@pytest.fixture
+async def store(pooler_url: str) -> AsyncIterator[PostgresMetadataStore]:
+    store = PostgresMetadataStore(pooler_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_wait_seconds=30)
+    await store.start()
+    yield store
+    await store.close()
+
+
+class TestBehindPgBouncer(MetadataStoreContract):
+    pass
+
+
+async def test_row_excludes_processes_that_come_another_way(store: PostgresMetadataStore, postgres_url: str) -> None:
+    direct = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+    await direct.start()
+    user = samples.user()
+    await saved(store, user, samples.revision(1))
+    async with store.locked(user):
+        with pytest.raises(SlotBusy):
+            async with direct.locked(user):
+                pytest.fail("two inside at once")
+    await direct.close()
+
+
+async def test_no_setting_stays_on_a_connection(
+    store: PostgresMetadataStore, postgres_server: PostgresServer, postgres_database: str, pgbouncer_port: int
+) -> None:
+    await saved(store, samples.user(), samples.revision(1))
+    await store.get(samples.user())
+    probe = PostgresMetadataStore(postgres_server.url_of(postgres_database, port=pgbouncer_port), pool_size=1)
+    await probe.start()
+    settings = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+    connection, cursor = await probe._connections.begin(settings, {})
+    assert await cursor.fetchall() == [("0", "0")]
+    await probe._connections.release(connection)
+    await probe.close()
+
+
+async def test_lock_that_the_server_took_away_is_noticed_by_save(
+    store: PostgresMetadataStore, postgres_server: PostgresServer
+) -> None:
+    user, before = samples.user(), samples.revision(1)
+    await saved(store, user, before)
+    async with store.locked(user) as slot:
+        postgres_server.execute(
+            "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        )
+        with pytest.raises(MetadataUnavailable):
+            await slot.save(samples.revision(2))
+    assert await store.get(user) == before
+
+
+async def test_outage_behind_it_is_noticed_and_ends(pooler_url: str, postgres_server: PostgresServer) -> None:
+    store = PostgresMetadataStore(pooler_url, answer_timeout_seconds=0.5)
+    await store.start()
+    user, revision = samples.user(), samples.revision(1)
+    await saved(store, user, revision)
+    postgres_server.stop(immediate=True)
+    try:
+        started = time.monotonic()
+        outcomes = await asyncio.gather(*(store.get(user) for _ in range(100)), return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
+        assert time.monotonic() - started < 2
+    finally:
+        postgres_server.start()
+    started = time.monotonic()
+    while time.monotonic() - started < 10:  # the pooler has a pause of its own before it connects again
+        try:
+            assert await store.get(user) == revision
+            break
+        except MetadataUnavailable:
+            await asyncio.sleep(0.02)
+    else:
+        pytest.fail("the server is back, and nobody noticed")
+    await store.close()
+
+
+def test_migrations_run_through_it(pooler_url: str) -> None:
+    assert migrate(pooler_url) == []
+    assert schema_state(pooler_url) == (HEAD, HEAD)

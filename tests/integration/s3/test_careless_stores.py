@@ -1,0 +1,344 @@
+"""Stores that are not what they should be, and what goes over the wire to any of them. These need no real server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import socket
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from contracts import samples
+from contracts.blob_store import stored
+from obscura_backup.adapters.s3.admin import init_bucket
+from obscura_backup.adapters.s3.probe import Weight
+from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
+from obscura_backup.domain.spool import Spool
+from obscura_backup.entrypoints.doctor import examine
+from obscura_backup.entrypoints.settings import Settings
+from support.servers.careless_s3 import CarelessS3, Flaw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("s3_credentials")
+
+
+class TestCarelessStores:
+    @pytest.mark.parametrize("flaw", [Flaw.IGNORES_CONDITIONS, Flaw.CREATES_BY_TAG])
+    async def test_store_that_ignores_conditions_is_refused(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            with pytest.raises(StoreUnusable, match="OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS=bucket"):
+                await blobs.start()
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, samples.user())
+            await blobs.close()
+            assert careless.objects == {}
+
+    async def test_report_names_what_is_ignored(self) -> None:
+        with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            await blobs.start()
+            report = await blobs.probe_conditional_writes()
+            await blobs.close()
+        assert not report.honours_conditions
+        assert [verdict.name for verdict in report.missing(Weight.CONDITION)] == [
+            "refuses to create over an object",
+            "refuses a tag where there is nothing",
+            "refuses a stale tag",
+        ]
+
+    async def test_operator_may_allow_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            await blobs.start()
+            assert "as allowed" in caplog.text
+            user = samples.user()
+            revision = await stored(blobs, user)
+            assert await blobs.stat(user) == revision
+            await blobs.close()
+
+    async def test_store_that_drops_metadata_is_refused_even_then(self) -> None:
+        with CarelessS3(Flaw.DROPS_METADATA) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            with pytest.raises(StoreUnusable, match="metadata"):
+                await blobs.start()
+            await blobs.close()
+
+    @pytest.mark.parametrize("flaw", [Flaw.ANSWERS_304, Flaw.ANSWERS_409])
+    async def test_other_words_for_a_refusal_are_understood(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            await blobs.start()
+            user = samples.user()
+            await stored(blobs, user)
+            with pytest.raises(PutRefused):
+                await stored(blobs, user, "again")
+            await blobs.close()
+
+    async def test_store_that_knows_no_checksums_can_be_used_without(self) -> None:
+        with CarelessS3(Flaw.REFUSES_CHECKSUMS) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            with pytest.raises(StoreUnusable, match="checksums=off"):
+                await blobs.start()
+            await blobs.close()
+            without = S3BlobStore("bucket", endpoint=careless.endpoint, checksums=False)
+            await without.start()
+            await stored(without, samples.user())
+            await without.close()
+
+    async def test_scratch_objects_that_must_not_be_deleted_stay(self) -> None:
+        with CarelessS3(Flaw.REFUSES_DELETION) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            await blobs.start()
+            await blobs.close()
+            assert {key.rpartition("/")[0] for key in careless.objects} == {"/bucket/probes"}
+
+    async def test_scratch_objects_are_deleted(self) -> None:
+        with CarelessS3() as well:
+            blobs = S3BlobStore("bucket", endpoint=well.endpoint)
+            await blobs.start()
+            await blobs.close()
+            assert well.objects == {}
+
+
+RACES = [Flaw.RACES_TO_CREATE, Flaw.RACES_TO_REPLACE, Flaw.ANSWERS_ONE_WRITES_ALL]
+
+
+class TestWritersAtOnce:
+    @pytest.mark.parametrize("flaw", RACES)
+    async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
+            with pytest.raises(StoreUnusable, match="at once"):
+                await blobs.start()
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, samples.user())
+            await blobs.close()
+            assert careless.objects == {}
+
+    @pytest.mark.parametrize(
+        ("flaw", "name"),
+        [
+            (Flaw.RACES_TO_CREATE, "lets one of several creations at once through"),
+            (Flaw.RACES_TO_REPLACE, "lets one of several replacements at once through"),
+        ],
+    )
+    async def test_report_names_the_race_that_was_lost(self, flaw: Flaw, name: str) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True, start_seconds=60)
+            await blobs.start()
+            report = await blobs.probe_conditional_writes()
+            await blobs.close()
+        assert [verdict.name for verdict in report.missing(Weight.CONDITION)] == [name]
+
+    async def test_doctor_is_not_content_with_such_a_store(self, tmp_path: Path) -> None:
+        with CarelessS3(Flaw.RACES_TO_CREATE) as careless:
+            settings = Settings(data_dir=tmp_path, blobs_url=f"s3://bucket?endpoint={careless.endpoint}")
+            checks = [check async for check in examine(settings)]
+        (race,) = [check for check in checks if check.name == "lets one of several creations at once through"]
+        assert (race.holds, race.must) == (False, True)
+        assert race.detail == "4 of 4 at once were written"
+
+    @pytest.mark.parametrize("flaw", [Flaw.BUSY_409, Flaw.BUSY_503, Flaw.BUSY_409_FOR_ALL, Flaw.BUSY_503_FOR_ALL])
+    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw) -> None:
+        """Whether one of them wins or none: no two do."""
+        with CarelessS3(flaw) as busy:
+            blobs = S3BlobStore("bucket", endpoint=busy.endpoint, start_seconds=60)
+            await blobs.start()
+            await stored(blobs, samples.user())
+            await blobs.close()
+            assert [key.rpartition("/")[0] for key in busy.objects] == ["/bucket/backups"]
+
+    async def test_store_that_is_silent_to_writers_at_once_is_not_taken_as_tried_out(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with CarelessS3(Flaw.BUSY_SILENT) as silent:
+            blobs = S3BlobStore("bucket", endpoint=silent.endpoint, start_seconds=60)
+            await blobs.start()
+            assert "no uploads yet" in caplog.text
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, samples.user())
+            await blobs.close()
+            assert silent.objects == {}
+
+    async def test_store_that_refuses_all_writers_for_another_reason_is_told(self) -> None:
+        with CarelessS3(Flaw.BUSY_403_FOR_ALL) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
+            with pytest.raises(StoreUnusable, match="AccessDenied"):
+                await blobs.start()
+            await blobs.close()
+            assert careless.objects == {}
+
+
+class TestStoresThatKnowNoConditions:
+    @pytest.mark.parametrize(
+        ("flaw", "header"),
+        [
+            (Flaw.KNOWS_NO_CONDITIONS, "501 NotImplemented to If-None-Match"),
+            (Flaw.KNOWS_NO_IF_NONE_MATCH, "501 501 to If-None-Match"),
+            (Flaw.KNOWS_NO_IF_MATCH, "501 NotImplemented to If-Match"),
+            (Flaw.CALLS_CONDITIONS_INVALID, "400 InvalidRequest to If-None-Match"),
+        ],
+    )
+    @pytest.mark.parametrize("allowed", [False, True])
+    async def test_they_are_told_so(self, flaw: Flaw, header: str, *, allowed: bool) -> None:
+        """Also where unconditional writes are allowed: the service sends its conditions all the same."""
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=allowed)
+            with pytest.raises(StoreUnusable, match="knows no conditional writes") as refused:
+                await blobs.start()
+            await blobs.close()
+            assert header in str(refused.value)
+            assert "doctor" not in str(refused.value)
+            assert "checksums" not in str(refused.value)
+            assert careless.objects == {}
+
+
+class TestAddressing:
+    @pytest.mark.parametrize("flaw", [Flaw.REDIRECTS, Flaw.WANTS_VIRTUAL_HOSTS, Flaw.HAS_NO_BUCKET])
+    async def test_store_that_wants_the_other_form_is_told_with_the_way_out(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
+            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            with pytest.raises(StoreUnusable, match="addressing=virtual"):
+                await blobs.start()
+            await blobs.close()
+
+    async def test_in_the_virtual_form_the_bucket_is_in_the_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolve_to_loopback(monkeypatch, ".store.test")
+        with CarelessS3() as well:
+            endpoint = well.endpoint.replace("127.0.0.1", "store.test")
+            blobs = S3BlobStore("bucket", endpoint=endpoint, addressing="virtual")
+            await blobs.start()
+            await stored(blobs, samples.user())
+            await blobs.close()
+            assert well.hosts == {f"bucket.{endpoint.removeprefix('http://')}"}
+            assert [key.rpartition("/")[0] for key in well.objects] == ["/backups"]
+
+    async def test_virtual_form_that_finds_no_bucket_names_the_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolve_to_loopback(monkeypatch, ".store.test")
+        with CarelessS3(Flaw.HAS_NO_BUCKET) as careless:
+            endpoint = careless.endpoint.replace("127.0.0.1", "store.test")
+            blobs = S3BlobStore("bucket", endpoint=endpoint, addressing="virtual")
+            with pytest.raises(StoreUnusable, match="addressing=path"):
+                await blobs.start()
+            await blobs.close()
+
+    async def test_host_that_has_no_name_for_the_bucket_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        resolve_to_loopback(monkeypatch, "nothing at all")
+        blobs = S3BlobStore("bucket", endpoint="http://store.test:9", addressing="virtual")
+        await blobs.start()
+        await blobs.close()
+        assert "addressing=path" in caplog.text
+
+
+def resolve_to_loopback(monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """As a wildcard entry in the name service would; no other name is known."""
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *rest: Any, **more: Any) -> Any:
+        if host.endswith(suffix):
+            return real("127.0.0.1", *rest, **more)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+class TestOnTheWire:
+    """What an upload looks like to the store."""
+
+    async def test_no_expectation_no_trailer_no_chunks(self) -> None:
+        data = secrets.token_bytes(600_000)
+        with CarelessS3() as plain:
+            blobs = S3BlobStore("bucket", endpoint=plain.endpoint)
+            await blobs.start()
+            with Spool.of(data) as blob:
+                draft = samples.draft(blob)
+                await blobs.put(samples.user(), blob, draft, replaces=None)
+            await blobs.close()
+            (sent,) = plain.uploads[-1:]
+        digest = hashlib.sha256(data + bytes.fromhex(draft.upload_id))
+        assert sent["x-amz-checksum-sha256"] == base64.b64encode(digest.digest()).decode()
+        assert (sent["content-length"], sent["if-none-match"]) == ("600016", "*")
+        assert sent["x-amz-content-sha256"] == digest.hexdigest()
+        assert not {"expect", "transfer-encoding", "content-encoding", "x-amz-trailer"} & sent.keys()
+        assert {name for name in sent if "checksum" in name} == {"x-amz-checksum-sha256"}
+
+    async def test_under_tls_the_bytes_are_not_hashed_once_more(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate = _certificate(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        with CarelessS3(certificate=certificate) as secure:
+            blobs = S3BlobStore("bucket", endpoint=secure.endpoint)
+            await blobs.start()
+            await stored(blobs, samples.user())
+            await blobs.close()
+            (sent,) = secure.uploads[-1:]
+        assert sent["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+        assert "x-amz-checksum-sha256" in sent["authorization"]
+        assert "expect" not in sent
+
+    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path) -> None:
+        with CarelessS3(certificate=_certificate(tmp_path)) as secure:
+            blobs = S3BlobStore("bucket", endpoint=secure.endpoint)
+            with pytest.raises(StoreUnusable, match="AWS_CA_BUNDLE"):
+                await blobs.start()
+            await blobs.close()
+
+
+class TestMakingTheBucketUnderTls:
+    async def test_authority_of_the_operators_choice_is_trusted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate = _certificate(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        with CarelessS3(certificate=certificate) as secure:
+            assert _made(secure)
+
+    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path) -> None:
+        with CarelessS3(certificate=_certificate(tmp_path)) as secure, pytest.raises(StoreUnusable) as refused:
+            _made(secure)
+        assert "AWS_CA_BUNDLE" in str(refused.value)
+
+
+def _made(server: CarelessS3) -> bool:
+    return init_bucket(server.endpoint, "bucket", region="us-east-1", access_key="key", secret_key="secret")
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that signs itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path

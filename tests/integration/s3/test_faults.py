@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.blob_store import content, stored
+from obscura_backup.adapters.memory import MemoryMetadataStore
+from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
+from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
+from obscura_backup.domain.service import BackupService
+from support.servers.bounded_protocol import eventually
+from support.servers.fault_proxy import Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from support.servers.s3_servers import S3Server
+
+from support.servers.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
+
+pytestmark = pytest.mark.usefixtures("s3_credentials")
+
+
+class TestFaults:
+    async def test_lost_answer_of_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        """It was stored; the upload id tells whose it is, and it was sent once only."""
+        user, blob = samples.user(), samples.blob()
+        draft = samples.draft(blob)
+        proxy.plan(Fault.LOSE_ANSWER)
+        with pytest.raises(OutcomeUnknown):
+            await shaky.put(user, blob, draft, replaces=None)
+        assert proxy.requests["PUT"] == 1
+        found = await shaky.stat(user)
+        assert found is not None
+        assert found.upload_id == draft.upload_id
+        with pytest.raises(PutRefused):
+            await stored(shaky, user, "another")
+
+    async def test_service_settles_a_lost_answer_by_itself(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
+        user = samples.user()
+        proxy.plan(Fault.LOSE_ANSWER)
+        with samples.blob("first") as blob:
+            assert (await service.upload(user, NO_VERSION, blob)).version == 1
+        proxy.plan(Fault.LOSE_ANSWER)
+        await service.delete(user, Version(1))
+        assert proxy.requests["PUT"] == 2
+        with samples.blob("second") as blob:
+            assert (await service.upload(user, NO_VERSION, blob)).version == 3
+
+    async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        proxy.plan(Fault.CUT_REQUEST)
+        with pytest.raises(OutcomeUnknown):
+            await stored_bytes(shaky, secrets.token_bytes(2_000_000))
+        assert proxy.requests["PUT"] == 1
+        assert [user async for user in shaky.scan()] == []
+
+    async def test_silence_after_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 2)
+        with pytest.raises(OutcomeUnknown):
+            await stored(shaky, user)
+        assert proxy.requests["PUT"] == 1
+        assert await shaky.stat(user) is not None
+
+    async def test_refused_connection_is_known_not_to_have_stored(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
+        proxy.refuse()
+        with pytest.raises(BlobStoreUnavailable):
+            await stored(shaky, user)
+        with pytest.raises(BlobStoreUnavailable):
+            await shaky.check()
+        proxy.listen()
+        await recovered(shaky)
+        assert await shaky.stat(user) is None
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_a_read_that_is_reset_is_tried_again(
+        self, shaky: S3BlobStore, proxy: FaultProxy, method: str
+    ) -> None:
+        user = samples.user()
+        revision = await stored(shaky, user)
+        proxy.plan(Fault.CUT_ANSWER, method=method)
+        found = await shaky.stat(user) if method == "HEAD" else revision
+        assert found == revision
+        assert (await content(shaky, user)).startswith(b"sealed")
+        assert proxy.requests[method] == 2
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_a_read_is_not_tried_for_ever(self, shaky: S3BlobStore, proxy: FaultProxy, method: str) -> None:
+        user = samples.user()
+        await stored(shaky, user)
+        proxy.plan(Fault.LOSE_ANSWER, method=method, times=9)
+        with pytest.raises(BlobStoreUnavailable):
+            await (shaky.stat(user) if method == "HEAD" else shaky.open(user))
+        assert proxy.requests[method] == 1 + len(s3.RETRY_AFTER_SECONDS)
+
+    async def test_download_that_breaks_off_is_told(self, patient: S3BlobStore, proxy: FaultProxy) -> None:
+        user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
+        opened = await patient.open(user)
+        assert opened is not None
+        pieces = opened.chunks()
+        await anext(pieces)
+        proxy.reset()
+        with pytest.raises(BlobStoreUnavailable):
+            async for _ in pieces:
+                pass
+        await opened.aclose()
+
+    async def test_download_that_nobody_wants_is_not_read_to_its_end(
+        self, patient: S3BlobStore, proxy: FaultProxy
+    ) -> None:
+        user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
+        opened = await patient.open(user)
+        assert opened is not None
+        before = proxy.open_connections
+        await opened.aclose()
+        assert await asyncio.to_thread(eventually, lambda: proxy.open_connections < before)
+        assert proxy.answered_bytes < 16 * 1024 * 1024
+        assert (await content(patient, user, ByteRange(0, 9))) != b""
+
+    async def test_reader_that_was_cancelled_leaves_nothing_behind(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        user, _ = await stored_bytes(shaky, secrets.token_bytes(600_000))
+        proxy.plan(Fault.STALL, method="GET", seconds=READ_TIMEOUT_SECONDS / 2)
+        opening = asyncio.create_task(shaky.open(user))
+        await asyncio.sleep(READ_TIMEOUT_SECONDS / 4)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert len(await content(shaky, user)) == 600_000
+
+    async def test_callers_do_not_pile_up_before_a_store_that_hangs(self, proxy: FaultProxy, bucket: str) -> None:
+        blobs = S3BlobStore(
+            bucket,
+            endpoint=f"http://127.0.0.1:{proxy.port}",
+            read_timeout_seconds=READ_TIMEOUT_SECONDS,
+            threads=2,
+            waiting_max=3,
+        )
+        await blobs.start()
+        proxy.plan(Fault.STALL, method="PUT", times=9, seconds=READ_TIMEOUT_SECONDS * 2)
+        hanging = [asyncio.create_task(stored(blobs, samples.user())) for _ in range(5)]
+        await asyncio.sleep(READ_TIMEOUT_SECONDS / 4)
+        began = time.monotonic()
+        with pytest.raises(BlobStoreUnavailable, match="too many"):
+            await stored(blobs, samples.user())
+        assert time.monotonic() - began < READ_TIMEOUT_SECONDS / 4
+        outcomes = await asyncio.gather(*hanging, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} <= {OutcomeUnknown, BlobStoreUnavailable}
+        await blobs.close()
+
+    async def test_store_that_died_and_came_back(
+        self, server: S3Server, blobs: S3BlobStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        user = samples.user()
+        revision = await stored(blobs, user, "kept")
+        server.kill()
+        try:
+            with pytest.raises(BlobStoreUnavailable):
+                await blobs.stat(user)
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, user, "lost", replaces=revision.tag)
+        finally:
+            server.start()
+        await recovered(blobs)
+        assert await blobs.stat(user) == revision
+        assert (await content(blobs, user)).startswith(b"kept")

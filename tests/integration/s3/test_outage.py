@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from contracts import samples
+from contracts.blob_store import content, stored
+from obscura_backup.adapters.memory import MemoryMetadataStore
+from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown
+from obscura_backup.domain.model import NO_VERSION
+from obscura_backup.domain.service import BackupService
+from support.servers.fault_proxy import Fault, FaultProxy
+from support.servers.s3_store import READ_TIMEOUT_SECONDS, hanging_uploads, outage, recovered, started, through
+
+pytestmark = pytest.mark.usefixtures("s3_credentials")
+
+
+class TestSlowStore:
+    async def test_slow_uploads_keep_no_download_waiting(self, proxy: FaultProxy, bucket: str) -> None:
+        blobs = await started(S3BlobStore(bucket, endpoint=through(proxy), threads=2))
+        user = samples.user()
+        await stored(blobs, user)
+        slow = await hanging_uploads(blobs, proxy, 2, seconds=2.0)
+        began = time.monotonic()
+        await content(blobs, user)
+        assert await blobs.stat(samples.user(9)) is None
+        assert time.monotonic() - began < 1
+        await asyncio.gather(*slow)
+        await blobs.close()
+
+    async def test_slow_downloads_and_uploads_keep_no_health_check_waiting(
+        self, proxy: FaultProxy, bucket: str
+    ) -> None:
+        blobs = await started(S3BlobStore(bucket, endpoint=through(proxy), threads=1, read_threads=1))
+        slow: list[asyncio.Task[Any]] = [*await hanging_uploads(blobs, proxy, 1, seconds=2.0)]
+        proxy.plan(Fault.STALL, method="HEAD", seconds=2.0)
+        slow.append(asyncio.create_task(blobs.stat(samples.user())))
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await blobs.check()
+        assert time.monotonic() - began < 1
+        await asyncio.gather(*slow)
+        await blobs.close()
+
+    async def test_wait_for_a_thread_ends_while_all_of_them_hang(self, proxy: FaultProxy, bucket: str) -> None:
+        blobs = await started(S3BlobStore(bucket, endpoint=through(proxy), threads=1, wait_seconds=0.2))
+        slow = await hanging_uploads(blobs, proxy, 1, seconds=2.0)
+        began = time.monotonic()
+        with pytest.raises(BlobStoreUnavailable, match="too long"):
+            await stored(blobs, samples.user(2))
+        assert time.monotonic() - began < 1
+        await asyncio.gather(*slow)
+        assert await blobs.stat(samples.user(2)) is None
+        await blobs.close()
+
+
+class TestOutage:
+    """A store that takes connections and says nothing, as one does that was stopped."""
+
+    async def test_after_two_silences_everybody_is_told_at_once(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        await outage(shaky, proxy)
+        with pytest.raises(BlobStoreUnavailable):  # whose turn it is to ask
+            await shaky.stat(samples.user())
+        proxy.requests.clear()
+        began = time.monotonic()
+        for asked in (shaky.stat(samples.user()), shaky.open(samples.user()), shaky.check()):
+            with pytest.raises(BlobStoreUnavailable):
+                await asked
+        with pytest.raises(BlobStoreUnavailable):
+            await stored(shaky, samples.user())
+        assert time.monotonic() - began < READ_TIMEOUT_SECONDS / 2
+        assert dict(proxy.requests) == {}
+
+    async def test_whoever_asks_whether_it_is_over_asks_alone(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        await outage(shaky, proxy)
+        proxy.requests.clear()
+        asked = [shaky.stat(samples.user(number)) for number in range(1, 9)]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {BlobStoreUnavailable}
+        assert dict(proxy.requests) == {"GET": 1}
+
+    async def test_it_is_over_soon_after_the_store_is_back(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        await outage(shaky, proxy)
+        with pytest.raises(BlobStoreUnavailable):
+            await shaky.check()
+        proxy.forget()
+        began = time.monotonic()
+        await recovered(shaky)
+        assert time.monotonic() - began < 2
+        await stored(shaky, samples.user(5))
+
+    async def test_false_alarm_costs_no_pause(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        proxy.plan(Fault.STALL, times=2, seconds=READ_TIMEOUT_SECONDS * 2)
+        uploads = [stored(shaky, samples.user(number)) for number in (1, 2)]
+        outcomes = await asyncio.gather(*uploads, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {OutcomeUnknown}
+        assert await shaky.stat(samples.user(1)) is not None
+
+    async def test_upload_that_was_stored_before_it_is_not_denied(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+        service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
+        for method in ("PUT", "HEAD", "GET"):
+            proxy.plan(Fault.STALL, method=method, times=9, seconds=READ_TIMEOUT_SECONDS * 2)
+        for _ in range(2):
+            with samples.blob("kept") as blob, pytest.raises((BlobStoreUnavailable, OutcomeUnknown)):
+                await service.upload(samples.user(), NO_VERSION, blob)
+        proxy.forget()
+        await recovered(shaky)
+        with samples.blob("kept") as blob:
+            assert (await service.upload(samples.user(), NO_VERSION, blob)).version == 1
+
+    async def test_its_beginning_and_its_end_are_logged_once(
+        self, shaky: S3BlobStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await outage(shaky, proxy)
+        for _ in range(3):
+            with pytest.raises(BlobStoreUnavailable):
+                await shaky.check()
+        proxy.forget()
+        await recovered(shaky)
+        told = [record.message for record in caplog.records if record.name == "obscura_backup"]
+        assert [("is silent" in line, "answers again" in line) for line in told] == [(True, False), (False, True)]

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.blob_store import stored
+from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.domain.errors import BlobStoreUnavailable, StoreUnusable
+from support.servers import s3_servers
+from support.servers.fault_proxy import Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from support.servers.s3_servers import S3Server
+
+from support.servers.s3_store import recovered, through
+
+pytestmark = pytest.mark.usefixtures("s3_credentials")
+
+
+class TestWhatUsersAreTold:
+    async def test_credentials_that_are_refused_while_serving(
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The answer names no setting; its cause, which is logged, does."""
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")
+        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        with pytest.raises(StoreUnusable):
+            await blobs.start()
+        for asked in (blobs.open(samples.user()), blobs.check(), stored(blobs, samples.user())):
+            with pytest.raises(BlobStoreUnavailable) as refused:
+                await asked
+            assert str(refused.value) == "The blob store refuses the service's credentials."
+            assert "AWS_ACCESS_KEY_ID" in str(refused.value.__cause__)
+        await blobs.close()
+
+    async def test_bucket_that_is_missing_while_serving(self, server: S3Server) -> None:
+        blobs = S3BlobStore("no-such-bucket", endpoint=server.endpoint)
+        with pytest.raises(StoreUnusable):
+            await blobs.start()
+        with pytest.raises(BlobStoreUnavailable) as refused:
+            await stored(blobs, samples.user())
+        assert str(refused.value) == "The blob store refuses what the service asks of it."
+        await blobs.close()
+
+
+class TestStart:
+    async def test_store_that_hangs_is_not_waited_for(
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        proxy.plan(Fault.STALL, method="GET", times=9, seconds=6.0)
+        blobs = S3BlobStore(bucket, endpoint=through(proxy))
+        began = time.monotonic()
+        await blobs.start()
+        assert time.monotonic() - began < 3.5
+        assert "no uploads" in caplog.text
+        proxy.forget()
+        await recovered(blobs)
+        await stored(blobs, samples.user())
+        await blobs.close()
+
+    async def test_store_that_hangs_in_the_middle_of_being_tried_out_is_not_waited_for(
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        proxy.plan(Fault.STALL, method="PUT", seconds=1.0)
+        blobs = S3BlobStore(bucket, endpoint=through(proxy), start_seconds=0.3)
+        began = time.monotonic()
+        await blobs.start()
+        assert time.monotonic() - began < 0.9
+        assert "no uploads" in caplog.text
+        await recovered(blobs)
+        await blobs.close()
+
+    async def test_store_that_is_down_is_waited_for(
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The probe is made up for before the first upload, not skipped."""
+        proxy.refuse()
+        blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
+        await blobs.start()
+        assert "cannot be asked yet" in caplog.text
+        with pytest.raises(BlobStoreUnavailable):
+            await blobs.check()
+        with pytest.raises(BlobStoreUnavailable):
+            await stored(blobs, samples.user())
+        proxy.listen()
+        await recovered(blobs)
+        assert proxy.requests["PUT"] > 3
+        await stored(blobs, samples.user())
+        await blobs.close()
+
+    async def test_missing_bucket_is_refused_with_the_way_out(self, server: S3Server) -> None:
+        blobs = S3BlobStore("no-such-bucket", endpoint=server.endpoint)
+        with pytest.raises(StoreUnusable, match="obscura-backup init-bucket"):
+            await blobs.start()
+        await blobs.close()
+
+    async def test_bucket_that_was_lost_is_not_an_empty_slot(
+        self, blobs: S3BlobStore, server: S3Server, bucket: str
+    ) -> None:
+        server.witness().remove_bucket(bucket_name=bucket)
+        for asked in (blobs.stat(samples.user()), blobs.open(samples.user()), stored(blobs, samples.user())):
+            with pytest.raises(BlobStoreUnavailable) as refused:
+                await asked
+            assert "NoSuchBucket" in str(refused.value.__cause__)
+
+    async def test_missing_credentials_are_told_at_once(
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        began = time.monotonic()
+        with pytest.raises(StoreUnusable, match="AWS_ACCESS_KEY_ID"):
+            await blobs.start()
+        assert time.monotonic() - began < 2
+        await blobs.close()
+
+    async def test_wrong_secret_is_told_and_not_quoted(
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret-that-stays-here")
+        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        with pytest.raises(StoreUnusable, match="AWS_SECRET_ACCESS_KEY") as refused:
+            await blobs.start()
+        told = "".join(traceback.format_exception(refused.value)) + repr(vars(blobs)) + repr(blobs)
+        assert "a-wrong-secret" not in told
+        await blobs.close()
+
+    async def test_no_secret_in_the_log(
+        self, server: S3Server, bucket: str, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        proxy.refuse()
+        blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
+        await blobs.start()
+        await blobs.close()
+        assert s3_servers.SECRET_KEY not in caplog.text
+        assert s3_servers.ACCESS_KEY not in caplog.text
+
+    async def test_clocks_agree(self, blobs: S3BlobStore) -> None:
+        assert abs(await blobs.clock_skew_seconds()) < 2

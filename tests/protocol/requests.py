@@ -1,0 +1,210 @@
+"""What devices send to a replica and what it answers, as the HTTP entrypoint has it, in the words of the register."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import jwt
+
+from obscura_backup.adapters.tokens.jwks import SecretKeySource
+from obscura_backup.adapters.tokens.verifier import JwtVerifier
+from obscura_backup.domain.errors import (
+    BackupLost,
+    BackupNotFound,
+    BlobTooLarge,
+    BlobTooSmall,
+    DigestMismatch,
+    RangeNotSatisfiable,
+    SlotBusy,
+    Unauthenticated,
+    Unavailable,
+    VersionMismatch,
+)
+from obscura_backup.domain.model import ByteRange, Limits, UserId, Version
+from obscura_backup.domain.scrub import Finding, Scrubber
+from obscura_backup.domain.service import BackupService
+from obscura_backup.domain.spool import SpoolMemory, receive
+from protocol.faults import FaultyBlobs, FaultyMetadata, FaultyVerifier, JumpingClock, Network
+from protocol.register import (
+    Answer,
+    Deleted,
+    Lost,
+    NoSuchRange,
+    NotDone,
+    Nothing,
+    Refused,
+    Shown,
+    Stored,
+    Unknown,
+    Violation,
+)
+from protocol.schedule import Call, Fate, current
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any
+
+    from obscura_backup.domain.model import Revision
+    from protocol.pairs import Pair
+
+SECRET = "thirty-two bytes of secret, and a few more"
+LIMITS = Limits(min_bytes=32, max_bytes=64)
+MEMORY_BYTES = 100
+"""For bodies: two fit, and the third goes to a file."""
+
+
+class JudgedVerifier:
+    """The real verifier; its verdict must follow from what the clock says at that moment, and from nothing before."""
+
+    def __init__(self, clock: JumpingClock) -> None:
+        self._inner = JwtVerifier(SecretKeySource(SECRET), clock)
+        self._clock = clock
+
+    async def verify(self, token: str) -> UserId:
+        expires_at = _expiry(token)
+        try:
+            user_id = await self._inner.verify(token)
+        except Unauthenticated:
+            if self._clock.moment.timestamp() < expires_at:
+                raise Violation("a token was refused that is still good") from None
+            raise
+        if self._clock.moment.timestamp() >= expires_at:
+            raise Violation("a token was taken that is over")
+        return user_id
+
+    async def recognise(self, token: str) -> UserId | None:
+        return await self._inner.recognise(token)
+
+
+@cache
+def _expiry(token: str) -> float:
+    return float(jwt.decode(token, options={"verify_signature": False})["exp"])
+
+
+class Replica:
+    """One process of the service, over a pair of stores that others use, too."""
+
+    def __init__(self, pair: Pair, network: Network, clock: JumpingClock, random: Callable[[int], bytes]) -> None:
+        self.metadata = FaultyMetadata(pair.new_metadata(), network)
+        self.blobs = FaultyBlobs(pair.new_blobs(), network)
+        self.tokens = FaultyVerifier(JudgedVerifier(clock))
+        self.clock = clock
+        self.memory = SpoolMemory(MEMORY_BYTES)
+        self.service = BackupService(self.metadata, self.blobs, clock, random=random)
+        self.scrubber = Scrubber(self.metadata, self.blobs, clock, random=random)
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether no lock and no memory is held, as it should be between requests."""
+        return self.metadata.lets_everybody_in and self.memory._left_bytes == MEMORY_BYTES
+
+    async def start(self) -> None:
+        await self.metadata.start()
+        await self.blobs.start()
+
+    async def close(self) -> None:
+        await self.metadata.close()
+        await self.blobs.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a device sends, and what it says that it sends."""
+
+    content: bytes
+    declared_sha256: bytes | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        operation = current()
+        fate = await operation.meets(Call.BODY)
+        yield self.content[:20]
+        await operation.answered(Call.BODY, fate)
+        if fate is Fate.FAILS:
+            raise Unavailable  # its sender hung up; there is nobody to answer to
+        yield self.content[20:]
+
+
+async def upload(replica: Replica, token: str, expected: Version, body: Body, *, early: bool) -> Answer:
+    async def conduct() -> Answer:
+        user_id = await replica.tokens.verify(token)
+        if early:
+            await replica.service.refuse_early(user_id, expected)
+        with await receive(body.pieces(), LIMITS, replica.memory, declared_sha256=body.declared_sha256) as blob:
+            stored = await replica.service.upload(user_id, expected, blob)
+        _require_true(replica, stored, body.content)
+        return Stored(stored.version)
+
+    return await _answer(conduct())
+
+
+async def delete(replica: Replica, token: str, expected: Version) -> Answer:
+    async def conduct() -> Answer:
+        await replica.service.delete(await replica.tokens.verify(token), expected)
+        return Deleted()
+
+    return await _answer(conduct())
+
+
+async def describe(replica: Replica, token: str) -> Answer:
+    async def conduct() -> Answer:
+        revision = await replica.service.describe(await replica.tokens.verify(token))
+        _require_true(replica, revision, None)
+        return Shown(revision.version, None)
+
+    return await _answer(conduct())
+
+
+async def download(replica: Replica, token: str, wanted: ByteRange | None) -> Answer:
+    async def conduct() -> Answer:
+        opened = await replica.service.download(await replica.tokens.verify(token), wanted)
+        try:
+            content = b"".join([chunk async for chunk in opened.chunks()])
+        finally:
+            await opened.aclose()
+        part = (0, opened.revision.size) if wanted is None else wanted.within(opened.revision.size)
+        if part != (opened.start, opened.length) or len(content) != opened.length:
+            raise Violation(f"{opened.start}+{opened.length} of {opened.revision.size} is not {wanted}")
+        _require_true(replica, opened.revision, content if wanted is None else None)
+        return Shown(opened.revision.version, content)
+
+    return await _answer(conduct())
+
+
+async def scrub(replica: Replica, *, repair: bool) -> list[Finding] | None:
+    """The findings of a walk, None where it broke off."""
+    found: list[Finding] = []
+    try:
+        async for progress in replica.scrubber.walk(repair=repair):
+            found.extend(progress.findings)
+    except Unavailable:
+        return None
+    return found
+
+
+def _require_true(replica: Replica, revision: Revision, content: bytes | None) -> None:
+    if not revision.is_live:
+        raise Violation("a tombstone was handed out")
+    if revision.updated_at not in replica.clock.shown:
+        raise Violation("a time was told that no clock ever showed")
+    if content is not None and (revision.size, revision.sha256) != (len(content), hashlib.sha256(content).digest()):
+        raise Violation("the revision is not that of the bytes")
+
+
+async def _answer(conduct: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        return await conduct
+    except VersionMismatch as error:
+        return Refused(error.current)
+    except BackupNotFound:
+        return Nothing()
+    except BackupLost as error:
+        return Lost(error.version)
+    except RangeNotSatisfiable as error:
+        return NoSuchRange(error.size)
+    except (Unauthenticated, BlobTooSmall, BlobTooLarge, DigestMismatch, SlotBusy):
+        return NotDone()
+    except Unavailable:
+        return Unknown()

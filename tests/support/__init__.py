@@ -1,0 +1,1 @@
+"""What tests share: servers, a client without a network, checks at the end of a session."""

@@ -1,0 +1,62 @@
+"""Devices of one person, on one server in memory, by a key that took no time to derive."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from obscura_backup_client.client import BackupClient
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.device.state import Account
+from obscura_backup_client.sealing.kdf_parameters import PROFILES
+from obscura_backup_client.sealing.sealed import SealingKey
+from support.client.contents import NOW_MS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from obscura_backup_client.operations.results import Found
+    from support.client.server_in_memory import ServerInMemory
+
+USER = UUID("99999999-8888-4777-8666-555555555555")
+ACCOUNT = Account("https://backup.example", USER)
+LOW_MEMORY = PROFILES["low-memory"]
+# What a password would come to: most facts here do not depend on how a key was derived, and deriving takes long.
+KEY = SealingKey(LOW_MEMORY, b"s" * 16, b"r" * 32)
+
+Device = Callable[..., BackupClient]
+
+
+def counting_random(first: int = 1) -> Callable[[int], bytes]:
+    """Bytes that never repeat, so that each device and nonce differs, as in life; `first` says where they begin."""
+    numbers = itertools.count(first)
+    return lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count)
+
+
+def devices(folder: Path, server: ServerInMemory) -> Device:
+    """Make a device by name; the clock ticks by a second at each look, and nobody really sleeps."""
+    random, clock = counting_random(), itertools.count(NOW_MS, 1000)
+
+    def make(name: str, **others: Any) -> BackupClient:
+        defaults: dict[str, Any] = {
+            "transport": server,
+            "account": ACCOUNT,
+            "random": random,
+            "now_ms": lambda: next(clock),
+            "sleep": lambda _: None,
+            "jitter": lambda: 0.5,
+        }
+        return BackupClient(StateDirectory(folder / name), **{**defaults, **others})
+
+    return make
+
+
+def yes(_found: Found) -> bool:
+    return True
+
+
+def names(client: BackupClient) -> set[str]:
+    return {contact.username for contact in client.contacts()}

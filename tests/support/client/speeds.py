@@ -1,0 +1,23 @@
+"""Devices of a steady speed, for what depends on how long a derivation takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from obscura_backup_client.sealing.errors import KeyDerivationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+
+
+def steady(seconds_per_gib_pass: float, *, memory_mib: int = 1024) -> Callable[[KdfParameters], float]:
+    """How long derivations take on a device of this speed, which can give so much memory."""
+
+    def measure(parameters: KdfParameters) -> float:
+        if parameters.memory_kib > memory_mib * 1024:
+            raise KeyDerivationFailed("Memory allocation error", parameters)
+        return parameters.memory_kib * parameters.passes * seconds_per_gib_pass / 1024**2
+
+    return measure

@@ -1,0 +1,91 @@
+"""What the tests of the S3 adapter do with a store, whichever file they are in."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from contracts import samples
+from contracts.blob_store import stored
+from obscura_backup.domain.errors import BlobStoreUnavailable
+from obscura_backup.domain.spool import Spool
+from support.servers.fault_proxy import Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.domain.model import Revision
+    from support.servers.s3_servers import S3Server
+
+
+READ_TIMEOUT_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
+
+
+def through(proxy: FaultProxy) -> str:
+    return f"http://127.0.0.1:{proxy.port}"
+
+
+async def started(blobs: S3BlobStore) -> S3BlobStore:
+    await blobs.start()
+    return blobs
+
+
+async def hanging_uploads(
+    blobs: S3BlobStore, proxy: FaultProxy, count: int, *, seconds: float
+) -> list[asyncio.Task[Revision]]:
+    """Uploads under way whose answers are late by `seconds`."""
+    proxy.plan(Fault.STALL, method="PUT", times=count, seconds=seconds)
+    uploads = [asyncio.create_task(stored(blobs, samples.user(100 + number))) for number in range(count)]
+    await asyncio.sleep(0.2)
+    return uploads
+
+
+async def outage(blobs: S3BlobStore, proxy: FaultProxy) -> None:
+    """Let the store fall silent until the proxy forgets it, and two calls find that out."""
+    for method in ("PUT", "HEAD", "GET"):
+        proxy.plan(Fault.STALL, method=method, times=99, seconds=READ_TIMEOUT_SECONDS * 2)
+    for _ in range(2):
+        with pytest.raises(BlobStoreUnavailable):
+            await blobs.stat(samples.user())
+
+
+async def recovered(blobs: S3BlobStore) -> None:
+    """Wait until the store is known to answer again."""
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                await blobs.check()
+            except BlobStoreUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def stored_bytes(blobs: S3BlobStore, data: bytes) -> tuple[Any, Revision]:
+    user = samples.user()
+    with Spool.of(data) as blob:
+        return user, await blobs.put(user, blob, samples.draft(blob), replaces=None)
+
+
+def put_foreign(server: S3Server, bucket: str, key: str) -> None:
+    server.witness().put_object(bucket_name=bucket, object_name=key, data=io.BytesIO(b"x" * 32), length=32)
+
+
+def put_raw(server: S3Server, bucket: str, key: str, data: bytes, metadata: dict[str, str]) -> None:
+    """An object with metadata as ours, and bytes as they come."""
+    server.witness().put_object(
+        bucket_name=bucket, object_name=key, data=io.BytesIO(data), length=len(data), metadata=dict(metadata)
+    )
+
+
+def object_bytes(server: S3Server, bucket: str, key: str) -> bytes:
+    """All the bytes of an object, whatever they are."""
+    answer = server.witness().get_object(bucket_name=bucket, object_name=key)
+    try:
+        return bytes(answer.read())
+    finally:
+        answer.close()
+        answer.release_conn()

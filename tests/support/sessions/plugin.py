@@ -1,0 +1,90 @@
+"""What holds for every session of tests: default signals for children, and nothing left over at its end."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+
+from support.sessions.leftovers import MARK, Snapshot, descriptors, left_over
+from support.sessions.signals import give_children_default_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Hashable
+
+_NAME = "sessions"
+
+
+class Session:
+    """Watches one session; a leftover makes it fail.
+
+    Attributes:
+        folder: that all temporary files of the tests and of their programs are made in. Those of pytest itself are
+            elsewhere: it keeps them on purpose, for three sessions.
+        leftovers: found at the end.
+    """
+
+    def __init__(self) -> None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        self._before = {name: os.environ.get(name) for name in ("TMPDIR", MARK)}
+        self.folder = Path(tempfile.mkdtemp(prefix="obscura-tests-"))
+        self.folder.chmod(0o711)  # PostgreSQL, which refuses to be root, has its folder in there
+        os.environ.update({"TMPDIR": str(self.folder), MARK: str(self.folder)})
+        tempfile.tempdir = None
+        self.leftovers: list[str] = []
+        self._open_after: dict[str, str] = {}
+        self._known: set[Hashable] = set()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self) -> None:
+        uvloop.new_event_loop().close()  # libuv opens one pipe with its first loop, and keeps it for ever
+        self._start = Snapshot.now()
+        self._known = set(self._start.descriptors)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Note after which test each descriptor was open; collect what a test dropped while it is still its own."""
+        result = yield
+        open_now = descriptors()
+        if not open_now.keys() <= self._known:
+            gc.collect()
+            open_now = descriptors()
+            self._open_after |= {open_now[key]: item.nodeid for key in open_now.keys() - self._known}
+        self._known = set(open_now)
+        return result
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.leftovers = left_over(self._start, self.folder)
+        if self.leftovers and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.leftovers:
+            return
+        terminalreporter.section("left over by the tests: close, join, stop or remove these", red=True, bold=True)
+        for line in self.leftovers:
+            test = self._open_after.get(line.removeprefix("descriptors "))
+            terminalreporter.line(f"{line} (open after {test})" if test else line)
+
+    def pytest_unconfigure(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        tempfile.tempdir = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    give_children_default_signals()
+    if not config.pluginmanager.has_plugin(_NAME):
+        config.pluginmanager.register(Session(), _NAME)

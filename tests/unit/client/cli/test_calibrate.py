@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.device import calibrated_parameters
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.kdf_timing import Timing
+from support.client.speeds import steady
+
+if TYPE_CHECKING:
+    from support.client.terminal import Terminal
+
+
+def on_a_device(terminal: Terminal, seconds_per_gib_pass: float, memory_mib: int = 1024) -> Terminal:
+    """The same terminal, on a device of this speed that can give so much memory."""
+    return replace(terminal, world=replace(terminal.world, measure=steady(seconds_per_gib_pass, memory_mib=memory_mib)))
+
+
+def kept(terminal: Terminal) -> KdfParameters | None:
+    return calibrated_parameters.read(StateDirectory(terminal.home / "phone"))
+
+
+def test_calibrate_keeps_what_it_chose_and_shows_how_it_came_to_it(terminal: Terminal) -> None:
+    ended = on_a_device(terminal, 2.0).run("calibrate")
+    assert ended.exit_code == 0
+    assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
+    assert "Chosen: 128 MiB, 3 passes, 750 ms here." in ended.stdout
+    assert "about $490: a model" in ended.stdout
+    assert [line.split() for line in ended.stderr.splitlines()[1:]] == [
+        ["128", "MiB,", "3", "passes", "750", "ms"],
+        ["128", "MiB,", "3", "passes", "750", "ms"],
+    ]
+
+
+def test_calibrate_as_json_has_the_ladder(terminal: Terminal) -> None:
+    facts = on_a_device(terminal, 2.0).facts("calibrate")
+    rung = {"memory_kib": 128 * 1024, "passes": 3, "lanes": 1, "milliseconds": 750}
+    assert facts["ladder"] == [rung, rung]
+    assert facts["busy"] is None
+    assert {name: facts[name] for name in rung} == rung
+    assert (facts["fit"], facts["target_ms"]) == ("on-target", 750)
+    assert facts["estimated_usd_per_billion_guesses"] == pytest.approx(487, abs=1)
+
+
+def test_a_slow_device_gets_the_default_and_is_told_what_it_may_ask_for(terminal: Terminal) -> None:
+    said = on_a_device(terminal, 50.0).ok("calibrate")
+    assert "even for the least that it may use" in said
+    assert "--profile low-memory takes half the memory" in said
+    assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
+
+
+def test_a_slow_device_gets_less_where_that_is_asked_for_by_name(terminal: Terminal) -> None:
+    assert "--profile" not in on_a_device(terminal, 50.0).ok("calibrate", "--profile", "low-memory")
+    assert kept(terminal) == KdfParameters(64 * 1024, 3, 1)
+
+
+def test_the_profile_that_is_named_is_the_least(terminal: Terminal) -> None:
+    on_a_device(terminal, 50.0).ok("calibrate", "--profile", "desktop")
+    assert kept(terminal) == KdfParameters(256 * 1024, 3, 1)
+
+
+def busy(terminal: Terminal) -> Terminal:
+    """The same terminal, on a machine that something else keeps busy."""
+
+    def measure(_parameters: KdfParameters) -> Timing:
+        return Timing(8.0, 0.8)
+
+    return replace(terminal, world=replace(terminal.world, measure=measure))
+
+
+def test_a_busy_machine_is_told_in_words(terminal: Terminal) -> None:
+    ended = busy(terminal).run("calibrate")
+    assert "Warning: this machine seems busy (the derivations had a processor for 10% of their time)." in ended.stderr
+    assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
+
+
+def test_a_busy_machine_is_told_as_json(terminal: Terminal) -> None:
+    assert busy(terminal).facts("calibrate")["busy"] == "the derivations had a processor for 10% of their time"
+
+
+def test_the_load_of_the_machine_is_looked_at(terminal: Terminal) -> None:
+    loaded = replace(terminal, world=replace(terminal.world, load=lambda: 2.0))
+    assert "seems busy (2.0 other programs per processor" in on_a_device(loaded, 2.0).run("calibrate").stderr
+
+
+def test_a_fast_device_gets_the_ceiling_and_is_told(terminal: Terminal) -> None:
+    assert "the most that it may use" in on_a_device(terminal, 0.01).ok("calibrate")
+    assert kept(terminal) == KdfParameters(256 * 1024, 16, 1)
+
+
+def test_a_device_short_of_memory_is_told(terminal: Terminal) -> None:
+    ended = on_a_device(terminal, 0.5, memory_mib=200).run("calibrate")
+    assert "More memory was not to be had" in ended.stdout
+    assert "not enough memory" in ended.stderr
+
+
+def test_a_device_without_memory_for_the_floor_cannot_seal(terminal: Terminal) -> None:
+    ended = on_a_device(terminal, 0.5, memory_mib=10).run("calibrate")
+    assert ended.exit_code == Exit.UNREADABLE
+    assert "[key-derivation-failed]" in ended.stderr
+    assert "cannot give 128 MiB. --profile low-memory takes 64 MiB." in ended.stderr
+    assert kept(terminal) is None
+
+
+def test_another_target_is_met(terminal: Terminal) -> None:
+    facts = on_a_device(terminal, 2.0).facts("calibrate", "--target-ms", "1500")
+    assert (facts["memory_kib"], facts["milliseconds"]) == (256 * 1024, 1500)
+
+
+def test_memory_is_kept_under_what_is_said(terminal: Terminal) -> None:
+    facts = on_a_device(terminal, 1.0).facts("calibrate", "--max-memory", "150")
+    assert (facts["memory_kib"], facts["fit"]) == (150 * 1024, "on-target")
+
+
+def test_less_memory_than_the_default_needs_the_name_of_the_profile(terminal: Terminal) -> None:
+    refused = terminal.run("calibrate", "--max-memory", "127")
+    assert refused.exit_code == Exit.USAGE
+    assert "less than the 128 MiB of --profile default" in refused.stderr
+    assert kept(terminal) is None
+    facts = on_a_device(terminal, 1.0).facts("calibrate", "--max-memory", "100", "--profile", "low-memory")
+    assert (facts["memory_kib"], facts["fit"]) == (100 * 1024, "on-target")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--max-memory", "63"], "64 MiB is the least"),
+        (["--max-memory", "0"], "64 MiB is the least"),
+        (["--max-memory", "257"], "256 MiB is the most"),
+        (["--target-ms", "0"], "50<=x<=10000"),
+        (["--target-ms=-1"], "50<=x<=10000"),
+        (["--target-ms", "1000000000"], "50<=x<=10000"),
+        (["--target-ms", "fast"], "not a valid integer"),
+    ],
+)
+def test_absurd_wishes_are_usage_errors(terminal: Terminal, arguments: list[str], says: str) -> None:
+    ended = terminal.run("calibrate", *arguments)
+    assert (ended.exit_code, says in ended.stderr) == (Exit.USAGE, True), ended.stderr
+    assert kept(terminal) is None
+
+
+def test_what_was_kept_before_does_not_matter_if_it_is_damaged(terminal: Terminal) -> None:
+    (terminal.home / "phone").mkdir()
+    (terminal.home / "phone" / "profile.json").write_bytes(b"{")
+    on_a_device(terminal, 2.0).ok("calibrate")
+    assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)

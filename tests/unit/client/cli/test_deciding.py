@@ -1,0 +1,125 @@
+"""Where the command stops for a person to decide: what it shows, and what it then takes for an answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obscura_backup_client.cli.exits import Exit
+from support.client.contents import ALICE, BOB
+from support.client.terminal import token
+
+if TYPE_CHECKING:
+    from support.client.terminal import Terminal
+
+pytestmark = pytest.mark.usefixtures("derived_once")
+
+
+@pytest.fixture
+def rolled_back(pushed: Terminal, password_file: str) -> Terminal:
+    """The server is back to the version before the last one that the phone pushed."""
+    old = pushed.server.slot
+    pushed.ok("contact", "add", str(BOB), "bob")
+    pushed.ok("push", "--password-file", password_file)
+    pushed.server.slot = replace(old, version=3)
+    return pushed
+
+
+def test_an_alarm_shows_what_was_expected_and_what_came(rolled_back: Terminal, password_file: str) -> None:
+    result = rolled_back.run("push", "--password-file", password_file)
+    assert result.exit_code == Exit.DECIDE
+    assert "[rollback-suspected]" in result.stderr
+    assert "expected  version 2, sealed 2026-09-21T14:13:20Z on phone, 2 contacts" in result.stderr
+    assert "came      version 3, sealed 2026-09-21T14:13:20Z on phone, 1 contact" in result.stderr
+
+
+def test_verify_shows_the_same_and_ends_with_the_code_for_a_decision(rolled_back: Terminal, password_file: str) -> None:
+    result = rolled_back.run("verify", "--password-file", password_file)
+    assert (result.exit_code, "older-writers" in result.stdout) == (Exit.DECIDE, True)
+    facts = rolled_back.run("verify", "--password-file", password_file, "--json").stdout
+    assert '"suspicions": [\n    "older-writers"\n  ]' in facts
+
+
+def test_an_accepted_rollback_goes_on(rolled_back: Terminal, password_file: str) -> None:
+    assert rolled_back.facts("push", "--accept-rollback", "--password-file", password_file)["version"] == 4
+
+
+@pytest.fixture
+def stranger(pushed: Terminal) -> list[str]:
+    """A second state directory with another identity."""
+    state = ["--state", str(pushed.home / "stranger")]
+    pushed.ok("new", *state)
+    pushed.ok("contact", "add", str(BOB), "bob", *state)
+    return state
+
+
+def test_two_identities_stop_with_both_keys_and_both_ways_out(
+    pushed: Terminal, stranger: list[str], password_file: str
+) -> None:
+    result = pushed.run("push", *stranger, "--password-file", password_file)
+    assert result.exit_code == Exit.DECIDE
+    assert pushed.facts("status", *stranger)["identity_public_key"] in result.stderr
+    assert pushed.facts("status")["identity_public_key"] in result.stderr
+    assert "--keep mine" in result.stderr
+    assert "--keep theirs" in result.stderr
+
+
+@pytest.mark.parametrize("keep", ["mine", "theirs"])
+def test_the_person_decides_which_identity_stays(
+    pushed: Terminal, stranger: list[str], password_file: str, keep: str
+) -> None:
+    owner = stranger if keep == "mine" else []
+    kept = pushed.facts("status", *owner)["identity_public_key"]
+    pushed.ok("push", *stranger, "--keep", keep, "--password-file", password_file)
+    pushed.ok("restore", "--password-file", password_file, "--yes")
+    for state in (stranger, []):
+        assert pushed.facts("status", *state)["identity_public_key"] == kept
+        listed = pushed.facts("contact", "list", *state)["contacts"]
+        assert {each["user_id"] for each in listed} == {str(ALICE), str(BOB)}
+
+
+def test_a_push_says_what_it_merged(pushed: Terminal, password_file: str) -> None:
+    laptop = ["--state", str(pushed.home / "laptop")]
+    pushed.ok("restore", *laptop, "--password-file", password_file, "--yes")
+    pushed.ok("contact", "add", str(BOB), "bob", *laptop)
+    pushed.ok("contact", "remove", str(ALICE), *laptop)
+    pushed.ok("push", *laptop, "--password-file", password_file)
+    said = pushed.ok("push", "--password-file", password_file)
+    assert "merged from other devices: 1 contact added, 1 contact removed" in said
+
+
+def test_nothing_changed_means_nothing_uploaded_and_no_password_asked(pushed: Terminal) -> None:
+    assert "The server has it all" in pushed.ok("push")
+    assert pushed.person.prompts == []
+    assert pushed.server.slot.version == 1
+
+
+# --- another user ---
+
+SOMEBODY_ELSE: dict[str, Any] = {"OBSCURA_TOKEN": token("11111111-2222-4333-8444-555555555555")}
+
+
+@pytest.fixture
+def empty_slot(pushed: Terminal) -> Terminal:
+    """The phone was backed up as one user; the token now is another's, whose slot is empty."""
+    pushed.server.slot = type(pushed.server.slot)(0, None, 0)
+    return pushed
+
+
+def test_a_push_into_another_users_slot_is_asked_about(empty_slot: Terminal, password_file: str) -> None:
+    empty_slot.person.says_yes = False
+    result = empty_slot.run("push", "--password-file", password_file, **SOMEBODY_ELSE)
+    assert (result.exit_code, "before" in result.stderr) == (Exit.DECIDE, True)
+    assert empty_slot.server.slot.version == 0
+
+
+def test_a_push_into_another_users_slot_goes_on_when_agreed_to(empty_slot: Terminal, password_file: str) -> None:
+    arguments = ["push", "--yes", "--profile", "low-memory", "--password-file", password_file]
+    assert empty_slot.facts(*arguments, **SOMEBODY_ELSE)["uploaded"]
+
+
+def test_a_status_without_the_backup_that_was_there_ends_with_the_code_for_a_decision(empty_slot: Terminal) -> None:
+    result = empty_slot.run("status")
+    assert (result.exit_code, "GONE" in result.stdout) == (Exit.DECIDE, True)

@@ -1,0 +1,205 @@
+"""Files that hold a token or a password: what kind of file may be named, and what is said of one that holds neither."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obscura_backup_client.cli.exits import Exit
+from support.client.contents import ALICE
+from support.client.terminal import PASSWORD, Terminal, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OPTIONS = ["--token-file", "--password-file", "--new-password-file"]
+
+
+@contextmanager
+def pipe_of(content: bytes) -> Iterator[int]:
+    """The end of a pipe from which a program reads, as the shell's `<(…)` makes it."""
+    readable, writable = os.pipe()
+    try:
+        os.write(writable, content)
+        os.close(writable)
+        yield readable
+    finally:
+        os.close(readable)
+
+
+def using(pushed: Terminal, option: str, name: str, password_file: str) -> tuple[int, str]:
+    command = "passwd" if option == "--new-password-file" else "verify"
+    known = () if option == "--password-file" else ("--password-file", password_file)
+    ended = pushed.run(command, *known, option, name)
+    return ended.exit_code, ended.stderr
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("/dev/zero", "a device"),
+        ("/dev/null", "a device"),
+        ("link to /dev/zero", "a device"),
+        ("pipe", "a named pipe"),
+        ("folder", "a directory"),
+        ("socket", "a socket"),
+        ("nowhere", "No such file"),
+    ],
+)
+def test_file_that_is_no_regular_file_is_refused_at_once(
+    pushed: Terminal, password_file: str, tmp_path: Path, option: str, name: str, says: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link to /dev/zero".replace("/", "-")).symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        path = str(tmp_path / name.replace("/", "-")) if not name.startswith("/") else name
+        code, stderr = using(pushed, option, path, password_file)
+    assert (code, f"{path} cannot be read" in stderr, says in stderr) == (Exit.USAGE, True, True)
+
+
+def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
+    pushed: Terminal, password_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = Path(password_file).stat()
+    real = os.stat
+    path = str(tmp_path / "pipe")
+    monkeypatch.setattr(
+        os, "stat", lambda name, *rest, **named: before if str(name) == path else real(name, *rest, **named)
+    )
+    code, stderr = using(pushed, "--token-file", path, password_file)
+    assert (code, "a named pipe" in stderr) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}", "/dev/./fd/{}"])
+def test_token_may_come_by_a_descriptor(terminal: Terminal, form: str) -> None:
+    terminal.ok("new")
+    with pipe_of(token(str(ALICE)).encode() + b"\n") as descriptor:
+        facts = terminal.facts("status", "--token-file", form.format(descriptor))
+    assert facts["account"]["user_id"] == str(ALICE)
+
+
+def test_token_may_come_by_standard_input(terminal: Terminal) -> None:
+    terminal.ok("new")
+    facts = terminal.facts("status", "--token-file", "-", stdin=token(str(ALICE)).encode() + b"\n")
+    assert facts["account"]["user_id"] == str(ALICE)
+
+
+def test_link_to_a_regular_file_is_followed(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.ok("new")
+    (tmp_path / "token").write_text(token(str(ALICE)))
+    (tmp_path / "link").symlink_to("token")
+    assert terminal.facts("status", "--token-file", str(tmp_path / "link"))["account"]["user_id"] == str(ALICE)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--token-file", "no token has more than 65536 bytes"),
+        ("--password-file", "its first line has more than 8192 bytes"),
+        ("--new-password-file", "its first line has more than 8192 bytes"),
+    ],
+)
+def test_descriptor_without_an_end_is_read_only_so_far(
+    pushed: Terminal, password_file: str, option: str, says: str
+) -> None:
+    descriptor = os.open("/dev/zero", os.O_RDONLY)
+    try:
+        code, stderr = using(pushed, option, f"/dev/fd/{descriptor}", password_file)
+    finally:
+        os.close(descriptor)
+    assert (code, says in stderr) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(("size", "code"), [(65536, Exit.TOKEN), (65537, Exit.USAGE)])
+def test_token_file_of_exactly_the_greatest_length(terminal: Terminal, tmp_path: Path, size: int, code: Exit) -> None:
+    terminal.ok("new")
+    (tmp_path / "token").write_bytes(b"x" * size)
+    assert terminal.run("status", "--token-file", str(tmp_path / "token")).exit_code == code
+
+
+@pytest.mark.parametrize(("size", "code"), [(8192, Exit.PASSWORD), (8193, Exit.USAGE)])
+def test_password_line_of_exactly_the_greatest_length(
+    pushed: Terminal, password_file: str, tmp_path: Path, size: int, code: Exit
+) -> None:
+    (tmp_path / "long").write_bytes(b"x" * size)
+    assert using(pushed, "--new-password-file", str(tmp_path / "long"), password_file)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xef\xbb\xbfx.y.z", "byte order mark"),
+        (b'"x.y.z"', "in quotes"),
+        (b"Bearer x.y.z", "begins with `Bearer`"),
+        (b"", "it is empty"),
+        (b"a.b.c\na.b.c\n", "several lines"),
+        (b"a.b.c\0", "NUL"),
+    ],
+)
+def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
+    terminal: Terminal, tmp_path: Path, content: bytes, says: str
+) -> None:
+    terminal.ok("new")
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    ended = terminal.run("status", "--token-file", str(path))
+    assert (ended.exit_code, says in ended.stderr, f"(it was read from {path})" in ended.stderr) == (
+        Exit.TOKEN,
+        True,
+        True,
+    )
+
+
+def test_variable_that_holds_no_token_is_named_too(terminal: Terminal) -> None:
+    terminal.ok("new")
+    ended = terminal.run("status", OBSCURA_TOKEN=f"Bearer {token()}")
+    assert (ended.exit_code, "(it was read from OBSCURA_TOKEN)" in ended.stderr) == (Exit.TOKEN, True)
+
+
+# --- the claim that holds the user ---
+
+
+def token_with(name: str) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({name: str(ALICE)}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.c2ln"
+
+
+def test_user_claim_is_an_option_and_a_variable(terminal: Terminal) -> None:
+    terminal.ok("new")
+    bearer = token_with("uid")
+    assert terminal.run("status", OBSCURA_TOKEN=bearer).exit_code == Exit.TOKEN
+    for arguments, environment in (
+        (("status", "--user-claim", "uid"), {}),
+        (("--user-claim", "uid", "status"), {}),
+        (("status",), {"OBSCURA_USER_CLAIM": "uid"}),
+        (("status", "--user-claim", "uid"), {"OBSCURA_USER_CLAIM": "other"}),
+    ):
+        facts = terminal.facts(*arguments, OBSCURA_TOKEN=bearer, **environment)
+        assert facts["account"]["user_id"] == str(ALICE)
+
+
+def test_user_claim_that_the_token_lacks_is_named(terminal: Terminal) -> None:
+    terminal.ok("new")
+    ended = terminal.run("status", "--user-claim", "uid")
+    assert (ended.exit_code, "it has no claim `uid`" in ended.stderr) == (Exit.TOKEN, True)
+
+
+def test_empty_variable_is_the_usual_claim(terminal: Terminal) -> None:
+    terminal.ok("new")
+    terminal.ok("status", OBSCURA_USER_CLAIM="")
+
+
+def test_password_may_come_by_a_descriptor(pushed: Terminal) -> None:
+    with pipe_of(PASSWORD.encode() + b"\nand more") as descriptor:
+        assert pushed.facts("verify", "--password-file", f"/dev/fd/{descriptor}")["well"]

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.sealed import Header, SealingKey, seal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.client.terminal import Terminal
+
+BLOB = seal(b"x" * 30_000, SealingKey(KdfParameters(131072, 3, 1), b"s" * 16, b"r" * 32), UUID(int=1))
+
+
+def inspect(terminal: Terminal, parameters: KdfParameters) -> str:
+    blob = Header(parameters, b"s" * 16, b"n" * 12, b"c" * 32).encoded + bytes(20)
+    return terminal.ok("inspect", "-", stdin=blob)
+
+
+def test_inspect_shows_a_file_without_identity_token_or_password(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "backup.obk").write_bytes(BLOB)
+    shown = terminal.ok("inspect", str(tmp_path / "backup.obk"), OBSCURA_TOKEN="", OBSCURA_STATE="/dev/null")
+    assert "Argon2id, 128 MiB, 3 passes" in shown
+    assert b"s".hex() * 16 in shown
+    assert BLOB[42:74].hex() in shown
+    assert f"{len(BLOB)} bytes" in shown
+    assert "29693 to 30716 bytes, padded to 30720" in shown
+    assert "this client opens it" in shown
+    assert "about $490: a model" in shown
+
+
+def test_inspect_as_json_has_every_fact(terminal: Terminal) -> None:
+    facts = terminal.facts("inspect", "-", stdin=BLOB)
+    assert {name: facts[name] for name in ("memory_kib", "passes", "lanes", "opening", "sealable")} == {
+        "memory_kib": 131072,
+        "passes": 3,
+        "lanes": 1,
+        "opening": "opens",
+        "sealable": True,
+    }
+    assert (facts["size_bytes"], facts["size_is_complete"]) == (len(BLOB), True)
+    assert (facts["min_payload_bytes"], facts["max_payload_bytes"]) == (29_693, 30_716)
+    assert (facts["opening_reason"], facts["sealable_reason"]) == (None, None)
+    assert facts["estimated_usd_per_billion_guesses"] == pytest.approx(487, abs=1)
+
+
+def test_below_the_model_there_is_no_estimate(terminal: Terminal) -> None:
+    shown = inspect(terminal, KdfParameters(64, 3, 1))
+    assert "$" not in shown
+    assert "the model begins at 64 MiB" in shown
+    assert "no backup is sealed like this" in shown
+
+
+def test_what_would_be_asked_about_is_said(terminal: Terminal) -> None:
+    assert "asks before it opens it: it takes more than 256 MiB" in inspect(terminal, KdfParameters(400_000, 3, 1))
+
+
+def test_what_would_be_refused_is_shown_all_the_same(terminal: Terminal) -> None:
+    shown = inspect(terminal, KdfParameters(2**32 - 1, 2**32 - 1, 255))
+    assert "refuses to open it" in shown
+    assert "4294967295 KiB, 4294967295 passes, 255 lanes" in shown
+    assert "$" not in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "not-a-backup"),
+        (bytes(200), "not-a-backup"),
+        (b"OBK9" + BLOB[4:], "newer-format"),
+        (BLOB[:93], "damaged"),
+        (b"OBK1\x07" + BLOB[5:], "refused-parameters"),
+    ],
+)
+def test_what_is_no_backup_has_the_code_that_opening_it_has(terminal: Terminal, content: bytes, code: str) -> None:
+    ended = terminal.run("inspect", "-", stdin=content)
+    assert (ended.exit_code, ended.stdout) == (Exit.UNREADABLE, "")
+    assert f"[{code}]" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["/", "/nowhere/to/be/found", ""])
+def test_a_file_that_cannot_be_read_is_a_usage_error(terminal: Terminal, name: str) -> None:
+    ended = terminal.run("inspect", name)
+    assert ended.exit_code == Exit.USAGE
+    assert "[unreadable-file]" in ended.stderr
+
+
+def test_what_has_a_size_that_no_backup_has_is_not_said_to_open(terminal: Terminal) -> None:
+    shown = terminal.ok("inspect", "-", stdin=BLOB[:2000])
+    assert "cut off or altered" in shown
+    assert "this client opens it" not in shown

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from obscura_backup_client.cli.app import COMMANDS
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.device import directory as state_directory
+from obscura_backup_client.device.directory import StateDirectory
+from support.client.contents import ALICE, BOB, contact
+from support.client.terminal import Terminal, token
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(terminal: Terminal, command: str) -> None:
+    assert "--state DIR" in terminal.ok(command, "--help")
+
+
+def test_help_lists_every_exit_code(terminal: Terminal) -> None:
+    shown = terminal.ok("--help")
+    assert all(f"\n    {code.value} " in shown for code in Exit)
+
+
+def test_an_unknown_command_is_a_usage_error(terminal: Terminal) -> None:
+    assert terminal.run("destroy").exit_code == Exit.USAGE
+
+
+# --- new and contacts ---
+
+
+def test_new_needs_only_a_state_directory(terminal: Terminal) -> None:
+    facts = terminal.facts("new", "--state", str(terminal.home / "x"), OBSCURA_TOKEN=None, OBSCURA_STATE=None)
+    assert len(bytes.fromhex(facts["identity_public_key"])) == 32
+    assert (terminal.home / "x" / "state.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_new_refuses_a_device_name_that_could_never_be_pushed(terminal: Terminal) -> None:
+    assert terminal.run("new", "--device-name", "x" * 300).exit_code == Exit.REFUSED_INPUT
+    assert not (terminal.home / "phone").exists()
+
+
+def test_new_never_overwrites(terminal: Terminal) -> None:
+    terminal.ok("new")
+    before = (terminal.home / "phone" / "state.json").read_bytes()
+    assert terminal.run("new").exit_code == Exit.STATE
+    assert (terminal.home / "phone" / "state.json").read_bytes() == before
+
+
+def test_no_output_shows_the_private_key(terminal: Terminal) -> None:
+    shown = terminal.ok("new", "--json") + terminal.ok("status", "--json")
+    identity = StateDirectory(terminal.home / "phone").read().content.identity
+    assert identity.private_key.hex() not in shown
+    assert base64.b64encode(identity.private_key).decode() not in shown
+
+
+def test_contacts_are_added_listed_and_removed(terminal: Terminal) -> None:
+    terminal.ok("new")
+    terminal.ok("contact", "add", str(BOB), "bob", "--identity-key", "4b" * 32)
+    terminal.ok("contact", "add", str(ALICE), "alice")
+    terminal.ok("contact", "remove", str(ALICE))
+    listed = terminal.facts("contact", "list")["contacts"]
+    assert [(each["user_id"], each["username"]) for each in listed] == [(str(BOB), "bob")]
+    assert base64.b64decode(listed[0]["identity_key"]) == b"K" * 32
+
+
+def test_a_contact_who_names_themself_with_escape_codes_is_shown_without(terminal: Terminal) -> None:
+    terminal.ok("new")
+    with StateDirectory(terminal.home / "phone").locked() as held:
+        state = held.require()
+        # As another client may have backed it up.
+        named = contact(username="\x1b[2Jalice\x9b2J\n\u202eecila")
+        held.write(replace(state, content=replace(state.content, contacts=(named,))))
+    shown = terminal.ok("contact", "list") + terminal.ok("contact", "list", "--json")
+    assert [each for each in shown if each in "\x1b\x9b\u202e"] == []
+    assert terminal.facts("contact", "list")["contacts"][0]["username"] == named.username
+
+
+@pytest.mark.parametrize("user_id", ["alice", "{00112233-4455-6677-8899-aabbccddeeff}", "00112233"])
+def test_a_contact_needs_a_uuid(terminal: Terminal, user_id: str) -> None:
+    terminal.ok("new")
+    assert terminal.run("contact", "add", user_id, "alice").exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize("key", ["4b" * 31 + "4", "é", "4b", "S0tL"])
+def test_a_key_that_may_have_been_cut_off_is_not_stored(terminal: Terminal, key: str) -> None:
+    terminal.ok("new")
+    assert terminal.run("contact", "add", str(BOB), "bob", "--identity-key", key).exit_code == Exit.USAGE
+    assert terminal.facts("contact", "list") == {"contacts": []}
+
+
+def test_a_name_with_control_characters_is_refused_and_not_echoed(terminal: Terminal) -> None:
+    terminal.ok("new")
+    result = terminal.run("contact", "add", str(BOB), "\x1b[2Jbob")
+    assert (result.exit_code, "\x1b" in result.output) == (Exit.REFUSED_INPUT, False)
+
+
+def test_removing_nobody_says_so(terminal: Terminal) -> None:
+    terminal.ok("new")
+    assert terminal.run("contact", "remove", str(ALICE)).exit_code == Exit.NOTHING_THERE
+
+
+def test_five_hundred_contacts_are_imported_at_once(terminal: Terminal) -> None:
+    terminal.ok("new")
+    rows = "user_id,username\n" + "".join(f"{UUID(int=n)},user{n}\n" for n in range(1, 501))
+    started = time.process_time()
+    assert terminal.facts("contact", "import", "-", stdin=rows.encode()) == {"added": 500, "changed": 0, "unchanged": 0}
+    assert time.process_time() - started < 5
+
+
+def test_a_contact_file_with_an_error_changes_nothing(terminal: Terminal) -> None:
+    terminal.ok("new")
+    rows = f"user_id,username\n{ALICE},alice\nnobody,bob\n"
+    assert terminal.run("contact", "import", "-", stdin=rows.encode()).exit_code == Exit.REFUSED_INPUT
+    assert terminal.facts("contact", "list") == {"contacts": []}
+
+
+def test_a_contact_file_that_is_not_there_is_a_usage_error(terminal: Terminal) -> None:
+    terminal.ok("new")
+    assert terminal.run("contact", "import", "/nowhere/contacts.csv").exit_code == Exit.USAGE
+
+
+def test_global_options_stand_before_and_after_the_command(terminal: Terminal) -> None:
+    here, there = str(terminal.home / "here"), str(terminal.home / "there")
+    assert terminal.facts("--state", here, "new")["state"] == here
+    assert terminal.facts("new", "--state", there)["state"] == there
+    assert json.loads(terminal.ok("--json", "contact", "--state", here, "list")) == {"contacts": []}
+
+
+def test_the_command_line_beats_the_environment_wherever_it_stands(terminal: Terminal) -> None:
+    here = str(terminal.home / "here")
+    assert terminal.facts("--state", here, "new", OBSCURA_STATE=str(terminal.home / "env"))["state"] == here
+
+
+def test_the_default_state_is_in_the_users_data(terminal: Terminal) -> None:
+    facts = terminal.facts("new", OBSCURA_STATE=None, XDG_DATA_HOME=str(terminal.home))
+    assert facts["state"] == str(terminal.home / "obscura-client")
+
+
+def test_the_server_is_an_option(terminal: Terminal) -> None:
+    terminal.ok("new")
+    terminal.ok("status", "--server", "https://backup.example")
+    terminal.ok("status")
+    assert terminal.addresses == ["https://backup.example", "http://127.0.0.1:8400"]
+
+
+def test_a_token_file_goes_before_the_environments_token(terminal: Terminal) -> None:
+    terminal.ok("new")
+    (terminal.home / "token").write_text(token(str(ALICE)) + "\n")
+    facts = terminal.facts("status", "--token-file", str(terminal.home / "token"))
+    assert facts["account"]["user_id"] == str(ALICE)
+
+
+# --- options without a value, and files without an end ---
+
+
+@pytest.mark.parametrize("option", ["--state", "--server", "--token-file", "--user-claim", "--password-file"])
+@pytest.mark.parametrize("arguments", [("{}", "", "status"), ("status", "{}", ""), ("status", "{}=")])
+def test_an_empty_option_is_a_usage_error_and_not_the_default(
+    terminal: Terminal, option: str, arguments: tuple[str, ...]
+) -> None:
+    terminal.ok("new")
+    ended = terminal.run(*(each.format(option) for each in arguments))
+    assert (ended.exit_code, f"'{option}'" in ended.stderr) == (Exit.USAGE, True)
+    assert terminal.addresses == []
+
+
+def test_an_empty_variable_is_one_that_is_not_set(terminal: Terminal) -> None:
+    terminal.ok("new", "--state", str(terminal.home / "obscura-client"))
+    shown = terminal.facts("status", OBSCURA_STATE="", XDG_DATA_HOME=str(terminal.home), OBSCURA_TOKEN_FILE="")
+    assert shown["state"] == str(terminal.home / "obscura-client")
+
+
+def test_a_contact_file_without_an_end_is_refused(terminal: Terminal) -> None:
+    terminal.ok("new")
+    ended = terminal.run("contact", "import", "/dev/zero")
+    assert (ended.exit_code, "more than 8388608 bytes" in ended.stderr) == (Exit.REFUSED_INPUT, True)
+
+
+def test_a_state_directory_of_another_user_is_warned_about(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.ok("new")
+    # As a user who is neither the owner nor root.
+    monkeypatch.setattr(state_directory, "ROOT", -1)
+    monkeypatch.setattr(os, "geteuid", lambda: -1)
+    assert "Warning: other users of this machine may write to" in terminal.run("status").stderr
+    monkeypatch.setattr(StateDirectory, "is_open_to_others", lambda _: False)
+    assert "is another user's file: is this identity yours?" in terminal.run("status").stderr

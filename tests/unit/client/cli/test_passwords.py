@@ -1,0 +1,159 @@
+"""`passwd`, and what a new password has to be."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.sealing import sealed
+from obscura_backup_client.sealing.errors import WrongPassword
+from obscura_backup_client.sealing.sealed import open_sealed
+from support.client.contents import BOB
+from support.client.terminal import PASSWORD, USER, Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("derived_once")
+
+NEW = "rusty anvil cloud seven"
+WEAK = "password12345"
+QUICK = ("--profile", "low-memory")
+
+
+def opens(terminal: Terminal, password: str) -> bool:
+    try:
+        open_sealed(terminal.server.slot.blob or b"", password, USER)
+    except WrongPassword:
+        return False
+    return True
+
+
+def test_passwd_asks_for_the_old_one_once_and_for_the_new_one_twice(pushed: Terminal) -> None:
+    pushed.person.passwords = [PASSWORD, NEW, NEW]
+    result = pushed.run("passwd", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert [prompt.split(" (")[0] for prompt in pushed.person.prompts] == [
+        "Current backup password: ",
+        "New backup password",
+        "Once more: ",
+    ]
+    assert (opens(pushed, NEW), opens(pushed, PASSWORD)) == (True, False)
+
+
+def test_passwd_says_that_copies_from_before_still_open(pushed: Terminal) -> None:
+    pushed.person.passwords = [PASSWORD, NEW, NEW]
+    assert "still open with the old password" in pushed.run("passwd", *QUICK).stderr
+
+
+def test_both_passwords_may_come_from_files(pushed: Terminal, password_file: str, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.write_text(NEW + "\n")
+    files = ["--password-file", password_file, "--new-password-file", str(new)]
+    assert pushed.facts("passwd", *files, *QUICK)["changed"]
+    # Once more, as a script does after a lost answer.
+    assert not pushed.facts("passwd", *files, *QUICK)["changed"]
+    assert opens(pushed, NEW)
+
+
+def test_both_passwords_may_come_from_standard_input(pushed: Terminal) -> None:
+    files = ["--password-file", "-", "--new-password-file", "-"]
+    pushed.ok("passwd", *files, *QUICK, stdin=f"{PASSWORD}\n{NEW}\n".encode())
+    assert opens(pushed, NEW)
+
+
+def test_a_password_may_come_from_an_open_descriptor(pushed: Terminal) -> None:
+    readable, writable = os.pipe()
+    os.write(writable, PASSWORD.encode())
+    os.close(writable)
+    try:
+        assert pushed.facts("verify", "--password-file", f"/dev/fd/{readable}")["well"]
+    finally:
+        os.close(readable)
+
+
+def test_a_wrong_old_password_from_a_file_is_not_asked_again(pushed: Terminal, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text(NEW)
+    result = pushed.run("verify", "--password-file", str(wrong))
+    assert (result.exit_code, pushed.person.prompts) == (Exit.PASSWORD, [])
+
+
+def test_a_mistyped_password_is_asked_for_again(pushed: Terminal) -> None:
+    pushed.person.passwords = [NEW, PASSWORD]
+    result = pushed.run("verify")
+    assert result.exit_code == 0
+    assert "The password is wrong" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["push", "passwd"])
+def test_a_guessable_new_password_needs_to_be_accepted(terminal: Terminal, pushed: Terminal, command: str) -> None:
+    state = ["--state", str(terminal.home / "fresh")]
+    if command == "push":
+        terminal.server.slot = type(terminal.server.slot)(0, None, 0)
+        terminal.ok("new", *state)
+        terminal.person.passwords = [WEAK, WEAK, WEAK]
+        arguments = [command, *state, *QUICK]
+    else:
+        terminal.person.passwords = [PASSWORD, WEAK, WEAK, WEAK]
+        arguments = [command, *QUICK]
+    refused = terminal.run(*arguments)
+    assert (refused.exit_code, "--accept-weak" in refused.stderr) == (Exit.PASSWORD, True)
+    terminal.person.passwords = [WEAK, WEAK] if command == "push" else [PASSWORD, WEAK, WEAK]
+    assert terminal.run(*arguments, "--accept-weak").exit_code == 0
+    assert opens(terminal, WEAK)
+
+
+def test_a_guessable_password_from_a_file_is_refused_before_anything_is_asked_of_the_server(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.ok("new")
+    weak = tmp_path / "weak"
+    weak.write_text(WEAK)
+    assert terminal.run("push", "--password-file", str(weak)).exit_code == Exit.PASSWORD
+    assert terminal.server.pushed == []
+
+
+def test_an_old_password_is_not_held_to_the_rules_of_new_ones(terminal: Terminal, tmp_path: Path) -> None:
+    weak = tmp_path / "weak"
+    weak.write_text(WEAK)
+    terminal.ok("new")
+    terminal.ok("push", "--password-file", str(weak), "--accept-weak", *QUICK)
+    terminal.ok("contact", "add", str(BOB), "bob")
+    assert terminal.run("push", "--password-file", str(weak)).exit_code == 0
+
+
+def test_the_same_password_is_no_change(pushed: Terminal, password_file: str) -> None:
+    result = pushed.run("passwd", "--password-file", password_file, "--new-password-file", password_file)
+    assert (result.exit_code, "[password-unchanged]" in result.stderr) == (Exit.PASSWORD, True)
+
+
+def test_a_profile_that_nobody_calibrated_is_said_to_be_missing(pushed: Terminal) -> None:
+    assert pushed.run("push", "--profile", "calibrated").exit_code == Exit.NOTHING_THERE
+
+
+@pytest.mark.parametrize("option", ["--password-file", "--new-password-file"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"\r\n" + PASSWORD.encode(), b"\xef\xbb\xbf\n"])
+def test_an_empty_first_line_is_said_to_be_empty_before_anything_is_derived(
+    pushed: Terminal, password_file: str, tmp_path: Path, option: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_arguments: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(sealed, "argon2id", never)
+    (tmp_path / "empty").write_bytes(content)
+    arguments = {
+        "--password-file": password_file,
+        "--new-password-file": password_file,
+        option: str(tmp_path / "empty"),
+    }
+    ended = pushed.run("passwd", *(each for pair in arguments.items() for each in pair))
+    assert (ended.exit_code, "[password-empty]" in ended.stderr) == (Exit.PASSWORD, True)
+
+
+def test_what_follows_a_first_line_may_be_of_any_length(pushed: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(PASSWORD.encode() + b"\n" + bytes(100_000))
+    assert pushed.facts("verify", "--password-file", str(tmp_path / "long"))["well"]

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.sealed import Header, open_sealed, seal
+from support.client.contents import ALICE, BOB
+from support.client.terminal import PASSWORD, USER, Terminal, token
+
+pytestmark = pytest.mark.usefixtures("derived_once")
+
+
+def test_a_new_device_restores_with_a_password_and_a_token(pushed: Terminal, password_file: str) -> None:
+    laptop = ["--state", str(pushed.home / "laptop")]
+    facts = pushed.facts("restore", *laptop, "--password-file", password_file, "--yes")
+    assert (facts["contacts"], facts["sealed_on"], facts["new_device"]) == (1, "phone", True)
+    assert [each["username"] for each in pushed.facts("contact", "list", *laptop)["contacts"]] == ["alice"]
+
+
+def test_a_restore_shows_what_it_found_and_asks(pushed: Terminal, password_file: str) -> None:
+    pushed.person.says_yes = False
+    result = pushed.run("restore", "--state", str(pushed.home / "laptop"), "--password-file", password_file)
+    assert result.exit_code == Exit.DECIDE
+    assert "phone" in result.stderr
+    assert "2026-09-21T14:13:20Z" in result.stderr
+    assert result.stdout == ""
+    assert not (pushed.home / "laptop" / "state.json").exists()
+
+
+def test_a_restore_renames_the_device_only_when_asked(pushed: Terminal, password_file: str) -> None:
+    pushed.ok("restore", "--password-file", password_file, "--yes")
+    assert pushed.facts("status")["device_name"] == "phone"
+    pushed.ok("restore", "--password-file", password_file, "--yes", "--device-name", "old phone")
+    assert pushed.facts("status")["device_name"] == "old phone"
+
+
+def test_names_from_a_backup_do_not_move_the_cursor(pushed: Terminal, password_file: str) -> None:
+    opened = open_sealed(pushed.server.slot.blob or b"", PASSWORD, USER)
+    named = replace(decode(opened.payload), device_name="\x1b[2J\r\n")
+    pushed.server.slot = replace(pushed.server.slot, blob=seal(encode(named), opened.key, USER))
+    laptop = ["--state", str(pushed.home / "laptop")]
+    restored = pushed.run("restore", *laptop, "--password-file", password_file, "--yes")
+    shown = restored.output + pushed.ok("status", *laptop)
+    assert restored.exit_code == 0
+    assert [each for each in shown if each in "\x1b\r"] == []
+
+
+def test_an_edit_from_a_second_device_is_merged_by_the_firsts_push(pushed: Terminal, password_file: str) -> None:
+    laptop = ["--state", str(pushed.home / "laptop")]
+    pushed.ok("restore", *laptop, "--password-file", password_file, "--yes")
+    pushed.ok("contact", "add", str(BOB), "bob", *laptop)
+    pushed.ok("push", *laptop, "--password-file", password_file)
+    pushed.ok("contact", "remove", str(ALICE))
+    facts = pushed.facts("push", "--password-file", password_file)
+    assert (facts["uploaded"], facts["version"], facts["merged"]["added"]) == (True, 3, 1)
+    assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["bob"]
+
+
+def test_the_first_push_asks_for_the_password_twice_and_shows_its_strength(terminal: Terminal) -> None:
+    terminal.ok("new")
+    terminal.person.passwords = ["short", PASSWORD, PASSWORD]
+    result = terminal.run("push", "--profile", "low-memory")
+    assert result.exit_code == 0
+    assert "at least 13" in result.stderr
+    assert "Strength: " in result.stderr
+
+
+def test_a_new_password_that_is_typed_differently_each_time_is_not_set(terminal: Terminal) -> None:
+    terminal.ok("new")
+    terminal.person.passwords = [PASSWORD, "correct horse batteri"] * 3
+    assert terminal.run("push").exit_code == Exit.PASSWORD
+    assert terminal.server.pushed == []
+
+
+def test_a_later_push_asks_once(pushed: Terminal) -> None:
+    pushed.ok("contact", "add", str(BOB), "bob")
+    pushed.person.passwords = [PASSWORD]
+    pushed.ok("push")
+    assert pushed.person.prompts == ["Backup password: "]
+
+
+def test_a_push_without_changes_asks_for_nothing(pushed: Terminal) -> None:
+    assert not pushed.facts("push")["uploaded"]
+    assert pushed.person.prompts == []
+
+
+def test_a_wrong_password_changes_nothing(pushed: Terminal) -> None:
+    pushed.ok("contact", "add", str(BOB), "bob")
+    result = pushed.run("push", "--password-file", "-", stdin=b"not the password\n")
+    assert (result.exit_code, pushed.server.slot.version) == (Exit.PASSWORD, 1)
+
+
+def test_the_password_file_is_its_first_line(pushed: Terminal) -> None:
+    pushed.ok("contact", "add", str(BOB), "bob")
+    pushed.ok("push", "--password-file", "-", stdin=b"\xef\xbb\xbf" + PASSWORD.encode() + b"\r\nsomething else\n")
+
+
+def test_a_password_without_a_terminal_or_a_file_is_not_waited_for(terminal: Terminal) -> None:
+    terminal.ok("new")
+    assert terminal.run("push").exit_code == Exit.PASSWORD
+
+
+def test_a_rollback_stops_until_it_is_accepted(pushed: Terminal, password_file: str) -> None:
+    pushed.server.delete(1)
+    result = pushed.run("push", "--password-file", password_file)
+    assert (result.exit_code, "[rollback-suspected]" in result.stderr) == (Exit.DECIDE, True)
+    pushed.ok("push", "--password-file", password_file, "--accept-rollback", "--profile", "low-memory")
+
+
+def test_the_status_needs_neither_password_nor_token(pushed: Terminal) -> None:
+    assert pushed.facts("status")["remote"]["state"] == "same"
+    assert pushed.facts("status", OBSCURA_TOKEN=None)["remote"]["state"] == "not-asked"
+    assert "phone" in pushed.ok("status")
+
+
+def test_a_deletion_shows_what_is_there_and_asks(pushed: Terminal) -> None:
+    pushed.person.says_yes = False
+    result = pushed.run("delete")
+    assert result.exit_code == Exit.DECIDE
+    assert "version 1" in result.stderr
+    assert "stay on this device" in result.stderr
+    assert pushed.server.slot.blob is not None
+
+
+def test_a_deletion_leaves_this_device_as_it_is(pushed: Terminal) -> None:
+    assert pushed.facts("delete", "--yes") == {"deleted": True, "version": 1}
+    assert pushed.person.prompts == []
+    assert pushed.server.slot.blob is None
+    assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["alice"]
+
+
+def test_after_a_deletion_a_push_sets_a_password_anew(pushed: Terminal) -> None:
+    pushed.ok("delete", "--yes")
+    pushed.person.passwords = [PASSWORD, PASSWORD]
+    assert pushed.facts("push", "--profile", "low-memory")["uploaded"]
+
+
+def test_deleting_without_an_identity_here_warns(pushed: Terminal) -> None:
+    result = pushed.run("delete", "--state", str(pushed.home / "empty"), "--yes")
+    assert (result.exit_code, "NO IDENTITY" in result.stderr) == (0, True)
+
+
+def test_deleting_nothing_says_so(terminal: Terminal) -> None:
+    assert terminal.run("delete", "--yes").exit_code == Exit.NOTHING_THERE
+
+
+def test_a_lost_backup_is_called_lost_by_a_restore_that_accepts_it(pushed: Terminal) -> None:
+    pushed.server.lost = True
+    result = pushed.run("restore", "--accept-rollback", "--yes")
+    assert (result.exit_code, "[backup-lost]" in result.stderr) == (Exit.DECIDE, True)
+
+
+@pytest.mark.parametrize("command", ["push", "restore", "delete"])
+def test_without_a_token_there_is_nothing_to_talk_about(terminal: Terminal, command: str) -> None:
+    terminal.ok("new")
+    assert terminal.run(command, OBSCURA_TOKEN=None).exit_code == Exit.TOKEN
+
+
+@pytest.mark.parametrize("bad", ["opaque", token("alice")])
+def test_a_token_without_a_user_is_refused(terminal: Terminal, bad: str) -> None:
+    terminal.ok("new")
+    result = terminal.run("status", OBSCURA_TOKEN=bad)
+    assert result.exit_code == Exit.TOKEN
+    assert bad not in result.stderr
+
+
+def test_an_unusual_amount_of_memory_is_asked_for(terminal: Terminal) -> None:
+    terminal.person.passwords, terminal.person.says_yes = [PASSWORD], False
+    hungry = Header(KdfParameters(memory_kib=300 * 1024, passes=3, lanes=1), b"s" * 16, b"n" * 12, b"c" * 32)
+    terminal.server.push(hungry.encoded + bytes(64), 0)
+    assert terminal.run("restore").exit_code == Exit.UNREADABLE
+    assert "300 MiB" in terminal.person.prompts[-1]
+
+
+def test_restoring_nothing_says_so(terminal: Terminal) -> None:
+    assert terminal.run("restore").exit_code == Exit.NOTHING_THERE
+
+
+def test_anything_before_new_or_restore_says_what_to_do(terminal: Terminal) -> None:
+    result = terminal.run("contact", "list")
+    assert result.exit_code == Exit.STATE
+    assert "restore" in result.stderr

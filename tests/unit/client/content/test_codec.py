@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obscura_backup_client.content import model
+from obscura_backup_client.content.codec import decode, encode, require_writable
+from obscura_backup_client.content.errors import PayloadError, TooManyContacts
+from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
+from obscura_backup_client.content.model import MAX_INTEGER, Backup, Profile, Writer
+from support.client.contents import ALICE, BOB, IDENTITY, LAPTOP, NOW_MS, PHONE, backup, backups, contact, tombstone
+
+UNKNOWN_GROUP = bytes([15 << 3 | 3, 1 << 3, 7, 15 << 3 | 4])
+
+
+def raw(**fields: Any) -> bytes:
+    """A payload as another implementation may write it, rules or no rules."""
+    identity = pb.IdentityKeyPair(public_key=b"P" * 32, private_key=b"S" * 32, epoch=1)
+    return pb.Backup(**{"identity": identity, **fields}).SerializeToString()
+
+
+@given(backups())
+def test_every_content_comes_back_as_it_was(content: Backup) -> None:
+    assert decode(encode(content)) == content
+
+
+@given(st.binary(max_size=200))
+def test_any_other_bytes_are_refused_in_one_way(noise: bytes) -> None:
+    with pytest.raises(PayloadError):
+        decode(noise)
+
+
+@given(backups(), st.data())
+def test_a_cut_payload_is_refused_or_still_valid_but_never_a_crash(content: Backup, data: st.DataObject) -> None:
+    encoded = encode(content)
+    cut = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
+    with contextlib.suppress(PayloadError):
+        decode(cut)
+
+
+def test_the_encoding_is_these_very_bytes() -> None:
+    content = backup(
+        tombstone(ALICE, stamp_ms=300), key_epoch=2, sealed_at_ms=1, device_name="d", writers=(Writer(PHONE, 1),)
+    )
+    assert encode(content).hex() == (
+        "0a46" + "0a20" + "50" * 32 + "1220" + "53" * 32 + "1801"
+        "1217" + "0a10" + ALICE.hex + "20ac02" + "2801"
+        "2214" + "0a10" + PHONE.hex() + "1001"
+        "2802" + "3001" + "3a0164"
+    )
+
+
+def test_the_protobuf_runtime_reads_the_encoding_as_the_same_content() -> None:
+    message = pb.Backup.FromString(encode(backup(contact(username="Zoë"), device_name="Pixel")))
+    assert (message.contacts[0].username, message.device_name) == ("Zoë", "Pixel")
+
+
+def test_contacts_in_any_order_are_read_and_written_back_sorted() -> None:
+    first, second = (pb.Contact(user_id=bytes([n]) * 16, username="x", stamp_ms=1) for n in (1, 2))
+    assert encode(decode(raw(contacts=[second, first]))) == encode(decode(raw(contacts=[first, second])))
+
+
+def test_unknown_fields_of_the_message_and_of_an_entry_survive() -> None:
+    entry = pb.Contact(user_id=ALICE.bytes, username="a", stamp_ms=1).SerializeToString() + b"\x32\x02hi"
+    payload = raw() + b"\x12" + bytes([len(entry)]) + entry + UNKNOWN_GROUP + b"\x42\x01x"
+    again = encode(decode(payload))
+    assert b"\x32\x02hi" in again
+    assert again.endswith(b"\x42\x01x" + UNKNOWN_GROUP)
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_an_entrys_unknown_field_is_found_wherever_it_stands(at: int) -> None:
+    """Before, between or after the known ones, of which one may come twice."""
+    pieces = [b"\x0a\x10" + ALICE.bytes, b"\x12\x01a", b"\x20\x01", b"\x12\x01a"]
+    entry = b"".join([*pieces[:at], b"\x32\x02hi", *pieces[at:]])
+    [found] = decode(raw() + b"\x12" + bytes([len(entry)]) + entry).contacts
+    assert found == contact(ALICE, "a", 1, identity_key=b"", unknown=((6, b"\x32\x02hi"),))
+
+
+def test_an_identity_in_two_parts_is_joined_as_protobuf_does() -> None:
+    halves = [pb.Backup(identity=pb.IdentityKeyPair(public_key=b"P" * 32, epoch=9)), pb.Backup()]
+    halves[1].identity.private_key = b"S" * 32
+    assert decode(b"".join(half.SerializeToString() for half in halves)).identity == replace(IDENTITY, epoch=9)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(pb.Backup(device_name="d").SerializeToString(), id="no identity"),
+        pytest.param(raw(identity=pb.IdentityKeyPair(public_key=b"P" * 31, private_key=b"S" * 32)), id="short public"),
+        pytest.param(raw(identity=pb.IdentityKeyPair(public_key=b"P" * 32, private_key=b"S" * 33)), id="long private"),
+        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 15, username="a")]), id="short user id"),
+        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a")] * 2), id="a contact twice"),
+        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16)]), id="no username"),
+        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a" * 1025)]), id="long username"),
+        pytest.param(raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", removed=True)]), id="named tombstone"),
+        pytest.param(
+            raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", identity_key=b"k" * 4097)]),
+            id="long identity key",
+        ),
+        pytest.param(
+            raw(contacts=[pb.Contact(user_id=b"u" * 16, username="a", stamp_ms=MAX_INTEGER + 1)]), id="huge stamp"
+        ),
+        pytest.param(raw(profile=pb.ProfileReference(decryption_key=b"k")), id="a key for no attachment"),
+        pytest.param(raw(writers=[pb.Writer(device_id=b"d" * 17, seq=1)]), id="long device id"),
+        pytest.param(raw(writers=[pb.Writer(device_id=b"d" * 16)]), id="seq 0"),
+        pytest.param(raw(writers=[pb.Writer(device_id=b"d" * 16, seq=1)] * 2), id="a writer twice"),
+        pytest.param(raw(key_epoch=MAX_INTEGER + 1), id="huge key epoch"),
+        pytest.param(raw(device_name="d" * 257), id="long device name"),
+        pytest.param(raw() + b"\x3a\x01\xff", id="not UTF-8"),
+        pytest.param(raw() + b"\x2a\x00", id="known field of another wire type"),
+        pytest.param(raw() + b"\x7b", id="open group"),
+        pytest.param(raw() + b"\x7b\x74", id="group closed as another"),
+        pytest.param(raw() + b"\x7b" * 40 + b"\x7c" * 40, id="groups too deep"),
+        pytest.param(raw() + b"\x00\x00", id="field number 0"),
+        pytest.param(raw() + b"\x28\x81" + b"\x80" * 8 + b"\x02", id="a number of 65 bits"),
+        pytest.param(raw() + b"\x40\x81" + b"\x80" * 8 + b"\x02", id="an unknown number of 65 bits"),
+        pytest.param(raw() + b"\xa8" + b"\x80" * 4 + b"\x00\x01", id="a tag of six bytes"),
+        pytest.param(raw() + b"\x42\x81" + b"\x80" * 4 + b"\x00x", id="a length of six bytes"),
+        pytest.param(raw() + b"\x7b\x42\x81" + b"\x80" * 4 + b"\x00x\x7c", id="a length of six bytes in a group"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused(payload: bytes) -> None:
+    with pytest.raises(PayloadError):
+        decode(payload)
+
+
+def test_more_contacts_are_read_than_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert model.MAX_CONTACTS == 20_000
+    monkeypatch.setattr(model, "MAX_CONTACTS", 3)
+    many = backup(*(contact(UUID(int=number)) for number in range(4)))
+    assert decode(encode(many)) == many
+    with pytest.raises(TooManyContacts):
+        require_writable(many)
+
+
+def test_removed_contacts_do_not_count_among_those_that_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_CONTACTS", 3)
+    most = [contact(UUID(int=number)) for number in range(1, 4)]
+    require_writable(backup(tombstone(UUID(int=0)), *most))
+
+
+def test_reading_has_a_limit_that_counts_the_removed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert model.MAX_ENTRIES == 200_000
+    monkeypatch.setattr(model, "MAX_ENTRIES", 3)
+    entries = [tombstone(UUID(int=number)) for number in range(4)]
+    assert len(decode(encode(backup(*entries[:3]))).contacts) == 3
+    with pytest.raises(PayloadError):
+        encode(backup(*entries))
+
+
+def test_nothing_is_encoded_that_could_not_be_read_back() -> None:
+    with pytest.raises(PayloadError):
+        encode(backup(contact(BOB), contact(ALICE)))
+
+
+def test_a_text_that_utf8_cannot_hold_is_refused_before_sealing() -> None:
+    with pytest.raises(PayloadError):
+        encode(backup(contact(username="\ud800")))
+
+
+def test_a_refusal_does_not_quote_the_content() -> None:
+    payload = raw(identity=pb.IdentityKeyPair(public_key=b"P" * 32, private_key=b"hush-hush")) + b"\x3a\x02\xff\xfe"
+    with pytest.raises(PayloadError) as refused:
+        decode(payload)
+    assert "hush" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_repr_shows_no_private_key() -> None:
+    content = backup(
+        identity=replace(IDENTITY, private_key=b"hush-hush"), profile=Profile("a", b"hush-hush", NOW_MS),
+        writers=(Writer(LAPTOP, 1),),
+    )  # fmt: skip
+    assert "hush" not in repr(content)

@@ -1,0 +1,163 @@
+"""Writing a private file whole: what is synced before it is acknowledged, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obscura_backup_client.device.atomic_files import create_file, replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is synced, renamed and linked, by name, in order."""
+    seen: list[str] = []
+
+    def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:
+        seen.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        real(descriptor)
+
+    def replace(path: Path, target: Path, real: Callable[[Path, Path], Path] = Path.replace) -> Path:
+        seen.append(f"rename {path.name}")
+        return real(path, target)
+
+    def hardlink_to(path: Path, target: Path, real: Callable[[Path, Path], None] = Path.hardlink_to) -> None:
+        seen.append(f"link {target.name}")
+        real(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    return seen
+
+
+def paths(folder: Path) -> tuple[Path, Path]:
+    return folder / "file", folder / "file.new"
+
+
+def no_hard_links(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def full(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_replacing_syncs_the_file_before_the_rename_and_the_folder_after_it(events: list[str], tmp_path: Path) -> None:
+    target, beside = paths(tmp_path)
+    replace_file(target, b"content", beside=beside)
+    assert events == ["sync file.new", "rename file.new", f"sync {tmp_path.name}"]
+
+
+def test_creating_syncs_the_file_before_the_link_and_the_folder_after_it(events: list[str], tmp_path: Path) -> None:
+    target, beside = paths(tmp_path)
+    create_file(target, b"content", beside=beside)
+    assert events == ["sync file.new", "link file.new", f"sync {tmp_path.name}"]
+
+
+def test_creating_without_hard_links_syncs_the_folder_after_the_rename(
+    events: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "hardlink_to", no_hard_links)
+    target, beside = paths(tmp_path)
+    create_file(target, b"content", beside=beside)
+    assert events == ["sync file.new", "rename file.new", f"sync {tmp_path.name}"]
+
+
+@pytest.mark.parametrize("write", [replace_file, create_file])
+def test_the_file_holds_the_content(tmp_path: Path, write: Callable[..., None]) -> None:
+    target, beside = paths(tmp_path)
+    write(target, b"content", beside=beside)
+    assert target.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("write", [replace_file, create_file])
+def test_the_file_is_its_owner_s_alone(tmp_path: Path, write: Callable[..., None]) -> None:
+    target, beside = paths(tmp_path)
+    beside.write_bytes(b"left by a crash")
+    beside.chmod(0o644)
+    write(target, b"content", beside=beside)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("write", [replace_file, create_file])
+def test_nothing_but_the_file_is_left(tmp_path: Path, write: Callable[..., None]) -> None:
+    target, beside = paths(tmp_path)
+    write(target, b"content", beside=beside)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("write", [replace_file, create_file])
+def test_a_full_disk_leaves_no_half_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(os, "fsync", full)
+    target, beside = paths(tmp_path)
+    with pytest.raises(OSError, match="No space"):
+        write(target, b"content", beside=beside)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, beside = paths(tmp_path)
+    target.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        replace_file(target, b"content", beside=beside)
+    assert target.read_bytes() == b"old"
+
+
+def test_a_rename_that_fails_leaves_nothing_beside(tmp_path: Path) -> None:
+    target, beside = paths(tmp_path)
+    target.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        replace_file(target, b"content", beside=beside)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_creating_leaves_a_file_alone_that_is_there(tmp_path: Path) -> None:
+    target, beside = paths(tmp_path)
+    target.write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        create_file(target, b"content", beside=beside)
+    assert target.read_bytes() == b"old"
+
+
+def test_creating_leaves_a_link_alone_that_leads_nowhere(tmp_path: Path) -> None:
+    target, beside = paths(tmp_path)
+    target.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        create_file(target, b"content", beside=beside)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_creating_leaves_a_file_alone_that_came_a_moment_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hard_links: bool
+) -> None:
+    target, beside = paths(tmp_path)
+
+    def another_was_quicker(path: Path, _: Path) -> None:
+        path.write_bytes(b"of another")
+        raise FileExistsError(path) if hard_links else PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", another_was_quicker)
+    with pytest.raises(FileExistsError):
+        create_file(target, b"content", beside=beside)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"of another"}
+
+
+@pytest.mark.parametrize("write", [replace_file, create_file])
+def test_no_descriptor_is_left_open(tmp_path: Path, write: Callable[..., None]) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(5):
+        target, beside = paths(tmp_path)
+        write(target.with_name(f"file{number}"), b"content", beside=beside)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

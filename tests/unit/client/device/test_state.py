@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+
+from obscura_backup_client.content.model import Backup, Writer
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.device.errors import StateBusy, StateDamaged, StateMissing, StateNewer, StateUnusable
+from obscura_backup_client.device.state import Account, State, decode_state, encode_state
+from obscura_backup_client.operations.rollback import remember
+from support.client.contents import ALICE, IDENTITY, NOW_MS, PHONE, backup, backups, contact
+
+CONTENT = backup(contact(), writers=(Writer(PHONE, 4),), key_epoch=2, sealed_at_ms=NOW_MS, device_name="phone")
+STATE = State(
+    device_id=PHONE,
+    device_name="phone",
+    seq=5,
+    content=CONTENT,
+    remembered={Account("https://backup.example", ALICE): remember(CONTENT, b"blob", sealed_format=1, version=3)},
+)
+
+# As if every file here were another user's, of which tests that run as any one user cannot make any.
+NOBODY = frozenset[int]()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StateDirectory:
+    return StateDirectory(tmp_path / "new" / "state", lock_wait_seconds=0.1, sleep=lambda _: None)
+
+
+def write(directory: StateDirectory, state: State = STATE) -> None:
+    with directory.locked() as held:
+        held.write(state)
+
+
+@given(backups())
+def test_every_state_comes_back_as_it_was(content: Backup) -> None:
+    state = replace(STATE, content=content)
+    assert decode_state(encode_state(state), Path("state.json")) == state
+
+
+def test_what_was_written_is_read(directory: StateDirectory) -> None:
+    write(directory)
+    assert directory.read() == STATE
+
+
+def test_nobody_else_can_read_it(directory: StateDirectory) -> None:
+    old = os.umask(0)
+    try:
+        write(directory)
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.path.iterdir()}
+    assert modes == {"state.json": 0o600, "lock": 0o600}
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_state_that_others_could_read_is_closed_to_them_at_once(directory: StateDirectory) -> None:
+    write(directory)
+    (directory.path / "state.json").chmod(0o644)
+    directory.path.chmod(0o775)
+    directory.read()
+    assert stat.S_IMODE((directory.path / "state.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_directory_with_other_things_in_it_is_not_closed_and_said_to_be_open(directory: StateDirectory) -> None:
+    write(directory)
+    (directory.path / "something else").touch()
+    directory.path.chmod(0o777)
+    directory.read()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
+    assert directory.is_open_to_others()
+
+
+def test_a_directory_that_was_open_is_closed_before_a_state_comes_into_it(directory: StateDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    directory.path.chmod(0o777)
+    assert not directory.is_open_to_others()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
+    write(directory)
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_directory_of_another_user_is_said_to_be_open_whatever_is_in_it(directory: StateDirectory) -> None:
+    write(directory)
+    assert not directory.is_open_to_others()
+    assert replace(directory, trusted=NOBODY).is_open_to_others()
+
+
+def test_a_directory_that_could_not_be_closed_is_said_to_be_open(
+    directory: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    write(directory)
+    directory.path.chmod(0o777)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    assert directory.is_open_to_others()
+
+
+def test_a_directory_for_everybodys_files_is_left_as_it_is(directory: StateDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    directory.path.chmod(0o1777)
+    write(directory)
+    directory.read()
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o1777
+    assert directory.is_open_to_others()
+
+
+def test_a_state_of_another_user_is_known_for_one_and_read(directory: StateDirectory) -> None:
+    assert not replace(directory, trusted=NOBODY).is_of_another_user()
+    write(directory)
+    assert not directory.is_of_another_user()
+    assert replace(directory, trusted=NOBODY).is_of_another_user()
+    assert replace(directory, trusted=NOBODY).read() == STATE
+
+
+@pytest.mark.parametrize("leads", ["somewhere", "nowhere"])
+def test_a_link_that_another_user_may_have_planted_is_not_followed(
+    directory: StateDirectory, tmp_path: Path, leads: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere.json"
+    directory.path.mkdir(parents=True)
+    (directory.path / "state.json").symlink_to(elsewhere)
+    if leads == "somewhere":
+        elsewhere.write_bytes(encode_state(STATE))
+    (directory.path / "something else").touch()
+    directory.path.chmod(0o777)
+    with pytest.raises(StateUnusable, match="a link that another user put there"):
+        write(replace(directory, trusted=NOBODY), replace(STATE, seq=6))
+    assert elsewhere.exists() == (leads == "somewhere")
+    assert leads == "nowhere" or decode_state(elsewhere.read_bytes(), elsewhere) == STATE
+
+
+def test_a_link_in_a_directory_that_is_all_another_users_and_closed_is_followed(
+    directory: StateDirectory, tmp_path: Path
+) -> None:
+    """Under sudo, say."""
+    directory.path.mkdir(parents=True, mode=0o700)
+    (directory.path / "state.json").symlink_to(tmp_path / "elsewhere.json")
+    write(replace(directory, trusted=NOBODY))
+    assert (tmp_path / "elsewhere.json").exists()
+
+
+def test_a_linked_state_stays_a_link(directory: StateDirectory, tmp_path: Path) -> None:
+    write(directory)
+    elsewhere = tmp_path / "elsewhere.json"
+    (directory.path / "state.json").rename(elsewhere)
+    (directory.path / "state.json").symlink_to(elsewhere)
+    write(directory, replace(STATE, seq=6))
+    assert (directory.path / "state.json").is_symlink()
+    assert decode_state(elsewhere.read_bytes(), elsewhere).seq == 6
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o600
+
+
+def test_a_link_that_leads_nowhere_is_followed_there(directory: StateDirectory, tmp_path: Path) -> None:
+    directory.path.mkdir(parents=True)
+    (directory.path / "state.json").symlink_to(tmp_path / "elsewhere.json")
+    write(directory)
+    assert (tmp_path / "elsewhere.json").exists()
+    assert directory.read() == STATE
+
+
+def test_a_link_in_a_circle_is_a_typed_error(directory: StateDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    (directory.path / "state.json").symlink_to(directory.path / "state.json")
+    with pytest.raises(StateUnusable):
+        write(directory)
+
+
+def test_a_file_of_an_earlier_version_is_read() -> None:
+    document = json.loads(encode_state(STATE))
+    for known in document["remembered"]:
+        del known["may_be_gone"]
+    assert decode_state(json.dumps(document).encode(), Path("state.json")) == STATE
+
+
+def test_a_home_directory_that_is_not_there_is_a_typed_error() -> None:
+    with pytest.raises(StateUnusable):
+        StateDirectory.named("~nobody-of-this-name/state")
+
+
+def test_a_file_that_a_crash_left_behind_is_not_written_into(directory: StateDirectory) -> None:
+    write(directory)
+    leftover = directory.path / "state.json.new"
+    leftover.touch(mode=0o644)
+    write(directory, replace(STATE, seq=6))
+    assert stat.S_IMODE((directory.path / "state.json").stat().st_mode) == 0o600
+    assert directory.read().seq == 6
+
+
+def test_a_write_that_fails_leaves_the_old_state(directory: StateDirectory) -> None:
+    write(directory)
+    (directory.path / "state.json.new").mkdir()
+    with pytest.raises(StateUnusable):
+        write(directory, replace(STATE, seq=6))
+    assert directory.read() == STATE
+
+
+def test_two_processes_do_not_hold_it_at_once(directory: StateDirectory) -> None:
+    with directory.locked(), pytest.raises(StateBusy), directory.locked():
+        pass
+
+
+def test_a_lock_is_waited_for(directory: StateDirectory) -> None:
+    holding = directory.locked()
+    holding.__enter__()
+
+    def let_go(_seconds: float) -> None:
+        holding.__exit__(None, None, None)
+
+    with replace(directory, sleep=let_go).locked() as held:
+        assert held.state is None
+
+
+def test_reading_needs_no_lock(directory: StateDirectory) -> None:
+    write(directory)
+    with directory.locked():
+        assert directory.read() == STATE
+
+
+def test_nothing_is_there_before_the_first_write(directory: StateDirectory) -> None:
+    with pytest.raises(StateMissing):
+        directory.read()
+    assert not directory.path.exists()
+
+
+def test_a_place_that_cannot_hold_a_state_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StateUnusable), StateDirectory(tmp_path / "file").locked():
+        pass
+
+
+def test_a_later_format_is_not_touched(directory: StateDirectory) -> None:
+    write(directory)
+    path = directory.path / "state.json"
+    later = path.read_bytes().replace(b'"format": 1,\n "device', b'"format": 2,\n "device')
+    path.write_bytes(later)
+    with pytest.raises(StateNewer):
+        write(directory)
+    assert path.read_bytes() == later
+
+
+def edited(**changes: Any) -> bytes:
+    return json.dumps({**json.loads(encode_state(STATE)), **changes}).encode()
+
+
+REMEMBERED = json.loads(encode_state(STATE))["remembered"]
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"format": 1}',
+        b'{"format": 1e999}',
+        b'{"format": -5}',
+        b'{"format": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"format": 1, "device_id": ' + b"[" * 100_000,
+        encode_state(STATE)[:-20],
+        edited(device_id="abc"),
+        edited(device_id="00"),
+        edited(seq=-1),
+        edited(seq="5"),
+        edited(seq=True),
+        edited(seq=2**53),
+        edited(content="!"),
+        edited(content="AAAA"),
+        edited(remembered=[{}]),
+        edited(remembered={}),
+        edited(remembered=""),
+        edited(remembered=REMEMBERED * 2),
+        edited(remembered=[{**REMEMBERED[0], "server": None}]),
+        edited(remembered=[{**REMEMBERED[0], "vector": []}]),
+        edited(device_name=5),
+        edited(remembered=5),
+    ],
+)
+def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
+    with pytest.raises(StateDamaged):
+        decode_state(encoded, Path("state.json"))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "reason"),
+    [
+        (b"[]", "it is not a state file"),
+        (b'{"format": 1}', "a part of it is missing"),
+        (edited(seq=-1), "a part of it is not what it must be"),
+        (edited(content=""), "its content breaks a rule, there is no identity in it"),
+    ],
+)
+def test_damage_is_said_in_words_and_with_a_way_out(encoded: bytes, reason: str) -> None:
+    with pytest.raises(StateDamaged) as damaged:
+        decode_state(encoded, Path("state.json"))
+    assert damaged.value.reason == reason
+    assert "A new --state directory and `restore` bring back what was pushed" in str(damaged.value)
+    assert "Error" not in str(damaged.value)
+
+
+def test_neither_errors_nor_reprs_show_the_private_key() -> None:
+    state = replace(STATE, content=backup(identity=replace(IDENTITY, private_key=b"hush-hush")))
+    assert "hush" not in repr(state)
+
+
+def test_what_is_remembered_is_kept_for_each_server_and_user(directory: StateDirectory) -> None:
+    known = remember(CONTENT, b"other", sealed_format=1, version=9)
+    both = {**STATE.remembered, Account("https://other.example", UUID(int=5)): known}
+    write(directory, replace(STATE, remembered=both))
+    assert directory.read().remembered == both

@@ -1,0 +1,114 @@
+"""Tables (CSV) and JSON as programs and people write them: each cell as it was meant, or a refusal that says where."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from obscura_backup_client.formats.contacts import ImportedContact, read_contacts
+from obscura_backup_client.formats.errors import ContactFileError
+
+ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")
+BOB = UUID("ffeeddcc-bbaa-9988-7766-554433221100")
+KEY = bytes(range(32))
+
+
+def only(text: str) -> ImportedContact:
+    [contact] = read_contacts(text.encode())
+    return contact
+
+
+def refusal(text: str) -> ContactFileError:
+    with pytest.raises(ContactFileError) as refused:
+        read_contacts(text.encode())
+    return refused.value
+
+
+# --- CSV ---
+
+
+@pytest.mark.parametrize("header", ["", "uuid,name\n", ' "uuid" , "name" \n'])
+@pytest.mark.parametrize(
+    ("cells", "name"),
+    [
+        (', "Beta"', "Beta"),
+        (',"Beta" ', "Beta"),
+        (' ,\t"Beta" ', "Beta"),
+        (', "Lee, Al"', "Lee, Al"),
+        (', "Lee ""Al"", x" ', 'Lee "Al", x'),
+        (',Al "Bob" Lee', 'Al "Bob" Lee'),
+        (',5" Al', '5" Al'),
+        (", Beta ", "Beta"),
+        (',"  Beta  "', "Beta"),
+        (',"Beta",', "Beta"),
+    ],
+)
+def test_blanks_around_the_quotes_of_a_cell_are_not_part_of_it(header: str, cells: str, name: str) -> None:
+    row = f"{ALICE}{cells}"
+    assert only(f"{header}{row if header else row.rstrip(',')}\n").username == name
+
+
+def test_blanks_may_stand_before_a_quoted_user_id_and_key() -> None:
+    assert only(f' "{ALICE}" , "Beta" , "{KEY.hex()}" \n') == ImportedContact(ALICE, "Beta", KEY)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_quoted_cells_are_read_with_every_delimiter_and_line_end(delimiter: str, line_end: str) -> None:
+    rows = [
+        ["user_id", "name", "notes"],
+        [f'"{ALICE}"', ' "a,b;c" ', '"one\ntwo\r\rthree ""x"""'],
+        [str(BOB), "bob", ""],
+    ]
+    text = line_end.join(delimiter.join(row) for row in rows)
+    assert [each.username for each in read_contacts(text.encode())] == ["a,b;c", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f'uuid,name\n{ALICE},"Beta\n', 2),
+        (f'uuid,notes,name\n{ALICE},"a\nb",bob\n{BOB},"a\n\nb","carol\n', 6),
+        (f'uuid,name\n{ALICE},"Beta" Two\n', 2),
+        (f'uuid,name\n{ALICE}, "Beta" "Two"\n', 2),
+        (f'uuid,notes,name\n{ALICE},"a\n\nb"c,bob\n', 4),
+        (f'uuid,name\n{ALICE}, "Lee", Al\n', 2),
+        (f"uuid,name\n{ALICE},Al\nice\n", 3),
+    ],
+)
+def test_a_table_that_cannot_be_read_for_certain_is_refused_with_its_line(text: str, line: int) -> None:
+    assert refusal(text).line == line
+
+
+def test_a_key_is_read_from_the_first_key_column_that_has_one() -> None:
+    assert only(f"uuid,name,identity_key,public key\n{ALICE},alice,,{KEY.hex()}\n").identity_key == KEY
+
+
+# --- JSON ---
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f'[{{"uuid":"{BOB}","name":"b"}},{{"uuid":"{ALICE}","name":"a","name":"b"}}]', 2),
+        (f'[{{"uuid":"{ALICE}","username":"a","user_name":"b"}}]', 1),
+        (f'[{{"uuid":"{ALICE}","name":"a","key":"{KEY.hex()}","Key":"{KEY[::-1].hex()}"}}]', 1),
+        (f'{{"{BOB}":"b","{ALICE}":"a","{ALICE}":"b"}}', 3),
+        (f'{{"contacts":{{"{ALICE}":{{"name":"a","name":"b"}}}}}}', 1),
+        (f'[{{"uuid":"{ALICE}","name":"a"}},{{"uuid":"{ALICE.hex}","name":"b"}}]', 2),
+    ],
+)
+def test_an_object_that_says_two_things_is_refused_with_its_entry(text: str, place: int) -> None:
+    error = refusal(text)
+    assert (error.line, error.unit) == (place, "entry")
+
+
+def test_an_object_with_two_lists_of_contacts_is_refused() -> None:
+    lists = ",".join(f'"contacts":[{{"uuid":"{each}","name":"x"}}]' for each in (ALICE, BOB))
+    assert "same name twice" in str(refusal(f"{{{lists}}}"))
+
+
+def test_members_that_say_the_same_or_nothing_are_one() -> None:
+    text = f'[{{"uuid":"{ALICE}","username":"a","user_name":"a","userName":null,"User Name":"","x":1,"X":2}}]'
+    assert only(text).username == "a"

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from obscura_backup_client.device.directory import StateDirectory
+from obscura_backup_client.formats.errors import ExportExists, ExportUnwritable
+from obscura_backup_client.operations.export import write_export
+
+
+def test_an_export_is_for_this_user_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        write_export(tmp_path / "out.json", b"{}", overwrite=False)
+    finally:
+        os.umask(old)
+    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "broken link"])
+def test_what_is_there_is_not_replaced_unasked(tmp_path: Path, kind: str) -> None:
+    target, elsewhere = tmp_path / "out.json", tmp_path / "elsewhere"
+    if kind == "file":
+        target.write_text("mine")
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        target.symlink_to(elsewhere)
+        if kind == "link":
+            elsewhere.write_text("mine")
+    before = sorted(each.name for each in tmp_path.iterdir())
+    with pytest.raises(ExportExists):
+        write_export(target, b"{}", overwrite=False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+    assert not target.is_file() or target.read_text() == "mine"
+
+
+def test_what_is_there_is_replaced_when_asked_with_a_mode_of_its_own(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("mine")
+    target.chmod(0o644)
+    write_export(target, b"{}", overwrite=True)
+    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"{}", 0o600)
+
+
+def test_a_link_that_is_replaced_when_asked_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "out.json").symlink_to(tmp_path / "elsewhere")
+    write_export(tmp_path / "out.json", b"{}", overwrite=True)
+    assert (tmp_path / "out.json").is_symlink()
+    assert (tmp_path / "elsewhere").read_bytes() == b"{}"
+
+
+def test_what_is_no_file_is_not_replaced_even_when_asked(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ExportUnwritable):
+            write_export(tmp_path / name, b"{}", overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.json.new", "profile.json", "profile.json.new", "lock"])
+@pytest.mark.parametrize("way", ["as it is", "around", "by a link", "in capitals"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_clients_own_files_are_never_made_or_replaced(
+    tmp_path: Path, name: str, way: str, *, overwrite: bool
+) -> None:
+    directory = StateDirectory(tmp_path / "state")
+    directory.path.mkdir()
+    if name == "state.json":
+        (directory.path / name).write_text("mine")
+    target = directory.path / name
+    if way == "around":
+        target = directory.path / ".." / "state" / name
+    elif way == "by a link":
+        target = tmp_path / "link"
+        target.symlink_to(directory.path / name)
+    elif way == "in capitals":
+        target = directory.path / name.upper()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ExportUnwritable, match="a file of its own"):
+        write_export(target, b"{}", overwrite=overwrite, directory=directory)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert name != "state.json" or (directory.path / name).read_text() == "mine"
+
+
+def test_a_state_that_is_a_link_is_not_replaced_where_it_leads(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path / "state")
+    directory.path.mkdir()
+    (tmp_path / "kept.json").write_text("mine")
+    (directory.path / "state.json").symlink_to(tmp_path / "kept.json")
+    with pytest.raises(ExportUnwritable):
+        write_export(tmp_path / "kept.json", b"{}", overwrite=True, directory=directory)
+
+
+def test_an_export_may_lie_beside_the_state_under_a_name_of_its_own(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path)
+    write_export(tmp_path / "out.json", b"{}", overwrite=False, directory=directory)
+    (tmp_path / "elsewhere").mkdir()
+    write_export(tmp_path / "elsewhere" / "state.json", b"{}", overwrite=False, directory=directory)
+
+
+@pytest.mark.parametrize("name", ["no/such/folder/x", "", "with\0zero", "x" * 300, "/dev/null/x"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_place_that_cannot_be_written_is_a_typed_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, overwrite: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ExportUnwritable, ExportExists)):
+        write_export(Path(name), b"{}", overwrite=overwrite)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_hard_links_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_others: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_export(tmp_path / "out.json", b"{}", overwrite=False)
+    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+    with pytest.raises(ExportExists):
+        write_export(tmp_path / "out.json", b"[]", overwrite=False)

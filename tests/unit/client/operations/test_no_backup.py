@@ -1,0 +1,144 @@
+"""What a 404 means: that there is no backup, or that somebody else answers at this address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, TooLarge, UnexpectedAnswer, VersionMismatch
+from support.client.scripted import Reply, Server, problem, scripted
+from support.client.transports import TRANSPORTS, AnyTransport
+
+BLOB = b"sealed" * 10
+OWN = problem(404, kind="urn:obscura-backup:problem:backup-not-found", detail="There is no backup.")
+LOST = Reply(0, hang_up=True)
+
+NONE = {
+    "the service's problem": OWN,
+    "the service's problem under another type": Reply(404, {"Content-Type": "application/json"}, OWN.body),
+    "the type at another address": problem(404, kind="https://backup.example/problems/backup-not-found"),
+    "nothing": Reply(404),
+    "a problem that was left out": Reply(404, {"Content-Type": "application/problem+json; charset=utf-8"}),
+}
+SOMETHING_ELSE = {
+    "a path that the service does not know": problem(404, kind="urn:obscura-backup:problem:not-found"),
+    "another problem": problem(404),
+    "a gateway's text": Reply(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n"),
+    "a gateway's JSON": Reply(404, {"Content-Type": "application/json"}, b'{"message": "no Route matched"}'),
+    "a list": Reply(404, {"Content-Type": "application/json"}, b'["backup-not-found"]'),
+    "text without a type": Reply(404, {}, b"backup-not-found"),
+    "a web server's page": Reply(404, {"Content-Type": "text/html"}, b"<h1>404</h1>"),
+    "a page that was left out": Reply(404, {"Content-Type": "text/html; charset=utf-8"}),
+    "text that was left out": Reply(404, {"Content-Type": "text/plain"}),
+}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with scripted() as one:
+        yield one
+
+
+@pytest.fixture(params=TRANSPORTS)
+def connect(request: pytest.FixtureRequest, server: Server) -> Callable[..., AnyTransport]:
+    def make(*script: Reply) -> AnyTransport:
+        server.script[:] = script
+        return TRANSPORTS[request.param](server.address, "aaa.bbb.ccc", sleep=lambda _: None)
+
+    return make
+
+
+Connect = Callable[..., AnyTransport]
+
+
+def asked(server: Server) -> list[str]:
+    return [request.method for request in server.requests]
+
+
+@pytest.mark.parametrize("said", NONE)
+def test_the_services_own_404_and_an_empty_one_say_that_there_is_no_backup(connect: Connect, said: str) -> None:
+    transport = connect(NONE[said])
+    with pytest.raises(NotFound):
+        transport.fetch()
+    with pytest.raises(NotFound):
+        transport.head()
+    with pytest.raises(NotFound):
+        transport.delete(7)
+
+
+@pytest.mark.parametrize("said", SOMETHING_ELSE)
+def test_a_404_of_somebody_else_does_not_say_that_there_is_no_backup(connect: Connect, said: str) -> None:
+    transport = connect(SOMETHING_ELSE[said])
+    with pytest.raises(UnexpectedAnswer, match="Is this the address of an Obscura server"):
+        transport.fetch()
+    with pytest.raises(UnexpectedAnswer):
+        transport.head()
+    with pytest.raises(UnexpectedAnswer):
+        transport.delete(7)
+
+
+def test_what_a_404_to_head_means_is_asked_for_by_get(connect: Connect, server: Server) -> None:
+    with pytest.raises(NotFound):
+        connect(OWN).head()
+    assert asked(server) == ["HEAD", "GET"]
+
+
+def test_a_backup_that_get_finds_and_head_does_not_is_described_by_what_get_found(connect: Connect) -> None:
+    date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    described = connect(Reply(404), Reply(200, {"ETag": '"7"', "Last-Modified": date}, BLOB)).head()
+    assert (described.version, described.size_bytes, described.sha256, described.updated_at) == (
+        7,
+        len(BLOB),
+        hashlib.sha256(BLOB).digest(),
+        date,
+    )
+
+
+@pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
+@pytest.mark.parametrize("version", [0, 7])
+def test_no_404_to_an_upload_says_that_there_is_no_backup(connect: Connect, said: Reply, version: int) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        connect(said).push(BLOB, version)
+
+
+@pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
+def test_a_404_does_not_say_what_became_of_an_upload_whose_answer_was_lost(connect: Connect, said: Reply) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(LOST, said).push(BLOB, 7)
+
+
+def test_the_services_own_404_says_what_became_of_a_deletion_whose_answer_was_lost(connect: Connect) -> None:
+    with pytest.raises(NotFound):
+        connect(LOST, OWN).delete(7)
+
+
+@pytest.mark.parametrize("said", [NONE["nothing"], *SOMETHING_ELSE.values()], ids=["nothing", *SOMETHING_ELSE])
+def test_no_other_404_says_what_became_of_a_deletion_whose_answer_was_lost(connect: Connect, said: Reply) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(LOST, said).delete(7)
+
+
+def test_a_404_after_the_server_was_busy_leaves_nothing_open(connect: Connect) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        connect(Reply(429), Reply(404)).push(BLOB, 7)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (problem(409, current_version=9), VersionMismatch),
+        (problem(413, kind="urn:obscura-backup:problem:blob-too-large"), TooLarge),
+    ],
+)
+def test_other_refusals_still_say_what_became_of_an_upload_whose_answer_was_lost(
+    connect: Connect, said: Reply, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        connect(LOST, said).push(BLOB, 7)
+
+
+def test_a_refusal_of_a_size_does_not_say_what_became_of_a_deletion_whose_answer_was_lost(connect: Connect) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(LOST, Reply(413)).delete(7)

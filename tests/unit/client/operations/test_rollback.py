@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from obscura_backup_client.content.model import Backup, Writer
+from obscura_backup_client.device.remembered import Sighting, content_sha256
+from obscura_backup_client.operations.errors import RollbackSuspected
+from obscura_backup_client.operations.rollback import Reason, remember, require_latest, require_never_seen, suspicions
+from support.client.contents import ALICE, LAPTOP, NOW_MS, PHONE, backup, contact
+
+BLOB, OTHER_BLOB = b"blob", b"other"
+SEEN = backup(contact(), writers=(Writer(LAPTOP, 2), Writer(PHONE, 5)), key_epoch=1, sealed_at_ms=NOW_MS)
+KNOWN = remember(SEEN, BLOB, sealed_format=1, version=3)
+
+
+def check(fetched: Backup, blob: bytes = OTHER_BLOB, sealed_format: int = 1) -> tuple[Reason, ...]:
+    return suspicions(KNOWN, fetched, hashlib.sha256(blob).digest(), sealed_format)
+
+
+def test_the_very_backup_that_was_seen_is_fine() -> None:
+    assert check(SEEN, BLOB) == ()
+
+
+def test_a_backup_that_goes_on_from_there_is_fine() -> None:
+    assert check(replace(SEEN, writers=(Writer(LAPTOP, 3), Writer(PHONE, 5)))) == ()
+
+
+def test_a_device_never_heard_of_is_fine() -> None:
+    assert check(replace(SEEN, writers=(Writer(b"0" * 16, 1), *SEEN.writers))) == ()
+
+
+@pytest.mark.parametrize(
+    "writers",
+    [
+        pytest.param((), id="none at all"),
+        pytest.param((Writer(LAPTOP, 2), Writer(PHONE, 4)), id="one behind"),
+        pytest.param((Writer(LAPTOP, 9),), id="one missing, although another is ahead"),
+    ],
+)
+def test_any_component_below_what_was_seen_is_older(writers: tuple[Writer, ...]) -> None:
+    assert check(replace(SEEN, writers=writers)) == (Reason.OLDER_WRITERS,)
+
+
+def test_the_same_vector_with_other_bytes_is_a_fork() -> None:
+    assert check(SEEN) == (Reason.SAME_WRITERS_OTHER_BYTES,)
+
+
+def test_a_password_from_before_the_change_is_older() -> None:
+    assert check(replace(SEEN, key_epoch=0), BLOB) == (Reason.OLDER_PASSWORD,)
+
+
+def test_an_older_format_is_a_downgrade() -> None:
+    newer = replace(KNOWN, format=2)
+    assert suspicions(newer, SEEN, KNOWN.sha256, 1) == (Reason.OLDER_FORMAT,)
+
+
+def test_the_alarm_names_every_reason() -> None:
+    with pytest.raises(RollbackSuspected) as alarm:
+        require_latest(KNOWN, replace(SEEN, writers=(), key_epoch=0), OTHER_BLOB, sealed_format=1, version=9)
+    assert alarm.value.reasons == ("older-writers", "older-password")
+
+
+def test_the_alarm_says_what_was_expected_and_what_came() -> None:
+    fetched = replace(backup(), device_name="tablet", sealed_at_ms=NOW_MS - 5)
+    with pytest.raises(RollbackSuspected) as alarm:
+        require_latest(KNOWN, fetched, OTHER_BLOB, sealed_format=1, version=9)
+    assert alarm.value.expected == Sighting(3, NOW_MS, "", contact_count=1, key_epoch=1)
+    assert alarm.value.found == Sighting(9, NOW_MS - 5, "tablet", contact_count=0, key_epoch=0)
+
+
+def test_an_accepted_rollback_is_no_alarm() -> None:
+    require_latest(KNOWN, backup(), OTHER_BLOB, sealed_format=1, version=9, accepted=True)
+
+
+def test_a_new_device_has_nothing_to_suspect() -> None:
+    require_latest(None, backup(), OTHER_BLOB, sealed_format=1, version=9)
+
+
+def test_a_backup_that_was_seen_and_is_gone_is_an_alarm() -> None:
+    with pytest.raises(RollbackSuspected) as alarm:
+        require_never_seen(KNOWN)
+    assert (alarm.value.reasons, alarm.value.expected, alarm.value.found) == (("gone",), KNOWN.sighting, None)
+
+
+def test_a_backup_that_was_never_seen_may_be_missing() -> None:
+    require_never_seen(None)
+
+
+def test_an_accepted_absence_is_no_alarm() -> None:
+    require_never_seen(KNOWN, accepted=True)
+
+
+def test_what_each_sealing_changes_is_no_change_of_content() -> None:
+    sealed_later = replace(SEEN, writers=(), sealed_at_ms=NOW_MS + 1, device_name="laptop")
+    assert content_sha256(sealed_later) == content_sha256(SEEN)
+
+
+def test_an_edit_is_a_change_of_content() -> None:
+    assert content_sha256(replace(SEEN, contacts=(contact(ALICE, "new name"),))) != content_sha256(SEEN)

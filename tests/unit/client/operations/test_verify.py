@@ -1,0 +1,140 @@
+"""`verify` looks and changes nothing; `sync` does all of it in one call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.content.model import Profile
+from obscura_backup_client.operations.changes import changes
+from obscura_backup_client.operations.errors import RollbackSuspected
+from obscura_backup_client.operations.results import Changes, Found
+from obscura_backup_client.sealing.errors import Damaged
+from obscura_backup_client.transport.errors import BackupLost, NotFound
+from support.client.contents import ALICE, BOB, NOW_MS, backup, contact, tombstone
+from support.client.devices import KEY, Device, names, yes
+
+if TYPE_CHECKING:
+    from obscura_backup_client.client import BackupClient
+    from support.client.server_in_memory import ServerInMemory
+
+
+def never(_found: Found) -> bool:
+    raise AssertionError("nobody is to be asked")
+
+
+def test_what_was_just_pushed_is_well_and_the_same(phone: BackupClient) -> None:
+    phone.push(KEY)
+    found = phone.verify(KEY)
+    assert (found.is_well, found.same_identity, found.incoming, found.outgoing) == (True, True, Changes(), Changes())
+    assert (found.found.contact_count, found.found.device_name, found.found) == (1, "phone", found.expected)
+
+
+def test_each_side_is_told_what_it_lacks(phone: BackupClient, laptop: BackupClient) -> None:
+    laptop.put_contacts([NewContact(BOB, "bob"), NewContact(ALICE, "alice, of old")])
+    laptop.push(KEY)
+    phone.put_contacts([NewContact(UUID(int=7), "carol"), NewContact(UUID(int=8), "dave")])
+    found = phone.verify(KEY)
+    assert (found.incoming, found.outgoing) == (Changes(added=1, changed=1), Changes(added=2))
+
+
+def test_verifying_changes_nothing_here_or_there(
+    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
+) -> None:
+    laptop.put_contacts([NewContact(BOB, "bob")])
+    laptop.push(KEY)
+    before, held = (phone.directory.path / "state.json").read_bytes(), server.slot
+    server.calls.clear()
+    phone.verify(KEY)
+    assert (phone.directory.path / "state.json").read_bytes() == before
+    assert (server.slot, server.calls) == (held, ["fetch"])
+
+
+def test_a_device_without_an_identity_can_verify_and_stays_without(phone: BackupClient, device: Device) -> None:
+    phone.push(KEY)
+    found = device("new").verify(KEY)
+    assert (found.is_well, found.expected, found.same_identity, found.incoming) == (True, None, None, None)
+    assert not device("new").directory.path.exists()
+
+
+def test_an_older_backup_is_told_with_what_was_expected(phone: BackupClient, server: ServerInMemory) -> None:
+    phone.push(KEY)
+    old = server.slot
+    phone.put_contacts([NewContact(BOB, "bob")])
+    phone.push(KEY)
+    server.slot = replace(old, version=3)
+    found = phone.verify(KEY)
+    assert (found.is_well, found.suspicions) == (False, ("older-writers",))
+    assert found.expected is not None
+    assert (found.expected.contact_count, found.found.contact_count) == (2, 1)
+
+
+def test_another_identity_is_told_and_the_contacts_are_still_compared(phone: BackupClient, device: Device) -> None:
+    phone.push(KEY)
+    stranger = device("stranger")
+    stranger.create()
+    found = stranger.verify(KEY)
+    assert (found.is_well, found.same_identity, found.incoming) == (False, False, Changes(added=1))
+
+
+def test_what_is_gone_lost_or_damaged_is_an_error(phone: BackupClient, device: Device, server: ServerInMemory) -> None:
+    phone.push(KEY)
+    slot = server.slot
+    server.slot = replace(slot, blob=(slot.blob or b"")[:-1] + b"!")
+    with pytest.raises(Damaged):
+        phone.verify(KEY)
+    server.lost = True
+    with pytest.raises(BackupLost):
+        phone.verify(KEY)
+    server.slot, server.lost = replace(slot, blob=None), False
+    with pytest.raises(RollbackSuspected):
+        phone.verify(KEY)
+    with pytest.raises(NotFound):
+        device("new").verify(KEY)
+
+
+# --- sync ---
+
+
+def test_a_sync_pushes_what_is_new_here_and_takes_what_is_new_there(phone: BackupClient, laptop: BackupClient) -> None:
+    laptop.put_contacts([NewContact(BOB, "bob")])
+    laptop.sync(KEY, confirm=never)
+    phone.put_contacts([NewContact(UUID(int=7), "carol")])
+    result = phone.sync(KEY, confirm=never)
+    assert (result.restored, result.pushed.uploaded, result.pushed.merged) == (None, True, Changes(added=1))
+    assert names(phone) == {"alice", "bob", "carol"}
+
+
+def test_a_sync_of_a_new_device_restores_and_uploads_nothing(
+    phone: BackupClient, device: Device, server: ServerInMemory
+) -> None:
+    phone.push(KEY)
+    result = device("tablet").sync(KEY, confirm=yes, device_name="tablet")
+    assert result.restored is not None
+    assert (result.restored.new_device, result.pushed.uploaded, server.slot.version) == (True, False, 1)
+    assert device("tablet").status().device_name == "tablet"
+
+
+def test_a_sync_with_nothing_on_either_side_finds_nothing(device: Device) -> None:
+    with pytest.raises(NotFound):
+        device("tablet").sync(KEY, confirm=never)
+
+
+# --- changes ---
+
+
+def test_changes_are_what_a_person_would_notice() -> None:
+    before = backup(contact(ALICE, "alice"), contact(BOB, "bob"))
+    after = backup(
+        contact(UUID(int=1), "carol"), contact(ALICE, "alison"), tombstone(BOB), profile=Profile("x", b"", 1)
+    )
+    assert changes(before, after) == Changes(added=1, changed=1, removed=1, profile=True)
+
+
+def test_a_stamp_or_a_tombstone_for_nobody_is_no_change() -> None:
+    before = backup(contact(ALICE, stamp_ms=NOW_MS))
+    assert not changes(before, backup(contact(ALICE, stamp_ms=NOW_MS + 1), tombstone(BOB)))

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obscura_backup_client.sealing.calibration import CALIBRATION_MAX_MEASUREMENTS, Fit, Rung, calibrate, measured
+from obscura_backup_client.sealing.errors import KeyDerivationFailed, RefusedParameters
+from obscura_backup_client.sealing.kdf import require_sealable
+from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
+from obscura_backup_client.sealing.kdf_timing import Timing, load_per_processor, seems_busy, timed
+from support.client.speeds import steady
+
+if TYPE_CHECKING:
+    from obscura_backup_client.sealing.calibration import Measure
+
+
+MIB = 1024
+LOW_MEMORY = PROFILES["low-memory"]
+
+
+def test_measuring_gives_seconds_of_the_clock_and_of_the_processor() -> None:
+    found = measured(KdfParameters(8, 1, 1))
+    assert 0 < found.seconds < 5
+    assert 0 < found.processor_seconds <= found.seconds + 0.1
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_gib_pass", "expected"),
+    [
+        (1.0, KdfParameters(256 * MIB, 3, 1)),
+        (2.0, KdfParameters(128 * MIB, 3, 1)),
+        (4.0, KdfParameters(64 * MIB, 3, 1)),
+        (0.2, KdfParameters(256 * MIB, 14, 1)),
+    ],
+)
+def test_calibration_finds_the_target_on_devices_of_any_speed(
+    seconds_per_gib_pass: float, expected: KdfParameters
+) -> None:
+    chosen = calibrate(measure=steady(seconds_per_gib_pass), least=LOW_MEMORY)
+    assert chosen.parameters == expected
+    assert 0.5 <= chosen.seconds <= 1.0
+    assert chosen.fit is Fit.ON_TARGET
+
+
+@pytest.mark.parametrize("measure", [lambda _: 30.0, steady(4.0), steady(2.6)])
+def test_calibration_never_goes_below_the_default_on_a_slow_device(measure: Measure) -> None:
+    chosen = calibrate(measure=measure)
+    assert chosen.parameters == DEFAULT_PROFILE
+    assert {rung.parameters for rung in chosen.ladder} == {DEFAULT_PROFILE}
+    assert chosen.fit is (Fit.SLOWER if chosen.seconds > 1.0 else Fit.ON_TARGET)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_calibration_never_goes_below_the_profile_that_is_named(name: str) -> None:
+    chosen = calibrate(measure=lambda _: 30.0, least=PROFILES[name])
+    assert (chosen.parameters, chosen.seconds, chosen.fit) == (PROFILES[name], 30.0, Fit.SLOWER)
+
+
+@pytest.mark.parametrize("passes", [3, 5, 16])
+def test_calibration_never_goes_below_the_passes_that_are_named(passes: int) -> None:
+    least = KdfParameters(100 * MIB, passes, 1)
+    chosen = calibrate(measure=lambda p: 9.0 if p == least else 0.001, least=least).parameters
+    assert chosen.memory_kib >= 100 * MIB
+    assert chosen.passes >= passes
+
+
+@pytest.mark.parametrize("least", [KdfParameters(63 * MIB, 3, 1), KdfParameters(64 * MIB, 2, 1)])
+def test_nothing_below_the_sealing_floor_can_be_named(least: KdfParameters) -> None:
+    with pytest.raises(RefusedParameters):
+        calibrate(measure=steady(1.0), least=least)
+
+
+def test_calibration_never_goes_above_the_ceiling_on_a_fast_device() -> None:
+    chosen = calibrate(measure=lambda _: 0.0)
+    assert (chosen.parameters, chosen.fit) == (KdfParameters(256 * MIB, 16, 1), Fit.FASTER)
+
+
+def test_what_calibration_chose_was_measured_twice_and_the_shorter_time_counts() -> None:
+    honest, calls = steady(1.0), itertools.count()
+    found = calibrate(measure=lambda p: honest(p) * (1.2 if next(calls) % 2 else 1.0))
+    times = [rung.seconds for rung in found.ladder if rung.parameters == found.parameters]
+    assert len(times) == 2
+    assert found.seconds == min(each for each in times if each is not None)
+
+
+def test_one_slow_moment_does_not_weaken_what_is_chosen() -> None:
+    """The second of two measurements shows that the first, four times as long, was an outlier."""
+    honest, calls = steady(1.0), itertools.count()
+    found = calibrate(measure=lambda p: honest(p) * (4.0 if next(calls) == 1 else 1.0))
+    assert found.parameters.memory_kib * found.parameters.passes >= 256 * MIB * 2
+    assert found.fit is Fit.ON_TARGET
+
+
+def test_every_measurement_is_told_as_it_comes() -> None:
+    told: list[Rung] = []
+    assert calibrate(measure=steady(1.0), on_rung=told.append).ladder == tuple(told)
+
+
+@pytest.mark.parametrize("max_mib", [64, 96, 100, 256])
+def test_calibration_takes_no_more_memory_than_it_may(max_mib: int) -> None:
+    found = calibrate(measure=steady(0.5), max_memory_kib=max_mib * MIB, least=LOW_MEMORY)
+    assert max(rung.parameters.memory_kib for rung in found.ladder) <= max_mib * MIB
+    assert found.parameters.passes > 3
+
+
+@pytest.mark.parametrize("memory_mib", [64, 70, 100, 200])
+def test_a_device_short_of_memory_gets_what_it_can_run(memory_mib: int) -> None:
+    found = calibrate(measure=steady(0.5, memory_mib=memory_mib), least=LOW_MEMORY)
+    assert found.parameters.memory_kib <= memory_mib * MIB
+    assert found.parameters.memory_kib >= memory_mib * MIB // 2
+    assert any(rung.seconds is None for rung in found.ladder)
+    assert found.fit is Fit.ON_TARGET
+
+
+@pytest.mark.parametrize(("least", "memory_mib"), [(LOW_MEMORY, 63), (DEFAULT_PROFILE, 127)])
+def test_a_device_that_cannot_run_the_least_is_told_so(least: KdfParameters, memory_mib: int) -> None:
+    with pytest.raises(KeyDerivationFailed):
+        calibrate(measure=steady(0.5, memory_mib=memory_mib), least=least)
+
+
+@pytest.mark.parametrize("max_mib", [0, 63, 127, 257])
+def test_calibration_refuses_memory_that_sealing_does_not_take(max_mib: int) -> None:
+    with pytest.raises(ValueError, match="max_memory_kib"):
+        calibrate(measure=steady(1.0), max_memory_kib=max_mib * MIB)
+
+
+@pytest.mark.parametrize("measured", [[0.001, 9.0, 0.001, 9.0], [9.0], [0.4, 1.1, 0.4, 1.1], [0.0, 0.0, 0.0, 0.0]])
+def test_calibration_ends_within_the_limits_however_the_clock_behaves(measured: list[float]) -> None:
+    times = itertools.cycle(measured)
+    found = calibrate(measure=lambda _: next(times), least=LOW_MEMORY)
+    require_sealable(found.parameters)
+    assert len(found.ladder) <= CALIBRATION_MAX_MEASUREMENTS
+
+
+@pytest.mark.parametrize("target", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.5), (0.5, float("inf")), (float("nan"), 1.0)])
+def test_calibration_refuses_an_impossible_target(target: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="target_seconds"):
+        calibrate(target, measure=lambda _: 0.1)
+
+
+# --- a busy machine ---
+
+
+def shared(share: float) -> Measure:
+    """A device of a good speed, whose derivations have the processor for this share of their time."""
+    alone = steady(1.0)
+
+    def measure(parameters: KdfParameters) -> Timing:
+        seconds = alone(parameters)
+        return Timing(seconds / share, seconds)
+
+    return measure
+
+
+def test_a_machine_that_is_shared_seems_busy_and_gets_no_less_than_the_default() -> None:
+    found = calibrate(measure=shared(0.2), load=lambda: 0.0)
+    assert found.parameters == DEFAULT_PROFILE
+    assert found.busy == "the derivations had a processor for 20% of their time"
+
+
+def test_a_machine_that_was_loaded_before_seems_busy() -> None:
+    """Where another program takes memory bandwidth, a derivation has its processor for all of the time."""
+    assert calibrate(measure=shared(1.0), load=lambda: 1.5).busy == "1.5 other programs per processor wanted to compute"
+
+
+def test_a_quiet_machine_does_not_seem_busy() -> None:
+    assert calibrate(measure=shared(0.98), load=lambda: 0.2).busy == ""
+
+
+def test_the_load_is_looked_at_before_the_measurements_add_to_it() -> None:
+    order: list[str] = []
+
+    def measure(parameters: KdfParameters) -> float:
+        order.append("measured")
+        return 0.75
+
+    def load() -> float:
+        order.append("load")
+        return 0.0
+
+    calibrate(measure=measure, load=load)
+    assert order.index("load") == 0
+    assert order.count("load") == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "load", "busy"), [(0.9, 0.7, False), (0.89, 0.7, True), (0.9, 0.71, True), (1.0, 0.0, False)]
+)
+def test_what_seems_busy_has_sharp_bounds(share: float, load: float, *, busy: bool) -> None:
+    assert bool(seems_busy([Timing(100.0, share * 100)], load)) == busy
+
+
+def test_no_measurement_at_all_says_nothing() -> None:
+    assert seems_busy([], 0.0) == seems_busy([Timing(0.0, 0.0)], 0.0) == ""
+
+
+def test_waiting_is_not_computing() -> None:
+    """What a thread waits for, another program has the processor meanwhile."""
+    waited = timed(lambda: time.sleep(0.2))
+    assert waited.seconds >= 0.2
+    assert waited.processor_seconds < 0.1
+
+
+def test_the_load_is_that_of_the_system_for_each_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (6.0, 0.0, 0.0))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3}, raising=False)
+    assert load_per_processor() == 3.0
+
+
+def test_a_system_that_does_not_say_its_load_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> tuple[float, float, float]:
+        raise OSError
+
+    monkeypatch.setattr("os.getloadavg", unknown)
+    assert load_per_processor() == 0.0

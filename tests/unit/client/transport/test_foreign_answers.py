@@ -1,0 +1,203 @@
+"""Answers of a proxy are told as such, with what to do; and a definite "not stored" is told from an unknown outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from obscura_backup_client.transport.blocking_transport import Patience
+from obscura_backup_client.transport.errors import (
+    NotFromService,
+    NotStored,
+    OutcomeUnknown,
+    ServerRefused,
+    TooLarge,
+    TransportError,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from support.client.scripted import Reply, Server, problem, scripted
+from support.client.transports import TRANSPORTS, AnyTransport
+
+BLOB = b"sealed" * 1000
+OURS = "urn:obscura-backup:problem:"
+Connect = Callable[..., AnyTransport]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with scripted() as one:
+        yield one
+
+
+@pytest.fixture
+def told() -> list[tuple[float, str]]:
+    return []
+
+
+@pytest.fixture(params=TRANSPORTS)
+def connect(request: pytest.FixtureRequest, server: Server, told: list[tuple[float, str]]) -> Connect:
+    def make(*script: Reply, **options: Any) -> AnyTransport:
+        server.script[:] = script
+        return TRANSPORTS[request.param](
+            server.address,
+            "aaa.bbb.ccc",
+            sleep=lambda _: None,
+            jitter=lambda: 1.0,
+            on_wait=lambda *each: told.append(each),
+            **options,
+        )
+
+    return make
+
+
+def page(status: int, body: bytes = b"<html><h1>nginx</h1></html>", **headers: str) -> Reply:
+    return Reply(status, {"Content-Type": "text/html", **headers}, body)
+
+
+def unavailable(outcome: str, code: str = "metadata-unavailable") -> Reply:
+    return problem(503, kind=OURS + code, detail="The metadata store does not answer.", outcome=outcome)
+
+
+LOST = Reply(0, hang_up=True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "advice"),
+    [
+        (page(413), "client_max_body_size"),
+        (Reply(413), "client_max_body_size"),
+        (Reply(413, {"Content-Type": "application/json"}, b'{"message": "Request Too Long"}'), "client_max_body_size"),
+        (problem(413, kind="about:blank"), "client_max_body_size"),
+        (page(400), "large_client_header_buffers"),
+        (page(401), "login"),
+        (Reply(401, {"WWW-Authenticate": 'Basic realm="staff"', "Content-Type": "text/html"}, b"no"), "login"),
+        (page(403), "forbids"),
+        (Reply(403, {"Content-Type": "application/json"}, b'{"message": "Forbidden"}'), "forbids"),
+        (page(405), "method"),
+        (Reply(407), "login"),
+        (Reply(411), "length"),
+        (page(431), "large_client_header_buffers"),
+        (page(418), "address"),
+    ],
+)
+def test_a_refusal_by_a_proxy_is_told_as_its_own(connect: Connect, reply: Reply, advice: str) -> None:
+    with pytest.raises(NotFromService, match=advice) as refused:
+        connect(reply).push(BLOB, 7)
+    assert refused.value.status == reply.status
+    assert "not from the backup service" in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [403, 405, 500])
+def test_a_page_instead_of_a_download_is_told_as_the_proxys(connect: Connect, status: int) -> None:
+    with pytest.raises(NotFromService):
+        connect(page(status)).fetch()
+    with pytest.raises(NotFromService):  # without a body, so that the head alone has to say it
+        connect(page(403)).head()
+
+
+def test_a_network_that_asks_for_a_login_is_named(connect: Connect) -> None:
+    with pytest.raises(NotFromService, match="log in with a browser"):
+        connect(page(511)).fetch()
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (problem(413, kind=OURS + "blob-too-large"), TooLarge),
+        (problem(413, max_bytes=10), TooLarge),
+        (problem(401, kind=OURS + "unauthenticated"), Unauthorized),
+        (Reply(401, {"WWW-Authenticate": "Bearer"}), Unauthorized),
+        (problem(400, kind=OURS + "malformed-header"), UnexpectedAnswer),
+        (Reply(401), Unauthorized),
+    ],
+)
+def test_a_refusal_by_the_service_stays_the_services(
+    connect: Connect, reply: Reply, error: type[TransportError]
+) -> None:
+    with pytest.raises(error) as refused:
+        connect(reply).push(BLOB, 7)
+    assert type(refused.value) is error
+
+
+def test_a_login_page_is_named_as_what_it_may_be(connect: Connect) -> None:
+    with pytest.raises(ServerRefused, match="login page"):
+        connect(Reply(302, {"Location": "https://sso.example/login"})).push(BLOB, 7)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (page(502), "cannot reach the backup service"),
+        (page(504), "no answer from the backup service in time"),
+        (page(503), "from a proxy and not from the backup service"),
+    ],
+)
+def test_a_proxy_that_has_no_service_is_told_as_such_and_leaves_the_outcome_open(
+    connect: Connect, reply: Reply, words: str
+) -> None:
+    with pytest.raises(OutcomeUnknown, match=words):
+        connect(reply).push(BLOB, 7)
+    with pytest.raises(Unavailable, match=words):
+        connect(reply).fetch()
+
+
+def test_a_proxys_413_says_nothing_about_the_upload_before_it(connect: Connect) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(LOST, page(413)).push(BLOB, 7)
+    with pytest.raises(TooLarge):
+        connect(LOST, problem(413, kind=OURS + "blob-too-large")).push(BLOB, 7)
+
+
+def test_an_upload_that_is_said_not_to_be_stored_is_told_as_that(connect: Connect) -> None:
+    with pytest.raises(NotStored, match=r"cannot take uploads now.*metadata store.*Nothing was stored"):
+        connect(unavailable("not-stored")).push(BLOB, 7)
+
+
+def test_a_deletion_that_is_said_not_to_have_happened_is_told_as_that(connect: Connect) -> None:
+    with pytest.raises(NotStored, match=r"cannot delete backups now.*Nothing was deleted"):
+        connect(unavailable("not-stored")).delete(7)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [unavailable("unknown")],
+        [unavailable("unknown"), unavailable("not-stored")],
+        [LOST, unavailable("not-stored")],
+        [page(504), unavailable("not-stored")],
+        [unavailable("not-stored"), unavailable("unknown")],
+        [unavailable("unknown", "slot-busy")],
+        [problem(503, kind=OURS + "metadata-unavailable")],
+        [problem(503, outcome=["not-stored"])],
+        [problem(503, outcome="not-stored, or so")],
+        [problem(502, outcome="not-stored")],
+    ],
+)
+def test_the_word_that_nothing_was_stored_counts_for_its_own_attempt_alone(
+    connect: Connect, script: list[Reply]
+) -> None:
+    with pytest.raises(OutcomeUnknown):
+        connect(*script).push(BLOB, 7)
+    with pytest.raises(OutcomeUnknown):
+        connect(*script).delete(7)
+
+
+def test_a_download_that_cannot_be_had_is_not_told_as_an_upload(connect: Connect) -> None:
+    with pytest.raises(Unavailable) as refused:
+        connect(unavailable("not-stored")).fetch()
+    assert not isinstance(refused.value, NotStored)
+
+
+def test_each_wait_is_told_with_its_length_and_its_reason(connect: Connect, told: list[tuple[float, str]]) -> None:
+    refused = unavailable("not-stored")
+    refused.headers["Retry-After"] = "5"
+    transport = connect(refused, LOST, Reply(200, {"ETag": '"8"'}), patience=Patience(first_wait_seconds=1.0))
+    assert transport.push(BLOB, 7) == 8
+    assert told == [
+        (6.0, "status 503, 'The metadata store does not answer.'"),
+        (2.0, "the connection broke"),
+    ]

@@ -1,0 +1,305 @@
+"""A server that means harm, or is broken as if it did: every answer ends in a typed error, and in time."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from obscura_backup_client.transport.bearer_token import user_id_of
+from obscura_backup_client.transport.blocking_transport import Patience
+from obscura_backup_client.transport.errors import (
+    BackupLost,
+    OutcomeUnknown,
+    RateLimited,
+    ServerRefused,
+    TokenUnusable,
+    TooLarge,
+    TransportError,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from support.client.certificates import self_signed
+from support.client.lying import Serve, answer, dripping, problem, read_request, saying, serving
+from support.client.transports import TRANSPORTS, AnyTransport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEEP = b"[" * 100_000
+LONG = "9" * 5000
+# Enough for this machine to answer in, and less than any test should take.
+AT_ONCE = Patience(answer_seconds=0.15, attempts=1)
+
+
+@pytest.fixture(params=TRANSPORTS)
+def client(request: pytest.FixtureRequest) -> Callable[..., AnyTransport]:
+    def make(address: str, patience: Patience = Patience(attempts=1)) -> AnyTransport:  # noqa: B008 - it is frozen
+        return TRANSPORTS[request.param](address, "aaa.bbb.ccc", patience=patience, sleep=lambda _: None)
+
+    return make
+
+
+Client = Callable[..., AnyTransport]
+
+# --- nonsense ---
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 409, 413, 500])
+def test_json_that_is_nested_without_end_is_no_crash(client: Client, status: int) -> None:
+    with serving(answer(status, DEEP[:60_000], ETag='"0"')) as address, pytest.raises(UnexpectedAnswer):
+        client(address).limits()
+
+
+@pytest.mark.parametrize("location", ["//[", "http://[::1", "https://evil.example"])
+def test_a_redirect_anywhere_is_refused(client: Client, location: str) -> None:
+    with serving(answer(302, Location=location)) as address, pytest.raises(ServerRefused):
+        client(address).fetch()
+
+
+def test_a_length_of_thousands_of_digits_is_no_length(client: Client) -> None:
+    with serving(answer(200, b"bytes", ETag='"7"', Content_Length=LONG)) as address:
+        with pytest.raises(Unavailable):
+            client(address).fetch()
+        with pytest.raises(Unavailable):
+            client(address).head()
+
+
+@pytest.mark.parametrize("wait", [LONG, "Sun, 06 Nov " + LONG + " 08:49:37 GMT", "-5", "soon"])
+def test_a_wait_that_makes_no_sense_is_none(client: Client, wait: str) -> None:
+    with serving(answer(429, Retry_After=wait)) as address, pytest.raises(RateLimited) as limited:
+        client(address).fetch()
+    assert limited.value.retry_after_seconds is None
+
+
+@pytest.mark.parametrize("version", [True, -1, 2**53, 1.5, "7", None, [7]])
+def test_a_current_version_that_is_none_leaves_an_upload_open(client: Client, version: object) -> None:
+    with serving(problem(409, current_version=version)) as address, pytest.raises(OutcomeUnknown):
+        client(address).push(b"sealed", 7)
+
+
+@pytest.mark.parametrize("version", [True, -1, 0, 2**53, "7"])
+def test_a_lost_backup_of_an_impossible_version_has_none(client: Client, version: object) -> None:
+    with serving(problem(500, type="urn:x:backup-lost", version=version)) as address, pytest.raises(BackupLost) as lost:
+        client(address).fetch()
+    assert lost.value.version is None
+
+
+@pytest.mark.parametrize("etag", ['"0"', '"-1"', '"9007199254740992"', f'"{LONG}"', "7", '"x"', ""])
+def test_an_etag_that_is_no_version_is_not_taken_for_one(client: Client, etag: str) -> None:
+    with serving(answer(200, b"bytes", ETag=etag)) as address:
+        with pytest.raises(UnexpectedAnswer):
+            client(address).fetch()
+        with pytest.raises(OutcomeUnknown):
+            client(address).push(b"sealed", 7)
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        pytest.param(answer(200, b"<html>"), id="no version"),
+        pytest.param(answer(200, bytes(70_000), ETag='"8"'), id="too long"),
+        pytest.param(answer(409, DEEP[:60_000]), id="deep"),
+        pytest.param(answer(502, DEEP[:60_000]), id="deep from a gateway"),
+        pytest.param(saying(b"nonsense\r\n\r\n"), id="not HTTP"),
+    ],
+)
+def test_after_an_upload_nonsense_says_nothing_about_it(client: Client, serve: Serve) -> None:
+    with serving(serve) as address:
+        with pytest.raises(OutcomeUnknown):
+            client(address).push(b"sealed", 7)
+        with pytest.raises(OutcomeUnknown):
+            client(address).delete(7)
+
+
+@pytest.mark.parametrize("claims", [DEEP, b'{"sub": ' + DEEP, b'{"exp": 1e999}', b'{"exp": ' + LONG.encode() + b"}"])
+def test_a_token_of_nonsense_is_unusable(claims: bytes) -> None:
+    with pytest.raises(TokenUnusable):
+        user_id_of("e30." + base64.urlsafe_b64encode(claims).decode().rstrip("=") + ".c2ln")
+
+
+# --- heads ---
+
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+
+def test_interim_answers_are_passed_over(client: Client) -> None:
+    with serving(saying(HINTS, INTERIM, HINTS, b'HTTP/1.1 200 OK\r\nETag: "8"\r\n\r\n')) as address:
+        assert client(address).push(b"sealed", 7) == 8
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(INTERIM * 10_000, id="interim answers"),
+        pytest.param(HINTS * 10_000, id="hints"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nETag: " + b"9" * 300_000, id="one line"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\n' + (b"X: " + b"x" * 5000 + b"\r\n") * 60, id="many lines"),
+    ],
+)
+def test_a_head_is_not_read_beyond_its_bound(client: Client, head: bytes) -> None:
+    with serving(saying(head, b'HTTP/1.1 200 OK\r\nETag: "8"\r\n\r\n')) as address:
+        with pytest.raises(Unavailable):
+            client(address).fetch()
+        with pytest.raises(OutcomeUnknown):
+            client(address).push(b"sealed", 7)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\nContent-Le', id="breaks off in a name"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\nX-Name: val', id="breaks off in a value"),
+        pytest.param(
+            b'HTTP/1.1 200 OK\r\nETag: "8"\r\nno field\r\nContent-Length: 0\r\n\r\n', id="a line that is no field"
+        ),
+        pytest.param(b'HTTP/1.1 200 OK\r\n folded\r\nETag: "8"\r\n\r\n', id="goes on before it began"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nETag : "8"\r\n\r\n', id="a space in a name"),
+    ],
+)
+def test_a_head_that_is_not_all_there_is_no_answer(client: Client, head: bytes) -> None:
+    with serving(saying(head)) as address, pytest.raises(OutcomeUnknown):
+        client(address).push(b"sealed", 7)
+
+
+ANSWERS = [
+    b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\nRepr-Digest: sha-256=:' + b"A" * 43 + b"=:\r\n\r\nbytes",
+    b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nbytes\r\n0\r\nX: y\r\n\r\n',
+    b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 409 X\r\nContent-Length: 22\r\n\r\n{"current_version": 3}',
+    b"HTTP/1.0 302 X\r\nLocation: http://evil.example/\r\n\r\n",
+    b"HTTP/1.1 429 X\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(ANSWERS),
+    st.lists(st.tuples(st.integers(0, 150), st.integers(0, 5), st.binary(max_size=5)), max_size=3),
+    st.sampled_from(["fetch", "head", "push", "delete", "limits"]),
+)
+def test_whatever_an_answer_is_made_into_it_is_taken_or_ends_in_a_typed_error(
+    client: Client, begun: bytes, edits: list[tuple[int, int, bytes]], call: str
+) -> None:
+    altered = begun
+    for at, dropped, added in edits:
+        altered = altered[:at] + added + altered[at + dropped :]
+    with serving(saying(altered)) as address, contextlib.suppress(TransportError):
+        transport = client(address)
+        arguments = {"push": (b"sealed", 7), "delete": (7,)}.get(call, ())
+        getattr(transport, call)(*arguments)
+
+
+def test_an_upload_that_is_refused_before_all_of_it_was_sent_is_refused(client: Client) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1024)
+        connection.sendall(b'HTTP/1.1 413 Too Large\r\nContent-Length: 17\r\n\r\n{"max_bytes": 99}')
+        connection.shutdown(socket.SHUT_WR)
+        # To close while more is coming would reset the connection, and a reset may overtake the answer.
+        while connection.recv(65536):
+            pass
+
+    with serving(serve) as address, pytest.raises(TooLarge):
+        client(address).push(bytes(2_000_000), 7)
+
+
+# --- dripping ---
+
+DRIPS = [
+    pytest.param(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"a"), id="a header"),
+    pytest.param(dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"), id="a chunk's extension"),
+    pytest.param(dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="100 Continue"),
+    pytest.param(dripping(b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 9999\r\n\r\n', b"a"), id="a body"),
+    pytest.param(dripping(b'HTTP/1.1 200 OK\r\nETag: "7"\r\n\r\n', b"a"), id="a body that ends with the connection"),
+]
+
+
+@pytest.mark.parametrize("serve", DRIPS)
+def test_an_answer_that_drips_is_cut_off(client: Client, serve: Serve) -> None:
+    began = time.monotonic()
+    with serving(serve) as address, pytest.raises(Unavailable):
+        client(address, AT_ONCE).fetch()
+    assert time.monotonic() - began < 3
+
+
+def test_an_upload_whose_answer_drips_may_have_happened(client: Client) -> None:
+    with serving(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"a")) as address, pytest.raises(OutcomeUnknown):
+        client(address, AT_ONCE).push(b"sealed", 7)
+
+
+def test_a_request_that_took_all_its_time_is_not_sent_again(client: Client) -> None:
+    connections: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(1)
+        time.sleep(1)
+
+    with serving(serve) as address, pytest.raises(Unavailable):
+        client(address, Patience(answer_seconds=0.1, attempts=4)).fetch()
+    assert connections == [1]
+
+
+# --- TLS ---
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed(tmp_path)
+
+
+@pytest.fixture
+def server_side(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_server_with_a_certificate_that_this_machine_trusts_is_used(
+    client: Client, server_side: ssl.SSLContext
+) -> None:
+    with serving(answer(200, ETag='"8"'), server_side) as address:
+        assert client(address).push(b"sealed", 7) == 8
+
+
+def test_a_certificate_that_nobody_signed_is_refused_before_anything_is_sent(
+    client: Client, server_side: ssl.SSLContext
+) -> None:
+    with serving(answer(200, ETag='"8"'), server_side) as address, pytest.raises(Unavailable):
+        client(address).push(b"sealed", 7)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_tls_failure_after_the_upload_leaves_it_open(client: Client, server_side: ssl.SSLContext) -> None:
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        # What a middlebox that gives up does: bytes that no record begins with, below the encryption.
+        with socket.socket(fileno=connection.detach()) as below:
+            below.sendall(b"\x17\x03\x03\x00\x05nonsense")
+
+    with serving(serve, server_side) as address, pytest.raises(OutcomeUnknown):
+        client(address).push(b"sealed", 7)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_encrypted_answer_that_drips_is_cut_off_too(client: Client, server_side: ssl.SSLContext) -> None:
+    with serving(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"a"), server_side) as address, pytest.raises(OutcomeUnknown):
+        client(address, AT_ONCE).push(b"sealed", 7)
+
+
+def test_a_handshake_that_never_ends_is_cut_off_before_anything_was_sent(client: Client) -> None:
+    with serving(lambda _: time.sleep(1)) as address, pytest.raises(Unavailable):
+        client(address.replace("http:", "https:"), AT_ONCE).push(b"sealed", 7)

@@ -1,0 +1,249 @@
+"""Answers that two readers may understand in two ways, or that cost more to read than they carry."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from obscura_backup_client.transport.answers import NoAnswerError
+from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
+from obscura_backup_client.transport.backup_api import Patience, Request
+from obscura_backup_client.transport.errors import Unavailable, UnexpectedAnswer
+from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMING_BYTES, exchange
+from support.client.lying import Serve, read_request, saying, serving
+from support.client.transports import TRANSPORTS, AnyTransport
+
+Client = Callable[..., AnyTransport]
+TOKEN = "aaa.bbb.ccc"
+CHUNKED = b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n'
+END = b"0\r\n\r\n"
+ONE_BYTE = b"1\r\nx\r\n"
+
+
+@pytest.fixture(params=TRANSPORTS)
+def client(request: pytest.FixtureRequest) -> Client:
+    def make(address: str, seconds: float = 30, **options: Any) -> AnyTransport:
+        patience = Patience(answer_seconds=seconds, attempts=1)
+        return TRANSPORTS[request.param](address, TOKEN, patience=patience, sleep=lambda _: None, **options)
+
+    return make
+
+
+# --- heads ---
+
+
+def with_field(line: bytes) -> bytes:
+    return b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n' + line + b"\r\n\r\nbytes"
+
+
+@pytest.mark.parametrize("control", [bytes([each]) for each in (*range(9), *range(11, 13), *range(14, 32), 127)])
+def test_a_control_character_in_a_field_is_refused(client: Client, control: bytes) -> None:
+    with serving(saying(with_field(b"X: a" + control + b"b"))) as address, pytest.raises(Unavailable):
+        client(address).fetch()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b'HTTP/1.1 200 O\0K\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="NUL in the reason"),
+        pytest.param(b'HTTP/1.1 200 \x1b[2J\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="escape in the reason"),
+        pytest.param(with_field(b"X\0: a"), id="NUL in a name"),
+        pytest.param(with_field(b"X: a\0"), id="NUL at the end"),
+        pytest.param(with_field(b"X: \0"), id="NUL alone"),
+        pytest.param(with_field(b"X: a\rY: b"), id="a bare CR"),
+        pytest.param(with_field(b"X: a\r\r\nY: b"), id="two CR"),
+        pytest.param(with_field(b"X : a"), id="a space before the colon"),
+        pytest.param(with_field(b"X\t: a"), id="a tab before the colon"),
+        pytest.param(with_field(b": a"), id="no name"),
+        pytest.param(with_field(b"X"), id="no colon"),
+        pytest.param(with_field("Ü: a".encode()), id="a name beyond ASCII"),
+        pytest.param(with_field(b"Content-Length: 4"), id="two lengths"),
+        pytest.param(with_field(b"Content-Length: 5, 4"), id="two lengths in one field"),
+        pytest.param(with_field(b"Content-Length: 5\r\n 4"), id="a length that is folded"),
+        pytest.param(with_field(b"Content-Length: +5"), id="a length with a sign"),
+        pytest.param(with_field(b"Transfer-Encoding: chunked"), id="a length and chunks"),
+        pytest.param(with_field(b"Transfer-Encoding: identity"), id="an unknown coding"),
+        pytest.param(with_field(b"Transfer-Encoding:\x0bchunked"), id="a coding behind a vertical tab"),
+        pytest.param(b'HTTP/2.0 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="another version"),
+        pytest.param(b'HTTP/1.1 0200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="four digits"),
+        pytest.param(b'HTTP/1.1\t200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="a tab in the status line"),
+        pytest.param(b'\r\nHTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="an empty line before"),
+        pytest.param(b"HTTP/1.1 103 Hints\r\nX: \1\r\n\r\n" + with_field(b"X: a"), id="in an interim answer"),
+        pytest.param(CHUNKED + b"5\r\nbytes\r\n0\r\nX: \0\r\n\r\n", id="NUL in a trailer"),
+        pytest.param(CHUNKED + b"5\r\nbytes\r\n0\r\nX: \x1b\r\n\r\n", id="escape in a trailer"),
+        pytest.param(CHUNKED + b"0x5\r\nbytes\r\n0\r\n\r\n", id="a size in another notation"),
+        pytest.param(CHUNKED + b"5\r\nbytesX\r\n0\r\n\r\n", id="a chunk longer than its size"),
+        pytest.param(CHUNKED + b"5 ;x\r\nbytes\r\n0\r\n\r\n", id="a space in a chunk's head"),
+    ],
+)
+def test_what_is_not_valid_http_is_refused(client: Client, head: bytes) -> None:
+    with serving(saying(head)) as address, pytest.raises(Unavailable):
+        client(address).fetch()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"X: a\tb", id="a tab"),
+        pytest.param("X: Ü".encode("latin-1"), id="beyond ASCII"),
+        pytest.param(b"X:", id="no value"),
+        pytest.param(b"X: a\r\n b", id="a value that is folded"),
+        pytest.param(b"Content-Length: 5", id="one length twice"),
+    ],
+)
+def test_what_http_allows_is_taken(client: Client, line: bytes) -> None:
+    with serving(saying(with_field(line))) as address:
+        fetched = client(address).fetch()
+    assert fetched is not None
+    assert fetched.blob == b"bytes"
+
+
+def fields(count: int) -> bytes:
+    """A head of so many fields, the length and the version among them."""
+    return with_field(b"\r\n".join(b"X-%d: a" % number for number in range(count - 2)))
+
+
+def test_a_head_has_a_hundred_fields_at_most(client: Client) -> None:
+    with serving(saying(fields(100))) as address:
+        assert client(address).fetch() is not None
+    with serving(saying(fields(101))) as address, pytest.raises(Unavailable, match="more than 100 fields"):
+        client(address).fetch()
+
+
+@pytest.mark.parametrize("count", [101, 10_000])
+def test_a_trailer_has_a_hundred_fields_at_most_too(client: Client, count: int) -> None:
+    trailer = CHUNKED + b"5\r\nbytes\r\n0\r\n" + b"a:\r\n" * count + b"\r\n"
+    with serving(saying(trailer)) as address, pytest.raises(Unavailable, match="more than 100 fields"):
+        client(address).fetch()
+
+
+# --- framing ---
+
+
+def test_a_short_answer_in_chunks_of_one_byte_is_taken(client: Client) -> None:
+    with serving(saying(CHUNKED, ONE_BYTE * 5000, END)) as address:
+        fetched = client(address).fetch()
+    assert fetched is not None
+    assert fetched.blob == b"x" * 5000
+
+
+def test_a_long_answer_in_chunks_of_a_kilobyte_is_taken(client: Client) -> None:
+    with serving(saying(CHUNKED, (b"400\r\n" + bytes(1024) + b"\r\n") * 2048, END)) as address:
+        fetched = client(address).fetch()
+    assert fetched is not None
+    assert fetched.blob == bytes(2 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(ONE_BYTE, id="one byte"),
+        pytest.param(b"1;" + b"e" * 5000 + b"\r\nx\r\n", id="one byte and a long extension"),
+        pytest.param(b"00000001\r\nx\r\n", id="zeros before the size"),
+        pytest.param(b"14\r\n" + b"x" * 20 + b"\r\n", id="twenty bytes"),
+    ],
+)
+def test_more_framing_than_an_eighth_of_the_body_and_64_kib_is_refused(client: Client, piece: bytes) -> None:
+    whole = piece * (1024 * 1024 // len(piece))
+    with serving(saying(CHUNKED, whole, END)) as address, pytest.raises(UnexpectedAnswer, match="chunks"):
+        client(address).fetch()
+
+
+def fed(answer: bytes) -> Iterator[bytes | None]:
+    """The steps of a GET that is answered by these bytes, in pieces of one byte."""
+    steps = exchange(Request("GET", "/v1/backup", {}, longest=10_000_000), "http://127.0.0.1", lambda *_: None)
+    pieces = iter(answer[at : at + 1] for at in range(len(answer)))
+    wanted = next(steps)
+    while True:
+        yield wanted
+        try:
+            wanted = steps.send(next(pieces, b"") if wanted is None else b"")
+        except StopIteration:
+            return
+
+
+@pytest.mark.parametrize(("beyond", "refused"), [(0, False), (1, True)])
+def test_the_bound_of_framing_is_exact(beyond: int, *, refused: bool) -> None:
+    body = b"800\r\n" + bytes(0x800) + b"\r\n1;" + b"e" * 30_000 + b"\r\nx\r\n"
+    spare = MAX_FRAMING_BYTES + 0x801 // 8 - (len(body) - 0x801)
+    # Framing that no parser has looked at yet: its line does not end.
+    extension = b"1;" + b"e" * (spare - 2 + beyond)
+    # Taken, the connection breaks off here.
+    with pytest.raises(UnexpectedAnswer if refused else NoAnswerError):
+        collections.deque(fed(CHUNKED + body + extension), maxlen=0)
+
+
+# --- the loop and the clock ---
+
+
+def test_few_events_come_between_two_steps() -> None:
+    events: list[int] = [0]
+
+    def count(*_: object) -> None:
+        events[-1] += 1
+
+    steps = exchange(Request("GET", "/v1/backup", {}), "http://127.0.0.1", count)
+    whole = CHUNKED + ONE_BYTE * 5000 + END
+    wanted = next(steps)
+    with contextlib.suppress(StopIteration):
+        while True:
+            wanted = steps.send(whole if wanted is None else b"")
+            events.append(0)
+    assert sum(events) == 5000
+    assert max(events) <= EVENTS_PER_STEP
+
+
+def without_end(begin: bytes, piece: bytes) -> Serve:
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(begin)
+        while True:
+            connection.sendall(piece)
+
+    return serve
+
+
+FLOODS = [
+    pytest.param(without_end(CHUNKED, ONE_BYTE * 10_000), id="chunks of one byte"),
+    pytest.param(without_end(CHUNKED, ONE_BYTE), id="chunks of one byte in small segments"),
+    pytest.param(without_end(CHUNKED, b"64\r\n" + bytes(100) + b"\r\n"), id="chunks of a hundred bytes"),
+    pytest.param(without_end(b'HTTP/1.1 200 OK\r\nETag: "7"\r\n\r\n', b"x"), id="a body in small segments"),
+    pytest.param(without_end(b"", b"HTTP/1.1 100 \r\n\r\n" * 1000), id="interim answers"),
+    pytest.param(without_end(CHUNKED + b"0\r\n", b"a:\r\n" * 1000), id="trailers"),
+    pytest.param(without_end(b"HTTP/1.1 200 OK\r\n", b"a:\r\n" * 1000), id="fields"),
+    pytest.param(without_end(b"HTTP/1.1 200 OK\r\n", b"a"), id="a field in small segments"),
+]
+
+
+@pytest.mark.parametrize("serve", FLOODS)
+def test_a_flood_ends_when_the_time_of_the_request_is_over(client: Client, serve: Serve) -> None:
+    with serving(serve) as address:
+        began = time.monotonic()
+        with pytest.raises((Unavailable, UnexpectedAnswer)):
+            client(address, seconds=0.5, max_blob_bytes=10**9).fetch()
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("serve", FLOODS)
+async def test_the_loop_goes_on_during_a_flood(serve: Serve) -> None:
+    """The longest that the loop stood still, while eight seconds' worth of the smallest chunks came."""
+    longest, last = 0.0, time.perf_counter()
+    with serving(serve) as address:
+        transport = AsyncHttpTransport(address, TOKEN, patience=Patience(answer_seconds=1, attempts=1))
+        task = asyncio.create_task(transport.fetch())
+        for _ in itertools.takewhile(lambda _: not task.done(), itertools.count()):
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+        with pytest.raises((Unavailable, UnexpectedAnswer)):
+            await task
+    assert longest < 0.5

@@ -1,0 +1,190 @@
+"""Which time-out ends what, how often a transport tries, and that it lets go of its connection in each case."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obscura_backup_client.transport.backup_api import Patience
+from obscura_backup_client.transport.errors import (
+    OutcomeUnknown,
+    ServerRefused,
+    TransportError,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from support.client.lying import Serve, answer, read_request, serving
+from support.client.scripted import Reply, scripted
+from support.client.transports import TRANSPORTS, AnyTransport
+
+if TYPE_CHECKING:
+    import socket
+
+TOKEN = "aaa.bbb.ccc"
+HEAD = b'HTTP/1.1 200 OK\r\nETag: "7"\r\n'
+# Long enough to show that it is not what ended a request.
+FOR_EVER = 60.0
+
+Client = Callable[..., AnyTransport]
+
+
+@pytest.fixture(params=TRANSPORTS)
+def client(request: pytest.FixtureRequest) -> Client:
+    def make(address: str, patience: Patience, **options: Any) -> AnyTransport:
+        return TRANSPORTS[request.param](address, TOKEN, patience=patience, **{"sleep": lambda _: None, **options})
+
+    return make
+
+
+class Watched:
+    """Answers like this, and then waits until the other side closes its connection."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+        self.closed = threading.Event()
+
+    def __call__(self, connection: socket.socket) -> None:
+        with contextlib.suppress(ConnectionError):
+            read_request(connection)
+            connection.sendall(b"".join(self._parts))
+            while connection.recv(65536):
+                pass
+        self.closed.set()
+
+
+class Interrupted(Exception):
+    """Raised by a callback of the application."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        pytest.param([HEAD + b"Content-Length: 5\r\n\r\nbytes"], None, id="well"),
+        pytest.param([HEAD + b"Content-Length: 5\r\n\r\nby"], Unavailable, id="silence in a body"),
+        pytest.param([b"HTTP/1.1 200"], Unavailable, id="silence in a head"),
+        pytest.param([b"nonsense\r\n\r\n"], Unavailable, id="not HTTP"),
+        pytest.param([HEAD + b"X: \0\r\n\r\n"], Unavailable, id="a NUL"),
+        pytest.param([HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n"], Unavailable, id="two lengths"),
+        pytest.param([HEAD + b"Content-Length: 9999\r\n\r\n" + bytes(9999)], UnexpectedAnswer, id="too long"),
+        pytest.param([b"HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"], ServerRefused, id="redirect"),
+    ],
+)
+def test_a_connection_is_closed_however_its_request_ends(
+    client: Client, parts: list[bytes], error: type[TransportError] | None
+) -> None:
+    server, patience = Watched(*parts), Patience(read_seconds=0.3, attempts=1)
+    with serving(server) as address:
+        transport = client(address, patience, max_blob_bytes=1000)
+        with contextlib.nullcontext() if error is None else pytest.raises(error):
+            transport.fetch()
+        assert server.closed.wait(10)
+
+
+def test_a_connection_is_closed_where_the_application_raises(client: Client) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    server = Watched(HEAD + b"Content-Length: 5\r\n\r\nbytes")
+    with serving(server) as address:
+        with pytest.raises(Interrupted):
+            client(address, Patience(), on_bytes=interrupt).fetch()
+        assert server.closed.wait(10)
+
+
+def test_a_connection_is_closed_where_the_whole_takes_too_long(client: Client) -> None:
+    server = Watched(HEAD)
+    with serving(server) as address:
+        with pytest.raises(Unavailable, match="too long as a whole"):
+            client(address, Patience(read_seconds=FOR_EVER, answer_seconds=0.3, attempts=1)).fetch()
+        assert server.closed.wait(10)
+
+
+def test_the_next_byte_is_waited_for_only_so_long(client: Client) -> None:
+    patience = Patience(connect_seconds=FOR_EVER, read_seconds=0.2, answer_seconds=FOR_EVER, attempts=1)
+    with serving(Watched(HEAD)) as address, pytest.raises(Unavailable, match="no answer in time"):
+        client(address, patience).fetch()
+
+
+def test_an_upload_that_is_not_taken_is_waited_for_only_so_long(client: Client) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1)
+        with contextlib.suppress(TimeoutError):
+            connection.settimeout(5)
+            stopped.wait(5)
+
+    stopped = threading.Event()
+    patience = Patience(connect_seconds=FOR_EVER, read_seconds=0.2, answer_seconds=FOR_EVER, attempts=1)
+    with serving(serve) as address:
+        with pytest.raises(OutcomeUnknown):
+            client(address, patience).push(bytes(50_000_000), 7)
+        stopped.set()
+
+
+def test_a_handshake_is_waited_for_as_long_as_a_connection(client: Client) -> None:
+    stopped = threading.Event()
+    patience = Patience(connect_seconds=0.2, read_seconds=FOR_EVER, answer_seconds=FOR_EVER, attempts=1)
+    with serving(lambda _: stopped.wait(10)) as address:
+        with pytest.raises(Unavailable, match="no connection in time"):
+            client(address.replace("http:", "https:"), patience).push(b"sealed", 7)
+        stopped.set()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+def test_a_host_that_cannot_be_looked_up_is_told_as_one(client: Client, host: str) -> None:
+    with pytest.raises(Unavailable, match="the host name is not known"):
+        client(f"https://{host}", Patience(attempts=1)).push(b"sealed", 7)
+
+
+def test_each_request_has_all_of_the_time(client: Client) -> None:
+    """A request that took most of its time leaves the next one, and the next attempt, as much."""
+    asked: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        asked.append(1)
+        time.sleep(0.6)
+        again = b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
+        connection.sendall(again if len(asked) == 2 else HEAD + b"Content-Length: 5\r\n\r\nbytes")
+
+    with serving(serve) as address:
+        transport = client(address, Patience(answer_seconds=1.5, attempts=2))
+        for _ in range(3):
+            assert transport.fetch() is not None
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+def test_it_tries_just_so_often_and_waits_in_between(client: Client, attempts: int) -> None:
+    waits: list[float] = []
+    with scripted() as server:
+        server.script[:] = [Reply(503)] * 10
+        with pytest.raises(Unavailable):
+            client(server.address, Patience(attempts=attempts), sleep=waits.append).fetch()
+        assert len(server.requests) == attempts
+    assert len(waits) == attempts - 1
+
+
+def test_an_answer_of_just_the_bound_is_taken(client: Client) -> None:
+    serve: Serve = answer(200, bytes(1000), ETag='"7"')
+    with serving(serve) as address:
+        fetched = client(address, Patience(attempts=1), max_blob_bytes=1000).fetch()
+        assert fetched is not None
+        with pytest.raises(UnexpectedAnswer):
+            client(address, Patience(attempts=1), max_blob_bytes=999).fetch()
+
+
+@pytest.mark.parametrize(("size", "taken"), [(64 * 1024, True), (64 * 1024 + 1, False)])
+def test_a_document_has_64_kib_at_most(client: Client, size: int, *, taken: bool) -> None:
+    document = b'{"max_bytes": 5}'.ljust(size)
+    with serving(answer(200, document)) as address:
+        transport = client(address, Patience(attempts=1))
+        if taken:
+            assert transport.limits().max_bytes == 5
+        else:
+            with pytest.raises(UnexpectedAnswer):
+                transport.limits()

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from obscura_backup.adapters.s3.errors import (
+    Misconfigured,
+    PassingFailure,
+    RefusedByStore,
+    failure_of_put,
+    failure_of_read,
+)
+from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = "http://store"
+
+
+def answered(status: int, code: str) -> ClientError:
+    response = {
+        "Error": {"Code": code, "Message": "a message with a signature in it"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "PutObject")
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        (answered(412, "PreconditionFailed"), PutRefused),
+        (answered(409, "ConditionalRequestConflict"), PutRefused),
+        (answered(409, "OperationAborted"), PutRefused),
+        (answered(404, "NoSuchKey"), PutRefused),
+        (answered(304, "304"), PutRefused),
+        (answered(404, "NoSuchBucket"), RefusedByStore),
+        (answered(404, "404"), RefusedByStore),
+        (answered(403, "AccessDenied"), RefusedByStore),
+        (answered(400, "BadDigest"), RefusedByStore),
+        (answered(301, "PermanentRedirect"), RefusedByStore),
+        (answered(501, "NotImplemented"), RefusedByStore),
+        (answered(429, "429"), BlobStoreUnavailable),
+        (answered(408, "408"), OutcomeUnknown),
+        (answered(500, "InternalError"), OutcomeUnknown),
+        (answered(502, "502"), OutcomeUnknown),
+        (answered(503, "SlowDown"), OutcomeUnknown),
+        (answered(0, "nothing"), OutcomeUnknown),
+        (EndpointConnectionError(endpoint_url=URL, error="refused"), BlobStoreUnavailable),
+        (ConnectTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
+        (NoCredentialsError(), BlobStoreUnavailable),
+        (SSLError(endpoint_url=URL, error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), Misconfigured),
+        (SSLError(endpoint_url=URL, error="broken"), OutcomeUnknown),
+        (ReadTimeoutError(endpoint_url=URL, error="slow"), OutcomeUnknown),
+        (ConnectionClosedError(endpoint_url=URL, error="reset", request=None), OutcomeUnknown),
+        (HTTPClientError(error="anything"), OutcomeUnknown),
+        (OSError(5, "Input/output error"), OutcomeUnknown),
+    ],
+)
+def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meaning: type[ObscuraError]) -> None:
+    assert type(failure_of_put(error)) is meaning
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        (answered(403, "AccessDenied"), RefusedByStore),
+        (answered(404, "NoSuchBucket"), RefusedByStore),
+        (answered(429, "429"), PassingFailure),
+        (answered(500, "InternalError"), PassingFailure),
+        (answered(503, "SlowDown"), PassingFailure),
+        (EndpointConnectionError(endpoint_url=URL, error="refused"), PassingFailure),
+        (ConnectionClosedError(endpoint_url=URL, error="reset", request=None), PassingFailure),
+        (ConnectTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
+        (ReadTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
+        (SSLError(endpoint_url=URL, error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), Misconfigured),
+    ],
+)
+def test_failed_read_is_worth_another_try_or_not(error: Exception, meaning: type[ObscuraError]) -> None:
+    assert type(failure_of_read(error)) is meaning
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "PermanentRedirect", "301", "SecondLevelDomainForbidden"])
+@pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
+def test_refusal_of_an_address_names_the_other_form(code: str, failure_of: Callable[..., ObscuraError]) -> None:
+    assert "addressing=virtual" in str(failure_of(answered(404, code), "virtual"))
+    assert "addressing=path" in str(failure_of(answered(404, code), "path"))
+
+
+@pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
+def test_host_that_is_not_found_is_told_in_the_virtual_form_alone(failure_of: Callable[..., ObscuraError]) -> None:
+    error = EndpointConnectionError(endpoint_url=URL, error="not known")
+    assert "addressing=path" in str(failure_of(error, "path"))
+    assert "addressing" not in str(failure_of(error, "virtual"))
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NotImplemented", "SlowDown"])
+def test_other_refusals_name_no_form(code: str) -> None:
+    assert "addressing" not in str(failure_of_put(answered(403, code), "virtual"))
+
+
+def test_a_message_of_the_store_is_not_repeated() -> None:
+    assert "signature" not in str(failure_of_put(answered(403, "SignatureDoesNotMatch")))
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [("NoSuchBucket", "init-bucket"), ("InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"), ("Other", "Other")],
+)
+def test_a_refusal_names_the_way_out(code: str, way_out: str) -> None:
+    assert way_out in str(failure_of_put(answered(404, code)))

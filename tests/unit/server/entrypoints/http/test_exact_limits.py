@@ -1,0 +1,293 @@
+"""What happens at a limit, one below it and one above it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contracts import samples
+from contracts.metadata_store import saved
+from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, decode_header
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.adapters.s3.circuit_breaker import PAUSE_SECONDS, Outage
+from obscura_backup.adapters.sqlite import BATCH_ROWS, PAGE_ROWS, SqliteMetadataStore, _Write
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.errors import (
+    BackupDamaged,
+    BlobStoreUnavailable,
+    BlobTooLarge,
+    BlobTooSmall,
+    PutRefused,
+    RangeNotSatisfiable,
+    SlotBusy,
+)
+from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Limits, Revision, Tag, UserId, Version
+from obscura_backup.domain.scrub import AT_ONCE, Scrubber
+from obscura_backup.domain.service import BackupService
+from obscura_backup.domain.spool import MEMORY_BYTES, Spool, SpoolMemory, receive
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from obscura_backup.domain.ports import OpenBlob
+
+USER = samples.user(1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "part"),
+    [
+        (ByteRange(0, 0), 1, (0, 1)),
+        (ByteRange(0, None), 1, (0, 1)),
+        (ByteRange(0, 0), 0, None),
+        (ByteRange(0, None), 0, None),
+        (ByteRange(9, 9), 10, (9, 1)),
+        (ByteRange(9, None), 10, (9, 1)),
+        (ByteRange(10, None), 10, None),
+        (ByteRange(10, 10), 10, None),
+        (ByteRange(0, 8), 10, (0, 9)),
+        (ByteRange(0, 9), 10, (0, 10)),
+        (ByteRange(0, 10), 10, (0, 10)),
+        (ByteRange(None, 0), 10, None),
+        (ByteRange(None, None), 10, None),
+        (ByteRange(None, 1), 10, (9, 1)),
+        (ByteRange(None, 9), 10, (1, 9)),
+        (ByteRange(None, 10), 10, (0, 10)),
+        (ByteRange(None, 11), 10, (0, 10)),
+        (ByteRange(None, 1), 0, None),
+    ],
+)
+def test_range(wanted: ByteRange, size: int, part: tuple[int, int] | None) -> None:
+    assert wanted.within(size) == part
+
+
+async def body(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [(31, BlobTooSmall), (32, None), (33, None), (99, None), (100, None), (101, BlobTooLarge)]
+)
+async def test_size_of_a_blob(size: int, refused: type[Exception] | None) -> None:
+    limits, memory = Limits(min_bytes=32, max_bytes=100), SpoolMemory(1000)
+    if refused is None:
+        with await receive(body(size), limits, memory) as blob:
+            assert blob.size == size
+    else:
+        with pytest.raises(refused):
+            await receive(body(size), limits, memory)
+
+
+@pytest.mark.parametrize(
+    ("shared", "size", "in_a_file"),
+    [
+        (100, 100, False),
+        (100, 101, True),
+        (2 * MEMORY_BYTES, MEMORY_BYTES, False),
+        (2 * MEMORY_BYTES, MEMORY_BYTES + 1, True),
+        (0, 1, True),
+    ],
+)
+async def test_memory_for_a_blob(shared: int, size: int, *, in_a_file: bool) -> None:
+    memory = SpoolMemory(shared)
+    with await receive(body(size), Limits(min_bytes=1, max_bytes=size), memory) as blob:
+        assert blob.file._rolled is in_a_file  # type: ignore[attr-defined]  # the standard library has no other way
+        assert memory._left_bytes == (shared if in_a_file else shared - size)
+
+
+def header_of(length: int, **changed: object) -> bytes:
+    """A header of so many bytes, its line end among them."""
+    fields = {
+        "version": 1,
+        "base": 0,
+        "kind": "live",
+        "sha256": "00" * 32,
+        "size": 32,
+        "upload_id": "11" * 16,
+        "updated_at": "2026-03-14T15:09:26Z",
+    }
+    return b"OBFS1 " + json.dumps({**fields, **changed}).encode().ljust(length - 7) + b"\n"
+
+
+def test_header_of_a_file_has_a_longest_length() -> None:
+    assert decode_header(header_of(HEADER_MAX_BYTES) + bytes(32))[1] == HEADER_MAX_BYTES
+    with pytest.raises(BackupDamaged):
+        decode_header(header_of(HEADER_MAX_BYTES + 1) + bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sound"),
+    [
+        ("version", 1, True),
+        ("version", 0, False),
+        ("version", 2**53, True),
+        ("version", 2**53 + 1, False),
+        ("base", 0, True),
+        ("base", -1, False),
+        ("base", 2**53, True),
+        ("base", 2**53 + 1, False),
+        ("size", 0, True),
+        ("size", -1, False),
+        ("size", 2**53, True),
+        ("size", 2**53 + 1, False),
+    ],
+)
+def test_number_in_the_header_of_a_file(field: str, value: int, *, sound: bool) -> None:
+    encoded = header_of(400, **{field: value})
+    if sound:
+        assert getattr(decode_header(encoded)[0], field) == value
+    else:
+        with pytest.raises(BackupDamaged):
+            decode_header(encoded)
+
+
+@pytest.fixture
+async def rows(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
+    rows = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await rows.start()
+    yield rows
+    await rows.close()
+
+
+@pytest.mark.parametrize("count", [PAGE_ROWS - 1, PAGE_ROWS, PAGE_ROWS + 1, 2 * PAGE_ROWS])
+async def test_walk_over_full_pages_of_rows(rows: SqliteMetadataStore, count: int) -> None:
+    users = [samples.user(number) for number in range(1, count + 1)]
+    await asyncio.gather(*(rows.save(user, samples.revision(1)) for user in users))
+    assert [user async for user, _ in rows.scan()] == users
+    assert [user async for user, _ in rows.scan(after=users[-2])] == users[-1:]
+    assert [user async for user, _ in rows.scan(after=users[-1])] == []
+
+
+@pytest.mark.parametrize(
+    ("waiting", "batch"),
+    [(1, 1), (BATCH_ROWS, BATCH_ROWS), (BATCH_ROWS + 1, BATCH_ROWS), (BATCH_ROWS - 1, BATCH_ROWS - 1)],
+)
+async def test_rows_that_one_commit_takes(tmp_path: Path, waiting: int, batch: int) -> None:
+    store, loop = SqliteMetadataStore(tmp_path / "never started"), asyncio.get_running_loop()
+    writes = [_Write(None, loop.create_future(), loop) for _ in range(waiting)]
+    for write in writes[1:]:
+        store._writes.put(write)
+    assert store._waiting(writes[0]) == (writes[:batch], True)
+    assert store._writes.qsize() == waiting - batch
+
+
+async def test_rows_that_wait_when_the_store_is_closed_are_committed(tmp_path: Path) -> None:
+    """However many commits that takes."""
+    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await store.start()
+    users = [samples.user(number) for number in range(1, 2 * BATCH_ROWS + 2)]
+    saves = [asyncio.ensure_future(store.save(user, samples.revision(1))) for user in users]
+    await asyncio.sleep(0)
+    await store.close()
+    await asyncio.gather(*saves)
+    again = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
+    await again.start()
+    assert [user async for user, _ in again.scan()] == users
+    await again.close()
+
+
+@pytest.mark.parametrize("count", [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 2 * AT_ONCE])
+async def test_walk_of_scrub_over_full_batches(count: int) -> None:
+    rows, blobs = MemoryMetadataStore(), MemoryBlobStore()
+    users = [samples.user(number) for number in range(1, count + 1)]
+    for user in users:
+        await saved(rows, user, samples.revision(1))
+    steps = [step async for step in Scrubber(rows, blobs, SystemClock()).walk(repair=False)]
+    assert (steps[-1].slots, steps[-1].last) == (count, users[-1])
+    assert len(steps) == -(-count // AT_ONCE)
+    assert [finding.user_id for step in steps for finding in step.findings] == users
+
+
+async def test_two_puts_and_no_third_in_one_call() -> None:
+    class Contended(MemoryBlobStore):
+        puts = 0
+
+        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+            self.puts += 1
+            raise PutRefused
+
+    blobs = Contended()
+    with pytest.raises(SlotBusy):
+        await BackupService(MemoryMetadataStore(), blobs, SystemClock()).upload(USER, NO_VERSION, samples.blob())
+    assert blobs.puts == 2
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 2, 3])
+async def test_three_opens_and_no_fourth_in_one_call(refusals: int) -> None:
+    """Of a range that does not fit the object that is opened, and fits the one that is looked at."""
+
+    class Changing(MemoryBlobStore):
+        opens = 0
+
+        async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
+            self.opens += 1
+            if self.opens <= refusals:
+                raise RangeNotSatisfiable(size=16)
+            return await super().open(user_id, wanted)
+
+    blobs = Changing()
+    service = BackupService(MemoryMetadataStore(), blobs, SystemClock())
+    await service.upload(USER, NO_VERSION, samples.blob())
+    if refusals == 3:
+        with pytest.raises(SlotBusy):
+            await service.download(USER, ByteRange(20, 24))
+    else:
+        await (await service.download(USER, ByteRange(20, 24))).aclose()
+    assert blobs.opens == min(refusals + 1, 3)
+
+
+@pytest.mark.parametrize(("expected", "version"), [(Version(1), Version(2))])
+async def test_row_that_names_the_version_before_costs_no_look(expected: Version, version: Version) -> None:
+    class Unseen(MemoryBlobStore):
+        async def stat(self, user_id: UserId) -> Revision | None:
+            raise AssertionError("the object was looked at")
+
+    service = BackupService(MemoryMetadataStore(), Unseen(), SystemClock())
+    await service.upload(USER, NO_VERSION, samples.blob("one"))
+    assert (await service.upload(USER, expected, samples.blob("two"))).version == version
+
+
+class TestSilenceOfTheBlobStore:
+    def silent(self, outage: Outage, times: int) -> None:
+        for _ in range(times):
+            outage.silent(OSError("no answer"))
+
+    def test_once_is_no_outage(self) -> None:
+        outage = Outage()
+        self.silent(outage, 1)
+        outage.refuse()
+        assert not outage.take_turn()
+
+    def test_twice_is_one(self) -> None:
+        outage = Outage()
+        self.silent(outage, 2)
+        with pytest.raises(BlobStoreUnavailable):
+            outage.refuse()
+
+    def test_twice_with_an_answer_in_between_is_none(self) -> None:
+        outage = Outage()
+        self.silent(outage, 1)
+        outage.answered()
+        self.silent(outage, 1)
+        outage.refuse()
+
+    def test_question_is_asked_again_when_the_pause_is_over_and_not_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [100.0]
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        outage = Outage()
+        self.silent(outage, 2)
+        assert outage.take_turn()
+        outage.end_turn()
+        now[0] = 100.0 + PAUSE_SECONDS - 0.001
+        assert not outage.take_turn()
+        now[0] = 100.0 + PAUSE_SECONDS
+        assert outage.take_turn()
+        assert not outage.take_turn()

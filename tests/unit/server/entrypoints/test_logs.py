@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from obscura_backup.entrypoints.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USER = UUID("01234567-89ab-4def-8123-456789abcdef")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("obscura_backup")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+@pytest.mark.parametrize(
+    "library", ["botocore.endpoint", "urllib3.connectionpool", "psycopg", "s3transfer", "asyncio", "litestar", "x"]
+)
+def test_debug_lines_of_libraries_are_not_written(library: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("debug")
+    logging.getLogger(library).debug("PUT /bucket/backups/%s", USER)
+    logging.getLogger(library).info("PUT /bucket/backups/%s", USER)
+    assert capsys.readouterr().err == ""
+
+
+def test_our_own_debug_lines_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("debug")
+    logging.getLogger("obscura_backup.adapters.s3.store").debug("one line")
+    assert "DEBUG obscura_backup.adapters.s3.store: one line" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("level", "written"), [("info", 3), ("warning", 2), ("error", 1), ("ERROR", 1)])
+def test_level_is_that_of_our_own_lines(level: str, written: int, capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr(level)
+    log = logging.getLogger("obscura_backup")
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("x")
+    assert len(capsys.readouterr().err.splitlines()) == written
+
+
+def test_libraries_say_no_more_than_we_do(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("error")
+    logging.getLogger("urllib3").warning("x")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "spelling", [str(USER), str(USER).upper(), USER.hex, f"backups/{USER}", f"backups/01/{USER.hex}"]
+)
+def test_user_ids_are_replaced_in_every_line(spelling: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("warning")
+    logging.getLogger("urllib3").warning("connection broken: /bucket/%s?x=1", spelling)
+    try:
+        raise OSError(28, "No space left on device", f"/data/{spelling}")
+    except OSError:
+        logging.getLogger("obscura_backup").exception("a defect")
+    written = capsys.readouterr().err
+    assert spelling not in written
+    assert written.count("<user>") == 2
+
+
+def test_digests_are_not_taken_for_user_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("warning")
+    logging.getLogger("obscura_backup").warning("sha256 %s", "ab" * 32)
+    assert "ab" * 32 in capsys.readouterr().err

@@ -1,0 +1,263 @@
+"""Every limit and time-out that is a setting reaches the very part that it is named after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+
+from contracts import samples
+from obscura_backup.adapters.memory import MemoryMetadataStore
+from obscura_backup.adapters.postgres import pool as postgres_connections
+from obscura_backup.adapters.postgres import store as postgres
+from obscura_backup.adapters.postgres.store import PostgresMetadataStore
+from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.sqlite import SqliteMetadataStore
+from obscura_backup.adapters.tokens.jwks import JwksKeySource
+from obscura_backup.adapters.tokens.verifier import JwtVerifier
+from obscura_backup.entrypoints.container import Container
+from obscura_backup.entrypoints.http import app
+from obscura_backup.entrypoints.http.routes import service as service_routes
+from obscura_backup.entrypoints.http.server import run as server
+from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
+from obscura_backup.entrypoints.http.server.shutdown import Stopping
+from obscura_backup.entrypoints.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POSTGRES = "postgresql://someone@localhost/db"
+
+
+class Calls:
+    """What was called with what."""
+
+    def __init__(self) -> None:
+        self.arguments: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.arguments.append((args, kwargs))
+        return self
+
+    @property
+    def named(self) -> dict[str, Any]:
+        (_, named) = self.arguments[-1]
+        return named
+
+    @property
+    def first(self) -> tuple[Any, ...]:
+        return tuple(args[0] if args else None for args, _ in self.arguments)
+
+
+def settings(**values: Any) -> Settings:
+    return load_settings(values, {})
+
+
+def test_settings_of_postgres_reach_the_store_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Calls()
+    monkeypatch.setattr(postgres, "PostgresMetadataStore", made)
+    Container(
+        settings=settings(
+            metadata_url=POSTGRES,
+            postgres_pool=21,
+            lock_seconds=22.5,
+            postgres_hold_seconds=23.5,
+            postgres_wait_seconds=24.5,
+            postgres_connect_seconds=25,
+            postgres_answer_seconds=26.5,
+        )
+    ).metadata()
+    assert made.first == (POSTGRES,)
+    assert made.named == {
+        "pool_size": 21,
+        "lock_timeout_seconds": 22.5,
+        "hold_seconds": 23.5,
+        "pool_wait_seconds": 24.5,
+        "connect_timeout_seconds": 25,
+        "answer_timeout_seconds": 26.5,
+    }
+
+
+async def test_times_of_the_postgres_store_reach_its_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools: list[dict[str, Any]] = []
+
+    class Pool:
+        def __init__(self, **named: Any) -> None:
+            pools.append(named)
+
+        async def open(self) -> None:
+            """Connect to nothing."""
+
+    monkeypatch.setattr(postgres_connections, "AsyncConnectionPool", Pool)
+    store = PostgresMetadataStore(
+        POSTGRES,
+        pool_size=21,
+        pool_waiting=27,
+        lock_timeout_seconds=22.5,
+        hold_seconds=23.5,
+        pool_wait_seconds=24.5,
+        connect_timeout_seconds=25,
+        answer_timeout_seconds=26.5,
+    )
+    await store._connections.open()
+    (pool,) = pools
+    assert (pool["max_size"], pool["max_waiting"], pool["timeout"]) == (21, 27, 24.5)
+    assert pool["kwargs"]["connect_timeout"] == 25
+    assert store._connections._answer_timeout_seconds == 26.5
+    assert store._locks._timeout_seconds == 22.5
+
+
+async def test_times_of_a_lock_go_out_with_the_question_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Stop(Exception):
+        pass
+
+    async def begin(_query: str, values: dict[str, Any], *, seconds: float) -> Any:
+        asked.append({**values, "seconds": seconds})
+        raise Stop
+
+    store = PostgresMetadataStore(POSTGRES, hold_seconds=23.5, answer_timeout_seconds=10)
+    store._schema_is_current = True
+    monkeypatch.setattr(store._connections, "begin", begin)
+    with pytest.raises(Stop):
+        await store._enter(samples.user(), 0.5)
+    assert asked[0]["hold_ms"] == 23_500
+    assert (asked[0]["lock_ms"], asked[0]["seconds"]) == (500, 0.5)
+    assert asked[0]["statement_ms"] == 500 + 8000, "the lock's time, and four fifths of the time to answer"
+
+
+def test_settings_of_s3_reach_the_store_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Calls()
+    monkeypatch.setattr(s3, "S3BlobStore", made)
+    Container(
+        settings=settings(
+            blobs_url="s3://bucket?endpoint=http://localhost:9",
+            s3_connect_seconds=21.5,
+            s3_read_seconds=22.5,
+            s3_wait_seconds=23.5,
+            s3_ping_seconds=24.5,
+        )
+    ).blobs()
+    times = {name: value for name, value in made.named.items() if name.endswith("_seconds")}
+    assert times == {
+        "connect_timeout_seconds": 21.5,
+        "read_timeout_seconds": 22.5,
+        "wait_seconds": 23.5,
+        "ping_timeout_seconds": 24.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"), [("memory:", MemoryMetadataStore), ("sqlite:////tmp/none", SqliteMetadataStore)]
+)
+def test_time_to_wait_for_a_lock_reaches_the_embedded_stores(url: str, kind: type) -> None:
+    store = Container(settings=settings(metadata_url=url, lock_seconds=21.5)).metadata()
+    assert isinstance(store, kind)
+    assert store._locks._timeout_seconds == 21.5  # type: ignore[attr-defined]  # each of the two has them
+
+
+def test_time_for_a_key_set_reaches_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Calls()
+    monkeypatch.setattr(JwksKeySource, "url", made)
+    Container(settings=settings(auth_jwks="https://keys.example/jwks", jwks_seconds=21.5)).key_source()
+    assert (made.first, made.named) == (("https://keys.example/jwks",), {"timeout_seconds": 21.5})
+
+
+def test_what_tokens_must_say_reaches_their_verifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Calls()
+    monkeypatch.setattr(JwtVerifier, "__init__", lambda _self, *args, **named: made(*args, **named) and None)
+    values = {"auth_issuer": "the issuer", "auth_audience": "the audience", "auth_user_claim": "uid"}
+    Container(settings=settings(auth_secret="s" * 32, **values)).tokens()
+    named = {name: made.named[name] for name in ("issuer", "audience", "user_claim")}
+    assert named == {"issuer": "the issuer", "audience": "the audience", "user_claim": "uid"}
+
+
+@pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")  # of the framework's next version
+def test_limits_of_http_reach_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    parts = {name: Calls() for name in ("UploadGate", "SpoolMemory", "RateLimits", "ClientAddress")}
+    for name, made in parts.items():
+        monkeypatch.setattr(app, name, made)
+    stores = Calls()
+    monkeypatch.setattr(service_routes, "Stores", stores)
+    given = settings(
+        data_dir=tmp_path,
+        max_uploads_per_user=21,
+        upload_memory_bytes=22,
+        rate_per_user=23,
+        rate_per_address=24,
+        trusted_proxies=("10.0.0.0/8",),
+        ready_seconds=25.5,
+    )
+    app.create_app(given)
+    assert parts["UploadGate"].first == (21, 21)
+    assert parts["SpoolMemory"].first == (22,)
+    assert parts["RateLimits"].arguments[0][0][:2] == (23, 24)
+    assert parts["ClientAddress"].first == (("10.0.0.0/8",),)
+    assert stores.named == {"timeout_seconds": 25.5}
+
+
+def test_sizes_of_a_blob_reach_what_checks_them() -> None:
+    limits = Container(settings=settings(min_bytes=40, max_bytes=41)).limits()
+    assert (limits.min_bytes, limits.max_bytes) == (40, 41)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
+    monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    configured, watched, patient = Calls(), Calls(), Calls()
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(uvicorn, "Config", configured)
+    monkeypatch.setattr(uvicorn, "Server", lambda _config: _Idle())
+    monkeypatch.setattr(Stopping, "watch", lambda _self, *args, **named: watched(*args, **named))
+    monkeypatch.setattr(app, "create_app", lambda _settings, _stopping: None)
+    monkeypatch.setattr(
+        "obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **named: patient(**named) and _Idle()
+    )
+    monkeypatch.setattr(BoundedProtocol, "max_connections", 1)
+    monkeypatch.setattr(server, "log_to_stderr", lambda _level: None)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    given = settings(notice_seconds=1.5, drain_seconds=20, workers=workers, max_connections=77)
+    try:
+        server.run(given, listening=None)  # type: ignore[arg-type]  # nobody listens
+        server.AppFactory(given, os.getpid())()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert configured.named["timeout_graceful_shutdown"] == 20
+    assert configured.named["workers"] == workers
+    assert watched.first == (1.5,)
+    assert BoundedProtocol.max_connections == 77
+    if workers > 1:
+        assert patient.named == {
+            "start_seconds": given.start_seconds,
+            "patience_seconds": 1.5 + 20 + server.STUCK_SECONDS,
+        }
+
+
+class _Idle:
+    could_not_start = False
+
+    def run(self, **_named: Any) -> None:
+        """Serve nobody."""
+
+
+async def test_the_notice_lasts_as_long_as_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    later: list[float] = []
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(loop, "call_soon_threadsafe", lambda _call, seconds, *_args: later.append(seconds))
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        Stopping().watch(1.5, has_parent=True)
+        handler = signal.getsignal(signal.SIGTERM)
+        assert callable(handler)
+        handler(signal.SIGTERM, None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        monkeypatch.undo()
+    assert later == [1.5]
