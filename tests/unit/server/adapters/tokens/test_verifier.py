@@ -1,15 +1,17 @@
+"""What one verifier does with tokens and key sets beyond the contract: reasons, its cache, and reading keys again."""
+
 from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from contracts import samples
+from contracts.token_verifier import USER, MovableClock
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, parse_jwks
 from obscura_backup.adapters.tokens.verifier import JwtVerifier, issue_token
@@ -19,15 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "thirty-two bytes of secret, and a few more"
-USER = samples.user(7)
-
-
-class MovableClock:
-    def __init__(self) -> None:
-        self.moment = datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 @pytest.fixture
@@ -139,28 +132,8 @@ async def test_junk(verifier: JwtVerifier, junk: str) -> None:
         await verifier.verify(junk)
 
 
-@pytest.mark.parametrize("iat", [99_999_999_999, 0])
-async def test_issued_at_is_not_judged(verifier: JwtVerifier, clock: MovableClock, iat: int) -> None:
-    """A clock that is a second ahead of ours must not lock people out."""
-    assert await verifier.verify(token(clock, iat=iat)) == USER
-
-
-@pytest.mark.parametrize("claims", [{"aud": "other"}, {}, {"aud": ["x", "y"]}])
-async def test_wrong_audience(clock: MovableClock, claims: dict[str, Any]) -> None:
-    verifier = JwtVerifier(SecretKeySource(SECRET), clock, audience="backup")
-    with pytest.raises(Unauthenticated):
-        await verifier.verify(token(clock, **claims))
-
-
 async def test_audience_that_nobody_asked_for(verifier: JwtVerifier, clock: MovableClock) -> None:
     assert await verifier.verify(token(clock, aud="whatever")) == USER
-
-
-@pytest.mark.parametrize("claims", [{"iss": "other"}, {}])
-async def test_wrong_issuer(clock: MovableClock, claims: dict[str, Any]) -> None:
-    verifier = JwtVerifier(SecretKeySource(SECRET), clock, issuer="us")
-    with pytest.raises(Unauthenticated):
-        await verifier.verify(token(clock, **claims))
 
 
 @pytest.mark.parametrize(
@@ -171,25 +144,6 @@ async def test_key_set(clock: MovableClock, tmp_path: Path, key: Any, algorithm:
     path.write_bytes(SET)
     verifier = JwtVerifier(JwksKeySource.file(path), clock)
     assert await verifier.verify(token(clock, key, algorithm, kid=kid)) == USER
-
-
-async def test_public_key_is_no_shared_secret(clock: MovableClock, tmp_path: Path) -> None:
-    """The classic confusion: an HS256 token made with the bytes of the public key."""
-    path = tmp_path / "jwks.json"
-    path.write_bytes(SET)
-    verifier = JwtVerifier(JwksKeySource.file(path), clock)
-    modulus = json.loads(SET)["keys"][0]["n"]
-    with pytest.raises(Unauthenticated, match="algorithm"):
-        await verifier.verify(token(clock, modulus, "HS256", kid="rsa"))
-
-
-async def test_key_of_another_kind_by_its_id(clock: MovableClock, tmp_path: Path) -> None:
-    path = tmp_path / "jwks.json"
-    path.write_bytes(SET)
-    verifier = JwtVerifier(JwksKeySource.file(path), clock)
-    for kid in ("p256", "shared", "nobody"):
-        with pytest.raises(Unauthenticated):
-            await verifier.verify(token(clock, RSA, "RS256", kid=kid))
 
 
 @pytest.mark.parametrize(
@@ -293,21 +247,6 @@ async def test_new_key_is_found_when_a_token_names_it(clock: MovableClock, monke
     assert await verifier.verify(token(clock, RSA, "RS256", kid="old")) == USER
     monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 0.0)
     assert await verifier.verify(token(clock, ED25519, "EdDSA", kid="new")) == USER
-
-
-async def test_unknown_key_ids_do_not_make_us_hammer_the_source(clock: MovableClock) -> None:
-    reads = 0
-
-    def read() -> bytes:
-        nonlocal reads
-        reads += 1
-        return SET
-
-    verifier = JwtVerifier(JwksKeySource(read, "counted"), clock)
-    for number in range(20):
-        with pytest.raises(Unauthenticated):
-            await verifier.verify(token(clock, RSA, "RS256", kid=f"made up {number}"))
-    assert reads == 1
 
 
 async def test_many_at_once_read_the_source_once(clock: MovableClock) -> None:
