@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= .data
 PORT ?= 8400
 PYTEST_ARGS ?=
+JOBS ?= 2
 FUZZ_TARGET ?= all
 FUZZ_SECONDS ?= 600
 SEED ?= 0
@@ -65,12 +66,12 @@ serve: $(VENV)/.run
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.fuzz
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 # The unit tests alone; on another Python in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
 .PHONY: test-unit
 test-unit: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile tests/unit $(PYTEST_ARGS)
 
 # FUZZ_TARGET=mutants plants bugs instead, one at a time, and fails unless each is found. SEED=0: another each time.
 .PHONY: fuzz

@@ -106,12 +106,15 @@ EXPECTED = [
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the check sees less")
 
 
-def session_of(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+IN_A_WORKER = ("-p", "xdist.plugin", "--numprocesses", "1")
+
+
+def session_of(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A session of its own, with this file of tests."""
     file = folder / "test_planted.py"
     file.write_text(code)
     return subprocess.run(
-        [*PYTEST, str(file)],
+        [*PYTEST, *arguments, str(file)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(TESTS), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
@@ -121,9 +124,11 @@ def session_of(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def leaking(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    done = session_of(tmp_path_factory.mktemp("leaking"), LEAKS)
+@pytest.fixture(scope="module", params=[(), IN_A_WORKER], ids=["alone", "in a worker"])
+def leaking(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> subprocess.CompletedProcess[str]:
+    done = session_of(tmp_path_factory.mktemp("leaking"), LEAKS, *request.param)
     for pid in re.findall(r"^processes (\d+) ", done.stdout, re.MULTILINE):
         with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
@@ -146,8 +151,9 @@ def test_nothing_else_is_named(leaking: subprocess.CompletedProcess[str]) -> Non
     assert len(named) == len(EXPECTED), named
 
 
-def test_session_that_cleans_up_passes(tmp_path: Path) -> None:
-    done = session_of(tmp_path, CLEAN)
+@pytest.mark.parametrize("arguments", [(), IN_A_WORKER], ids=["alone", "in a worker"])
+def test_session_that_cleans_up_passes(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = session_of(tmp_path, CLEAN, *arguments)
     assert (done.returncode, "left over" in done.stdout) == (0, False), done.stdout
 
 

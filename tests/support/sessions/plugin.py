@@ -1,4 +1,7 @@
-"""What holds for every session of tests: default signals for children, and nothing left over at its end."""
+"""What holds for every session of tests: default signals for children, and nothing left over at its end.
+
+With pytest-xdist each worker process checks itself and reports to the controller, which runs no test of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
@@ -38,6 +41,7 @@ class Session:
         os.environ.update({"TMPDIR": str(self.folder), MARK: str(self.folder)})
         tempfile.tempdir = None
         self.leftovers: list[str] = []
+        self._is_controller = False
         self._open_after: dict[str, str] = {}
         self._known: set[Hashable] = set()
 
@@ -61,7 +65,10 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self.leftovers = left_over(self._start, self.folder)
+        if not self._is_controller:
+            self.leftovers = [self._with_test(line) for line in left_over(self._start, self.folder)]
+            if (output := getattr(session.config, "workeroutput", None)) is not None:
+                output[_NAME] = self.leftovers
         if self.leftovers and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -70,8 +77,19 @@ class Session:
             return
         terminalreporter.section("left over by the tests: close, join, stop or remove these", red=True, bold=True)
         for line in self.leftovers:
-            test = self._open_after.get(line.removeprefix("descriptors "))
-            terminalreporter.line(f"{line} (open after {test})" if test else line)
+            terminalreporter.line(line)
+
+    def _with_test(self, line: str) -> str:
+        test = self._open_after.get(line.removeprefix("descriptors "))
+        return f"{line} (open after {test})" if test else line
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self) -> None:
+        self._is_controller = True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.leftovers += getattr(node, "workeroutput", {}).get(_NAME, [])
 
     def pytest_unconfigure(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
