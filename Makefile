@@ -90,7 +90,7 @@ mutants: $(VENV)/.mutants
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(AREA) --count $(COUNT) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --minutes $(MINUTES) \
 		$(if $(JSON),--json $(JSON)) $(if $(AGAIN),--again $(AGAIN))
 
-# Real processes, killed, frozen, cut off, without room; SECONDS in all, the same deeds and blows for the same SEED (0: others).
+# Real processes, killed, frozen, cut off, without room; SECONDS in all, the same operations and faults for the same SEED (0: others).
 SECONDS ?= 300
 STORES ?= both
 .PHONY: torture

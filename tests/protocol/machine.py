@@ -21,7 +21,7 @@ from protocol.pairs import MemoryPair, Pair
 from protocol.register import Read, Violation, Write
 from protocol.requests import LIMITS, Body
 from protocol.schedule import Call, strikes
-from protocol.site import REPLICAS, Site, UnderWay
+from protocol.simulated_deployment import REPLICAS, SimulatedDeployment, UnderWay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,7 +70,7 @@ class SlotMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         type(self).examples += 1
-        self.site = Site(type(self).new_pair(), note)
+        self.deployment = SimulatedDeployment(type(self).new_pair(), note)
         self.broken = False
         self.mended_at_end = False
         self.calm = 0
@@ -79,18 +79,19 @@ class SlotMachine(RuleBasedStateMachine):
     def begin(self, writes: str, *, mended: bool) -> None:
         """What the first user's slot has seen, and whether the end is a repair, which may hide what a device meets."""
         self.mended_at_end = mended
-        phone = self.site.devices[0]
+        phone = self.deployment.devices[0]
         for number, kind in enumerate(filter(None, writes.split(", "))):
-            write = Write(self.site.name(kind), number, self.site.new_content() if kind == "upload" else None)
-            self.happens(self.site.upload if write.content else self.site.delete, phone, 0, write, ())
+            content = self.deployment.new_content() if kind == "upload" else None
+            write = Write(self.deployment.name(kind), number, content)
+            self.happens(self.deployment.upload if write.content else self.deployment.delete, phone, 0, write, ())
 
     def happens(self, event: Callable[..., Any], *args: Any, **more: Any) -> None:
         type(self).steps += 1
         self.calm += 1
         try:
             event(*args, **more)
-            self.site.require_order()
-            self.site.copy()
+            self.deployment.require_order()
+            self.deployment.copy()
         except Violation:
             self.broken = True
             raise
@@ -102,12 +103,12 @@ class SlotMachine(RuleBasedStateMachine):
 
     @property
     def busy(self) -> bool:
-        return len(self.site.under_way) >= UNDER_WAY_AT_MOST
+        return len(self.deployment.under_way) >= UNDER_WAY_AT_MOST
 
     @property
     def something(self) -> bool:
         """Whether the first user has anything to lose."""
-        return any(self.site.newest[self.site.devices[0].user_id])
+        return any(self.deployment.newest[self.deployment.devices[0].user_id])
 
     # Requests
 
@@ -121,23 +122,23 @@ class SlotMachine(RuleBasedStateMachine):
         plan=plans(*WRITE_CALLS),
     )
     def upload(self, device: int, replica: int, expects: str, plan: Any, *, same_bytes: bool, early: bool) -> None:
-        who = self.site.devices[device]
-        register = self.site.registers[who.user_id]
+        who = self.deployment.devices[device]
+        register = self.deployment.registers[who.user_id]
         there = register.contents
-        content = there[-1] if same_bytes and there else self.site.new_content()
-        write = Write(self.site.name("upload"), self._expected(device, expects), content)
+        content = there[-1] if same_bytes and there else self.deployment.new_content()
+        write = Write(self.deployment.name("upload"), self._expected(device, expects), content)
         note(f"{who}: {write}")
-        self.happens(self.site.upload, who, replica, write, plan, early=early)
+        self.happens(self.deployment.upload, who, replica, write, plan, early=early)
 
-    @precondition(lambda self: not self.busy and any(device.last is not None for device in self.site.devices))
+    @precondition(lambda self: not self.busy and any(device.last is not None for device in self.deployment.devices))
     @rule(data=st.data(), replica=REPLICA, early=st.booleans(), plan=plans(*WRITE_CALLS))
     def send_again(self, data: st.DataObject, replica: int, plan: Any, *, early: bool) -> None:
-        senders = {device.name: device for device in self.site.devices if device.last is not None}
+        senders = {device.name: device for device in self.deployment.devices if device.last is not None}
         who = senders[data.draw(st.sampled_from(list(senders)), "device")]
         assert who.last is not None
-        write = Write(self.site.name("again"), who.last.expected, who.last.content)
+        write = Write(self.deployment.name("again"), who.last.expected, who.last.content)
         note(f"{who}: {write}")
-        self.happens(self.site.upload, who, replica, write, plan, early=early)
+        self.happens(self.deployment.upload, who, replica, write, plan, early=early)
 
     @precondition(lambda self: not self.busy and self.calm >= 2)
     @rule(
@@ -147,10 +148,10 @@ class SlotMachine(RuleBasedStateMachine):
     )
     def upload_what_is_no_backup(self, device: int, replica: int, content: bytes) -> None:
         """Too short, too long, or other bytes than were declared: refused, and nothing is stored."""
-        who = self.site.devices[device]
+        who = self.deployment.devices[device]
         body = Body(content, hashlib.sha256(b"other bytes").digest())
-        write = Write(self.site.name("no backup"), self._expected(device, "what is there"), content)
-        self.befalls(self.site.upload, who, replica, write, (), early=False, body=body)
+        write = Write(self.deployment.name("no backup"), self._expected(device, "what is there"), content)
+        self.befalls(self.deployment.upload, who, replica, write, (), early=False, body=body)
 
     @precondition(lambda self: not self.busy and self.something)
     @rule(
@@ -160,21 +161,21 @@ class SlotMachine(RuleBasedStateMachine):
         plan=plans(*WRITE_CALLS),
     )
     def delete(self, device: int, replica: int, expects: str, plan: Any) -> None:
-        who = self.site.devices[device]
-        write = Write(self.site.name("deletion"), self._expected(device, expects), None)
+        who = self.deployment.devices[device]
+        write = Write(self.deployment.name("deletion"), self._expected(device, expects), None)
         note(f"{who}: {write}")
-        self.happens(self.site.delete, who, replica, write, plan)
+        self.happens(self.deployment.delete, who, replica, write, plan)
 
     @precondition(lambda self: not self.busy)
     @rule(device=DEVICES, replica=REPLICA, wanted=RANGES | st.just("describe"), plan=plans(*READ_CALLS))
     def read(self, device: int, replica: int, wanted: ByteRange | str | None, plan: Any) -> None:
         whole = not isinstance(wanted, str)
-        read = Read(self.site.name("read"), None if isinstance(wanted, str) else wanted)
-        self.happens(self.site.read, self.site.devices[device], replica, read, plan, whole=whole)
+        read = Read(self.deployment.name("read"), None if isinstance(wanted, str) else wanted)
+        self.happens(self.deployment.read, self.deployment.devices[device], replica, read, plan, whole=whole)
 
     def _expected(self, device: int, expects: str) -> int:
-        who = self.site.devices[device]
-        on_record, there = self.site.newest[who.user_id]
+        who = self.deployment.devices[device]
+        on_record, there = self.deployment.newest[who.user_id]
         return {
             "what is there": there,
             "what it knows": who.known,
@@ -185,85 +186,85 @@ class SlotMachine(RuleBasedStateMachine):
 
     # What is under way
 
-    @precondition(lambda self: self.site.under_way)
+    @precondition(lambda self: self.deployment.under_way)
     @rule(data=st.data(), plan=plans(*WRITE_CALLS, Call.OPEN, Call.CHUNKS))
     def go_on(self, data: st.DataObject, plan: Any) -> None:
-        self.happens(self.site.go_on, self._one_of(data), plan)
+        self.happens(self.deployment.go_on, self._one_of(data), plan)
 
-    @precondition(lambda self: self.site.under_way)
+    @precondition(lambda self: self.deployment.under_way)
     @rule(data=st.data())
     def hang_up(self, data: st.DataObject) -> None:
-        self.happens(self.site.hang_up, self._one_of(data))
+        self.happens(self.deployment.hang_up, self._one_of(data))
 
     def _one_of(self, data: st.DataObject) -> UnderWay:
-        labels = {one.operation.label: one for one in self.site.under_way}
+        labels = {one.operation.label: one for one in self.deployment.under_way}
         return labels[data.draw(st.sampled_from(list(labels)), "operation")]
 
-    @precondition(lambda self: self.site.network.puts)
+    @precondition(lambda self: self.deployment.network.puts)
     @rule(data=st.data(), lost=SELDOM)
     def late_put_arrives(self, data: st.DataObject, *, lost: bool) -> None:
-        number = data.draw(st.integers(0, len(self.site.network.puts) - 1), "which")
-        self.happens(self.site.network.puts.pop if lost else self.site.deliver_put, number)
+        number = data.draw(st.integers(0, len(self.deployment.network.puts) - 1), "which")
+        self.happens(self.deployment.network.puts.pop if lost else self.deployment.deliver_put, number)
 
-    @precondition(lambda self: self.site.network.saves)
+    @precondition(lambda self: self.deployment.network.saves)
     @rule(data=st.data())
     def late_commit_arrives(self, data: st.DataObject) -> None:
-        number = data.draw(st.integers(0, len(self.site.network.saves) - 1), "which")
-        self.happens(self.site.deliver_save, number)
+        number = data.draw(st.integers(0, len(self.deployment.network.saves) - 1), "which")
+        self.happens(self.deployment.deliver_save, number)
 
-    # What befalls the site
+    # Faults of the deployment
 
     @precondition(lambda self: self.calm >= 2)
     @rule(replica=REPLICA)
     def crash(self, replica: int) -> None:
-        self.befalls(self.site.crash, replica)
+        self.befalls(self.deployment.crash, replica)
 
     @precondition(lambda self: self.calm >= 2)
     @rule(seconds=st.sampled_from([1, -1, 3600, -3600, 400 * DAY, -400 * DAY]))
     def clock_jumps(self, seconds: int) -> None:
-        self.befalls(self.site.clock.jump, seconds)
+        self.befalls(self.deployment.clock.jump, seconds)
 
     @precondition(lambda self: not self.busy)
     @rule(replica=REPLICA, repair=st.booleans(), plan=plans(*WALK_CALLS))
     def scrub(self, replica: int, plan: Any, *, repair: bool) -> None:
-        self.happens(self.site.scrub, replica, plan, repair=repair)
+        self.happens(self.deployment.scrub, replica, plan, repair=repair)
 
     @precondition(lambda self: self.calm >= 3 and self.something)
     @rule(which=st.sampled_from(["objects", "rows", "objects", "both"]), age=AGES, other_age=AGES, scrubbed=SELDOM)
     def restore(self, which: str, age: str, other_age: str, *, scrubbed: bool) -> None:
         """From copies of any age, the two of different age, too."""
-        objects = None if which == "rows" else self.site.copy_from(age).objects
-        rows = None if which == "objects" else self.site.copy_from(age if which == "rows" else other_age).rows
-        self.befalls(self.site.restore, rows=rows, objects=objects)
+        objects = None if which == "rows" else self.deployment.copy_from(age).objects
+        rows = None if which == "objects" else self.deployment.copy_from(age if which == "rows" else other_age).rows
+        self.befalls(self.deployment.restore, rows=rows, objects=objects)
         if scrubbed:
-            self.befalls(promises.require_mended, self.site)
+            self.befalls(promises.require_mended, self.deployment)
 
     @precondition(lambda self: self.calm >= 3 and self.something)
     @rule(device=DEVICES)
     def lose_an_object(self, device: int) -> None:
-        self.befalls(self.site.restore, lost=self.site.devices[device].user_id)
+        self.befalls(self.deployment.restore, lost=self.deployment.devices[device].user_id)
 
     # What must hold
 
     @precondition(lambda self: self.calm >= 3)
     @rule(late_arrives=st.booleans(), mended=st.booleans())
     def settle(self, *, late_arrives: bool, mended: bool) -> None:
-        self.befalls(promises.settle, self.site, late_arrives=late_arrives)
-        self.befalls(promises.require_agreement, self.site)
+        self.befalls(promises.settle, self.deployment, late_arrives=late_arrives)
+        self.befalls(promises.require_agreement, self.deployment)
         if mended:
-            self.befalls(promises.require_mended, self.site)
-            self.befalls(promises.require_agreement, self.site)
+            self.befalls(promises.require_mended, self.deployment)
+            self.befalls(promises.require_agreement, self.deployment)
 
     def teardown(self) -> None:
         try:
             if not self.broken:
-                promises.settle(self.site, late_arrives=True)
-                promises.require_agreement(self.site)
+                promises.settle(self.deployment, late_arrives=True)
+                promises.require_agreement(self.deployment)
                 if self.mended_at_end:
-                    promises.require_mended(self.site)
-                promises.require_a_way_on(self.site)
+                    promises.require_mended(self.deployment)
+                promises.require_a_way_on(self.deployment)
         finally:
-            self.site.close()
+            self.deployment.close()
 
 
 def run(

@@ -1,4 +1,4 @@
-"""What must hold once all is quiet, of a `Site`: everybody is told the same, all is mended, nobody is stuck."""
+"""What must hold of a `SimulatedDeployment` once no request runs: equal answers, repaired stores, no stuck slot."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol.register import Read, Shown, Stored, Unknown, Violation, Write
-from protocol.site import Device
+from protocol.simulated_deployment import Device
 
 if TYPE_CHECKING:
     from protocol.register import Answer
-    from protocol.site import Site
+    from protocol.simulated_deployment import SimulatedDeployment
 
 ROUNDS = 20
 """How often everything is let go on before what has not ended counts as stuck."""
 
 
-def settle(site: Site, *, late_arrives: bool) -> None:
+def settle(deployment: SimulatedDeployment, *, late_arrives: bool) -> None:
     """Let everything end without a fault."""
     for _ in range(ROUNDS):
-        for one in list(site.under_way):
-            site.go_on(one)
-    if site.under_way:
-        raise Violation(f"{site.under_way} never end")
-    while site.network.puts and late_arrives:
-        site.deliver_put(0)
-    while site.network.saves and late_arrives:
-        site.deliver_save(0)
-    site.network.puts.clear()
-    site.network.saves.clear()
-    for register in site.registers.values():
+        for one in list(deployment.under_way):
+            deployment.go_on(one)
+    if deployment.under_way:
+        raise Violation(f"{deployment.under_way} never end")
+    while deployment.network.puts and late_arrives:
+        deployment.deliver_put(0)
+    while deployment.network.saves and late_arrives:
+        deployment.deliver_save(0)
+    deployment.network.puts.clear()
+    deployment.network.saves.clear()
+    for register in deployment.registers.values():
         register.nothing_is_under_way()
-    if not all(replica.holds_nothing for replica in site.replicas):
+    if not all(replica.holds_nothing for replica in deployment.replicas):
         raise Violation("a lock or memory is held by nobody")
-    site.require_order()
+    deployment.require_order()
 
 
-def require_agreement(site: Site) -> None:
+def require_agreement(deployment: SimulatedDeployment) -> None:
     """Everybody is told the same, whomever they ask, and by whichever call."""
-    for device in site.devices:
+    for device in deployment.devices:
         device.token = ""  # that a token is over is no news of the slot
-    for user_id in site.registers:
+    for user_id in deployment.registers:
         looks = [
             (device, replica, whole)
-            for device in site.devices
+            for device in deployment.devices
             if device.user_id == user_id
             for replica, whole in enumerate((True, False))
         ]
         answers = [
-            site.read(device, replica, Read(site.name("last look")), (), whole=whole)
+            deployment.read(device, replica, Read(deployment.name("last look")), (), whole=whole)
             for device, replica, whole in looks
         ]
         told = {replace(answer, content=None) if isinstance(answer, Shown) else answer for answer in answers}
@@ -56,37 +56,37 @@ def require_agreement(site: Site) -> None:
             raise Violation(f"they are told different things: {answers}")
 
 
-def require_mended(site: Site) -> None:
+def require_mended(deployment: SimulatedDeployment) -> None:
     """A walk with repair meets whoever differs, and the next one finds nothing that it could mend."""
-    differ = {user_id for user_id in site.registers if len(set(site.look(user_id))) > 1}
-    first = site.scrub(0, (), repair=True) or []
+    differ = {user_id for user_id in deployment.registers if len(set(deployment.look(user_id))) > 1}
+    first = deployment.scrub(0, (), repair=True) or []
     if {finding.user_id for finding in first} != differ:
         raise Violation(f"{first} is not about {differ}")
-    again = site.scrub(1, (), repair=True) or []
+    again = deployment.scrub(1, (), repair=True) or []
     left = {finding.user_id for finding in first if not finding.mended}
     if {finding.user_id for finding in again} != left or any(finding.difference.mendable for finding in again):
         raise Violation(f"after {first}, there still was {again}")
     for finding in first:
-        if finding.mended and len(set(site.look(finding.user_id))) > 1:
+        if finding.mended and len(set(deployment.look(finding.user_id))) > 1:
             raise Violation(f"{finding} is not mended")
 
 
-def require_a_way_on(site: Site) -> None:
+def require_a_way_on(deployment: SimulatedDeployment) -> None:
     """A new device of each user reads, uploads on what it was told, and is told what it uploaded.
 
     It may have been told of a backup that a restore brought back, and hear of its deletion only by pushing.
     """
-    for user_id in site.registers:
+    for user_id in deployment.registers:
         device = Device("new phone", user_id)
         answer: Answer | None = None
         for _ in range(2):
-            site.read(device, 0, Read(site.name("first look")), ())
-            write = Write(site.name("first push"), device.known, site.new_content())
-            answer = site.upload(device, 1, write, (), early=True)
+            deployment.read(device, 0, Read(deployment.name("first look")), ())
+            write = Write(deployment.name("first push"), device.known, deployment.new_content())
+            answer = deployment.upload(device, 1, write, (), early=True)
             if answer == Stored(device.known):
                 break
         else:
             raise Violation(f"a new device is stuck: {answer}")
-        shown = site.read(device, 0, Read(site.name("own look")), ())
+        shown = deployment.read(device, 0, Read(deployment.name("own look")), ())
         if shown != Shown(device.known, write.content):
             raise Violation(f"a new device stored version {device.known} and was told {shown}")

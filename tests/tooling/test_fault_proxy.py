@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.servers.fault_proxy import PIECE, Fault, FaultProxy
-from support.servers.weather import FINE, Weather
+from support.servers.network_conditions import UNIMPAIRED, NetworkConditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,19 +113,19 @@ def test_half_closed_line_takes_requests_and_gives_no_answers(echo: Echo) -> Non
 
 def test_silent_line_delivers_when_it_speaks_again(echo: Echo) -> None:
     with FaultProxy(echo.port) as proxy, line_through(proxy) as line:
-        proxy.weather = Weather(silent=True)
+        proxy.conditions = NetworkConditions(silent=True)
         line.sendall(b"COMMIT")
         line.settimeout(0.3)
         with pytest.raises(TimeoutError):
             line.recv(1)
         assert echo.heard == []
-        proxy.weather = FINE
+        proxy.conditions = UNIMPAIRED
         line.settimeout(5)
         assert line.recv(65536) == ANSWER
 
 
 def test_narrow_line_delivers_all(echo: Echo) -> None:
     with FaultProxy(echo.port) as proxy, line_through(proxy) as line:
-        proxy.weather = Weather(delay_seconds=0.01, bytes_per_second=1_000)
+        proxy.conditions = NetworkConditions(delay_seconds=0.01, bytes_per_second=1_000)
         line.sendall(b"COMMIT")
         assert line.recv(65536) == ANSWER

@@ -11,7 +11,7 @@ import pytest
 
 from torture import __main__ as command
 from torture import run as runs
-from torture.nemesis import Blow, Hand, Nemesis, NothingToStrike
+from torture.nemesis import Fault, FaultInjector, Nemesis, NoFaultPossible
 from torture.run import Outcome
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from torture.grounds import Ground
+    from torture.testbeds import Testbed
 
 QUICK = (0.0, 0.001)
 
 
-class Meadow:
-    """A ground where nothing grows: no service, and nothing to mend."""
+class EmptyTestbed:
+    """A testbed without a service, and with nothing to repair."""
 
     runners = ()
 
@@ -33,37 +33,38 @@ class Meadow:
         pass
 
 
-def nemesis_of(*hands: Hand) -> Nemesis:
-    return Nemesis(cast("Ground", Meadow()), list(hands), seed=1)
+def nemesis_of(*injectors: FaultInjector) -> Nemesis:
+    return Nemesis(cast("Testbed", EmptyTestbed()), list(injectors), seed=1)
 
 
 def test_hand_without_blows_is_passed_over() -> None:
-    struck = threading.Event()
+    injected = threading.Event()
 
-    def strike(_: Random) -> Any:
-        struck.set()
+    def inject(_: Random) -> Any:
+        injected.set()
         return nullcontext()
 
-    nemesis = nemesis_of(Hand([], QUICK), Hand([Blow("kills", "a service killed", strike, QUICK)], QUICK))
+    kills = FaultInjector([Fault("kills", "a service killed", inject, QUICK)], QUICK)
+    nemesis = nemesis_of(FaultInjector([], QUICK), kills)
     nemesis.start()
-    assert struck.wait(60)
+    assert injected.wait(60)
     nemesis.stop()
     assert nemesis.failures == []
     assert nemesis.kinds == {"kills"}
 
 
 def test_no_blow_at_all_is_no_run() -> None:
-    with pytest.raises(NothingToStrike):
-        nemesis_of(Hand([], QUICK), Hand([], QUICK))
+    with pytest.raises(NoFaultPossible):
+        nemesis_of(FaultInjector([], QUICK), FaultInjector([], QUICK))
 
 
 def test_thread_that_ends_by_an_exception_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     failures: list[str] = []
     with runs._ends_of_threads(failures):
-        thread = threading.Thread(target=lambda: list[Blow]().pop(), name="a hand")
+        thread = threading.Thread(target=lambda: list[Fault]().pop(), name="a injector")
         thread.start()
         thread.join()
-    assert failures == ["a hand ended by IndexError('pop from empty list')"]
+    assert failures == ["a injector ended by IndexError('pop from empty list')"]
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -89,7 +90,7 @@ def missing() -> Outcome:
 
 
 def nothing() -> Outcome:
-    raise NothingToStrike
+    raise NoFaultPossible
 
 
 @pytest.mark.parametrize(

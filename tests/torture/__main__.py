@@ -14,7 +14,7 @@ import pytest
 from support.sessions.signals import give_children_default_signals
 from torture.history import History
 from torture.linearizability import check
-from torture.nemesis import NothingToStrike
+from torture.nemesis import NoFaultPossible
 from torture.run import torture
 
 BROKEN = 1
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in stores:
         try:
             codes.append(_torture(name, options.seconds / len(stores), seed, watch=options.watch))
-        except (pytest.skip.Exception, NothingToStrike) as missing:
+        except (pytest.skip.Exception, NoFaultPossible) as missing:
             sys.stderr.write(f"torture {name}: not possible here. {missing}\n")
     return max(codes, default=NOTHING_POSSIBLE)
 
@@ -43,7 +43,7 @@ def _torture(stores: str, seconds: float, seed: int, *, watch: bool) -> int:
     folder.chmod(0o755)  # PostgreSQL, which refuses to be root, has its folder in there
     try:
         outcome = torture(stores, folder, seconds=seconds, seed=seed, watch=watch)
-    except (pytest.skip.Exception, NothingToStrike):
+    except (pytest.skip.Exception, NoFaultPossible):
         shutil.rmtree(folder, ignore_errors=True)
         raise
     sys.stderr.writelines(f"{complaint}\n\n" for complaint in outcome.complaints)
@@ -65,7 +65,7 @@ def _judge(path: Path) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300, help="in all")
-    parser.add_argument("--seed", type=int, default=0, help="of deeds and blows; 0: another each time")
+    parser.add_argument("--seed", type=int, default=0, help="of operations and faults; 0: another each time")
     parser.add_argument("--stores", choices=("embedded", "fleet", "both"), default="both")
     parser.add_argument("--watch", action="store_true", help="judge all the time, and end at the first contradiction")
     parser.add_argument("--check", type=Path, metavar="FILE", help="judge a history that was kept, and do nothing else")

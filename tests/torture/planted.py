@@ -146,7 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="torture.planted", description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of names; all where there are none")
     parser.add_argument("--seconds", type=float, default=180, help="for each, at most")
-    parser.add_argument("--seed", type=int, default=1, help="of deeds and blows")
+    parser.add_argument("--seed", type=int, default=1, help="of operations and faults")
     options = parser.parse_args()
     missed = 0
     for bug in PLANTS:

@@ -1,4 +1,4 @@
-"""One run: clients and nemesis over a ground for a while; then peace, and the reckoning."""
+"""One run: clients and fault injectors work on a testbed; then the faults end, and the results are checked."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torture import blows, clock
-from torture.grounds import EmbeddedGround, FleetGround
+from torture import clock, faults
 from torture.history import TurnedAway, Unknown
 from torture.linearizability import TooManyOrders, check
 from torture.nemesis import Nemesis
+from torture.testbeds import EmbeddedTestbed, FleetTestbed
 from torture.workload import Workload
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterator
 
-    from torture.grounds import Ground
-    from torture.nemesis import Hand
+    from torture.nemesis import FaultInjector
+    from torture.testbeds import Testbed
     from torture.workload import Device
 
 KINDS = ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
@@ -42,7 +42,7 @@ class Outcome:
 
     Attributes:
         line: of figures.
-        figures: of operations, by outcome, and of blows, by kind.
+        figures: of operations, by outcome, and of faults, by kind.
         complaints: all that was not as it should be; empty where the run is a success.
     """
 
@@ -72,65 +72,72 @@ class Footprint:
 def torture(stores: str, folder: Path, *, seconds: float, seed: int, watch: bool = False) -> Outcome:
     """One run over `embedded` stores or a `fleet`, in a folder that everybody may enter."""
     if stores == "embedded":
-        with EmbeddedGround(folder, clock.library()) as embedded:
-            hands = blows.hands_on_embedded(embedded)
-            return run(embedded, hands, name=stores, seconds=seconds, seed=seed, watch=watch)
-    with FleetGround(folder, clock.library()) as fleet:
-        return run(fleet, blows.hands_on_fleet(fleet), name=stores, seconds=seconds, seed=seed, watch=watch)
+        with EmbeddedTestbed(folder, clock.library()) as embedded:
+            injectors = faults.injectors_for_embedded(embedded)
+            return run(embedded, injectors, name=stores, seconds=seconds, seed=seed, watch=watch)
+    with FleetTestbed(folder, clock.library()) as fleet:
+        return run(fleet, faults.injectors_for_fleet(fleet), name=stores, seconds=seconds, seed=seed, watch=watch)
 
 
 def run(
-    ground: Ground, hands: list[Hand], *, name: str, seconds: float, seed: int, users: int = 6, watch: bool = False
+    testbed: Testbed,
+    injectors: list[FaultInjector],
+    *,
+    name: str,
+    seconds: float,
+    seed: int,
+    users: int = 6,
+    watch: bool = False,
 ) -> Outcome:
-    """Torture for so many seconds, then judge; the ground's services are stopped in the end.
+    """Torture for so many seconds, then check; the services of the testbed are stopped at the end.
 
     Args:
-        ground: to torture.
-        hands: of the nemesis.
-        name: of the ground, for the line of figures.
+        testbed: to torture.
+        injectors: of the nemesis.
+        name: of the testbed, for the line of figures.
         seconds: how long.
-        seed: of what clients do, and of the blows; not of what comes of them.
+        seed: of what clients do, and of the faults; not of what comes of them.
         users: each with several devices.
         watch: judge all the time, and end at the first contradiction.
 
     Raises:
-        NothingToStrike: no hand has a blow.
+        NoFaultPossible: no injector has a fault.
     """
-    workload = Workload.over([runner.service for runner in ground.runners], seed, users)
-    nemesis = Nemesis(ground, hands, seed)
+    workload = Workload.over([runner.service for runner in testbed.runners], seed, users)
+    nemesis = Nemesis(testbed, injectors, seed)
     began = time.monotonic()
     with _ends_of_threads(nemesis.failures):
         workload.start()
         nemesis.start()
         try:
             _wait(began + seconds * WARM_AFTER, workload, watch=watch)
-            warm = _footprint(ground)
+            warm = _footprint(testbed)
             _wait(began + seconds, workload, watch=watch)
         finally:
             nemesis.stop()
             workload.stop()
     lasted = time.monotonic() - began
-    complaints = [*nemesis.failures, *workload.failures, *_peace(ground, workload)]
-    cool = _footprint(ground)
+    complaints = [*nemesis.failures, *workload.failures, *_peace(testbed, workload)]
+    cool = _footprint(testbed)
     complaints += _growth(warm, cool)
-    complaints += _scrubbed(ground)
-    complaints += _stopped(ground)
+    complaints += _scrubbed(testbed)
+    complaints += _stopped(testbed)
     verdict = _judged(workload)
     complaints += verdict
     figures = workload.history.figures()
-    impossible = ground.impossible
-    struck = ", ".join(
+    impossible = testbed.impossible
+    injected = ", ".join(
         f"no {kind} ({impossible[kind]})" if kind in impossible else f"{nemesis.counts[kind]} {kind}"
         for kind in KINDS
         if kind in impossible or kind in nemesis.kinds
     )
     line = (
         f"torture {name}: {lasted:.0f} s, {len(workload.history):,} operations ({figures['ok']:,} ok, "
-        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {struck}, "
+        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {injected}, "
         f"service {warm} -> {cool}, linearizable: {'no' if verdict else 'yes'}, seed {seed}"
     )
     if complaints:
-        complaints.append(f"history: {_keep(ground, workload, nemesis, complaints)}")
+        complaints.append(f"history: {_keep(testbed, workload, nemesis, complaints)}")
     return Outcome(line, figures + nemesis.counts, complaints)
 
 
@@ -157,8 +164,8 @@ def _wait(until: float, workload: Workload, *, watch: bool) -> None:
             return
 
 
-def _footprint(ground: Ground) -> Footprint:
-    process = ground.runners[-1].service.process
+def _footprint(testbed: Testbed) -> Footprint:
+    process = testbed.runners[-1].service.process
     if process is None:
         raise RuntimeError("the service that was to stand it all is gone")
     return Footprint.of(process.pid)
@@ -171,17 +178,17 @@ def _growth(warm: Footprint, cool: Footprint) -> Iterator[str]:
         yield f"memory grew: {warm} -> {cool}"
 
 
-def _peace(ground: Ground, workload: Workload) -> Iterator[str]:
+def _peace(testbed: Testbed, workload: Workload) -> Iterator[str]:
     """Everybody reads, by each service; one device of each uploads, and everybody reads again."""
     deadline = time.monotonic() + PEACE_SECONDS
-    for runner in ground.runners:
+    for runner in testbed.runners:
         while runner.service.request("GET", "/health/ready", token=None).status != 200:
             if time.monotonic() > deadline:
                 yield "a service did not become ready again"
                 return
             time.sleep(0.1)
     for device in workload.devices:
-        for runner in ground.runners:
+        for runner in testbed.runners:
             device.services = [runner.service]
             if not _managed(partial(_sees, device), deadline):
                 yield f"slot {device.slot.user_id} cannot be read"
@@ -210,21 +217,21 @@ def _managed(attempt: Callable[[], bool], deadline: float) -> bool:
     return True
 
 
-def _scrubbed(ground: Ground) -> Iterator[str]:
-    first = ground.scrub("--repair")
+def _scrubbed(testbed: Testbed) -> Iterator[str]:
+    first = testbed.scrub("--repair")
     if first["found"] != first["mended"]:
         yield f"scrub found what it cannot mend: {first}"
-    second = ground.scrub()
+    second = testbed.scrub()
     if second["found"] != 0 or second["done"] is not True:
         yield f"scrub still finds something: {second}"
 
 
-def _stopped(ground: Ground) -> Iterator[str]:
-    for runner in ground.runners:
+def _stopped(testbed: Testbed) -> Iterator[str]:
+    for runner in testbed.runners:
         code = runner.service.stop()
         if code != 0:
             yield f"a service at rest ended with code {code}"
-    for left in ground.leftovers():
+    for left in testbed.leftovers():
         yield f"left behind: {left}"
 
 
@@ -241,8 +248,8 @@ def _judged(workload: Workload, *, explain: bool = True) -> list[str]:
     return verdicts
 
 
-def _keep(ground: Ground, workload: Workload, nemesis: Nemesis, complaints: list[str]) -> Path:
-    workload.history.write(ground.folder / "history.jsonl")
-    (ground.folder / "blows").write_text("\n".join(nemesis.told))
-    (ground.folder / "complaints").write_text("\n\n".join(complaints))
-    return ground.folder / "history.jsonl"
+def _keep(testbed: Testbed, workload: Workload, nemesis: Nemesis, complaints: list[str]) -> Path:
+    workload.history.write(testbed.folder / "history.jsonl")
+    (testbed.folder / "faults").write_text("\n".join(nemesis.told))
+    (testbed.folder / "complaints").write_text("\n\n".join(complaints))
+    return testbed.folder / "history.jsonl"

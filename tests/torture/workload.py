@@ -239,7 +239,7 @@ class Workload:
 
     @classmethod
     def over(cls, services: list[Service], seed: int, users: int) -> Workload:
-        """Users whose ids, devices and deeds come from the seed; what happens to them does not."""
+        """Users whose ids, devices and operations come from the seed; the outcomes do not."""
         random = Random(seed)
         history = History()
         slots = [Slot(UUID(int=random.getrandbits(128), version=4), history, Contents()) for _ in range(users)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from torture import clock, disk, grounds
+from torture import clock, disk, testbeds
 from torture.run import torture
 
 
@@ -39,7 +39,7 @@ def test_faults_that_the_machine_does_not_allow_are_named_and_left_out(
     stores: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clock, "library", lambda: None)
-    monkeypatch.setattr(grounds, "may_mount", lambda _: False)
+    monkeypatch.setattr(testbeds, "may_mount", lambda _: False)
     monkeypatch.setattr(disk.FileLimit, "is_possible", lambda: False)
     folder = new_folder(stores)
     outcome = torture(stores, folder, seconds=3, seed=14)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
-from support.servers.weather import FINE, Weather, pass_through
+from support.servers.network_conditions import UNIMPAIRED, NetworkConditions, pass_through
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -58,7 +58,7 @@ class FaultProxy:
         requests: seen so far, by method.
         answered_bytes: passed back so far.
         struck: how many requests a fault has befallen.
-        weather: that all connections go through; may be changed at any time, by any thread.
+        conditions: of the network, for all connections; may be changed at any time, by any thread.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -69,7 +69,7 @@ class FaultProxy:
         self.round_trips = 0
         self.answered_bytes = 0
         self.struck = 0
-        self.weather: Weather = FINE
+        self.conditions: NetworkConditions = UNIMPAIRED
         self._plans: list[_Plan] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -255,7 +255,7 @@ class _Line:
 
     async def _send_up(self, piece: bytes) -> None:
         self._asked = True
-        await pass_through(lambda: self._proxy.weather, len(piece))
+        await pass_through(lambda: self._proxy.conditions, len(piece))
         self._up.write(piece)
         await self._up.drain()
 
@@ -266,7 +266,7 @@ class _Line:
             plan, self._plan = self._plan, None
             if plan is not None and plan.fault is Fault.STALL:
                 await asyncio.sleep(plan.seconds)
-            await pass_through(lambda: self._proxy.weather, len(piece))
+            await pass_through(lambda: self._proxy.conditions, len(piece))
             if plan is not None and plan.fault in (Fault.LOSE_ANSWER, Fault.CUT_ANSWER, Fault.END_ANSWER):
                 await self._break_off(plan.fault, piece)
                 return

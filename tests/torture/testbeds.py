@@ -86,7 +86,7 @@ class Runner:
             return said
 
 
-class Ground:
+class Testbed:
     """Two services on one pair of stores: one of two workers, to be killed, and one that has to stand all the rest.
 
     Attributes:
@@ -119,7 +119,7 @@ class Ground:
 
     @property
     def impossible(self) -> dict[str, str]:
-        """Kinds of blows that this machine does not allow, each with its reason."""
+        """Kinds of faults that this machine does not allow, each with its reason."""
         reasons = {}
         if not self.disks:
             reasons["full disks"] = "no file system can be mounted, or the stores are in containers"
@@ -174,7 +174,7 @@ class Ground:
         return Runner(service, self.folder / f"service-{number}.log", clock)
 
 
-class EmbeddedGround(Ground):
+class EmbeddedTestbed(Testbed):
     """Both services on one data directory."""
 
     def _prepare(self) -> None:
@@ -201,7 +201,7 @@ class EmbeddedGround(Ground):
             yield str(path.relative_to(self._data.parent))
 
 
-class FleetGround(Ground):
+class FleetTestbed(Testbed):
     """Both services on PostgreSQL and MinIO, each behind a proxy."""
 
     def _prepare(self) -> None:
@@ -221,7 +221,7 @@ class FleetGround(Ground):
         return Service(self.folder / f"data-{number}", {**self.fleet.environment(), **environment}, arguments)
 
     def mend(self) -> None:
-        """See `Ground.mend`. Without room for its log PostgreSQL gives up, and an operator has to start it."""
+        """See `Testbed.mend`. Without room for its log PostgreSQL gives up, and an operator has to start it."""
         with self.locks["postgres"]:
             if not self.postgres.is_well():
                 self.postgres.kill()

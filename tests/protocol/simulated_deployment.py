@@ -82,7 +82,7 @@ class Copy:
     objects: Any
 
 
-class Site:
+class SimulatedDeployment:
     """The run. Every method runs until nothing moves any more."""
 
     def __init__(self, pair: Pair, told: Callable[[str], None]) -> None:
@@ -252,7 +252,7 @@ class Site:
                 raise Violation(f"(row, object) went back from {(newest_row, newest)} to {(row_version, version)}")
             self.newest[user_id] = row_version, version
 
-    # What befalls the site
+    # Faults of the deployment
 
     def crash(self, replica: int) -> None:
         """The process is gone, with all that it had under way, and another one starts."""
