@@ -1,10 +1,10 @@
-# The service and nothing else: no compiler, no package manager's cache, no root.
+# Contains only the service: no compiler, no package cache; not run as root.
 ARG BASE=python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /src
 COPY requirements/server.txt requirements/server.txt
-# Wheels only, each checked against its hash; the layer is kept as long as the lock does not change.
+# Wheels only, each checked against its hash. The layer is reused while the lock file is unchanged.
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
     --only-binary :all: -r requirements/server.txt
@@ -12,7 +12,7 @@ COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY src src
 RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
  && /opt/venv/bin/python -m pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers packaging \
- # The descriptions of AWS's other services, and source maps: a quarter of the image, and never read.
+ # Descriptions of other AWS services and source maps are a quarter of the image and never read.
  && find /opt/venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
     ! -name s3 ! -name sts ! -name sso ! -name sso-oidc -exec rm -r {} + \
  && find /opt/venv/lib -name '*.js.map' -delete \
@@ -31,7 +31,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER obscura
 VOLUME /data
 EXPOSE 8400
-# A slow machine has a minute to start, in which failures do not count.
+# During the first minute failures do not count, because a slow machine needs time to start.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["bash", "/opt/health-check.sh"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["obscura-backup"]
