@@ -1,10 +1,10 @@
 #!/bin/bash
-# Whether the service is ready: 0 if its /health/ready answers 200, else 1 and a line on standard error.
-# Bash alone, because it starts in some milliseconds; a Python may need seconds on a busy machine.
-# Address and port are found as the service finds them: flags of the process, then the environment, then the TOML file.
-#   usage: health-check.sh [PROCESS_ID]     by default 1, the first process of the container
+# Checks whether the service is ready: exit code 0 if /health/ready answers 200, else 1 and a line on standard error.
+# Uses only bash, which starts in some milliseconds; Python may need seconds on a busy machine.
+# Reads address and port as the service does: flags of its process, then the environment, then the TOML file.
+#   usage: health-check.sh [PROCESS_ID]     default 1, the first process of the container
 
-flag() { # the value of the last --NAME VALUE or --NAME=VALUE among the arguments of the process
+flag() { # prints the value of the last --NAME VALUE or --NAME=VALUE in the arguments of the process
     local i
     for ((i = ${#arguments[@]} - 1; i >= 0; i--)); do
         case ${arguments[i]} in
@@ -14,7 +14,7 @@ flag() { # the value of the last --NAME VALUE or --NAME=VALUE among the argument
     done
 }
 
-from_file() { # the value of a NAME = VALUE line of the TOML file
+from_file() { # prints the value of a NAME = VALUE line in the TOML file
     local line
     [[ -r $config ]] || return
     while IFS= read -r line || [[ -n $line ]]; do
@@ -33,7 +33,7 @@ mapfile -d '' -t arguments < "/proc/${1:-1}/cmdline"
 config=$(flag config)
 config=${config:-$OBSCURA_BACKUP_CONFIG}
 port=$OBSCURA_BACKUP_PORT
-[[ $port == *://* ]] && port= # Kubernetes sets this one for a Service of that name
+[[ $port == *://* ]] && port= # set by Kubernetes for a Service called obscura-backup
 found=$(flag port)
 port=${found:-${port:-$(from_file port)}}
 found=$(flag host)
