@@ -1,5 +1,4 @@
-# Two commands for people:  make serve   make test
-# The rest is for developers:  make check | fuzz | format | proto | lock | clean
+# For everyone: make serve, make test. For developers: make check, fuzz, format, proto, lock, clean and more.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -14,44 +13,45 @@ FUZZ_SECONDS ?= 600
 SEED ?= 0
 SOURCES := src client/src tests tools benchmarks
 
-# The first interpreter found that is new enough and can make a virtual environment.
+# The first Python that is new enough and can create a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 
 .PHONY: help
 help:
-	@echo 'make serve   set everything up and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
-	@echo 'make test    set everything up and run all tests'
-	@echo 'make test-unit  the unit tests alone (on another Python: VENV=.venv-3.13 PYTHON=python3.13)'
-	@echo 'make check   lint, types, import contracts, generated code (what CI runs beside the tests)'
-	@echo 'make fuzz    fuzz what reads foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
-	@echo 'make mutants change the code in one place at a time and count what the tests find (AREA=all COUNT=40 SEED=1 MINUTES=30)'
-	@echo 'make torture hurt the running service for a while, then hold it to its promises (SECONDS=300 STORES=both SEED=...)'
-	@echo 'make model   explore the slot protocol, up to MODEL_STATES=20000000 states a scenario (200 bytes of memory each)'
-	@echo 'make format | proto | lock | clean'
+	@echo 'make serve        install everything and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
+	@echo 'make test         install everything and run all tests'
+	@echo 'make test-unit    run only the unit tests (on another Python: VENV=.venv-3.13 PYTHON=python3.13)'
+	@echo 'make check        check format, lint, types, import contracts and generated code, as CI does beside the tests'
+	@echo 'make fuzz         fuzz everything that parses foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
+	@echo 'make mutants      mutation tests: change the code in one place at a time (AREA=all COUNT=40 SEED=1 MINUTES=30)'
+	@echo 'make torture      inject faults into real processes and check their answers (SECONDS=300 STORES=both SEED=...)'
+	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
+	@echo 'make compose-env  write fresh passwords for compose.yaml to .env'
+	@echo 'make setup | format | proto | lock | clean'
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer with its venv module is needed (Debian: apt-get install python3 python3-venv).' >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer with its venv module is required (Debian: apt-get install python3 python3-venv).' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# Wheels only, every one checked against its hash; then our own two distributions, built with the pinned backend.
+# Wheels only, each checked against its hash. Then our own two packages, built with the pinned backend.
 $(VENV)/.run: requirements/run.txt pyproject.toml client/pyproject.toml | $(BIN)/python
-	@echo 'Installing what the service and the client need ...' >&2
+	@echo 'Installing the packages of the service and the client ...' >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/run.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	@echo 'Installing what the tests need ...' >&2
+	@echo 'Installing the packages of the tests ...' >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-# The fuzzer has wheels for few platforms, and the others are not to fail for it: there, its tests are skipped and say so.
+# The fuzzer has wheels for few platforms only. On the others, its tests are skipped with a message.
 $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/fuzz.txt \
 		&& touch $@ || echo 'The fuzzer cannot be installed here (see requirements/fuzz.in).' >&2
 
-# Not for ordinary tests. yattag, which cosmic-ray needs for reports that are not made here, has no wheel.
+# Not for ordinary tests. Without yattag: it has no wheel, and cosmic-ray needs it only for reports that are not used here.
 $(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
 	@echo 'Installing the mutation tester ...' >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/mutants.txt
@@ -68,18 +68,18 @@ serve: $(VENV)/.run
 test: $(VENV)/.dev $(VENV)/.fuzz
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-# The unit tests alone; on another Python in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
+# Only the unit tests. On another Python, in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
 .PHONY: test-unit
 test-unit: $(VENV)/.dev
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile tests/unit $(PYTEST_ARGS)
 
-# FUZZ_TARGET=mutants plants bugs instead, one at a time, and fails unless each is found. SEED=0: another each time.
+# FUZZ_TARGET=mutants plants bugs, one at a time, and fails unless each is found. SEED=0: a new seed each time.
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzz
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_TARGET) --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
-# A seeded sample of mutants in a copy of the code, against the tests that reach them. JSON=file writes a report for
-# programs; AGAIN=file tries only what survived in such a report, with the same SEED.
+# A seeded sample of mutants in a copy of the code, run against the tests that reach them. JSON=file writes a report in
+# JSON; AGAIN=file tries only the survivors in such a report, with the same SEED.
 AREA ?= all
 COUNT ?= 40
 MINUTES ?= 30
@@ -90,14 +90,15 @@ mutants: $(VENV)/.mutants
 	@PYTHONPATH=tests $(BIN)/python -m mutation $(AREA) --count $(COUNT) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --minutes $(MINUTES) \
 		$(if $(JSON),--json $(JSON)) $(if $(AGAIN),--again $(AGAIN))
 
-# Real processes, killed, frozen, cut off, without room; SECONDS in all, the same operations and faults for the same SEED (0: others).
+# Real processes are killed, frozen, disconnected, left without disk space. SECONDS in total; the same SEED gives the same
+# requests and faults (0: a new seed).
 SECONDS ?= 300
 STORES ?= both
 .PHONY: torture
 torture: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(SECONDS) --stores $(STORES) --seed $(SEED)
 
-# Every interleaving and fault of small sets of clients; what it has to say is in docs/decisions/0007.
+# Every interleaving and fault of small sets of clients. Results: docs/decisions/0007-what-was-explored.md.
 MODEL_STATES ?= 20000000
 .PHONY: model
 model: $(VENV)/.dev
@@ -121,7 +122,7 @@ format: $(VENV)/.dev
 proto: $(VENV)/.dev
 	$(BIN)/python tools/generate_protobuf.py
 
-# Versions and hashes for every platform and every Python from 3.11 on; no index is named.
+# Versions and hashes for every platform and every Python from 3.11 on. The files name no package index.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 .PHONY: lock
 lock: $(VENV)/.dev
@@ -131,13 +132,13 @@ lock: $(VENV)/.dev
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 	$(LOCK) requirements/mutants.in -c requirements/dev.txt --no-emit-package yattag -o requirements/mutants.txt
 
-# Fresh passwords for compose.yaml; each that is there already is left alone.
+# Fresh passwords for compose.yaml. Existing ones are kept.
 .PHONY: compose-env
 compose-env:
 	@umask 077; touch .env; chmod 600 .env; \
 	for name in POSTGRES_PASSWORD MINIO_ROOT_PASSWORD MINIO_SERVICE_PASSWORD OBSCURA_BACKUP_AUTH_SECRET; do \
 		grep -q "^$$name=" .env || printf '%s=%s\n' "$$name" "$$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')" >> .env; \
-	done; echo 'The passwords are in .env; docker compose up --detach --wait is next.'
+	done; echo 'The passwords are in .env. Next: docker compose up --detach --wait'
 
 .PHONY: clean
 clean:
