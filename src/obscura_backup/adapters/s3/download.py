@@ -1,7 +1,7 @@
 """One GET under way: headers that have come, and bytes that are still coming.
 
-The object's suffix (`stored_object`) is checked before the last piece of the blob is given out: a reader of an object that
-was damaged or put together from two never has all of it.
+The object's suffix (`stored_object`) is checked before the last piece of the blob is given out: a reader of an object
+that was damaged or put together from two never has all of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Blobs as objects of one S3 bucket, on AWS, MinIO or any store that honours conditional writes.
 
-    backups/<user id>     one object per slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
-    probes/<random>       scratch objects of `probe`, gone a moment later
+backups/<user id>     one object per slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
+probes/<random>       scratch objects of `probe`, gone a moment later
 """
 
 from __future__ import annotations
