@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PIECE_MAX_BYTES = 1024 * 1024
 
 
-async def content(blobs: BlobStore, user_id: UserId, wanted: ByteRange | None = None) -> bytes:
-    opened = await blobs.open(user_id, wanted)
+async def content(blobs: BlobStore, user_id: UserId, byte_range: ByteRange | None = None) -> bytes:
+    opened = await blobs.open(user_id, byte_range)
     assert opened is not None
     try:
         return b"".join([chunk async for chunk in opened.chunks()])
@@ -156,7 +156,7 @@ class BlobStoreContract:
         assert hashlib.sha256(b"".join(pieces)).digest() == hashlib.sha256(data).digest()
 
     @pytest.mark.parametrize(
-        ("wanted", "part"),
+        ("byte_range", "part"),
         [
             (ByteRange(0, 0), slice(0, 1)),
             (ByteRange(5, 9), slice(5, 10)),
@@ -180,20 +180,20 @@ class BlobStoreContract:
             (ByteRange(None, 41), slice(0, 40)),
         ],
     )
-    async def test_range(self, blobs: BlobStore, wanted: ByteRange, part: slice) -> None:
+    async def test_range(self, blobs: BlobStore, byte_range: ByteRange, part: slice) -> None:
         user, blob = samples.user(), samples.blob("0123456789 the rest of it, and some more")
         assert blob.size == 40
         await blobs.put(user, blob, samples.draft(blob), replaces=None)
-        opened = await blobs.open(user, wanted)
+        opened = await blobs.open(user, byte_range)
         assert opened is not None
         await opened.aclose()
         expected = blob.read()[part]
         assert (opened.start, opened.length) == (range(blob.size)[part].start, len(expected))
         assert opened.revision.size == blob.size
-        assert await content(blobs, user, wanted) == expected
+        assert await content(blobs, user, byte_range) == expected
 
     @pytest.mark.parametrize(
-        "wanted",
+        "byte_range",
         [
             ByteRange(32, None),
             ByteRange(32, 32),
@@ -205,11 +205,11 @@ class BlobStoreContract:
             ByteRange(None, 0),
         ],
     )
-    async def test_range_outside(self, blobs: BlobStore, wanted: ByteRange) -> None:
+    async def test_range_outside(self, blobs: BlobStore, byte_range: ByteRange) -> None:
         user = samples.user()
         await stored(blobs, user)
         with pytest.raises(RangeNotSatisfiable) as refused:
-            await blobs.open(user, wanted)
+            await blobs.open(user, byte_range)
         assert refused.value.size == 32
 
     async def test_range_of_nothing(self, blobs: BlobStore) -> None:

@@ -219,13 +219,13 @@ class FaultyBlobs:
             raise PutRefused
         return stored
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:
         operation = current()
         fate = await operation.meets(Call.OPEN)
         if fate is Fate.FAILS:
             raise BlobStoreUnavailable
         async with operation.turn:
-            opened = await self.inner.open(user_id, wanted)
+            opened = await self.inner.open(user_id, byte_range)
         if fate is Fate.FAILS_AFTER:
             if opened is not None:
                 await opened.aclose()

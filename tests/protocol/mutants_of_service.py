@@ -107,23 +107,23 @@ def row_goes_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def retry_answered_by_the_row(patch: pytest.MonkeyPatch) -> None:
-    original = BackupService._settle
+    original = BackupService._apply
 
-    async def settle(self: BackupService, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
-        if isinstance(asked, Upload):
+    async def apply(self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Spool) -> Revision | None:
+        if isinstance(request, Upload):
             row = await self._metadata.get(user_id)
-            same = row is not None and row.is_live and row.sha256 == asked.sha256
-            if row is not None and same and asked.expected in (row.version, row.base):
+            same = row is not None and row.is_live and row.sha256 == request.sha256
+            if row is not None and same and request.expected in (row.version, row.base):
                 return row
-        return await original(self, user_id, asked, blob)
+        return await original(self, user_id, request, blob)
 
-    patch.setattr(BackupService, "_settle", settle)
+    patch.setattr(BackupService, "_apply", apply)
 
 
 def early_refusal_by_the_row(patch: pytest.MonkeyPatch) -> None:
     async def refuse_early(self: BackupService, user_id: UserId, expected: Version) -> None:
         row = await self._metadata.get(user_id)
-        current = rules.refused_whatever_comes(row, row, expected)
+        current = rules.certain_conflict(row, row, expected)
         if current is not None:
             raise VersionMismatch(expected=expected, current=current)
 
@@ -133,23 +133,23 @@ def early_refusal_by_the_row(patch: pytest.MonkeyPatch) -> None:
 def row_before_object(patch: pytest.MonkeyPatch) -> None:
     slow_path = BackupService._slow_path
 
-    async def settle(self: BackupService, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
+    async def apply(self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Spool) -> Revision | None:
         async with self._metadata.locked(user_id) as slot:
             attempts = _attempts()
-            put = rules.decide(slot.record, asked)
+            put = rules.decide(slot.record, request)
             if put is not None:
                 name = UploadId(self._random(16).hex())
-                kind = Kind.LIVE if isinstance(asked, Upload) else Kind.TOMBSTONE
+                kind = Kind.LIVE if isinstance(request, Upload) else Kind.TOMBSTONE
                 tag = Tag("not known before the PUT")
                 await slot.save(
-                    Revision(put.version, asked.expected, kind, blob.sha256, blob.size, name, self._clock.now(), tag)
+                    Revision(put.version, request.expected, kind, blob.sha256, blob.size, name, self._clock.now(), tag)
                 )
-                stored = await self._put(user_id, asked, blob, put, attempts)
+                stored = await self._put(user_id, request, blob, put, attempts)
                 if stored is not None:
                     return stored
-            return await slow_path(self, user_id, asked, blob, slot, attempts)
+            return await slow_path(self, user_id, request, blob, slot, attempts)
 
-    patch.setattr(BackupService, "_settle", settle)
+    patch.setattr(BackupService, "_apply", apply)
 
 
 def _attempts() -> Any:
@@ -165,13 +165,13 @@ def version_of_a_download_from_the_row(patch: pytest.MonkeyPatch) -> None:
         row = await self._metadata.get(user_id)
         return replace(found, version=row.version if row else found.version)
 
-    async def download_by_row(self: BackupService, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob:
+    async def download_by_row(self: BackupService, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob:
         class Relabelled(Around):
             @property
             def revision(self) -> Revision:
                 return label
 
-        opened = await download(self, user_id, wanted)
+        opened = await download(self, user_id, byte_range)
         label = await named(self, user_id, opened.revision)
         relabelled: OpenBlob = Relabelled(opened)
         return relabelled
@@ -206,9 +206,9 @@ def acknowledged_before_commit(patch: pytest.MonkeyPatch) -> None:
 def lost_blob_is_a_404(patch: pytest.MonkeyPatch) -> None:
     download, describe = BackupService.download, BackupService.describe
 
-    async def download_or_404(self: BackupService, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob:
+    async def download_or_404(self: BackupService, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob:
         try:
-            return await download(self, user_id, wanted)
+            return await download(self, user_id, byte_range)
         except BackupLost as error:
             raise BackupNotFound from error
 
@@ -300,12 +300,12 @@ def refusal_is_a_conflict(patch: pytest.MonkeyPatch) -> None:
     original = BackupService._put
 
     async def put(
-        self: BackupService, user_id: UserId, asked: Upload | Deletion, blob: Spool, put: Put, attempts: Any
+        self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Spool, put: Put, attempts: Any
     ) -> Revision | None:
-        stored = await original(self, user_id, asked, blob, put, attempts)
+        stored = await original(self, user_id, request, blob, put, attempts)
         if stored is None:
             found = await self._blobs.stat(user_id)
-            raise VersionMismatch(expected=asked.expected, current=found.version if found else NO_VERSION)
+            raise VersionMismatch(expected=request.expected, current=found.version if found else NO_VERSION)
         return stored
 
     patch.setattr(BackupService, "_put", put)

@@ -63,11 +63,11 @@ def require_mended(deployment: SimulatedDeployment) -> None:
     if {finding.user_id for finding in first} != differ:
         raise Violation(f"{first} is not about {differ}")
     again = deployment.scrub(1, (), repair=True) or []
-    left = {finding.user_id for finding in first if not finding.mended}
-    if {finding.user_id for finding in again} != left or any(finding.difference.mendable for finding in again):
+    left = {finding.user_id for finding in first if not finding.repaired}
+    if {finding.user_id for finding in again} != left or any(finding.difference.repairable for finding in again):
         raise Violation(f"after {first}, there still was {again}")
     for finding in first:
-        if finding.mended and len(set(deployment.look(finding.user_id))) > 1:
+        if finding.repaired and len(set(deployment.look(finding.user_id))) > 1:
             raise Violation(f"{finding} is not mended")
 
 

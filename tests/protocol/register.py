@@ -228,7 +228,7 @@ def _true_read(state: State, asked: Read, answer: Answer) -> bool:
     if held is None or held.content is None:
         lost = state.row if state.is_lost else None
         return answer == (Nothing() if lost is None else Lost(lost.version))
-    part = (0, len(held.content)) if asked.wanted is None else asked.wanted.within(len(held.content))
+    part = (0, len(held.content)) if asked.wanted is None else asked.wanted.resolve(len(held.content))
     if part is None:
         return answer == NoSuchRange(len(held.content))
     bytes_ = held.content[part[0] : part[0] + part[1]]

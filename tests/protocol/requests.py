@@ -164,7 +164,7 @@ async def download(replica: Replica, token: str, wanted: ByteRange | None) -> An
             content = b"".join([chunk async for chunk in opened.chunks()])
         finally:
             await opened.aclose()
-        part = (0, opened.revision.size) if wanted is None else wanted.within(opened.revision.size)
+        part = (0, opened.revision.size) if wanted is None else wanted.resolve(opened.revision.size)
         if part != (opened.start, opened.length) or len(content) != opened.length:
             raise Violation(f"{opened.start}+{opened.length} of {opened.revision.size} is not {wanted}")
         _require_true(replica, opened.revision, content if wanted is None else None)

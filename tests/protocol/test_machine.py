@@ -15,11 +15,11 @@ from obscura_backup.domain.rules import (
     Mismatch,
     Put,
     Upload,
+    certain_conflict,
     decide,
     is_lost,
-    names_the_same_bytes,
+    is_unchanged_upload,
     reconcile,
-    refused_whatever_comes,
 )
 from protocol.machine import run
 from protocol.pairs import MemoryPair
@@ -49,14 +49,14 @@ ASKED = st.builds(Upload, EXPECTED, DIGESTS) | st.builds(Deletion, EXPECTED)
 @given(row=st.none() | REVISIONS, asked=ASKED)
 def test_fast_path_does_what_the_slow_path_would(row: Revision | None, asked: Upload | Deletion) -> None:
     """The condition of its PUT holds only where the object is the very one that the row names."""
-    put = None if names_the_same_bytes(row, asked) else decide(row, asked)
+    put = None if is_unchanged_upload(row, asked) else decide(row, asked)
     assert put is None or reconcile(row, row, asked) == put
 
 
 @given(row=REVISIONS, asked=ASKED)
 def test_same_bytes_are_what_the_slow_path_has_nothing_to_write_for(row: Revision, asked: Upload | Deletion) -> None:
     at_its_version = isinstance(reconcile(row, row, asked), Done) and asked.expected == row.version
-    assert names_the_same_bytes(row, asked) == (at_its_version and isinstance(asked, Upload))
+    assert is_unchanged_upload(row, asked) == (at_its_version and isinstance(asked, Upload))
 
 
 @given(row=st.none() | REVISIONS, found=REVISIONS, asked=ASKED)
@@ -98,5 +98,5 @@ def test_next_version_is_above_all_that_either_store_remembers(
 def test_early_refusal_is_what_every_body_would_be_answered(
     row: Revision | None, found: Revision | None, expected: Version, sha256: Sha256
 ) -> None:
-    current = refused_whatever_comes(row, found, expected)
+    current = certain_conflict(row, found, expected)
     assert current is None or reconcile(row, found, Upload(expected, sha256)) == Mismatch(current)

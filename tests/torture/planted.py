@@ -45,16 +45,16 @@ PLANTS = (
         "a file is replaced whatever it holds",
         "embedded",
         "adapters/filesystem/store.py",
-        "if (held.tag if held else None) != replaces:",
+        "if (current.tag if current else None) != replaces:",
         "if False:",
     ),
     Plant(
         "an object is replaced whatever it holds",
         "fleet",
         "adapters/s3/bucket.py",
-        "self.put_as(key, blob, draft, condition_on(replaces))",
+        "self.put_with(key, blob, draft, condition_on(replaces))",
         # Only for backups: a store that ignores the conditions of its probe is refused.
-        'self.put_as(key, blob, draft, {} if key.startswith("backups/") else condition_on(replaces))',
+        'self.put_with(key, blob, draft, {} if key.startswith("backups/") else condition_on(replaces))',
     ),
     Plant(
         "an upload is acknowledged before it is in its place",
@@ -97,12 +97,12 @@ PLANTS = (
         "the row is written before the object",
         "embedded",
         "domain/service.py",
-        "                stored = await self._put(user_id, asked, blob, fast, attempts)\n",
+        "                stored = await self._put(user_id, request, blob, fast, attempts)\n",
         "                from obscura_backup.domain.model import Tag\n"
-        "                promised = Draft(fast.version, asked.expected, _kind(asked), blob.sha256, blob.size,\n"
+        "                promised = Draft(fast.version, request.expected, _kind(request), blob.sha256, blob.size,\n"
         "                                 UploadId('0' * 32), self._clock.now())\n"
         "                await slot.save(Revision.of(promised, Tag('promised')))\n"
-        "                stored = await self._put(user_id, asked, blob, fast, attempts)\n",
+        "                stored = await self._put(user_id, request, blob, fast, attempts)\n",
     ),
 )
 

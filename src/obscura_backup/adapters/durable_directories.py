@@ -13,7 +13,7 @@ OWNER_ONLY = 0o700
 OTHERS_BY_UMASK = 0o777
 
 
-def make_folder(path: Path) -> None:
+def make_directory(path: Path) -> None:
     """Make `path`, for its owner alone, and its missing parents; all of them are durable when this returns.
 
     The folder that holds `path` is synced also where `path` was there: another process may have made it a moment ago.
@@ -25,17 +25,17 @@ def make_folder(path: Path) -> None:
     while not missing[-1].parent.is_dir():
         missing.append(missing[-1].parent)
     made = False
-    for folder in reversed(missing):
-        made = not folder.is_dir() or made
-        folder.mkdir(mode=OWNER_ONLY if folder == path else OTHERS_BY_UMASK, exist_ok=True)
+    for directory in reversed(missing):
+        made = not directory.is_dir() or made
+        directory.mkdir(mode=OWNER_ONLY if directory == path else OTHERS_BY_UMASK, exist_ok=True)
         if made:
-            sync_folder(folder.parent)
+            sync_directory(directory.parent)
     if not made:
         with suppress(PermissionError):  # a folder that others manage, and may not let us open
-            sync_folder(path.parent)
+            sync_directory(path.parent)
 
 
-def sync_folder(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     """Make the names in a folder durable.
 
     Raises:

@@ -58,8 +58,8 @@ class _MemorySlot:
         self.record = rows.get(user_id)
 
     async def save(self, revision: Revision) -> None:
-        held = self._rows.get(self._user_id)
-        if held is None or held.version <= revision.version:
+        current = self._rows.get(self._user_id)
+        if current is None or current.version <= revision.version:
             self._rows[self._user_id] = revision
 
 
@@ -86,20 +86,20 @@ class MemoryBlobStore:
 
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
-        held = self._objects.get(user_id)
-        if (held[0].tag if held else None) != replaces:
+        current = self._objects.get(user_id)
+        if (current[0].tag if current else None) != replaces:
             raise PutRefused
         revision = Revision.of(draft, Tag(draft.upload_id))
         self._objects[user_id] = revision, blob.read()
         return revision
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _MemoryBlob | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> _MemoryBlob | None:
         """See `BlobStore.open`."""
-        held = self._objects.get(user_id)
-        if held is None:
+        current = self._objects.get(user_id)
+        if current is None:
             return None
-        revision, data = held
-        part = wanted.within(revision.size) if wanted else (0, revision.size)
+        revision, data = current
+        part = byte_range.resolve(revision.size) if byte_range else (0, revision.size)
         if part is None:
             raise RangeNotSatisfiable(size=revision.size)
         start, length = part
@@ -107,8 +107,8 @@ class MemoryBlobStore:
 
     async def stat(self, user_id: UserId) -> Revision | None:
         """See `BlobStore.stat`."""
-        held = self._objects.get(user_id)
-        return held[0] if held else None
+        current = self._objects.get(user_id)
+        return current[0] if current else None
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
         """See `BlobStore.scan`."""

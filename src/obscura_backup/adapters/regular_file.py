@@ -21,7 +21,7 @@ _KINDS = {
 }
 
 
-class UnfitFile(OSError):
+class UnsuitableFile(OSError):
     """It is not a regular file, or longer than its limit."""
 
 
@@ -29,7 +29,7 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     """The whole content. Symbolic links are followed: a secret that Kubernetes mounts is one.
 
     Raises:
-        UnfitFile: see there.
+        UnsuitableFile: see there.
         OSError: it cannot be opened or read.
     """
     with opened_regular_file(path) as (descriptor, _):
@@ -48,7 +48,7 @@ def opened_regular_file(
         folder: a descriptor of a directory.
 
     Raises:
-        UnfitFile: it is not a regular file.
+        UnsuitableFile: it is not a regular file.
         OSError: it cannot be opened.
     """
     # Looked at before it is opened, because opening a device can have effects, and again afterwards, because the name
@@ -68,7 +68,7 @@ def read_bounded(descriptor: int, max_bytes: int) -> bytes:
     """All bytes up to the end of the file.
 
     Raises:
-        UnfitFile: there are more than `max_bytes`.
+        UnsuitableFile: there are more than `max_bytes`.
         OSError: it cannot be read.
     """
     # The size that `fstat` gives is no bound: it is 0 for files under /proc, and a file can grow.
@@ -76,11 +76,11 @@ def read_bounded(descriptor: int, max_bytes: int) -> bytes:
     while piece := os.read(descriptor, max_bytes + 1 - len(found)):
         found += piece
         if len(found) > max_bytes:
-            raise UnfitFile(f"it has more than {max_bytes} bytes")
+            raise UnsuitableFile(f"it has more than {max_bytes} bytes")
     return bytes(found)
 
 
 def _require_regular(described: os.stat_result) -> None:
     if not stat.S_ISREG(described.st_mode):
         kind = _KINDS.get(stat.S_IFMT(described.st_mode), "of an unknown kind")
-        raise UnfitFile(f"it is {kind}, not a regular file")
+        raise UnsuitableFile(f"it is {kind}, not a regular file")

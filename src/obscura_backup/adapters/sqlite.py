@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from obscura_backup.adapters.durable_directories import make_folder, sync_folder
+from obscura_backup.adapters.durable_directories import make_directory, sync_directory
 from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 LOCK_TIMEOUT_SECONDS = 5.0
 BATCH_ROWS = 256
-_NOBODY = UserId(UUID(int=0))
+_NIL_USER_ID = UserId(UUID(int=0))
 PAGE_ROWS = 512
 
 _SCHEMA = """
@@ -138,7 +138,7 @@ class SqliteMetadataStore:
 
     async def check(self) -> None:
         """See `BackupMetadataStore.check`. The writer is asked, too: a lock or a full disk stops it, not the reader."""
-        await self.get(_NOBODY)
+        await self.get(_NIL_USER_ID)
         await self._write(None)
 
     async def save(self, user_id: UserId, revision: Revision) -> None:
@@ -154,7 +154,7 @@ class SqliteMetadataStore:
         await saved
 
     def _create(self) -> None:
-        make_folder(self._path.parent)
+        make_directory(self._path.parent)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = self._connect()
         try:
@@ -168,7 +168,7 @@ class SqliteMetadataStore:
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             connection.close()
-        sync_folder(self._path.parent)
+        sync_directory(self._path.parent)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -185,15 +185,15 @@ class SqliteMetadataStore:
     def _write_batches(self, connection: sqlite3.Connection) -> None:
         """The writer thread: whatever is waiting becomes one transaction. Nothing may end it but `close`."""
         while (first := self._writes.get()) is not None:
-            batch, more = self._waiting(first)
+            batch, is_open = self._collect_batch(first)
             failure = _commit(connection, [write.values for write in batch if write.values is not None])
             for write in batch:
-                _answer(write, failure)
-            if not more:
+                _complete(write, failure)
+            if not is_open:
                 break
         connection.close()
 
-    def _waiting(self, first: _Write) -> tuple[list[_Write], bool]:
+    def _collect_batch(self, first: _Write) -> tuple[list[_Write], bool]:
         batch = [first]
         while len(batch) < BATCH_ROWS:
             try:
@@ -228,8 +228,8 @@ class _SqliteSlot:
         await self._store.save(self._user_id, revision)
 
 
-def _answer(write: _Write, failure: Exception | None) -> None:
-    def settle() -> None:
+def _complete(write: _Write, failure: Exception | None) -> None:
+    def complete() -> None:
         if write.saved.done():  # its request was cancelled meanwhile
             return
         if failure is None:
@@ -240,7 +240,7 @@ def _answer(write: _Write, failure: Exception | None) -> None:
             write.saved.set_exception(error)
 
     if not write.loop.is_closed():
-        write.loop.call_soon_threadsafe(settle)
+        write.loop.call_soon_threadsafe(complete)
 
 
 def _row(revision: Revision) -> _Row:

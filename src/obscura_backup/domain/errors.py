@@ -78,9 +78,9 @@ class VersionMismatch(ObscuraError):
     code = "version-mismatch"
 
     def __init__(self, *, expected: Version, current: Version) -> None:
-        held = f"version {current}" if current else "no backup"
+        actual = f"version {current}" if current else "no backup"
         wanted = f"version {expected}" if expected else "no backup"
-        super().__init__(f"The slot holds {held}; the request expected {wanted}. Fetch, merge and retry.")
+        super().__init__(f"The slot holds {actual}; the request expected {wanted}. Fetch, merge and retry.")
         self.expected = expected
         self.current = current
 

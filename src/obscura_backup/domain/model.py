@@ -103,7 +103,7 @@ class ByteRange:
     first: int | None
     last: int | None
 
-    def within(self, size: int) -> tuple[int, int] | None:
+    def resolve(self, size: int) -> tuple[int, int] | None:
         """The (start, length) that a body of `size` bytes has to offer, or None where it is not satisfiable."""
         if self.first is None:
             length = min(self.last or 0, size)

@@ -132,7 +132,7 @@ class BlobStore(Protocol):
             BlobStoreUnavailable: known not to have been stored.
         """
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:
         """Begin to read the slot's object, one request to the store; None where there is none.
 
         A reader sees one revision whole, whatever is written meanwhile, and only ever a durable one.

@@ -36,7 +36,7 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
+class RestoreTombstone:
     """Do: put the tombstone `deleted` back over `replaces`, an older backup that a restored bucket brought back."""
 
     deleted: Revision
@@ -62,31 +62,31 @@ class Absent:
     """Answer: there never was anything to delete."""
 
 
-def decide(row: Revision | None, asked: Upload | Deletion) -> Put | None:
+def decide(row: Revision | None, request: Upload | Deletion) -> Put | None:
     """Take the fast path, from the row alone: a PUT to try, or None where the object has to be looked at first."""
     if row is None:
-        first = isinstance(asked, Upload) and asked.expected == NO_VERSION
+        first = isinstance(request, Upload) and request.expected == NO_VERSION
         return Put(Version(1), None) if first else None
-    following = Put(Version(row.version + 1), row.tag)
-    match asked:
+    next_put = Put(Version(row.version + 1), row.tag)
+    match request:
         case Upload(expected, _) if row.is_live:
-            return following if expected == row.version else None
+            return next_put if expected == row.version else None
         case Upload(expected, _):
-            return following if expected in (NO_VERSION, row.version) else None
+            return next_put if expected in (NO_VERSION, row.version) else None
         case Deletion(expected):
-            return following if row.is_live and expected == row.version else None
+            return next_put if row.is_live and expected == row.version else None
 
 
-def names_the_same_bytes(row: Revision | None, asked: Upload | Deletion) -> bool:
+def is_unchanged_upload(row: Revision | None, request: Upload | Deletion) -> bool:
     """Whether the row says that the expected version already has the bytes of this upload.
 
     Then the object is looked at before anything is written: where it says so too, there is nothing to write.
     """
     return (
-        isinstance(asked, Upload)
+        isinstance(request, Upload)
         and row is not None
         and row.is_live
-        and (asked.expected, asked.sha256) == (row.version, row.sha256)
+        and (request.expected, request.sha256) == (row.version, row.sha256)
     )
 
 
@@ -105,56 +105,56 @@ def is_lost(row: Revision | None, found: Revision | None) -> bool:
 
 
 def reconcile(
-    row: Revision | None, found: Revision | None, asked: Upload | Deletion
-) -> Put | Bury | Done | Mismatch | Absent:
+    row: Revision | None, found: Revision | None, request: Upload | Deletion
+) -> Put | RestoreTombstone | Done | Mismatch | Absent:
     """The slow path: what to do, now that the object has been looked at (`found`, None where there is none)."""
     if row is not None and is_lost(row, found):
-        return _over_a_loss(row, found, asked)
+        return _after_loss(row, found, request)
     if found is None:
-        return _without_object(row, asked)
+        return _without_object(row, request)
     if found.is_live and row is not None and row.kind is Kind.TOMBSTONE and row.version > found.version:
-        return Bury(row, found.tag)
-    following = Put(Version(max(found.version, row.version if row else NO_VERSION) + 1), found.tag)
-    match asked:
+        return RestoreTombstone(row, found.tag)
+    next_put = Put(Version(max(found.version, row.version if row else NO_VERSION) + 1), found.tag)
+    match request:
         case Upload(expected, sha256) if found.is_live:
             if sha256 == found.sha256 and expected in (found.version, found.base):
                 return Done(found)
-            return following if expected == found.version else Mismatch(found.version)
+            return next_put if expected == found.version else Mismatch(found.version)
         case Upload(expected, _):
-            return following if expected in (NO_VERSION, found.version) else Mismatch(found.version)
+            return next_put if expected in (NO_VERSION, found.version) else Mismatch(found.version)
         case Deletion(expected) if found.is_live:
-            return following if expected == found.version else Mismatch(found.version)
+            return next_put if expected == found.version else Mismatch(found.version)
         case Deletion():
             return Done(found)
 
 
-def _over_a_loss(row: Revision, found: Revision | None, asked: Upload | Deletion) -> Put | Mismatch:
+def _after_loss(row: Revision, found: Revision | None, request: Upload | Deletion) -> Put | Mismatch:
     # Only a client that knows the lost version may go on from it. A first upload would bury the loss: its client
     # believes that there never was a backup, or that it was deleted.
-    if asked.expected == row.version:
+    if request.expected == row.version:
         return Put(Version(row.version + 1), found.tag if found else None)
     return Mismatch(row.version)
 
 
-def _without_object(row: Revision | None, asked: Upload | Deletion) -> Put | Done | Mismatch | Absent:
+def _without_object(row: Revision | None, request: Upload | Deletion) -> Put | Done | Mismatch | Absent:
     if row is None:
-        if isinstance(asked, Deletion):
+        if isinstance(request, Deletion):
             return Absent()
-        return Put(Version(1), None) if asked.expected == NO_VERSION else Mismatch(NO_VERSION)
-    if isinstance(asked, Deletion):
+        return Put(Version(1), None) if request.expected == NO_VERSION else Mismatch(NO_VERSION)
+    if isinstance(request, Deletion):
         return Done(None)
     # The grave itself was lost. A reader is told "no backup", so "no backup" must be a way on, or the slot is stuck.
-    if asked.expected in (NO_VERSION, row.version):
+    if request.expected in (NO_VERSION, row.version):
         return Put(Version(row.version + 1), None)
     return Mismatch(row.version)
 
 
-def lags(row: Revision | None, found: Revision) -> bool:
+def is_stale(row: Revision | None, found: Revision) -> bool:
     """Whether the row should follow the object: it is behind, or names the same version by another tag."""
     return row is None or row.version < found.version or (row.version == found.version and row != found)
 
 
-def refused_whatever_comes(row: Revision | None, found: Revision | None, expected: Version) -> Version | None:
+def certain_conflict(row: Revision | None, found: Revision | None, expected: Version) -> Version | None:
     """The version that an upload is refused with before its body is read, or None where some body could be accepted.
 
     The best that a body can do is to be the very bytes that the slot holds: a retry after a lost answer.

@@ -13,16 +13,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
-from obscura_backup.domain.burial import bury_again
 from obscura_backup.domain.errors import BackupDamaged, SlotBusy
 from obscura_backup.domain.model import Kind, Revision, UploadId, UserId
+from obscura_backup.domain.tombstone import restore_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore, Clock, LockedSlot
 
-AT_ONCE = 16
+CONCURRENCY = 16
 """Slots looked at side by side; each costs one request to the blob store."""
 
 
@@ -40,17 +40,17 @@ class Difference(StrEnum):
     BUSY = "busy"
 
     @property
-    def why(self) -> str:
+    def explanation(self) -> str:
         """A sentence for an operator."""
-        return _WHY[self]
+        return _EXPLANATIONS[self]
 
     @property
-    def mendable(self) -> bool:
+    def repairable(self) -> bool:
         """Whether a repair loses nothing."""
-        return self in _MENDABLE
+        return self in _REPAIRABLE
 
 
-_WHY = {
+_EXPLANATIONS = {
     Difference.ROW_MISSING: "There is a blob and no row: the metadata store was restored from an older copy, or a "
     "commit was lost with its answer.",
     Difference.ROW_BEHIND: "The row is of an older version than the blob: a commit was lost with its answer, or the "
@@ -70,7 +70,7 @@ _WHY = {
     "mend it.",
 }
 
-_MENDABLE = frozenset(
+_REPAIRABLE = frozenset(
     {
         Difference.ROW_MISSING,
         Difference.ROW_BEHIND,
@@ -97,7 +97,7 @@ class Finding:
     difference: Difference
     row: Revision | None
     found: Revision | None
-    mended: bool = False
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +168,15 @@ class Scrubber:
         batch: list[tuple[UserId, Revision | None]] = []
         async for entry in self._entries(after):
             batch.append(entry)
-            if len(batch) == AT_ONCE:
+            if len(batch) == CONCURRENCY:
                 slots += len(batch)
-                progress = await self._judge(slots, batch, repair=repair)
+                progress = await self._examine_batch(slots, batch, repair=repair)
                 yield progress
                 if progress.failure is not None:
                     raise progress.failure
                 batch = []
         if batch:
-            progress = await self._judge(slots + len(batch), batch, repair=repair)
+            progress = await self._examine_batch(slots + len(batch), batch, repair=repair)
             yield progress
             if progress.failure is not None:
                 raise progress.failure
@@ -196,23 +196,25 @@ class Scrubber:
                 yield user, None
                 user = await anext(users, None)
 
-    async def _judge(self, slots: int, batch: list[tuple[UserId, Revision | None]], *, repair: bool) -> Progress:
-        looks = [self._look(user_id, row, repair=repair) for user_id, row in batch]
+    async def _examine_batch(
+        self, slots: int, batch: list[tuple[UserId, Revision | None]], *, repair: bool
+    ) -> Progress:
+        examinations = [self._examine(user_id, row, repair=repair) for user_id, row in batch]
         # All of them, also where one fails: what was mended must be told, and nothing may go on behind our back.
-        outcomes = await asyncio.gather(*looks, return_exceptions=True)
+        outcomes = await asyncio.gather(*examinations, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         findings = tuple(outcome for outcome in outcomes if isinstance(outcome, Finding))
         return Progress(slots, batch[-1][0], findings, failures[0] if failures else None)
 
-    async def _look(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
+    async def _examine(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
         try:
-            return await self._look_at_sound(user_id, row, repair=repair)
+            return await self._examine_undamaged(user_id, row, repair=repair)
         except BackupDamaged:
             return Finding(user_id, Difference.OBJECT_DAMAGED, row, None)
         except SlotBusy:
             return Finding(user_id, Difference.BUSY, row, None)
 
-    async def _look_at_sound(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
+    async def _examine_undamaged(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
         if compare(row, await self._blobs.stat(user_id)) is None:
             return None
         # The row was read a while before the object: only what still differs while nobody else is at it counts.
@@ -222,18 +224,18 @@ class Scrubber:
             if difference is None:
                 return None
             finding = Finding(user_id, difference, slot.record, found)
-            if repair and difference.mendable and await self._mend(user_id, slot, found):
-                return replace(finding, mended=True)
+            if repair and difference.repairable and await self._repair(user_id, slot, found):
+                return replace(finding, repaired=True)
             return finding
 
-    async def _mend(self, user_id: UserId, slot: LockedSlot, found: Revision | None) -> bool:
+    async def _repair(self, user_id: UserId, slot: LockedSlot, found: Revision | None) -> bool:
         row = slot.record
-        if found is not None and rules.lags(row, found):
+        if found is not None and rules.is_stale(row, found):
             await slot.save(found)
             return True
         if row is None or row.kind is not Kind.TOMBSTONE:
             return False
-        buried = await bury_again(
+        restored = await restore_tombstone(
             self._blobs,
             user_id,
             row,
@@ -242,7 +244,7 @@ class Scrubber:
             now=self._clock.now(),
             random=self._random,
         )
-        if buried is None:
+        if restored is None:
             return False
-        await slot.save(buried)
+        await slot.save(restored)
         return True

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
-from obscura_backup.domain.burial import bury_again
 from obscura_backup.domain.errors import (
     BackupLost,
     BackupNotFound,
@@ -24,8 +23,9 @@ from obscura_backup.domain.errors import (
     VersionMismatch,
 )
 from obscura_backup.domain.model import TOMBSTONE_BYTES, Draft, Kind, Revision, Sha256, UploadId
-from obscura_backup.domain.rules import Absent, Bury, Deletion, Done, Mismatch, Put, Upload
+from obscura_backup.domain.rules import Absent, Deletion, Done, Mismatch, Put, RestoreTombstone, Upload
 from obscura_backup.domain.spool import Spool
+from obscura_backup.domain.tombstone import restore_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,9 @@ class _Attempts:
     `happened` is whether what is asked for was found to have happened before.
     """
 
-    left: int = PUTS_PER_CALL
+    puts_left: int = PUTS_PER_CALL
     upload_ids: set[UploadId] = field(default_factory=set)
-    happened: bool = False
+    already_done: bool = False
 
 
 class BackupService:
@@ -80,7 +80,7 @@ class BackupService:
         row = await self._metadata.get(user_id)
         if rules.decide(row, Upload(expected, _NO_BYTES)) is not None:
             return
-        current = rules.refused_whatever_comes(row, await self._blobs.stat(user_id), expected)
+        current = rules.certain_conflict(row, await self._blobs.stat(user_id), expected)
         if current is not None:
             raise VersionMismatch(expected=expected, current=current)
 
@@ -92,7 +92,7 @@ class BackupService:
             Unavailable: a store failed on the way. Unless `nothing_changed`, it may have been stored: sending the same
                 again is safe, and tells.
         """
-        revision = await self._settle(user_id, Upload(expected, blob.sha256), blob)
+        revision = await self._apply(user_id, Upload(expected, blob.sha256), blob)
         if revision is None:
             raise AssertionError("an upload is never settled without an object")
         return revision
@@ -105,10 +105,10 @@ class BackupService:
             BackupNotFound: there never was a backup.
             Unavailable: as for `upload`.
         """
-        with Spool.of(self._random(TOMBSTONE_BYTES)) as grave:
-            await self._settle(user_id, Deletion(expected), grave)
+        with Spool.of(self._random(TOMBSTONE_BYTES)) as tombstone:
+            await self._apply(user_id, Deletion(expected), tombstone)
 
-    async def download(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob:
+    async def download(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob:
         """Begin to read the backup: bytes, version and digest from one read of one object. The caller closes it.
 
         The metadata store is asked only where there is no object, or a tombstone. So a restore works while it is down.
@@ -119,10 +119,10 @@ class BackupService:
             RangeNotSatisfiable: `wanted` lies outside of it.
             Unavailable: a store does not answer.
         """
-        opened, revision = await self._open_live(user_id, wanted)
+        opened, revision = await self._open_live(user_id, byte_range)
         if opened is None:
             row = await self._require_loss(user_id, revision)
-            opened, revision = await self._open_live(user_id, wanted)
+            opened, revision = await self._open_live(user_id, byte_range)
             if opened is None:
                 raise _loss_or_absence(row, revision)
         return opened
@@ -143,22 +143,22 @@ class BackupService:
                 raise _loss_or_absence(row, found)
         return found
 
-    async def _open(self, user_id: UserId, wanted: ByteRange | None) -> OpenBlob | None:
+    async def _open(self, user_id: UserId, byte_range: ByteRange | None) -> OpenBlob | None:
         for _ in range(OPENS_PER_CALL):
             try:
-                return await self._blobs.open(user_id, wanted)
+                return await self._blobs.open(user_id, byte_range)
             except RangeNotSatisfiable:
                 # It may be a tombstone that is too short, of which nobody is to hear; by now there may be a backup.
                 size = (await self.describe(user_id)).size
-                if wanted is None or wanted.within(size) is None:
+                if byte_range is None or byte_range.resolve(size) is None:
                     raise RangeNotSatisfiable(size=size) from None
         raise SlotBusy
 
     async def _open_live(
-        self, user_id: UserId, wanted: ByteRange | None
+        self, user_id: UserId, byte_range: ByteRange | None
     ) -> tuple[OpenBlob, Revision] | tuple[None, Revision | None]:
         """The backup and its revision; or None and the tombstone, if there is one."""
-        opened = await self._open(user_id, wanted)
+        opened = await self._open(user_id, byte_range)
         if opened is None:
             return None, None
         if opened.revision.is_live:
@@ -181,62 +181,62 @@ class BackupService:
             raise BackupNotFound
         return row
 
-    async def _settle(self, user_id: UserId, asked: Upload | Deletion, blob: Spool) -> Revision | None:
+    async def _apply(self, user_id: UserId, request: Upload | Deletion, blob: Spool) -> Revision | None:
         attempts = _Attempts()
         try:
             async with self._metadata.locked(user_id) as slot:
-                fast = None if rules.names_the_same_bytes(slot.record, asked) else rules.decide(slot.record, asked)
+                fast = None if rules.is_unchanged_upload(slot.record, request) else rules.decide(slot.record, request)
                 if fast is not None:
-                    stored = await self._put(user_id, asked, blob, fast, attempts)
+                    stored = await self._put(user_id, request, blob, fast, attempts)
                     if stored is not None:
                         await slot.save(stored)
                         return stored
-                return await self._slow_path(user_id, asked, blob, slot, attempts)
+                return await self._slow_path(user_id, request, blob, slot, attempts)
         except Unavailable as error:
-            error.nothing_changed = not (attempts.upload_ids or attempts.happened)
+            error.nothing_changed = not (attempts.upload_ids or attempts.already_done)
             raise
 
     async def _slow_path(
-        self, user_id: UserId, asked: Upload | Deletion, blob: Spool, slot: LockedSlot, attempts: _Attempts
+        self, user_id: UserId, request: Upload | Deletion, blob: Spool, slot: LockedSlot, attempts: _Attempts
     ) -> Revision | None:
         found = await self._blobs.stat(user_id)
         while True:
-            if found is not None and found.upload_id in attempts.upload_ids and found.kind is _kind(asked):
+            if found is not None and found.upload_id in attempts.upload_ids and found.kind is _kind(request):
                 # The store answered "refused" to the second copy of a request whose first copy it had stored.
                 await slot.save(found)
                 return found
-            outcome = rules.reconcile(slot.record, found, asked)
+            outcome = rules.reconcile(slot.record, found, request)
             match outcome:
                 case Put():
-                    stored = await self._put(user_id, asked, blob, outcome, attempts)
+                    stored = await self._put(user_id, request, blob, outcome, attempts)
                     if stored is not None:
                         await slot.save(stored)
                         return stored
                     found = await self._blobs.stat(user_id)
-                case Bury():
-                    found = await self._bury(user_id, outcome, attempts) or await self._blobs.stat(user_id)
+                case RestoreTombstone():
+                    found = await self._restore_tombstone(user_id, outcome, attempts) or await self._blobs.stat(user_id)
                 case Done(revision):
-                    attempts.happened = True
-                    await self._follow(slot, found)
+                    attempts.already_done = True
+                    await self._update_row(slot, found)
                     return revision
                 case Mismatch(current):
-                    await self._follow(slot, found)
-                    raise VersionMismatch(expected=asked.expected, current=current)
+                    await self._update_row(slot, found)
+                    raise VersionMismatch(expected=request.expected, current=current)
                 case Absent():
                     raise BackupNotFound
 
-    async def _follow(self, slot: LockedSlot, found: Revision | None) -> None:
-        if found is not None and rules.lags(slot.record, found):
+    async def _update_row(self, slot: LockedSlot, found: Revision | None) -> None:
+        if found is not None and rules.is_stale(slot.record, found):
             await slot.save(found)
 
     async def _put(
-        self, user_id: UserId, asked: Upload | Deletion, blob: Spool, put: Put, attempts: _Attempts
+        self, user_id: UserId, request: Upload | Deletion, blob: Spool, put: Put, attempts: _Attempts
     ) -> Revision | None:
         """Try one conditional PUT: the revision that is stored now, or None where it was refused."""
         draft = Draft(
             version=put.version,
-            base=asked.expected,
-            kind=_kind(asked),
+            base=request.expected,
+            kind=_kind(request),
             sha256=blob.sha256,
             size=blob.size,
             upload_id=self._new_upload_id(attempts),
@@ -255,28 +255,30 @@ class BackupService:
                 return found
             raise  # not there now, but it may still arrive: only a retry by the client can tell
 
-    async def _bury(self, user_id: UserId, bury: Bury, attempts: _Attempts) -> Revision | None:
-        return await bury_again(
+    async def _restore_tombstone(
+        self, user_id: UserId, restore: RestoreTombstone, attempts: _Attempts
+    ) -> Revision | None:
+        return await restore_tombstone(
             self._blobs,
             user_id,
-            bury.deleted,
-            replaces=bury.replaces,
+            restore.deleted,
+            replaces=restore.replaces,
             upload_id=self._new_upload_id(attempts),
             now=self._clock.now(),
             random=self._random,
         )
 
     def _new_upload_id(self, attempts: _Attempts) -> UploadId:
-        if attempts.left == 0:
+        if attempts.puts_left == 0:
             raise SlotBusy
-        attempts.left -= 1
+        attempts.puts_left -= 1
         upload_id = UploadId(self._random(16).hex())
         attempts.upload_ids.add(upload_id)
         return upload_id
 
 
-def _kind(asked: Upload | Deletion) -> Kind:
-    return Kind.LIVE if isinstance(asked, Upload) else Kind.TOMBSTONE
+def _kind(request: Upload | Deletion) -> Kind:
+    return Kind.LIVE if isinstance(request, Upload) else Kind.TOMBSTONE
 
 
 def _loss_or_absence(row: Revision, found: Revision | None) -> BackupLost | BackupNotFound:

@@ -47,7 +47,7 @@ def _postgres(settings: Settings) -> PostgresMetadataStore:
         settings.metadata_url or "",
         pool_size=settings.postgres_pool,
         lock_timeout_seconds=settings.lock_seconds,
-        hold_seconds=settings.postgres_hold_seconds,
+        idle_in_transaction_seconds=settings.postgres_hold_seconds,
         pool_wait_seconds=settings.postgres_wait_seconds,
         connect_timeout_seconds=settings.postgres_connect_seconds,
         answer_timeout_seconds=settings.postgres_answer_seconds,

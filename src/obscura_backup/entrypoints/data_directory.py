@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.durable_directories import make_folder
+from obscura_backup.adapters.durable_directories import make_directory
 from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def opened_data_directory(path: Path) -> Iterator[int]:
         StoreUnusable: it belongs to another user, or it cannot be made or opened.
     """
     try:
-        make_folder(path)
+        make_directory(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StoreUnusable(f"The data directory {path} cannot be used: {error.strerror or error}.") from error

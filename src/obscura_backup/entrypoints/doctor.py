@@ -143,7 +143,9 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
     yield Check("metadata", "technology", holds=True, detail=f"PostgreSQL {facts.version}")
     yield Check("metadata", "round trip", holds=True, seconds=facts.round_trip_seconds)
     yield Check("metadata", "is writable", holds=facts.writable, detail="" if facts.writable else READ_ONLY_HINT)
-    yield Check("metadata", "may read and write rows", holds=not facts.shortcoming, detail=facts.shortcoming)
+    yield Check(
+        "metadata", "may read and write rows", holds=not facts.missing_privileges, detail=facts.missing_privileges
+    )
     yield Check("metadata", "commits are durable", holds=facts.durable, detail="fsync and synchronous_commit")
     current = state.current or "none"
     detail = f"{current}, wanted {state.head}" + ("" if state.current == state.head else ": obscura-backup migrate")
@@ -205,9 +207,9 @@ async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
         return
     yield Check("blobs", "the store calls itself", holds=True, detail=name)
     yield _skew("blobs", skew)
-    for verdict in report.verdicts:
-        must = verdict.weight.value != "advisory"
-        yield Check("blobs", verdict.name, holds=verdict.holds, detail=verdict.detail, must=must)
+    for result in report.results:
+        must = result.severity.value != "advisory"
+        yield Check("blobs", result.name, holds=result.passed, detail=result.detail, must=must)
 
 
 async def _conditional_files(root: Path) -> AsyncIterator[Check]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from obscura_backup.adapters.postgres.admin_connection import LOOK_SECONDS, connected
+from obscura_backup.adapters.postgres.admin_connection import INSPECT_TIMEOUT_SECONDS, open_connection
 from obscura_backup.adapters.postgres.schema import HEAD, REVISIONS, SchemaState, migrate, schema_state
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
@@ -85,14 +85,14 @@ def test_locked_schema_is_looked_at_for_seconds_at_most(locked_schema: str) -> N
     started = time.monotonic()
     with pytest.raises(MetadataUnavailable):
         schema_state(locked_schema)
-    assert time.monotonic() - started < 2 * LOOK_SECONDS
+    assert time.monotonic() - started < 2 * INSPECT_TIMEOUT_SECONDS
 
 
 def test_locked_schema_does_not_keep_a_migration(locked_schema: str) -> None:
     started = time.monotonic()
     with pytest.raises(MetadataUnavailable):
         migrate(locked_schema, lock_seconds=0.2)
-    assert time.monotonic() - started < LOOK_SECONDS
+    assert time.monotonic() - started < INSPECT_TIMEOUT_SECONDS
 
 
 async def test_locked_schema_does_not_keep_the_doctor(locked_schema: str, tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ async def test_server_that_freezes_while_it_is_asked_is_hung_up_on(
         url = wire.through(new_postgres_url())
 
         def ask() -> None:
-            with connected(url, seconds=0.3) as connection:
+            with open_connection(url, seconds=0.3) as connection:
                 wire.go_dead()
                 connection.execute("SELECT 1")
 
         started = time.monotonic()
         with pytest.raises(MetadataUnavailable, match=r"not through within 0\.3 s"):
             await asyncio.to_thread(ask)
-        assert time.monotonic() - started < LOOK_SECONDS
+        assert time.monotonic() - started < INSPECT_TIMEOUT_SECONDS
 
 
 async def test_migration_gives_a_frozen_server_up(locked_schema: str, postgres_server: PostgresServer) -> None:

@@ -161,7 +161,7 @@ async def test_lock_that_the_server_took_away_can_be_left(
 
 
 async def test_silent_holder_loses_its_lock(postgres_url: str, elsewhere: PostgresMetadataStore) -> None:
-    store = PostgresMetadataStore(postgres_url, hold_seconds=0.05)
+    store = PostgresMetadataStore(postgres_url, idle_in_transaction_seconds=0.05)
     await store.start()
     user, newer = samples.user(), samples.revision(2)
     await saved(store, user, samples.revision(1))
@@ -264,7 +264,7 @@ async def test_role_that_lacks_a_privilege_is_not_ready(
         with pytest.raises(MetadataUnavailable, match=f"not {privilege} rows of the table `backups`"):
             await store.check()
         diagnosis = await asyncio.to_thread(diagnose, url)
-        assert privilege in diagnosis.shortcoming
+        assert privilege in diagnosis.missing_privileges
     finally:
         await store.close()
         postgres_server.execute("DROP OWNED BY lesser; DROP ROLE lesser", database=postgres_database)
@@ -279,7 +279,7 @@ async def test_database_whose_table_is_gone_is_not_ready(new_postgres_url: Calla
         connection.execute("ALTER TABLE backups RENAME TO elsewhere")
     with pytest.raises(MetadataUnavailable, match="no table `backups`"):
         await store.check()
-    assert "no table `backups`" in (await asyncio.to_thread(diagnose, url)).shortcoming
+    assert "no table `backups`" in (await asyncio.to_thread(diagnose, url)).missing_privileges
     await store.close()
 
 

@@ -134,7 +134,7 @@ async def test_policy_lets_the_service_do_all_it_does(service: S3BlobStore) -> N
     assert (await content(service, user)).startswith(b"second")
     assert [found async for found in service.scan()] == [user]
     report = await service.probe_conditional_writes()
-    assert [verdict for verdict in report.verdicts if not verdict.holds] == []
+    assert [result for result in report.results if not result.passed] == []
     await service.close()
 
 

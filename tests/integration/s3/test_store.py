@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("s3_credentials")
 class TestMinio(BlobStoreContract):
     async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:
         report = await blobs.probe_conditional_writes()
-        assert [verdict for verdict in report.verdicts if not verdict.holds] == []
+        assert [result for result in report.results if not result.passed] == []
 
 
 class TestVersitygw(BlobStoreContract):
@@ -37,7 +37,7 @@ class TestVersitygw(BlobStoreContract):
 
     async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:
         report = await blobs.probe_conditional_writes()
-        assert [verdict for verdict in report.verdicts if not verdict.holds] == []
+        assert [result for result in report.results if not result.passed] == []
 
 
 def head_without_the_last_16_bytes(data: bytes) -> bytes:
@@ -101,16 +101,16 @@ class TestWhatIsInTheBucket:
             await blobs.open(user)
 
     @pytest.mark.parametrize(
-        "wanted", [None, ByteRange(0, None), ByteRange(None, 5), ByteRange(31, 40), ByteRange(0, 32)]
+        "byte_range", [None, ByteRange(0, None), ByteRange(None, 5), ByteRange(31, 40), ByteRange(0, 32)]
     )
     async def test_object_that_does_not_end_with_its_upload_id_is_told_before_any_byte_of_it(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str, wanted: ByteRange | None
+        self, blobs: S3BlobStore, server: S3Server, bucket: str, byte_range: ByteRange | None
     ) -> None:
         user, blob = samples.user(), samples.blob()
         draft = samples.draft(blob)
         put_raw(server, bucket, slot_key(user), blob.read() + secrets.token_bytes(16), metadata_of(draft))
         with pytest.raises(BackupDamaged, match="upload id"):
-            await blobs.open(user, wanted)
+            await blobs.open(user, byte_range)
 
     async def test_last_piece_of_a_long_damaged_object_is_kept_back(
         self, blobs: S3BlobStore, server: S3Server, bucket: str

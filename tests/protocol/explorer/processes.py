@@ -141,7 +141,7 @@ class _Blobs:
             return revision
         raise PutRefused if reply is Reply.REFUSED else OutcomeUnknown
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _Opened | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> _Opened | None:
         found = await self.stat(user_id)
         return _Opened(found) if found else None
 
@@ -208,7 +208,7 @@ async def head(service: BackupService) -> Ending:
 
 async def scrub(parts: Parts) -> Ending:
     """What `scrub --repair` does about one slot; whatever row it began with, it looks again under the lock."""
-    await Scrubber(*parts[:3], random=parts.random)._look(USER, None, repair=True)
+    await Scrubber(*parts[:3], random=parts.random)._examine(USER, None, repair=True)
     return Ending(Said.SCRUBBED)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Folder:
+class ObjectDirectory:
     """One folder of objects, kept open: its descriptor is what is locked and what is synced.
 
     flock excludes by open file, which all threads of this process share; a lock of the process's own stands before it.
@@ -27,7 +27,7 @@ class Folder:
         self._threads = threading.Lock()
 
     @contextmanager
-    def held(self, how: int) -> Iterator[None]:
+    def locked(self, how: int) -> Iterator[None]:
         """Hold the folder: alone (`fcntl.LOCK_EX`), or shared with other processes' readers (`fcntl.LOCK_SH`)."""
         with self._threads:
             fcntl.flock(self._descriptor, how)
@@ -45,7 +45,7 @@ class Folder:
         os.close(self._descriptor)
 
 
-class Incoming:
+class IncomingDirectory:
     """Where this process writes uploads: a folder of its own, held locked as long as the process lives.
 
     So whoever starts next can tell what a dead process left from what a living one is writing.

@@ -23,8 +23,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import UUID
 
-from obscura_backup.adapters.durable_directories import make_folder, sync_folder
-from obscura_backup.adapters.filesystem.directories import Folder, Incoming
+from obscura_backup.adapters.durable_directories import make_directory, sync_directory
+from obscura_backup.adapters.filesystem.directories import IncomingDirectory, ObjectDirectory
 from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, decode_header, encode_header
 from obscura_backup.domain.errors import (
     BackupDamaged,
@@ -61,11 +61,11 @@ class FilesystemBlobStore:
         root: the directory.
     """
 
-    _incoming: Incoming
+    _incoming: IncomingDirectory
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._folders: dict[str, Folder] = {}
+        self._directories: dict[str, ObjectDirectory] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
         self._sync_failed = False
 
@@ -79,18 +79,18 @@ class FilesystemBlobStore:
     async def close(self) -> None:
         """See `BlobStore.close`."""
         await asyncio.to_thread(self._threads.shutdown)
-        if self._folders:
+        if self._directories:
             self._incoming.close()
-        while self._folders:
-            self._folders.popitem()[1].close()
+        while self._directories:
+            self._directories.popitem()[1].close()
 
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
         return await self._in_thread(self._put, user_id, blob, draft, replaces)
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _FileBlob | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> _FileBlob | None:
         """See `BlobStore.open`."""
-        return await self._in_thread(self._open, user_id, wanted)
+        return await self._in_thread(self._open, user_id, byte_range)
 
     async def stat(self, user_id: UserId) -> Revision | None:
         """See `BlobStore.stat`."""
@@ -107,8 +107,8 @@ class FilesystemBlobStore:
 
     async def check(self) -> None:
         """See `BlobStore.check`."""
-        self._require_sound()
-        await self._in_thread(self._try_to_write)
+        self._require_no_failed_sync()
+        await self._in_thread(self._write_test_file)
 
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
@@ -116,20 +116,20 @@ class FilesystemBlobStore:
     def _prepare(self) -> None:
         slots, incoming = self._root / "backups", self._root / "incoming"
         for path in (self._root, incoming, slots):
-            make_folder(path)
+            make_directory(path)
         for shard in SHARDS:
             (slots / shard).mkdir(mode=0o700, exist_ok=True)
-        sync_folder(slots)  # once for all 256
-        self._incoming = Incoming(incoming)
-        self._folders = {shard: Folder(slots / shard) for shard in SHARDS}
+        sync_directory(slots)  # once for all 256
+        self._incoming = IncomingDirectory(incoming)
+        self._directories = {shard: ObjectDirectory(slots / shard) for shard in SHARDS}
 
-    def _require_sound(self) -> None:
+    def _require_no_failed_sync(self) -> None:
         # After a failed sync the kernel may drop what was not written and call the next sync a success. So nothing that
         # is visible may be believed to be durable any more, until an operator has looked and started us anew.
         if self._sync_failed:
             raise BlobStoreUnavailable("The disk failed to sync a folder; look at the disk, then restart.")
 
-    def _try_to_write(self) -> None:
+    def _write_test_file(self) -> None:
         # A full disk, a file system that became read-only, no descriptors left: only a write tells.
         path = f"{self._incoming.path}/check-{secrets.token_hex(8)}"
         try:
@@ -140,34 +140,34 @@ class FilesystemBlobStore:
         finally:
             _remove(path)
 
-    def _place(self, user_id: UserId) -> tuple[Folder, str]:
+    def _locate(self, user_id: UserId) -> tuple[ObjectDirectory, str]:
         prefix, name = slot_key(user_id).split("/")
-        return self._folders[name[:2]], f"{self._root}/{prefix}/{name[:2]}/{name}"
+        return self._directories[name[:2]], f"{self._root}/{prefix}/{name[:2]}/{name}"
 
     def _names(self, shard: str) -> list[str]:
         try:
-            names = sorted(path.name for path in self._folders[shard].path.iterdir())
+            names = sorted(path.name for path in self._directories[shard].path.iterdir())
         except OSError as error:
             raise BlobStoreUnavailable from error
         ours = [name for name in names if _NAME.fullmatch(name)]
         if len(ours) < len(names):
-            _log.warning("%s holds files that are not ours; they are skipped", self._folders[shard].path)
+            _log.warning("%s holds files that are not ours; they are skipped", self._directories[shard].path)
         return ours
 
     def _put(self, user_id: UserId, blob: Spool, draft: Draft, replaces: Tag | None) -> Revision:
-        self._require_sound()
-        folder, path = self._place(user_id)
+        self._require_no_failed_sync()
+        directory, path = self._locate(user_id)
         incoming = f"{self._incoming.path}/{draft.upload_id}"
         renamed = False
         try:
             _write(incoming, encode_header(draft), blob)
-            with folder.held(fcntl.LOCK_EX):
-                held = _read_revision(path)
-                if (held.tag if held else None) != replaces:
+            with directory.locked(fcntl.LOCK_EX):
+                current = _read_revision(path)
+                if (current.tag if current else None) != replaces:
                     raise PutRefused
                 os.rename(incoming, path)  # noqa: PTH104  # strings on the hot path
                 renamed = True
-                folder.sync()
+                directory.sync()
         except OSError as error:
             if renamed:
                 self._sync_failed = True
@@ -179,19 +179,19 @@ class FilesystemBlobStore:
         return Revision.of(draft, Tag(draft.upload_id))
 
     def _stat(self, user_id: UserId) -> Revision | None:
-        self._require_sound()
-        folder, path = self._place(user_id)
+        self._require_no_failed_sync()
+        directory, path = self._locate(user_id)
         try:
-            with folder.held(fcntl.LOCK_SH):
+            with directory.locked(fcntl.LOCK_SH):
                 return _read_revision(path)
         except OSError as error:
             raise BlobStoreUnavailable from error
 
-    def _open(self, user_id: UserId, wanted: ByteRange | None) -> _FileBlob | None:
-        self._require_sound()
-        folder, path = self._place(user_id)
+    def _open(self, user_id: UserId, byte_range: ByteRange | None) -> _FileBlob | None:
+        self._require_no_failed_sync()
+        directory, path = self._locate(user_id)
         try:
-            with folder.held(fcntl.LOCK_SH):
+            with directory.locked(fcntl.LOCK_SH):
                 file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
@@ -203,7 +203,7 @@ class FilesystemBlobStore:
             revision, header_bytes = decode_header(beginning)
             if os.fstat(file).st_size != header_bytes + revision.size:
                 raise BackupDamaged("A file in the blob directory is not as long as it says.")
-            part = wanted.within(revision.size) if wanted else (0, revision.size)
+            part = byte_range.resolve(revision.size) if byte_range else (0, revision.size)
             if part is None:
                 raise RangeNotSatisfiable(size=revision.size)
         except OSError as error:

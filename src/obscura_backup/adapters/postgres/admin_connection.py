@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECT_TIMEOUT_SECONDS = 5
-LOOK_LOCK_SECONDS = 1.5
+INSPECT_LOCK_TIMEOUT_SECONDS = 1.5
 """Who only looks waits so long for a table that somebody else has locked."""
-LOOK_SECONDS = 3.0
+INSPECT_TIMEOUT_SECONDS = 3.0
 """Who only looks is through after so long, counted from when it is connected."""
 
 
 @contextmanager
-def connected(url: str, *, seconds: float = LOOK_SECONDS) -> Iterator[psycopg.Connection[Any]]:
+def open_connection(url: str, *, seconds: float = INSPECT_TIMEOUT_SECONDS) -> Iterator[psycopg.Connection[Any]]:
     """A connection, closed at the end.
 
     Args:
@@ -38,22 +38,22 @@ def connected(url: str, *, seconds: float = LOOK_SECONDS) -> Iterator[psycopg.Co
     """
     kwargs = parameters(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS)
     with closing(psycopg.connect(**kwargs, prepare_threshold=None)) as connection:
-        hung_up = threading.Event()
+        timed_out = threading.Event()
         # A time limit that the server keeps is none where the server is frozen, and its kernel goes on acknowledging.
-        guard = threading.Timer(seconds, _hang_up, (connection, hung_up))
+        guard = threading.Timer(seconds, _abort, (connection, timed_out))
         guard.daemon = True
         guard.start()
         try:
             yield connection
         except Exception as error:  # whatever the driver, or who uses it, makes of a connection that was cut
-            if hung_up.is_set():
+            if timed_out.is_set():
                 raise MetadataUnavailable(f"The metadata database was not through within {seconds:g} s.") from error
             raise
         finally:
             guard.cancel()
 
 
-def limit(connection: psycopg.Connection[Any], *, lock_seconds: float, statement_seconds: float) -> None:
+def set_timeouts(connection: psycopg.Connection[Any], *, lock_seconds: float, statement_seconds: float) -> None:
     """Until the transaction ends, have the server itself give up what takes longer.
 
     Raises:
@@ -65,8 +65,8 @@ def limit(connection: psycopg.Connection[Any], *, lock_seconds: float, statement
     )
 
 
-def _hang_up(connection: psycopg.Connection[Any], hung_up: threading.Event) -> None:
+def _abort(connection: psycopg.Connection[Any], timed_out: threading.Event) -> None:
     # Under the driver's hands, to whom it looks like a server that hung up: it cleans up and raises.
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
-        hung_up.set()
+        timed_out.set()
         line.shutdown(socket.SHUT_RDWR)

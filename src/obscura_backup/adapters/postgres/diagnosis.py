@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 import psycopg
 
-from obscura_backup.adapters.postgres.admin_connection import LOOK_LOCK_SECONDS, LOOK_SECONDS, connected, limit
-from obscura_backup.adapters.postgres.schema import LACKING, shortcoming
+from obscura_backup.adapters.postgres.admin_connection import (
+    INSPECT_LOCK_TIMEOUT_SECONDS,
+    INSPECT_TIMEOUT_SECONDS,
+    open_connection,
+    set_timeouts,
+)
+from obscura_backup.adapters.postgres.schema import MISSING_PRIVILEGES, describe_missing_privileges
 from obscura_backup.domain.errors import MetadataUnavailable
 
 _FACTS = f"""
 SELECT current_setting('server_version'), current_setting('transaction_read_only') = 'off',
        current_setting('synchronous_commit'), current_setting('fsync'), extract(epoch FROM clock_timestamp()),
-       {LACKING}
+       {MISSING_PRIVILEGES}
 """  # noqa: S608  # constants only
 
 
@@ -25,7 +30,7 @@ class Diagnosis:
     Attributes:
         version: of the server.
         writable: it is not a standby.
-        shortcoming: a sentence on what this role needs for reading and writing rows and lacks; empty: nothing.
+        missing_privileges: a sentence on what this role needs for reading and writing rows and lacks; empty: nothing.
         durable: a COMMIT that returned survives a crash: neither `fsync` nor `synchronous_commit` is off.
         round_trip_seconds: of one statement on an open connection.
         skew_seconds: how far its clock is ahead of ours.
@@ -33,7 +38,7 @@ class Diagnosis:
 
     version: str
     writable: bool
-    shortcoming: str
+    missing_privileges: str
     durable: bool
     round_trip_seconds: float
     skew_seconds: float
@@ -47,8 +52,10 @@ def diagnose(url: str) -> Diagnosis:
         StoreUnusable: the URL is none.
     """
     try:
-        with connected(url) as connection:
-            limit(connection, lock_seconds=LOOK_LOCK_SECONDS, statement_seconds=LOOK_SECONDS)
+        with open_connection(url) as connection:
+            set_timeouts(
+                connection, lock_seconds=INSPECT_LOCK_TIMEOUT_SECONDS, statement_seconds=INSPECT_TIMEOUT_SECONDS
+            )
             began, clock = time.perf_counter(), time.time()
             row = connection.execute(_FACTS.encode()).fetchone()
             took = time.perf_counter() - began
@@ -56,11 +63,11 @@ def diagnose(url: str) -> Diagnosis:
         raise MetadataUnavailable from error
     if row is None:
         raise MetadataUnavailable
-    version, writable, synchronous_commit, fsync, epoch, lacking = row
+    version, writable, synchronous_commit, fsync, epoch, missing = row
     return Diagnosis(
         version=version,
         writable=writable,
-        shortcoming=shortcoming(lacking),
+        missing_privileges=describe_missing_privileges(missing),
         durable=fsync == "on" and synchronous_commit != "off",
         round_trip_seconds=took,
         skew_seconds=float(epoch) - (clock + took / 2),

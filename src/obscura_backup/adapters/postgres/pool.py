@@ -21,16 +21,16 @@ from psycopg_pool import AsyncConnectionPool
 from obscura_backup.adapters.postgres.circuit_breaker import Outage, unavailable
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.adapters.postgres.sessions import (
+    CHECK_SESSION,
     END_SESSION,
-    EXAMINE,
-    POOLED_SESSIONS,
+    MAX_STALE_SESSIONS,
     READ_ONLY,
     WRITABLE,
     ReadOnlyServer,
-    concerns_all_connections,
+    affects_all_connections,
     is_read_only,
 )
-from obscura_backup.adapters.postgres.sockets import hang_up, is_hung_up, is_lost
+from obscura_backup.adapters.postgres.sockets import abort, has_unsolicited_input, is_closed_by_peer
 from obscura_backup.domain.errors import MetadataUnavailable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ LIFETIME_SECONDS = 30 * 60.0
 _OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
-class Connections:
+class ConnectionPool:
     """A pool that nobody waits for in vain.
 
     Args:
@@ -79,8 +79,8 @@ class Connections:
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._failed_connects = 0
         # Made since the last time that the pool was emptied.
-        self._trusted: WeakSet[Connection] = WeakSet()
-        self._patience: set[asyncio.Timeout] = set()
+        self._current: WeakSet[Connection] = WeakSet()
+        self._waiting_timeouts: set[asyncio.Timeout] = set()
 
     async def open(self) -> None:
         """Get ready to connect when somebody asks; a server that is down is no reason not to.
@@ -159,8 +159,8 @@ class Connections:
         try:
             cursor = await self._ask_in_time(connection, query, values, seconds)
         except psycopg.Error as error:
-            if concerns_all_connections(error):
-                self._distrust_with(connection)
+            if affects_all_connections(error):
+                self._invalidate_all_if_current(connection)
             elif not connection.closed:
                 self._outage.end()
             raise
@@ -172,7 +172,7 @@ class Connections:
     ) -> Cursor:
         # `asyncio.timeout` would not do: on cancellation the driver asks the server to cancel, and waits for its word.
         guard = asyncio.get_running_loop().call_later(
-            seconds + self._answer_timeout_seconds, self._give_up_on, connection
+            seconds + self._answer_timeout_seconds, self._time_out, connection
         )
         try:
             return await connection.execute(query.encode(), values)
@@ -186,7 +186,7 @@ class Connections:
                 with suppress(psycopg.Error):  # then it is lost, and its transaction with it
                     await self.ask(connection, "ROLLBACK")
         finally:
-            if connection.pgconn.transaction_status != TransactionStatus.IDLE or connection not in self._trusted:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE or connection not in self._current:
                 await connection.close()
             # Being cancelled halfway would cost the pool one connection for good.
             await asyncio.shield(self._opened.putconn(connection))
@@ -200,25 +200,25 @@ class Connections:
     async def _acquire(self) -> Connection:
         self._outage.admit()
         try:
-            async with asyncio.timeout(None) as patience:
-                self._patience.add(patience)
+            async with asyncio.timeout(None) as timeout:
+                self._waiting_timeouts.add(timeout)
                 try:
-                    connection = await self._next_alive(patience)
+                    connection = await self._next_alive(timeout)
                 finally:
-                    self._patience.discard(patience)
+                    self._waiting_timeouts.discard(timeout)
         except (TimeoutError, psycopg.Error) as error:
             cause = self._outage.cause or error
             raise unavailable(cause) from cause
         return connection
 
-    async def _next_alive(self, patience: asyncio.Timeout) -> Connection:
+    async def _next_alive(self, deadline: asyncio.Timeout) -> Connection:
         for _ in range(self._size + 1):
             connection = await self._opened.getconn()
-            if connection in self._trusted and not is_lost(connection):
+            if connection in self._current and not has_unsolicited_input(connection):
                 return connection
             await connection.close()
             await self._opened.putconn(connection)
-            if patience.expired():  # Python 3.11 may lose a cancellation that meets a result, here a dead connection
+            if deadline.expired():  # Python 3.11 may lose a cancellation that meets a result, here a dead connection
                 raise TimeoutError
         raise MetadataUnavailable("The metadata store closes each connection at once.")
 
@@ -240,9 +240,9 @@ class Connections:
         return connection
 
     async def _writable(self, connect: Callable[[], Awaitable[Connection]]) -> Connection:
-        for _ in range(POOLED_SESSIONS):
+        for _ in range(MAX_STALE_SESSIONS):
             connection = await connect()
-            self._trusted.add(connection)
+            self._current.add(connection)
             try:
                 state = await self._state_of(connection)
             except BaseException:
@@ -257,15 +257,15 @@ class Connections:
 
     async def _state_of(self, connection: Connection) -> str:
         try:
-            cursor = await self._ask_in_time(connection, EXAMINE, {"pid": connection.info.backend_pid})
+            cursor = await self._ask_in_time(connection, CHECK_SESSION, {"pid": connection.info.backend_pid})
             (row,) = await cursor.fetchall()
         except psycopg.errors.AdminShutdown:  # the session's own end, as asked for
             return ""
         return str(row[0])
 
-    def found_read_only(self) -> MetadataUnavailable:
+    def report_read_only(self) -> MetadataUnavailable:
         """A session that was given out turned out to be read-only: what to raise, once nothing is left to build on."""
-        self._distrust()
+        self._invalidate_all()
         self._begin_outage(ReadOnlyServer())
         return unavailable(self._outage.cause)
 
@@ -277,20 +277,20 @@ class Connections:
             return
         # A server that has no connection to spare is not down while those that we have still work, in use or at rest:
         # whoever waits gets one of them. Those of a server that is gone have all been hung up.
-        if all(is_hung_up(connection) for connection in self._trusted):
+        if all(is_closed_by_peer(connection) for connection in self._current):
             self._begin_outage(error)
 
-    def _distrust_with(self, connection: Connection) -> None:
+    def _invalidate_all_if_current(self, connection: Connection) -> None:
         # One of many that were cut at once may come back after new ones were made, which are none the worse for it.
-        if connection in self._trusted:
-            self._distrust()
+        if connection in self._current:
+            self._invalidate_all()
 
-    def _distrust(self) -> None:
+    def _invalidate_all(self) -> None:
         """Empty the pool: what rests is hung up now, what is in use when it comes back."""
-        left, self._trusted = self._trusted, WeakSet()
+        left, self._current = self._current, WeakSet()
         for connection in left:
             if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-                hang_up(connection)
+                abort(connection)
 
     async def _end_session(self, connection: Connection) -> None:
         # Behind a pooler the connection is ours and the session is not: the pooler would lend it again.
@@ -299,20 +299,20 @@ class Connections:
 
     def _begin_outage(self, cause: BaseException) -> None:
         self._outage.begin(cause)
-        waiting, self._patience = self._patience, set()
-        for patience in waiting:
-            patience.reschedule(0)
+        waiting, self._waiting_timeouts = self._waiting_timeouts, set()
+        for timeout in waiting:
+            timeout.reschedule(0)
 
-    def _give_up_on(self, connection: Connection) -> None:
+    def _time_out(self, connection: Connection) -> None:
         # The others lead to the same silence; with them each further look would take as long as this one. One from
         # before the pool was emptied says nothing about the server that the address leads to now.
-        if connection in self._trusted:
-            self._distrust()
+        if connection in self._current:
+            self._invalidate_all()
             self._begin_outage(TimeoutError("no answer in time"))
-        hang_up(connection)
+        abort(connection)
 
 
-def _reporting_to(connections: Connections) -> type[Connection]:
+def _reporting_to(connections: ConnectionPool) -> type[Connection]:
     class Reporting(psycopg.AsyncConnection[TupleRow]):
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
-from obscura_backup.adapters.postgres.admin_connection import LOOK_LOCK_SECONDS, LOOK_SECONDS, connected, limit
+from obscura_backup.adapters.postgres.admin_connection import (
+    INSPECT_LOCK_TIMEOUT_SECONDS,
+    INSPECT_TIMEOUT_SECONDS,
+    open_connection,
+    set_timeouts,
+)
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ VERSION_TABLE = "obscura_backup_schema"
 """Of our own, so that another application in the same database may use Alembic, too."""
 SELECT_REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  # a constant
 # Neither function takes a lock, so a table that somebody else has locked is not waited for.
-LACKING = """
+MISSING_PRIVILEGES = """
 CASE WHEN to_regclass('backups') IS NOT NULL THEN ARRAY(
     SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
     WHERE NOT has_table_privilege(to_regclass('backups'), privilege)
@@ -62,12 +67,12 @@ def require_current(current: str | None) -> None:
     raise StoreUnusable(f"The metadata database {found}; this program needs {HEAD}: run `obscura-backup migrate`.")
 
 
-def shortcoming(lacking: Sequence[str] | None) -> str:
-    """A sentence on what `LACKING` found; empty where nothing is missing."""
-    if lacking is None:
+def describe_missing_privileges(missing: Sequence[str] | None) -> str:
+    """A sentence on what `MISSING_PRIVILEGES` found; empty where nothing is missing."""
+    if missing is None:
         return "The metadata database has no table `backups`, or none that this role can see."
-    if lacking:
-        return f"The metadata database lets this role not {', '.join(lacking)} rows of the table `backups`."
+    if missing:
+        return f"The metadata database lets this role not {', '.join(missing)} rows of the table `backups`."
     return ""
 
 
@@ -79,8 +84,10 @@ def schema_state(url: str) -> SchemaState:
         StoreUnusable: the URL is none.
     """
     try:
-        with connected(url) as connection:
-            limit(connection, lock_seconds=LOOK_LOCK_SECONDS, statement_seconds=LOOK_SECONDS)
+        with open_connection(url) as connection:
+            set_timeouts(
+                connection, lock_seconds=INSPECT_LOCK_TIMEOUT_SECONDS, statement_seconds=INSPECT_TIMEOUT_SECONDS
+            )
             return SchemaState(_current(connection), HEAD)
     except psycopg.Error as error:
         raise MetadataUnavailable from error
@@ -110,11 +117,11 @@ def migrate(
     applied: list[str] = []
     try:
         with ExitStack() as stack:
-            driver = stack.enter_context(connected(url, seconds=lock_seconds + statement_seconds))
+            driver = stack.enter_context(open_connection(url, seconds=lock_seconds + statement_seconds))
             # SQLAlchemy would read the URL by its own rules; libpq's are the ones that hold.
             engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=pool.NullPool)
             connection = stack.enter_context(engine.begin())
-            limit(driver, lock_seconds=lock_seconds, statement_seconds=statement_seconds)
+            set_timeouts(driver, lock_seconds=lock_seconds, statement_seconds=statement_seconds)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             _require_known(_current(driver))
             command.upgrade(alembic_config(connection=connection, applied=applied), HEAD)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import psycopg
 
-POOLED_SESSIONS = 32
+MAX_STALE_SESSIONS = 32
 """So many stale sessions of a pooler are ended in a row, at most. PgBouncer keeps 20 unless told otherwise."""
 
 # One statement, so that a pooler runs all of it on one session. Behind a pooler the process that serves the session is
 # not the one that the connection names. A pooler's session from before the switch-over would be lent again and again.
 # It is ended, and the pooler has to make another one, to where the address leads now. A fresh session is believed.
-EXAMINE = """
+CHECK_SESSION = """
 SELECT CASE
     WHEN current_setting('transaction_read_only') = 'off' THEN 'writable'
     WHEN pg_backend_pid() <> %(pid)s AND (
@@ -48,6 +48,6 @@ def is_read_only(error: BaseException | None) -> bool:
     return isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
 
-def concerns_all_connections(error: psycopg.Error) -> bool:
+def affects_all_connections(error: psycopg.Error) -> bool:
     """Whether the other connections to the server are of no more use than the one that the error came on."""
     return is_read_only(error) or (error.sqlstate or "").startswith(_OPERATOR_INTERVENTION)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
+def abort(connection: psycopg.AsyncConnection[Any]) -> None:
     """End the connection at once, whatever is under way on it."""
     # Hanging up under the driver's hands looks to it like a server that hung up: it cleans up and raises.
     if not connection.closed:
@@ -22,18 +22,18 @@ def hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
             line.shutdown(socket.SHUT_RDWR)
 
 
-def is_hung_up(connection: psycopg.AsyncConnection[Any]) -> bool:
+def is_closed_by_peer(connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether it is of no use any more; an unread answer does not make it so."""
     if connection.closed:
         return True
     if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
-        return is_lost(connection)
+        return has_unsolicited_input(connection)
     poll = select.poll()
     poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0))  # a Mac tells unasked
     return bool(poll.poll(0))
 
 
-def is_lost(connection: psycopg.AsyncConnection[Any]) -> bool:
+def has_unsolicited_input(connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether there is something to read on a connection that was asked nothing: a server's farewell."""
     if connection.closed:
         return True

@@ -16,9 +16,14 @@ import psycopg
 from psycopg import errors as answers
 
 from obscura_backup.adapters.postgres.circuit_breaker import unavailable
-from obscura_backup.adapters.postgres.pool import Connections
+from obscura_backup.adapters.postgres.pool import ConnectionPool
 from obscura_backup.adapters.postgres.rows import COLUMNS, revision_of, values_of
-from obscura_backup.adapters.postgres.schema import LACKING, SELECT_REVISION, require_current, shortcoming
+from obscura_backup.adapters.postgres.schema import (
+    MISSING_PRIVILEGES,
+    SELECT_REVISION,
+    describe_missing_privileges,
+    require_current,
+)
 from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
 from obscura_backup.domain.model import Revision, UserId
@@ -30,12 +35,12 @@ if TYPE_CHECKING:
     from obscura_backup.domain.errors import Unavailable
 
 LOCK_TIMEOUT_SECONDS = 5.0
-LOCK_TURN_SECONDS = 1.0
+LOCK_POLL_SECONDS = 1.0
 """How long the server waits for a lock before it is asked again, so that one that says nothing is noticed sooner."""
 HOLD_SECONDS = 60.0
 """How long a holder may be silent, while it talks to the blob store, before the server takes its lock away."""
 POOL_SIZE = 16
-KEPT_SHARE = 0.25
+RESERVED_SHARE = 0.25
 """Of the pool, for what is answered at once: uploads that wait for the blob store must not keep out the rest."""
 POOL_WAITING = 2048
 POOL_WAIT_SECONDS = 3.0
@@ -50,7 +55,7 @@ _log = logging.getLogger("obscura_backup")
 _BOUNDED = "SET LOCAL statement_timeout = %(statement_ms)s;"  # local to the message, which is one transaction
 _SELECT = f"{_BOUNDED} SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
 # Without READ WRITE: a server that was told to be read-only stays so, and says it by one code (25006) of all kinds.
-_ENTER = f"""
+_LOCK_ROW = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED;
 SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
        set_config('statement_timeout', %(statement_ms)s::text, true),
@@ -76,7 +81,7 @@ WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMI
 """  # noqa: S608  # constants only
 _SCHEMA = f"{_BOUNDED} {SELECT_REVISION}"
 # On a standby this is always on.
-_READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {LACKING}"
+_READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {MISSING_PRIVILEGES}"
 
 
 class PostgresMetadataStore:
@@ -85,7 +90,7 @@ class PostgresMetadataStore:
     Args:
         url: `postgresql://USER:PASSWORD@HOST/DATABASE`, whatever libpq takes.
         lock_timeout_seconds: how long a request waits for others of the same user, in this process and elsewhere.
-        hold_seconds: how long a holder may be silent before the server takes its lock away.
+        idle_in_transaction_seconds: how long a holder may be silent before the server takes its lock away.
         pool_size: connections at most; a holder keeps one for as long as its blob is on the way, and holders together
             three of four.
         pool_waiting: requests at most that wait for a connection; one more fails at once.
@@ -99,14 +104,14 @@ class PostgresMetadataStore:
         url: str,
         *,
         lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
-        hold_seconds: float = HOLD_SECONDS,
+        idle_in_transaction_seconds: float = HOLD_SECONDS,
         pool_size: int = POOL_SIZE,
         pool_waiting: int = POOL_WAITING,
         pool_wait_seconds: float = POOL_WAIT_SECONDS,
         connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
     ) -> None:
-        self._connections = Connections(
+        self._connections = ConnectionPool(
             url,
             size=pool_size,
             waiting=pool_waiting,
@@ -116,10 +121,10 @@ class PostgresMetadataStore:
         )
         # Those of one user queue here, without a connection each, and only their first in line asks the server.
         self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
-        self._places = asyncio.Semaphore(pool_size - int(pool_size * KEPT_SHARE))
+        self._lock_permits = asyncio.Semaphore(pool_size - int(pool_size * RESERVED_SHARE))
         self._pool_wait_seconds = pool_wait_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
-        self._hold_seconds = hold_seconds
+        self._hold_seconds = idle_in_transaction_seconds
         self._statement_seconds = answer_timeout_seconds * STATEMENT_SHARE
         self._schema_is_current = False
 
@@ -144,40 +149,40 @@ class PostgresMetadataStore:
         """See `BackupMetadataStore.locked`. The lock is the row's: between processes only users with a row exclude."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._lock_timeout_seconds
-        async with self._locks.hold(user_id), self._place():
-            await self._meet()
-            slot = await self._enter_by(deadline, user_id)
+        async with self._locks.hold(user_id), self._lock_permit():
+            await self._check_schema_once()
+            slot = await self._lock_row_by(deadline, user_id)
             try:
                 yield slot
             finally:
-                await slot.leave()
+                await slot.unlock()
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
+    async def _lock_permit(self) -> AsyncIterator[None]:
         """One of the connections that may be held while a blob is on its way.
 
         Raises:
             SlotBusy: all are held for too long, as where the blob store hangs.
         """
         try:
-            async with asyncio.timeout(self._pool_wait_seconds if self._places.locked() else None):
-                await self._places.acquire()
+            async with asyncio.timeout(self._pool_wait_seconds if self._lock_permits.locked() else None):
+                await self._lock_permits.acquire()
         except TimeoutError as error:
             raise SlotBusy from error
         try:
             yield
         finally:
-            self._places.release()
+            self._lock_permits.release()
 
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
-        await self._meet()
+        await self._check_schema_once()
         (row,) = await self._read(_SELECT, {"user_id": user_id}) or (None,)
         return revision_of(row) if row else None
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
         """See `BackupMetadataStore.scan`. Memory: one page of rows; no connection is held between pages."""
-        await self._meet()
+        await self._check_schema_once()
         while True:
             page = await self._read(_PAGE, {"after": after})
             for user_id, *row in page:
@@ -191,24 +196,24 @@ class PostgresMetadataStore:
 
         Nor can a role that lacks a privilege, or a database that lost the table: both are seen without touching a row.
         """
-        await self._meet()
-        ((read_only, lacking),) = await self._read(_READY, {})
+        await self._check_schema_once()
+        ((read_only, missing),) = await self._read(_READY, {})
         if read_only != "off":
-            raise self._connections.found_read_only()
-        if missing := shortcoming(lacking):
+            raise self._connections.report_read_only()
+        if missing := describe_missing_privileges(missing):
             raise MetadataUnavailable(missing)
 
-    async def _enter_by(self, deadline: float, user_id: UserId) -> _PostgresSlot:
+    async def _lock_row_by(self, deadline: float, user_id: UserId) -> _PostgresSlot:
         loop = asyncio.get_running_loop()
         while True:
             left_seconds = deadline - loop.time()
             try:
-                return await self._enter(user_id, min(max(left_seconds, 0.001), LOCK_TURN_SECONDS))
+                return await self._lock_row(user_id, min(max(left_seconds, 0.001), LOCK_POLL_SECONDS))
             except SlotBusy:
-                if left_seconds <= LOCK_TURN_SECONDS:
+                if left_seconds <= LOCK_POLL_SECONDS:
                     raise
 
-    async def _enter(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
+    async def _lock_row(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
         values = {
             "user_id": user_id,
             "lock_ms": _milliseconds(lock_seconds),
@@ -216,9 +221,9 @@ class PostgresMetadataStore:
             "hold_ms": _milliseconds(self._hold_seconds),
         }
         try:
-            connection, cursor = await self._connections.begin(_ENTER, values, seconds=lock_seconds)
+            connection, cursor = await self._connections.begin(_LOCK_ROW, values, seconds=lock_seconds)
         except psycopg.Error as error:
-            raise _translated(error) from error
+            raise _domain_error(error) from error
         try:
             rows = await _last_result(cursor)
             record = revision_of(rows[0]) if rows else None
@@ -236,9 +241,9 @@ class PostgresMetadataStore:
             finally:
                 await self._connections.release(connection)
         except psycopg.Error as error:
-            raise _translated(error) from error
+            raise _domain_error(error) from error
 
-    async def _meet(self) -> None:
+    async def _check_schema_once(self) -> None:
         """At the first contact with a server that was down at the start: is its schema ours?"""
         if self._schema_is_current:
             return
@@ -264,7 +269,7 @@ class PostgresMetadataStore:
 class _PostgresSlot:
     def __init__(
         self,
-        connections: Connections,
+        connections: ConnectionPool,
         connection: Connection,
         user_id: UserId,
         record: Revision | None,
@@ -293,13 +298,13 @@ class _PostgresSlot:
         if outcome not in _SAVED:
             raise MetadataUnavailable(f"The metadata store answered a save with {outcome}.")
 
-    async def leave(self) -> None:
+    async def unlock(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await self._connections.release(connection)
 
 
-def _translated(error: psycopg.Error) -> Unavailable:
+def _domain_error(error: psycopg.Error) -> Unavailable:
     return SlotBusy() if isinstance(error, (answers.LockNotAvailable, answers.DeadlockDetected)) else unavailable(error)
 
 

@@ -25,7 +25,7 @@ import botocore.session  # type: ignore[import-untyped]  # as above
 from botocore.config import Config  # type: ignore[import-untyped]  # as above
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
 
-from obscura_backup.adapters.s3.download import Reading
+from obscura_backup.adapters.s3.download import Download
 from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, failure_of_put, failure_of_read, reason_of, status_of
 from obscura_backup.adapters.s3.location import DEFAULT_REGION
 from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
@@ -74,8 +74,8 @@ class S3Bucket:
         self._connections = connections
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
-        self._made: _Client | None = None
-        self._of_thread = threading.local()
+        self._created: _Client | None = None
+        self._thread_local = threading.local()
 
     def connect(self) -> None:
         """Find credentials and make the client; asks the store nothing.
@@ -105,18 +105,18 @@ class S3Bucket:
         made.meta.events.register("before-send.s3", self._before_sending)
         made.meta.events.register("before-call.s3.HeadBucket", _without_redirect)
         demand_whole_heads()
-        self._made = made
+        self._created = made
 
     def close(self) -> None:
         """Close the connections; safe to call more than once."""
-        if self._made is not None:
-            self._made.close()
+        if self._created is not None:
+            self._created.close()
 
     def put(self, key: str, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """One conditional PUT, as `BlobStore.put` promises it."""
-        return self.put_as(key, blob, draft, condition_on(replaces))
+        return self.put_with(key, blob, draft, condition_on(replaces))
 
-    def put_as(
+    def put_with(
         self, key: str, blob: Spool, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
     ) -> Revision:
         """One PUT under any condition or none, with the true checksum or another: to see what the store makes of it.
@@ -147,7 +147,7 @@ class S3Bucket:
             raise OutcomeUnknown("The blob store took an upload without naming its tag.")
         return Revision.of(draft, _tag(answer))
 
-    def get(self, key: str, wanted: ByteRange | None = None) -> Reading | None:
+    def get(self, key: str, byte_range: ByteRange | None = None) -> Download | None:
         """One GET: the object's revision and the first piece of its bytes; None where there is no object.
 
         Raises:
@@ -155,9 +155,9 @@ class S3Bucket:
             BackupDamaged: the object is not one of ours, or no longer.
             BlobStoreUnavailable: the store does not answer.
         """
-        asked = {} if wanted is None else {"Range": range_header(wanted)}
+        range_parameter = {} if byte_range is None else {"Range": range_header(byte_range)}
         try:
-            answer = self._client.get_object(Bucket=self.name, Key=key, **asked)
+            answer = self._client.get_object(Bucket=self.name, Key=key, **range_parameter)
         except DRIVER_ERRORS as error:
             if isinstance(error, ClientError):
                 if _is_absent(error):
@@ -170,14 +170,14 @@ class S3Bucket:
             raise failure_of_read(error, self._location.other_addressing) from error
         body = answer["Body"]
         try:
-            part = part_of(answer, partial=wanted is not None)
+            part = part_of(answer, partial=byte_range is not None)
             revision = revision_of(answer["Metadata"], tag=_tag(answer), size=part.size)
-            if wanted is not None and not part.length:  # what came is of the suffix
+            if byte_range is not None and not part.length:  # what came is of the suffix
                 raise RangeNotSatisfiable(size=part.size)
         except BaseException:
             body.close()
             raise
-        return Reading(body, revision, part.start, part.length, suffix_of(revision.upload_id)[: part.of_suffix])
+        return Download(body, revision, part.start, part.length, suffix_of(revision.upload_id)[: part.of_suffix])
 
     def head(self, key: str) -> Revision | None:
         """One HEAD: the object's revision.
@@ -196,13 +196,13 @@ class S3Bucket:
             raise failure_of_read(error, self._location.other_addressing) from error
         return revision_of(answer["Metadata"], tag=_tag(answer), size=blob_size(int(answer["ContentLength"])))
 
-    def keys(self, prefix: str, *, after: str = "", most: int = 1000) -> list[str]:
+    def keys(self, prefix: str, *, after: str = "", limit: int = 1000) -> list[str]:
         """One page of keys in their order, from behind `after` on; fewer than `most` where these are the last.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
         """
-        return [entry["Key"] for entry in self._list(prefix, after, most).get("Contents", ())]
+        return [entry["Key"] for entry in self._list(prefix, after, limit).get("Contents", ())]
 
     def delete(self, key: str) -> None:
         """Remove a scratch object. A user's slot is never removed (a deletion is a tombstone).
@@ -225,10 +225,10 @@ class S3Bucket:
         """
         before = time.time()
         answer = self._list("backups/", "", 1)
-        ours = (before + time.time()) / 2
-        stated = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        local_time = (before + time.time()) / 2
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         try:
-            return parsedate_to_datetime(stated).timestamp() + 0.5 - ours
+            return parsedate_to_datetime(date).timestamp() + 0.5 - local_time
         except ValueError:
             return 0.0
 
@@ -242,23 +242,23 @@ class S3Bucket:
         return str(headers.get("server", "unnamed"))
 
     @contextmanager
-    def held_back(self, before_sending: Callable[[], None]) -> Iterator[None]:
+    def before_each_request(self, before_sending: Callable[[], None]) -> Iterator[None]:
         """Call this before each request of this thread, when it is signed and only to be sent."""
-        self._of_thread.before_sending = before_sending
+        self._thread_local.before_sending = before_sending
         try:
             yield
         finally:
-            del self._of_thread.before_sending
+            del self._thread_local.before_sending
 
     def _before_sending(self, request: Any, **_: object) -> None:
         request.headers.pop("Expect", None)
-        getattr(self._of_thread, "before_sending", _nothing)()
+        getattr(self._thread_local, "before_sending", _no_op)()
 
     @property
     def _client(self) -> _Client:
-        if self._made is None:
+        if self._created is None:
             raise BlobStoreUnavailable("The blob store was not started.")
-        return self._made
+        return self._created
 
     def _config(self) -> Config:
         endpoint = self._location.endpoint
@@ -278,18 +278,18 @@ class S3Bucket:
             s3=s3,
         )
 
-    def _list(self, prefix: str, after: str, most: int) -> dict[str, Any]:
+    def _list(self, prefix: str, after: str, limit: int) -> dict[str, Any]:
         try:
-            return self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=most)
+            return self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=limit)
         except DRIVER_ERRORS as error:
             raise failure_of_read(error, self._location.other_addressing) from error
 
     def _head_by_get(self, key: str) -> Revision | None:
-        reading = self.get(key, _ONE_BYTE)
-        if reading is None:
+        download = self.get(key, _ONE_BYTE)
+        if download is None:
             return None
-        reading.finish()
-        return reading.revision
+        download.close()
+        return download.revision
 
     def _size_outside_of(self, key: str, error: ClientError) -> int | None:
         size = str(error.response.get("Error", {}).get("ActualObjectSize", ""))
@@ -314,7 +314,7 @@ def _without_redirect(context: dict[str, Any], **_: object) -> None:
     context.setdefault("s3_redirect", {})["redirected"] = True  # botocore's mark that it has been done
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     pass
 
 

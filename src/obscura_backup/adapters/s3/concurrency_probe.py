@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.s3.errors import Misconfigured, is_silence
+from obscura_backup.adapters.s3.errors import Misconfigured, got_no_response
 from obscura_backup.domain.errors import ObscuraError, PutRefused, Unavailable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from obscura_backup.domain.model import Revision
 
-RACERS = 4
+WRITERS = 4
 ROUNDS = 3
 """Of each kind of race. As many again where no writer got a definite answer in any of them."""
 START_SECONDS = 5.0
@@ -28,7 +28,7 @@ START_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RaceOutcome:
     """What came of one race.
 
     Attributes:
@@ -42,19 +42,19 @@ class Outcome:
     failures: tuple[Unavailable, ...]
 
     @property
-    def is_definite(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Whether the store decided on the condition for at least one of them. 503 for all of them tells nothing."""
         return bool(self.stored) or self.refused > 0
 
-    def flaw(self, found: Revision | None) -> str:
+    def violation(self, found: Revision | None) -> str:
         """What the store did wrong, given the object afterwards; empty where it did nothing wrong."""
         if len(self.stored) > 1:
-            return f"{len(self.stored)} of {RACERS} at once were written"
+            return f"{len(self.stored)} of {WRITERS} at once were written"
         if self.stored and (found is None or found.upload_id != self.stored[0].upload_id):
-            return f"of {RACERS} at once one was acknowledged, and it is not what the object holds"
+            return f"of {WRITERS} at once one was acknowledged, and it is not what the object holds"
         return ""
 
-    def require_answers(self) -> None:
+    def raise_if_unanswered(self) -> None:
         """Pass where the store answered everyone, with whatever status.
 
         A 409 or a 503 to those who lost is as good as a 412, and no winner is no harm.
@@ -64,18 +64,18 @@ class Outcome:
             OutcomeUnknown: it was silent.
         """
         for failure in self.failures:
-            refuses_all = isinstance(failure, Misconfigured) and not self.is_definite
-            if is_silence(failure) or refuses_all:
+            refuses_all = isinstance(failure, Misconfigured) and not self.is_conclusive
+            if got_no_response(failure) or refuses_all:
                 raise failure
 
 
-def race(put: Callable[[Callable[[], None]], Revision]) -> Outcome:
-    """Let `RACERS` threads put at once.
+def race(put: Callable[[Callable[[], None]], Revision]) -> RaceOutcome:
+    """Let `WRITERS` threads put at once.
 
     Args:
         put: one conditional PUT. It calls what it is given just before it sends the request; there they meet.
     """
-    together = threading.Barrier(RACERS)
+    together = threading.Barrier(WRITERS)
 
     def wait_for_the_others() -> None:
         with suppress(threading.BrokenBarrierError):  # one failed before it sent anything; the others race on
@@ -87,9 +87,9 @@ def race(put: Callable[[Callable[[], None]], Revision]) -> Outcome:
         except (PutRefused, Unavailable) as error:
             return error
 
-    with ThreadPoolExecutor(RACERS, thread_name_prefix="blobs-race") as threads:
-        answers = list(threads.map(run, range(RACERS)))
-    return Outcome(
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="blobs-race") as threads:
+        answers = list(threads.map(run, range(WRITERS)))
+    return RaceOutcome(
         stored=tuple(answer for answer in answers if not isinstance(answer, ObscuraError)),
         refused=sum(isinstance(answer, PutRefused) for answer in answers),
         failures=tuple(answer for answer in answers if isinstance(answer, Unavailable)),

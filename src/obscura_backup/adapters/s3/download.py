@@ -30,7 +30,7 @@ class Body(Protocol):
         """Close the connection as well, where bytes are left on it."""
 
 
-class Reading:
+class Download:
     """The object being read. Blocking; one thread at a time gets in, whichever it is.
 
     Attributes:
@@ -51,13 +51,13 @@ class Reading:
         self._body = body
         self._left = length
         self._suffix = suffix
-        self._finished = False
-        self._turn = threading.Lock()
+        self._closed = False
+        self._lock = threading.Lock()
         self.revision = revision
         self.start = start
         self.length = length
         try:
-            self.first = self.read() if length else self._checked(b"")
+            self.first_chunk = self.read() if length else self._verify_suffix(b"")
         except BaseException:
             body.close()
             raise
@@ -69,46 +69,46 @@ class Reading:
             BlobStoreUnavailable: the store broke off.
             BackupDamaged: the object does not end as it should.
         """
-        with self._turn:
-            if self._finished or not self._left:
+        with self._lock:
+            if self._closed or not self._left:
                 return b""
-            return self._read(min(self._left, CHUNK_BYTES))
+            return self._read_chunk(min(self._left, CHUNK_BYTES))
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Let the connection go: back to the pool where little is left on it, else closed. Safe to call again."""
-        with self._turn:
-            if self._finished:
+        with self._lock:
+            if self._closed:
                 return
-            self._finished = True
+            self._closed = True
             try:
                 if self._left <= DRAIN_BYTES:
                     while self._left:
-                        self._read(self._left)
+                        self._read_chunk(self._left)
             except (BlobStoreUnavailable, BackupDamaged):
                 pass  # nobody wants these bytes; the connection is closed below and not used again
             finally:
                 self._body.close()
 
     @property
-    def is_over(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether all has come, so that the connection is back in the pool already."""
         return not self._left
 
-    def _read(self, amount: int) -> bytes:
-        piece = self._received(amount)
+    def _read_chunk(self, amount: int) -> bytes:
+        piece = self._read_bytes(amount)
         self._left -= len(piece)
-        return piece if self._left else self._checked(piece)
+        return piece if self._left else self._verify_suffix(piece)
 
-    def _checked(self, last: bytes) -> bytes:
+    def _verify_suffix(self, last: bytes) -> bytes:
         """The last piece of the blob, once what follows it came and is what has to follow."""
-        came = b""
-        while len(came) < len(self._suffix):
-            came += self._received(len(self._suffix) - len(came))
-        if came != self._suffix:
+        suffix = b""
+        while len(suffix) < len(self._suffix):
+            suffix += self._read_bytes(len(self._suffix) - len(suffix))
+        if suffix != self._suffix:
             raise BackupDamaged("An object in the bucket is damaged: it does not end with its upload id.")
         return last
 
-    def _received(self, amount: int) -> bytes:
+    def _read_bytes(self, amount: int) -> bytes:
         try:
             piece = self._body.read(amount)
         except DRIVER_ERRORS as error:

@@ -36,8 +36,8 @@ _NOT_SENT = (
     PartialCredentialsError,
     ProxyConnectionError,
 )
-_SLOW = (ConnectTimeoutError, ReadTimeoutError)
-_SILENCE = (ConnectionError, HTTPClientError)
+_TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError)
+_NO_RESPONSE = (ConnectionError, HTTPClientError)
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _REQUEST_TIMEOUT = 408
@@ -73,7 +73,7 @@ _MISADDRESSED = frozenset(
         "SecondLevelDomainForbidden",
     }
 )
-_OF_CREDENTIALS = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_CREDENTIAL_CODES = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
 class Misconfigured(BlobStoreUnavailable):
@@ -85,7 +85,7 @@ class Misconfigured(BlobStoreUnavailable):
         public: the same for the users of the service.
     """
 
-    public: str = "The certificate of the blob store is not trusted."
+    public_message: str = "The certificate of the blob store is not trusted."
 
 
 class RefusedByStore(Misconfigured):
@@ -104,11 +104,11 @@ class RefusedByStore(Misconfigured):
         super().__init__(f"The blob store answered {status} {reason} to {operation}{hint}.")
         self.status = status
         self.reason = reason
-        what = "the service's credentials" if reason in _OF_CREDENTIALS else "what the service asks of it"
-        self.public = f"The blob store refuses {what}."
+        what = "the service's credentials" if reason in _CREDENTIAL_CODES else "what the service asks of it"
+        self.public_message = f"The blob store refuses {what}."
 
 
-class PassingFailure(BlobStoreUnavailable):
+class TransientFailure(BlobStoreUnavailable):
     """The store stumbled, quickly; a read is worth another try at once."""
 
 
@@ -159,20 +159,20 @@ def failure_of_read(error: Exception, other_addressing: str = "") -> BlobStoreUn
     if isinstance(error, ClientError):
         status = status_of(error)
         if not status or status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS):
-            return PassingFailure(f"The blob store answered {status}.")
+            return TransientFailure(f"The blob store answered {status}.")
         return _refusal(error, other_addressing)
     if isinstance(error, IncompleteReadError):
-        return PassingFailure("The blob store broke off.")
+        return TransientFailure("The blob store broke off.")
     if _is_untrusted(error):
         return Misconfigured(_UNTRUSTED)
     hint = _hint_of_host(error, other_addressing)
     message = f"The blob store does not answer ({type(error).__name__}).{hint}"
-    return BlobStoreUnavailable(message) if isinstance(error, _SLOW) else PassingFailure(message)
+    return BlobStoreUnavailable(message) if isinstance(error, _TIMEOUTS) else TransientFailure(message)
 
 
-def is_silence(error: Exception) -> bool:
+def got_no_response(error: Exception) -> bool:
     """Whether the store gave no answer at all to a call that failed with one of the above."""
-    return isinstance(error.__cause__, _SILENCE) and not isinstance(error, Misconfigured)
+    return isinstance(error.__cause__, _NO_RESPONSE) and not isinstance(error, Misconfigured)
 
 
 def _is_untrusted(error: Exception) -> bool:

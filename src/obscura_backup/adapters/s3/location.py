@@ -11,7 +11,7 @@ DEFAULT_REGION = "us-east-1"
 """What MinIO and its like take as theirs, and what AWS signs by where nothing else is said."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SWITCH = {"on": True, "off": False}
+_BOOLEANS = {"on": True, "off": False}
 _AUTO, _PATH, _VIRTUAL = "auto", "path", "virtual"
 _PARAMETERS = frozenset({"endpoint", "region", "checksums", "addressing"})
 
@@ -61,7 +61,7 @@ class S3Location:
         given = dict(pairs)
         if len(given) != len(pairs) or given.keys() - _PARAMETERS:
             raise ValueError("it takes endpoint, region, checksums and addressing, once each")
-        checksums = _SWITCH.get(given.get("checksums", "on"))
+        checksums = _BOOLEANS.get(given.get("checksums", "on"))
         if checksums is None:
             raise ValueError("checksums is on or off")
         addressing = given.get("addressing", _AUTO)

@@ -43,37 +43,37 @@ def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int) -> Revision
     Raises:
         BackupDamaged: the object was not written by this service, or its metadata was damaged since.
     """
-    given = {name.lower(): value for name, value in metadata.items()}  # some stores answer with Capitals
+    fields = {name.lower(): value for name, value in metadata.items()}  # some stores answer with Capitals
     try:
         return Revision(
-            version=Version(_number(given["version"], least=1)),
-            base=Version(_number(given["base"], least=0)),
-            kind=Kind(given["kind"]),
-            sha256=Sha256(bytes.fromhex(_text(_SHA256, given["sha256"]))),
+            version=Version(_number(fields["version"], minimum=1)),
+            base=Version(_number(fields["base"], minimum=0)),
+            kind=Kind(fields["kind"]),
+            sha256=Sha256(bytes.fromhex(_matched(_SHA256, fields["sha256"]))),
             size=size,
-            upload_id=UploadId(_text(_UPLOAD_ID, given["upload-id"])),
-            updated_at=_moment(given["updated-at"]),
+            upload_id=UploadId(_matched(_UPLOAD_ID, fields["upload-id"])),
+            updated_at=_timestamp(fields["updated-at"]),
             tag=tag,
         )
     except (KeyError, ValueError) as error:
         raise BackupDamaged("An object in the bucket is not one of ours, by its metadata.") from error
 
 
-def _text(pattern: re.Pattern[str], value: str) -> str:
+def _matched(pattern: re.Pattern[str], value: str) -> str:
     if not pattern.fullmatch(value):
         raise ValueError("malformed")
     return value
 
 
-def _number(value: str, *, least: int) -> int:
-    number = int(_text(_NUMBER, value))
-    if number < least:
+def _number(value: str, *, minimum: int) -> int:
+    number = int(_matched(_NUMBER, value))
+    if number < minimum:
         raise ValueError("out of range")
     return number
 
 
-def _moment(value: str) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
+def _timestamp(value: str) -> datetime:
+    timestamp = datetime.fromisoformat(value)
+    if timestamp.tzinfo is None:
         raise ValueError("without a zone")
-    return moment.astimezone(UTC)
+    return timestamp.astimezone(UTC)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.s3.bucket import condition_on
 from obscura_backup.adapters.s3.concurrency_probe import ROUNDS, race
-from obscura_backup.adapters.s3.errors import Misconfigured, PassingFailure, RefusedByStore
+from obscura_backup.adapters.s3.errors import Misconfigured, RefusedByStore, TransientFailure
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
 from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 from obscura_backup.domain.spool import Spool
@@ -38,7 +38,7 @@ _MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to 
 _log = logging.getLogger(__name__)
 
 
-class Weight(StrEnum):
+class Severity(StrEnum):
     """What follows where a behaviour is missing: who allows unconditional writes does without a CONDITION."""
 
     CONDITION = "condition"
@@ -47,7 +47,7 @@ class Weight(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """One behaviour of the store.
 
     Attributes:
@@ -58,8 +58,8 @@ class Verdict:
     """
 
     name: str
-    holds: bool
-    weight: Weight
+    passed: bool
+    severity: Severity
     detail: str = ""
 
 
@@ -67,16 +67,16 @@ class Verdict:
 class ProbeReport:
     """All verdicts on one store, in the order in which they were reached."""
 
-    verdicts: tuple[Verdict, ...]
+    results: tuple[CheckResult, ...]
 
-    def missing(self, weight: Weight) -> tuple[Verdict, ...]:
+    def failed(self, severity: Severity) -> tuple[CheckResult, ...]:
         """The behaviours of this weight that the store does not have."""
-        return tuple(verdict for verdict in self.verdicts if verdict.weight is weight and not verdict.holds)
+        return tuple(result for result in self.results if result.severity is severity and not result.passed)
 
     @property
     def honours_conditions(self) -> bool:
         """Whether the store is safe to write to from more than one place."""
-        return not self.missing(Weight.CONDITION)
+        return not self.failed(Severity.CONDITION)
 
 
 def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> ProbeReport:
@@ -89,18 +89,18 @@ def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> P
     return _Probe(bucket, random).run()
 
 
-def judge(report: ProbeReport, bucket: str, *, waived: bool) -> None:
+def require_usable(report: ProbeReport, bucket: str, *, allow_unconditional: bool) -> None:
     """Decide on the store.
 
     Raises:
         StoreUnusable: it lacks something that cannot be done without.
     """
-    for verdict in report.missing(Weight.REQUIRED):
-        raise StoreUnusable(f"The blob store cannot be used. It fails the check {verdict.name!r}: {verdict.detail}")
-    failed = "; ".join(f"{verdict.name!r} ({verdict.detail})" for verdict in report.missing(Weight.CONDITION))
+    for result in report.failed(Severity.REQUIRED):
+        raise StoreUnusable(f"The blob store cannot be used. It fails the check {result.name!r}: {result.detail}")
+    failed = "; ".join(f"{result.name!r} ({result.detail})" for result in report.failed(Severity.CONDITION))
     if not failed:
         return
-    if not waived:
+    if not allow_unconditional:
         raise StoreUnusable(
             f"The blob store does not honour conditional writes, so that a late upload could overwrite a newer backup. "
             f"It fails the check {failed}. Use another store; or, with one single process and at your own risk, set "
@@ -115,29 +115,29 @@ class _Probe:
         self._random = random
         self._key = self._scratch_key()
         self._absent_key = self._scratch_key()
-        self._verdicts: list[Verdict] = []
+        self._verdicts: list[CheckResult] = []
         self._written: dict[str, tuple[Revision, bytes]] = {}
         self._touched: set[str] = set()
 
     def run(self) -> ProbeReport:
         try:
-            self._try_out()
+            self._run_checks()
         finally:
             self._clean_up()
         return ProbeReport(tuple(self._verdicts))
 
-    def _try_out(self) -> None:
-        first = self._accepted("creates where there is nothing", None)
+    def _run_checks(self) -> None:
+        first = self._expect_accepted("creates where there is nothing", None)
         if first is None:
             return
-        self._refused("refuses to create over an object", self._key, None)
-        self._refused("refuses a tag where there is nothing", self._absent_key, first.tag)
+        self._expect_refused("refuses to create over an object", self._key, None)
+        self._expect_refused("refuses a tag where there is nothing", self._absent_key, first.tag)
         # Whatever became of the second creation, the true tag is that of the last write.
-        if self._accepted("replaces by the current tag", self._current_tag) is None:
+        if self._expect_accepted("replaces by the current tag", self._current_tag) is None:
             return
-        self._refused("refuses a stale tag", self._key, first.tag)
+        self._expect_refused("refuses a stale tag", self._key, first.tag)
         self._check_readback()
-        if all(verdict.holds for verdict in self._verdicts):  # else a race would only tell the same once more
+        if all(result.passed for result in self._verdicts):  # else a race would only tell the same once more
             self._race_to_create()
             self._race_to_replace()
         self._check_checksum()
@@ -149,11 +149,11 @@ class _Probe:
     def _scratch_key(self) -> str:
         return f"{SCRATCH_PREFIX}{self._random(16).hex()}"
 
-    def _accepted(self, name: str, replaces: Tag | None) -> Revision | None:
+    def _expect_accepted(self, name: str, replaces: Tag | None) -> Revision | None:
         try:
             stored = self._put(self._key, replaces)
         except PutRefused:
-            self._note(name, Weight.REQUIRED, "it was refused")
+            self._record(name, Severity.REQUIRED, "it was refused")
         except RefusedByStore as error:
             if error.status not in (_BAD_REQUEST, _NOT_IMPLEMENTED):
                 raise
@@ -163,11 +163,11 @@ class _Probe:
                     f"the store knows no conditional writes, on which safety rests. It answered {error.status} "
                     f"{error.reason} to {header}, and stored the same upload without it. Use another store."
                 )
-                self._note("knows conditional writes", Weight.REQUIRED, detail)
+                self._record("knows conditional writes", Severity.REQUIRED, detail)
             else:
-                self._note(name, Weight.REQUIRED, f"{error} (A store that knows no checksums takes checksums=off.)")
+                self._record(name, Severity.REQUIRED, f"{error} (A store that knows no checksums takes checksums=off.)")
         else:
-            self._note(name, Weight.REQUIRED)
+            self._record(name, Severity.REQUIRED)
             return stored
         return None
 
@@ -179,15 +179,15 @@ class _Probe:
             return False
         return True
 
-    def _refused(self, name: str, key: str, replaces: Tag | None) -> None:
+    def _expect_refused(self, name: str, key: str, replaces: Tag | None) -> None:
         try:
             self._put(key, replaces)
         except PutRefused:
-            self._note(name, Weight.CONDITION)
+            self._record(name, Severity.CONDITION)
         except RefusedByStore as error:
-            self._note(name, Weight.CONDITION, str(error))
+            self._record(name, Severity.CONDITION, str(error))
         else:
-            self._note(name, Weight.CONDITION, "it was written")
+            self._record(name, Severity.CONDITION, "it was written")
 
     def _race_to_create(self) -> None:
         self._race("lets one of several creations at once through", lambda: (self._scratch_key(), None))
@@ -204,15 +204,15 @@ class _Probe:
         for _ in range(2 * ROUNDS):
             key, replaces = entry()
             outcome = race(partial(self._put_at_once, key, replaces))
-            flaw = outcome.flaw(self._bucket.head(key))
-            if flaw:
-                self._note(name, Weight.CONDITION, flaw)
+            violation = outcome.violation(self._bucket.head(key))
+            if violation:
+                self._record(name, Severity.CONDITION, violation)
                 return
-            outcome.require_answers()
-            decided += outcome.is_definite
+            outcome.raise_if_unanswered()
+            decided += outcome.is_conclusive
             if decided == ROUNDS:
                 break
-        self._note(name, Weight.CONDITION)
+        self._record(name, Severity.CONDITION)
 
     def _tag_now(self) -> Tag:
         found = self._bucket.head(self._key)
@@ -221,31 +221,31 @@ class _Probe:
         return found.tag
 
     def _put_at_once(self, key: str, replaces: Tag | None, before_sending: Callable[[], None]) -> Revision:
-        with self._bucket.held_back(before_sending):
+        with self._bucket.before_each_request(before_sending):
             return self._put(key, replaces)
 
     def _check_readback(self) -> None:
         name = "gives back the bytes and their metadata"
         try:
-            reading = self._bucket.get(self._key)
-        except (Misconfigured, PassingFailure):
+            download = self._bucket.get(self._key)
+        except (Misconfigured, TransientFailure):
             raise
         except (BackupDamaged, BlobStoreUnavailable) as error:
-            self._note(name, Weight.REQUIRED, str(error))
+            self._record(name, Severity.REQUIRED, str(error))
             return
-        same = reading is not None and (reading.revision, reading.first) == self._written[self._key]
-        if reading is not None:
-            reading.finish()
-        self._note(name, Weight.REQUIRED, "" if same else "something else came back")
+        same = download is not None and (download.revision, download.first_chunk) == self._written[self._key]
+        if download is not None:
+            download.close()
+        self._record(name, Severity.REQUIRED, "" if same else "something else came back")
 
     def _check_checksum(self) -> None:
         name = "refuses bytes that do not have the checksum sent with them"
         try:
             self._put(self._scratch_key(), None, claimed=bytes(32))
         except (RefusedByStore, PutRefused):
-            self._note(name, Weight.ADVISORY)
+            self._record(name, Severity.ADVISORY)
         else:
-            self._note(name, Weight.ADVISORY, "it was written")
+            self._record(name, Severity.ADVISORY, "it was written")
 
     def _put(
         self,
@@ -267,7 +267,7 @@ class _Probe:
             )
             under = condition_on(replaces) if condition is None else condition
             try:
-                stored = self._bucket.put_as(key, blob, draft, under, claimed_sha256=claimed)
+                stored = self._bucket.put_with(key, blob, draft, under, claimed_sha256=claimed)
             except OutcomeUnknown:
                 self._touched.add(key)
                 raise
@@ -282,7 +282,7 @@ class _Probe:
                 self._bucket.delete(key)
             except BlobStoreUnavailable as error:
                 detail = str(error)
-        self._note("lets scratch objects be deleted", Weight.ADVISORY, detail)
+        self._record("lets scratch objects be deleted", Severity.ADVISORY, detail)
 
-    def _note(self, name: str, weight: Weight, detail: str = "") -> None:
-        self._verdicts.append(Verdict(name, not detail, weight, detail))
+    def _record(self, name: str, severity: Severity, detail: str = "") -> None:
+        self._verdicts.append(CheckResult(name, not detail, severity, detail))

@@ -13,19 +13,19 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from obscura_backup.adapters.s3.bounded_threads import BoundedThreads
+from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
 from obscura_backup.adapters.s3.bucket import S3Bucket
 from obscura_backup.adapters.s3.circuit_breaker import Outage
-from obscura_backup.adapters.s3.errors import Misconfigured, PassingFailure, is_silence
+from obscura_backup.adapters.s3.errors import Misconfigured, TransientFailure, got_no_response
 from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.probe import ProbeReport, judge, probe
+from obscura_backup.adapters.s3.probe import ProbeReport, probe, require_usable
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, StoreUnusable, Unavailable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from obscura_backup.adapters.s3.download import Reading
+    from obscura_backup.adapters.s3.download import Download
     from obscura_backup.domain.spool import Spool
 
 R = TypeVar("R")
@@ -95,7 +95,7 @@ class S3BlobStore:
             connect_timeout_seconds=connect_timeout_seconds,
             read_timeout_seconds=read_timeout_seconds,
         )
-        self._impatient = S3Bucket(
+        self._probe_client = S3Bucket(
             location,
             connections=1,
             connect_timeout_seconds=min(connect_timeout_seconds, ping_timeout_seconds),
@@ -103,21 +103,21 @@ class S3BlobStore:
         )
         self._allow_unconditional = allow_unconditional
         self._start_seconds = start_seconds
-        bounds = partial(BoundedThreads, waiting_max=waiting_max, wait_seconds=wait_seconds)
+        bounds = partial(BoundedExecutor, waiting_max=waiting_max, wait_seconds=wait_seconds)
         self._writes = bounds(threads, name="blobs-write")
         self._reads = bounds(read_threads, name="blobs-read")
-        self._spare = bounds(1, name="blobs-ask")
+        self._control_threads = bounds(1, name="blobs-ask")
         self._outage = Outage()
-        self._proved = False
-        self._proving = asyncio.Lock()
+        self._verified = False
+        self._verification = asyncio.Lock()
 
     async def start(self) -> None:
         """See `BlobStore.start`. A store that is down is no reason not to start: uploads wait until it was probed."""
-        await self._spare.run(self._bucket.connect)
-        await self._spare.run(self._impatient.connect)
+        await self._control_threads.run(self._bucket.connect)
+        await self._control_threads.run(self._probe_client.connect)
         try:
             async with asyncio.timeout(self._start_seconds):
-                await self._prove()
+                await self._verify()
         except Misconfigured as error:
             raise StoreUnusable(str(error)) from error
         except TimeoutError:
@@ -127,23 +127,23 @@ class S3BlobStore:
 
     async def close(self) -> None:
         """See `BlobStore.close`."""
-        for threads in (self._writes, self._reads, self._spare):
+        for threads in (self._writes, self._reads, self._control_threads):
             await asyncio.to_thread(threads.close)
         self._bucket.close()
-        self._impatient.close()
+        self._probe_client.close()
 
     async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
-        await self._require_proved()
-        with _for_users():
-            return await self._ask(
+        await self._require_verified()
+        with _public_errors():
+            return await self._call(
                 self._writes, partial(self._bucket.put, slot_key(user_id), blob, draft, replaces=replaces)
             )
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> _S3Blob | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> _S3Blob | None:
         """See `BlobStore.open`."""
-        reading = await self._read(partial(self._bucket.get, slot_key(user_id), wanted), unwanted=_let_go)
-        return None if reading is None else _S3Blob(reading, self._reads)
+        download = await self._read(partial(self._bucket.get, slot_key(user_id), byte_range), discard=_discard)
+        return None if download is None else _S3Blob(download, self._reads)
 
     async def stat(self, user_id: UserId) -> Revision | None:
         """See `BlobStore.stat`."""
@@ -151,28 +151,28 @@ class S3BlobStore:
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
         """See `BlobStore.scan`. Memory: one page of 1000 keys."""
-        behind = slot_key(after) if after else ""
+        last_key = slot_key(after) if after else ""
         warned = False
         while True:
-            page = await self._read(partial(self._bucket.keys, PREFIX, after=behind, most=PAGE_KEYS))
+            page = await self._read(partial(self._bucket.keys, PREFIX, after=last_key, limit=PAGE_KEYS))
             if not page:
                 return
             for key in page:
-                user_id = _user_of(key)
+                user_id = _user_id_of(key)
                 if user_id is not None:
                     yield user_id
                 elif not warned:
                     warned = True
                     _log.warning("the bucket holds keys under %s that are not ours; they are skipped", PREFIX)
-            behind = page[-1]
+            last_key = page[-1]
 
     async def check(self) -> None:
         """See `BlobStore.check`."""
-        if self._proved:
-            with _for_users():
+        if self._verified:
+            with _public_errors():
                 await self.clock_skew_seconds()
         else:
-            await self._require_proved()
+            await self._require_verified()
 
     async def probe_conditional_writes(self) -> ProbeReport:
         """Try out on scratch objects what the store does with conditions, metadata and checksums.
@@ -181,7 +181,7 @@ class S3BlobStore:
             BlobStoreUnavailable: the store does not answer, or refuses these credentials.
             OutcomeUnknown: the same, in the middle of an upload.
         """
-        return await self._ask(self._spare, partial(probe, self._bucket))
+        return await self._call(self._control_threads, partial(probe, self._bucket))
 
     async def clock_skew_seconds(self) -> float:
         """How far the store's clock is ahead of this machine's, to a second; S3 refuses requests from 15 minutes on.
@@ -189,7 +189,7 @@ class S3BlobStore:
         Raises:
             BlobStoreUnavailable: the store does not answer.
         """
-        return await self._ask(self._spare, self._impatient.clock_skew_seconds)
+        return await self._call(self._control_threads, self._probe_client.clock_skew_seconds)
 
     async def server_name(self) -> str:
         """What the store calls itself.
@@ -197,16 +197,18 @@ class S3BlobStore:
         Raises:
             BlobStoreUnavailable: the store does not answer.
         """
-        return await self._ask(self._spare, self._impatient.server_name)
+        return await self._call(self._control_threads, self._probe_client.server_name)
 
-    async def _require_proved(self) -> None:
-        if self._proved:
+    async def _require_verified(self) -> None:
+        if self._verified:
             return
-        if self._proving.locked():  # whoever asks is not kept waiting while a store that was down is being tried out
+        if (
+            self._verification.locked()
+        ):  # whoever asks is not kept waiting while a store that was down is being tried out
             raise BlobStoreUnavailable("The blob store is being tried out.")
         try:
-            with _for_users():
-                await self._prove()
+            with _public_errors():
+                await self._verify()
         except StoreUnusable as error:
             raise BlobStoreUnavailable("The blob store cannot be used as it is.") from error
         except BlobStoreUnavailable:
@@ -214,28 +216,30 @@ class S3BlobStore:
         except Unavailable as error:  # an unknown outcome, of the probe; of the caller's upload nothing was sent
             raise BlobStoreUnavailable(str(error)) from error
 
-    async def _prove(self) -> None:
-        async with self._proving:
+    async def _verify(self) -> None:
+        async with self._verification:
             await self.clock_skew_seconds()  # the cheapest question: is there such a bucket?
-            judge(await self.probe_conditional_writes(), self._bucket.name, waived=self._allow_unconditional)
-            self._proved = True
+            require_usable(
+                await self.probe_conditional_writes(), self._bucket.name, allow_unconditional=self._allow_unconditional
+            )
+            self._verified = True
 
-    async def _read(self, work: Callable[[], R], *, unwanted: Callable[[R], None] | None = None) -> R:
-        with _for_users():
+    async def _read(self, work: Callable[[], R], *, discard: Callable[[R], None] | None = None) -> R:
+        with _public_errors():
             for seconds in RETRY_AFTER_SECONDS:
                 try:
-                    return await self._ask(self._reads, work, unwanted=unwanted, last=False)
-                except PassingFailure:
+                    return await self._call(self._reads, work, discard=discard, is_last_try=False)
+                except TransientFailure:
                     await asyncio.sleep(seconds)
-            return await self._ask(self._reads, work, unwanted=unwanted)
+            return await self._call(self._reads, work, discard=discard)
 
-    async def _ask(
+    async def _call(
         self,
-        threads: BoundedThreads,
+        threads: BoundedExecutor,
         work: Callable[[], R],
         *,
-        unwanted: Callable[[R], None] | None = None,
-        last: bool = True,
+        discard: Callable[[R], None] | None = None,
+        is_last_try: bool = True,
     ) -> R:
         """Let a thread do it, unless there is an outage; whoever finds one out may have to ask whether it is over."""
         if self._outage.take_turn():
@@ -244,25 +248,25 @@ class S3BlobStore:
             finally:
                 self._outage.end_turn()
 
-        def in_turn() -> R:
+        def run_if_available() -> R:
             self._outage.refuse()  # an outage that began while this call waited for its thread
-            return self._heeded(work, last=last)
+            return self._recorded(work, is_last_try=is_last_try)
 
         self._outage.refuse()
-        return await threads.run(in_turn, unwanted=unwanted)
+        return await threads.run(run_if_available, discard=discard)
 
     async def _ping(self) -> None:
         with suppress(BlobStoreUnavailable):  # what came of it, the outage was told
-            await self._spare.run(partial(self._heeded, self._impatient.clock_skew_seconds))
+            await self._control_threads.run(partial(self._recorded, self._probe_client.clock_skew_seconds))
 
-    def _heeded(self, work: Callable[[], R], *, last: bool = True) -> R:
+    def _recorded(self, work: Callable[[], R], *, is_last_try: bool = True) -> R:
         """Do it, and tell the outage whether the store answered. A try that is not the last one tells no silence."""
         try:
             result = work()
         except ObscuraError as error:
-            if not is_silence(error):
+            if not got_no_response(error):
                 self._outage.answered()
-            elif last or not isinstance(error, PassingFailure):
+            elif is_last_try or not isinstance(error, TransientFailure):
                 self._outage.silent(error)
             raise
         self._outage.answered()
@@ -270,43 +274,43 @@ class S3BlobStore:
 
 
 @contextmanager
-def _for_users() -> Iterator[None]:
+def _public_errors() -> Iterator[None]:
     """Keep what only an operator can change out of the answers; the cause, and with it the log, names the way out."""
     try:
         yield
     except Misconfigured as error:
-        raise BlobStoreUnavailable(error.public) from error
+        raise BlobStoreUnavailable(error.public_message) from error
 
 
 class _S3Blob:
-    def __init__(self, reading: Reading, threads: BoundedThreads) -> None:
-        self._reading = reading
+    def __init__(self, download: Download, threads: BoundedExecutor) -> None:
+        self._download = download
         self._threads = threads
-        self.revision = reading.revision
-        self.start = reading.start
-        self.length = reading.length
+        self.revision = download.revision
+        self.start = download.start
+        self.length = download.length
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._reading.first
-        while not self._reading.is_over:
-            yield await self._threads.resume(self._reading.read)
+        yield self._download.first_chunk
+        while not self._download.is_complete:
+            yield await self._threads.run_unbounded(self._download.read)
 
     async def aclose(self) -> None:
-        if self._reading.is_over:
-            self._reading.finish()
+        if self._download.is_complete:
+            self._download.close()
             return
         try:
-            await self._threads.resume(self._reading.finish)
+            await self._threads.run_unbounded(self._download.close)
         except BlobStoreUnavailable:  # the store was closed meanwhile, and its threads with it
-            self._reading.finish()
+            self._download.close()
 
 
-def _let_go(reading: Reading | None) -> None:
-    if reading is not None:
-        reading.finish()
+def _discard(download: Download | None) -> None:
+    if download is not None:
+        download.close()
 
 
-def _user_of(key: str) -> UserId | None:
+def _user_id_of(key: str) -> UserId | None:
     name = key.removeprefix(PREFIX)
     try:
         user_id = UUID(name)

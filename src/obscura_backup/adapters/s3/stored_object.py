@@ -50,12 +50,12 @@ class ObjectBody:
     def read(self, amount: int = -1) -> bytes:
         """At most `amount` bytes, all that are left where it is negative; none at the end."""
         left = len(self) - self._at
-        wanted = left if amount < 0 else min(amount, left)
-        of_blob = min(wanted, max(0, self._size - self._at))
+        byte_range = left if amount < 0 else min(amount, left)
+        of_blob = min(byte_range, max(0, self._size - self._at))
         data = self._file.read(of_blob) if of_blob else b""
-        if len(data) == of_blob < wanted:
+        if len(data) == of_blob < byte_range:
             at = self._at + of_blob - self._size
-            data += self._suffix[at : at + wanted - of_blob]
+            data += self._suffix[at : at + byte_range - of_blob]
         self._at += len(data)
         return data
 
@@ -99,14 +99,14 @@ def blob_size(object_size: int) -> int:
     return object_size - SUFFIX_BYTES
 
 
-def range_header(wanted: ByteRange) -> str:
-    """The range of the object in which `wanted`, a range of the blob, lies.
+def range_header(byte_range: ByteRange) -> str:
+    """The range of the object in which `byte_range`, a range of the blob, lies.
 
     It may hold up to 16 bytes of the suffix, since the blob's size is not known beforehand.
     """
-    if wanted.first is None:
-        return f"bytes=-{(wanted.last or 0) + SUFFIX_BYTES}"
-    return f"bytes={wanted.first}-{'' if wanted.last is None else wanted.last}"
+    if byte_range.first is None:
+        return f"bytes=-{(byte_range.last or 0) + SUFFIX_BYTES}"
+    return f"bytes={byte_range.first}-{'' if byte_range.last is None else byte_range.last}"
 
 
 def part_of(answer: dict[str, Any], *, partial: bool) -> Part:

@@ -35,7 +35,7 @@ KEYS_MAX_AGE_SECONDS = 24 * 3600.0
 """How long keys stay good while the place where they are kept does not answer."""
 RSA_MIN_BITS = 2048
 """RFC 7518, 3.3."""
-PATIENCE_SECONDS = 30.0
+MIN_REFETCH_INTERVAL_SECONDS = 30.0
 """How soon at the earliest an unknown key id, which any stranger can make up, leads to another look."""
 
 # (key type, curve) -> algorithm
@@ -160,7 +160,7 @@ class JwksKeySource:
 
     def _due(self, *, unknown_key_id: bool) -> bool:
         now = self._clock()
-        if now - self._tried_at < PATIENCE_SECONDS:
+        if now - self._tried_at < MIN_REFETCH_INTERVAL_SECONDS:
             return False
         return unknown_key_id or not self._keys or now - self._read_at > REFRESH_SECONDS
 

@@ -73,12 +73,12 @@ class JwtVerifier:
         if known is not None:
             return known
         keys, claims = await self._signed_claims(token)
-        good_until = self._good_until(claims)
+        valid_until = self._valid_until(claims)
         user_id = self._user(claims)
         if keys is self._verified_with:  # else they changed while the key was being looked for
             if len(self._verified) >= CACHED_TOKENS:
                 del self._verified[next(iter(self._verified))]
-            self._verified[_digest(token)] = user_id, good_until
+            self._verified[_digest(token)] = user_id, valid_until
         return user_id
 
     async def recognise(self, token: str) -> UserId | None:
@@ -95,25 +95,25 @@ class JwtVerifier:
         known = self._verified.get(digest)
         if known is None:
             return None
-        user_id, good_until = known
-        if self._clock.now().timestamp() < good_until:
+        user_id, valid_until = known
+        if self._clock.now().timestamp() < valid_until:
             return user_id
         del self._verified[digest]
         return None
 
-    def _good_until(self, claims: dict[str, Any]) -> float:
+    def _valid_until(self, claims: dict[str, Any]) -> float:
         """The first moment, in seconds of the epoch, at which the token is good no more."""
         now = self._clock.now().timestamp()
         expires_at = _time(claims, "exp")
         if expires_at is None:
             raise Unauthenticated("The token has no `exp` claim.")
-        good_until = expires_at + self._leeway_seconds
-        if good_until <= now:
+        valid_until = expires_at + self._leeway_seconds
+        if valid_until <= now:
             raise Unauthenticated("The token has expired.")
         valid_from = _time(claims, "nbf")
         if valid_from is not None and valid_from - self._leeway_seconds > now:
             raise Unauthenticated("The token is not valid yet.")
-        return good_until
+        return valid_until
 
     async def _signed_claims(self, token: str) -> tuple[Sequence[VerificationKey], dict[str, Any]]:
         """The claims by the key that signed them, and the set that holds that key."""
@@ -160,7 +160,7 @@ class JwtVerifier:
                 audience=self._audience,
                 issuer=self._issuer,
                 options={
-                    # `_good_until` judges times, by the clock that also judges cached tokens. `iat` is for the
+                    # `_valid_until` judges times, by the clock that also judges cached tokens. `iat` is for the
                     # reader: a clock that is a second ahead of ours must not lock people out.
                     "verify_exp": False,
                     "verify_nbf": False,

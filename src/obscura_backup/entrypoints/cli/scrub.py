@@ -93,7 +93,7 @@ class _Report:
     def met(self, progress: Progress) -> None:
         for finding in progress.findings:
             self._found += 1
-            self._mended += finding.mended
+            self._mended += finding.repaired
             click.echo(json.dumps(_as_dict(finding)) if self._as_json else _as_text(finding))
         if progress.failure is None:
             self._last, self._slots = progress.last, progress.slots
@@ -116,9 +116,9 @@ class _Report:
 
 
 def _as_text(finding: Finding) -> str:
-    mended = " Mended." if finding.mended else ""
+    mended = " Mended." if finding.repaired else ""
     versions = f"row {_version(finding.row)}, blob {_version(finding.found)}"
-    return f"{finding.user_id}  {finding.difference.value} ({versions}): {finding.difference.why}{mended}"
+    return f"{finding.user_id}  {finding.difference.value} ({versions}): {finding.difference.explanation}{mended}"
 
 
 def _version(revision: Revision | None) -> str:
@@ -131,10 +131,10 @@ def _as_dict(finding: Finding) -> dict[str, Any]:
     return {
         "user_id": str(finding.user_id),
         "difference": finding.difference.value,
-        "why": finding.difference.why,
+        "why": finding.difference.explanation,
         "row": _facts(finding.row),
         "blob": _facts(finding.found),
-        "mended": finding.mended,
+        "mended": finding.repaired,
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from contracts import samples
 from contracts.blob_store import stored
 from contracts.syncs import record_syncs
-from obscura_backup.adapters.durable_directories import make_folder
+from obscura_backup.adapters.durable_directories import make_directory
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.adapters.memory import MemoryMetadataStore
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
@@ -115,7 +115,7 @@ async def test_repair_by_scrub_is_synced(tmp_path: Path, synced: list[Path]) -> 
         for finding in progress.findings
     ]
     await blobs.close()
-    assert [finding.mended for finding in findings] == [True]
+    assert [finding.repaired for finding in findings] == [True]
     assert [path.parent.parent for path in synced[:1]] == [tmp_path / "incoming"]
     assert synced[1:] == [tmp_path / "backups" / str(user)[:2]]
 
@@ -155,7 +155,7 @@ asyncio.run(main())
 
 
 def test_folder_that_is_made_is_private_and_its_parents_are_as_usual(tmp_path: Path) -> None:
-    make_folder(tmp_path / "one" / "two")
+    make_directory(tmp_path / "one" / "two")
     umask = os.umask(0)
     os.umask(umask)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("one", "one/two")]
@@ -165,9 +165,9 @@ def test_folder_that_is_made_is_private_and_its_parents_are_as_usual(tmp_path: P
 def test_file_in_the_place_of_a_parent_is_told(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("a file")
     with pytest.raises(OSError, match=r"."):
-        make_folder(tmp_path / "one" / "two")
+        make_directory(tmp_path / "one" / "two")
     with pytest.raises(OSError, match=r"."):
-        make_folder(tmp_path / "one")
+        make_directory(tmp_path / "one")
 
 
 def test_failed_sync_of_a_parent_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,4 +176,4 @@ def test_failed_sync_of_a_parent_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="Input/output"):
-        make_folder(tmp_path / "one")
+        make_directory(tmp_path / "one")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.adapters.regular_file import UnfitFile, opened_regular_file, read_regular_file
+from obscura_backup.adapters.regular_file import UnsuitableFile, opened_regular_file, read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def test_file_of_exactly_the_limit_is_read_whole(tmp_path: Path) -> None:
 
 def test_file_of_one_byte_more_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 1001)
-    with pytest.raises(UnfitFile, match="more than 1000 bytes"):
+    with pytest.raises(UnsuitableFile, match="more than 1000 bytes"):
         read_regular_file(tmp_path / "file", 1000)
 
 
@@ -39,7 +39,7 @@ def test_empty_file_is_read(tmp_path: Path) -> None:
 def test_size_of_the_directory_entry_is_not_believed() -> None:
     """Files under /proc have size 0 and content."""
     assert read_regular_file(Path("/proc/self/status"), 100_000)
-    with pytest.raises(UnfitFile, match="more than 10 bytes"):
+    with pytest.raises(UnsuitableFile, match="more than 10 bytes"):
         read_regular_file(Path("/proc/self/status"), 10)
 
 
@@ -54,14 +54,14 @@ def test_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:
 def test_device_is_refused_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(name)
     for path in (Path(name), tmp_path / "link"):
-        with pytest.raises(UnfitFile, match="it is a device"):
+        with pytest.raises(UnsuitableFile, match="it is a device"):
             read_regular_file(path, 100)
 
 
 @pytest.mark.usefixtures("leaves_nothing_open")
 def test_pipe_without_a_writer_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UnfitFile, match="it is a named pipe"):
+    with pytest.raises(UnsuitableFile, match="it is a named pipe"):
         read_regular_file(tmp_path / "pipe", 100)
 
 
@@ -73,7 +73,7 @@ def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
     (tmp_path / "file").touch()
     before = (tmp_path / "file").stat()
     monkeypatch.setattr(os, "stat", lambda *_, **__: before)
-    with pytest.raises(UnfitFile, match="it is a named pipe"):
+    with pytest.raises(UnsuitableFile, match="it is a named pipe"):
         read_regular_file(tmp_path / "pipe", 100)
 
 
@@ -91,16 +91,19 @@ def test_file_that_becomes_a_link_after_the_look_is_refused_where_links_are(
 
 @pytest.mark.usefixtures("leaves_nothing_open")
 def test_directory_and_socket_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnfitFile, match="it is a directory"):
+    with pytest.raises(UnsuitableFile, match="it is a directory"):
         read_regular_file(tmp_path, 100)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "s"))
-        with pytest.raises(UnfitFile, match="it is a socket"):
+        with pytest.raises(UnsuitableFile, match="it is a socket"):
             read_regular_file(tmp_path / "s", 100)
 
 
 def test_link_is_refused_where_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("file")
-    with pytest.raises(UnfitFile, match="symbolic link"), opened_regular_file(tmp_path / "link", follow_links=False):
+    with (
+        pytest.raises(UnsuitableFile, match="symbolic link"),
+        opened_regular_file(tmp_path / "link", follow_links=False),
+    ):
         pass

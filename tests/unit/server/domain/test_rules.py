@@ -8,18 +8,18 @@ from contracts import samples
 from obscura_backup.domain.model import NO_VERSION, Kind, Sha256, Tag, Version
 from obscura_backup.domain.rules import (
     Absent,
-    Bury,
     Deletion,
     Done,
     Mismatch,
     Put,
+    RestoreTombstone,
     Upload,
+    certain_conflict,
     decide,
     is_lost,
-    lags,
-    names_the_same_bytes,
+    is_stale,
+    is_unchanged_upload,
     reconcile,
-    refused_whatever_comes,
 )
 
 NEW = Sha256(b"n" * 32)
@@ -109,8 +109,8 @@ def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -
         (GRAVE_6, GRAVE_4, upload(0), put(7, "four")),
         (GRAVE_6, GRAVE_4, upload(6), Mismatch(Version(4))),
         # a bucket restored from before a deletion
-        (GRAVE_6, LIVE_5, upload(0), Bury(GRAVE_6, Tag("five"))),
-        (GRAVE_6, LIVE_5, deletion(5), Bury(GRAVE_6, Tag("five"))),
+        (GRAVE_6, LIVE_5, upload(0), RestoreTombstone(GRAVE_6, Tag("five"))),
+        (GRAVE_6, LIVE_5, deletion(5), RestoreTombstone(GRAVE_6, Tag("five"))),
         (GRAVE_4, LIVE_5, upload(5), put(6, "five")),
     ],
 )
@@ -133,7 +133,7 @@ def test_slow_path(row: object, found: object, asked: Upload | Deletion, outcome
 def test_row_may_name_the_very_bytes_at_the_expected_version(
     row: object, asked: Upload | Deletion, *, same: bool
 ) -> None:
-    assert names_the_same_bytes(row, asked) is same  # type: ignore[arg-type]  # a table of mixed rows
+    assert is_unchanged_upload(row, asked) is same  # type: ignore[arg-type]  # a table of mixed rows
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_backup_is_lost_where_the_row_knows_one_and_nothing_later_is_there(
     ],
 )
 def test_row_follows_the_object_never_backwards(row: object, found: object, *, behind: bool) -> None:
-    assert lags(row, found) is behind  # type: ignore[arg-type]  # a table of mixed rows
+    assert is_stale(row, found) is behind  # type: ignore[arg-type]  # a table of mixed rows
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_row_follows_the_object_never_backwards(row: object, found: object, *, b
 def test_early_refusal_only_where_no_body_could_do(
     row: object, found: object, expected: int, current: int | None
 ) -> None:
-    assert refused_whatever_comes(row, found, Version(expected)) == current  # type: ignore[arg-type]  # mixed rows
+    assert certain_conflict(row, found, Version(expected)) == current  # type: ignore[arg-type]  # mixed rows

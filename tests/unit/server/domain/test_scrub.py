@@ -100,7 +100,7 @@ async def test_row_that_lags_is_mended(stores: Stores, keep: int) -> None:
     stores.restore_row(user, older)
     (finding,) = await stores.findings(repair=True)
     assert finding.difference == (Difference.ROW_BEHIND if keep else Difference.ROW_MISSING)
-    assert finding.mended
+    assert finding.repaired
     assert await stores.findings() == []
     assert await stores.metadata.get(user) == await stores.blobs.stat(user)
 
@@ -110,7 +110,7 @@ async def test_without_repair_nothing_is_touched(stores: Stores) -> None:
     await stores.backed_up(user)
     stores.restore_row(user, None)
     (finding,) = await stores.findings()
-    assert not finding.mended
+    assert not finding.repaired
     assert await stores.metadata.get(user) is None
 
 
@@ -119,7 +119,7 @@ async def test_lost_blob_is_reported_not_mended(stores: Stores) -> None:
     await stores.backed_up(user)
     stores.restore_object(user, None)
     (finding,) = await stores.findings(repair=True)
-    assert (finding.difference, finding.mended) == (Difference.OBJECT_MISSING, False)
+    assert (finding.difference, finding.repaired) == (Difference.OBJECT_MISSING, False)
 
 
 async def test_older_blob_is_reported_not_mended(stores: Stores) -> None:
@@ -129,7 +129,7 @@ async def test_older_blob_is_reported_not_mended(stores: Stores) -> None:
     await stores.service.upload(user, Version(1), samples.blob("two"))
     stores.restore_object(user, older)
     (finding,) = await stores.findings(repair=True)
-    assert (finding.difference, finding.mended) == (Difference.OBJECT_OLDER, False)
+    assert (finding.difference, finding.repaired) == (Difference.OBJECT_OLDER, False)
     row = await stores.metadata.get(user)
     assert row is not None
     assert row.version == 2  # so that version 2 is never given out twice
@@ -144,7 +144,7 @@ async def test_deletion_is_made_to_hold_again(stores: Stores, *, whole: bool) ->
     stores.restore_object(user, before if whole else None)
     (finding,) = await stores.findings(repair=True)
     assert finding.difference == (Difference.DELETION_UNDONE if whole else Difference.TOMBSTONE_MISSING)
-    assert finding.mended
+    assert finding.repaired
     found = await stores.blobs.stat(user)
     assert found is not None
     assert (found.kind, found.version) == (Kind.TOMBSTONE, 2)
@@ -181,7 +181,7 @@ async def test_what_others_mended_meanwhile_is_no_difference(stores: Stores) -> 
     await stores.backed_up(user, versions=1)
     stale = await stores.metadata.get(user)
     await stores.service.upload(user, Version(1), samples.blob("two"))
-    assert await stores.scrubber._look(user, stale, repair=False) is None
+    assert await stores.scrubber._examine(user, stale, repair=False) is None
 
 
 async def test_damaged_object_is_reported_and_stops_nothing(stores: Stores) -> None:
@@ -198,7 +198,7 @@ async def test_damaged_object_is_reported_and_stops_nothing(stores: Stores) -> N
         await stores.backed_up(samples.user(number), versions=1)
     (finding,) = await stores.findings(repair=True)
     assert (finding.user_id, finding.difference) == (samples.user(2), Difference.OBJECT_DAMAGED)
-    assert not finding.mended
+    assert not finding.repaired
 
 
 def test_share_of_the_walk_that_is_done() -> None:
@@ -218,7 +218,7 @@ async def test_busy_slot_is_told_and_stops_nothing(stores: Stores) -> None:
     busy = OneBusy()
     scrubber = Scrubber(busy, stores.blobs, SystemClock())
     findings = [finding async for progress in scrubber.walk(repair=True) for finding in progress.findings]
-    assert [(finding.difference, finding.mended) for finding in findings] == [
+    assert [(finding.difference, finding.repaired) for finding in findings] == [
         (Difference.ROW_MISSING, True),
         (Difference.BUSY, False),
         (Difference.ROW_MISSING, True),
@@ -247,7 +247,7 @@ async def test_what_was_mended_is_told_before_the_walk_ends_with_a_failure(store
 
     with pytest.raises(BlobStoreUnavailable):
         await walk()
-    assert [finding.mended for finding in told] == [True, True]
+    assert [finding.repaired for finding in told] == [True, True]
 
 
 async def test_of_two_failures_the_walk_ends_with_the_first(stores: Stores) -> None:

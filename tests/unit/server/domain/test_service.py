@@ -58,9 +58,9 @@ class Blobs(MemoryBlobStore):
         self.opens = self.puts = 0
         self.refuses = self.loses = self.forgets = False
 
-    async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> Any:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> Any:
         self.opens += 1
-        found = await super().open(user_id, wanted)
+        found = await super().open(user_id, byte_range)
         if found is None:
             return None
         self.opened.append(Opened(found))
@@ -138,9 +138,9 @@ async def test_a_backup_that_is_handed_out_is_not_closed(stores: Stores) -> None
 
 async def test_a_range_that_a_backup_grew_into_is_served(stores: Stores) -> None:
     class Growing(Blobs):
-        async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> Any:
+        async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> Any:
             try:
-                return await super().open(user_id, wanted)
+                return await super().open(user_id, byte_range)
             except RangeNotSatisfiable:
                 stores.blobs._objects.update(grown.blobs._objects)
                 raise
@@ -157,7 +157,7 @@ async def test_a_range_that_a_backup_grew_into_is_served(stores: Stores) -> None
 
 async def test_a_range_that_always_races_ends_after_so_many_looks(stores: Stores) -> None:
     class Racing(Blobs):
-        async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> Any:
+        async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> Any:
             self.opens += 1
             raise RangeNotSatisfiable(size=1)
 

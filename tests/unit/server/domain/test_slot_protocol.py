@@ -57,9 +57,9 @@ async def test_range_of_a_backup_that_takes_the_place_of_a_tombstone_meanwhile()
     """The tombstone is too short for the range, the backup is not: the answer is never the size of a tombstone."""
 
     class Overtaken(MemoryBlobStore):
-        async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
+        async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
             try:
-                return await super().open(user_id, wanted)
+                return await super().open(user_id, byte_range)
             finally:
                 if deleted.pop():
                     await service.upload(USER, NO_VERSION, samples.blob("three"))

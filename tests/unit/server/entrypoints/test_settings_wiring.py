@@ -75,7 +75,7 @@ def test_settings_of_postgres_reach_the_store_by_name(monkeypatch: pytest.Monkey
     assert made.named == {
         "pool_size": 21,
         "lock_timeout_seconds": 22.5,
-        "hold_seconds": 23.5,
+        "idle_in_transaction_seconds": 23.5,
         "pool_wait_seconds": 24.5,
         "connect_timeout_seconds": 25,
         "answer_timeout_seconds": 26.5,
@@ -98,7 +98,7 @@ async def test_times_of_the_postgres_store_reach_its_pool(monkeypatch: pytest.Mo
         pool_size=21,
         pool_waiting=27,
         lock_timeout_seconds=22.5,
-        hold_seconds=23.5,
+        idle_in_transaction_seconds=23.5,
         pool_wait_seconds=24.5,
         connect_timeout_seconds=25,
         answer_timeout_seconds=26.5,
@@ -121,11 +121,11 @@ async def test_times_of_a_lock_go_out_with_the_question_for_it(monkeypatch: pyte
         asked.append({**values, "seconds": seconds})
         raise Stop
 
-    store = PostgresMetadataStore(POSTGRES, hold_seconds=23.5, answer_timeout_seconds=10)
+    store = PostgresMetadataStore(POSTGRES, idle_in_transaction_seconds=23.5, answer_timeout_seconds=10)
     store._schema_is_current = True
     monkeypatch.setattr(store._connections, "begin", begin)
     with pytest.raises(Stop):
-        await store._enter(samples.user(), 0.5)
+        await store._lock_row(samples.user(), 0.5)
     assert asked[0]["hold_ms"] == 23_500
     assert (asked[0]["lock_ms"], asked[0]["seconds"]) == (500, 0.5)
     assert asked[0]["statement_ms"] == 500 + 8000, "the lock's time, and four fifths of the time to answer"

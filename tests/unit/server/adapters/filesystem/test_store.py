@@ -11,7 +11,7 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
-from obscura_backup.adapters.filesystem.directories import Folder
+from obscura_backup.adapters.filesystem.directories import ObjectDirectory
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.errors import (
     BackupDamaged,
@@ -112,12 +112,12 @@ async def test_after_a_failed_folder_sync_nothing_is_believed(
 ) -> None:
     """The file is visible by then, and may not be durable; a later sync that succeeds would prove nothing."""
 
-    def broken(_: Folder) -> None:
+    def broken(_: ObjectDirectory) -> None:
         raise OSError(5, "Input/output error")
 
     user = samples.user()
     with monkeypatch.context() as patch:
-        patch.setattr(Folder, "sync", broken)
+        patch.setattr(ObjectDirectory, "sync", broken)
         with pytest.raises(OutcomeUnknown):
             await stored(blobs, user)
     with pytest.raises(BlobStoreUnavailable, match="restart"):
@@ -175,7 +175,7 @@ def header(**changed: object) -> bytes:
 async def test_damaged_file_is_told(blobs: FilesystemBlobStore, damage: bytes) -> None:
     user = samples.user()
     await stored(blobs, user)
-    Path(blobs._place(user)[1]).write_bytes(damage)
+    Path(blobs._locate(user)[1]).write_bytes(damage)
     with pytest.raises(BackupDamaged):
         await blobs.stat(user)
     with pytest.raises(BackupDamaged):
@@ -188,7 +188,7 @@ async def test_file_of_another_length_is_told_before_any_byte_of_it(
 ) -> None:
     user = samples.user()
     await stored(blobs, user)
-    path = Path(blobs._place(user)[1])
+    path = Path(blobs._locate(user)[1])
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(BackupDamaged, match="long"):
         await blobs.open(user)
@@ -198,7 +198,7 @@ async def test_file_of_another_length_can_be_replaced(blobs: FilesystemBlobStore
     """Its owner has the content, and a conditional upload is what brings it back."""
     user = samples.user()
     revision = await stored(blobs, user)
-    path = Path(blobs._place(user)[1])
+    path = Path(blobs._locate(user)[1])
     path.write_bytes(path.read_bytes()[:-1])
     await stored(blobs, user, "anew", replaces=revision.tag)
     assert (await content(blobs, user)).startswith(b"anew")
@@ -221,7 +221,7 @@ async def test_folder_that_another_process_holds_is_waited_for(blobs: Filesystem
     """flock, not only a lock of this process: several services on one directory are promised to be safe."""
     user = samples.user()
     await stored(blobs, user)
-    holder = os.open(blobs._place(user)[0].path, os.O_RDONLY)
+    holder = os.open(blobs._locate(user)[0].path, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     reading = asyncio.create_task(blobs.stat(user))
     await asyncio.sleep(0.1)

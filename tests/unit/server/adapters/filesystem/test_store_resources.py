@@ -111,7 +111,7 @@ async def test_a_damaged_file_leaves_no_descriptor(blobs: FilesystemBlobStore, t
     user = samples.user()
     before = descriptors(tmp_path)
     await stored(blobs, user)
-    Path(blobs._place(user)[1]).write_bytes(b"damaged")
+    Path(blobs._locate(user)[1]).write_bytes(b"damaged")
     with pytest.raises(BackupDamaged):
         await blobs.open(user)
     with pytest.raises(BackupDamaged):

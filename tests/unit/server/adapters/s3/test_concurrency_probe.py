@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError  # type: ignore[import-untyped]  # botocore ships no types
 
 from contracts import samples
-from obscura_backup.adapters.s3.concurrency_probe import RACERS, Outcome, race
-from obscura_backup.adapters.s3.errors import PassingFailure, RefusedByStore, failure_of_put
+from obscura_backup.adapters.s3.concurrency_probe import WRITERS, RaceOutcome, race
+from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, failure_of_put
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ONE, OTHER = samples.revision(1), samples.revision(1)
 
 
-def outcome(*stored: Revision, refused: int = 0, failures: tuple[Unavailable, ...] = ()) -> Outcome:
-    return Outcome(stored, refused, failures)
+def outcome(*stored: Revision, refused: int = 0, failures: tuple[Unavailable, ...] = ()) -> RaceOutcome:
+    return RaceOutcome(stored, refused, failures)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,10 @@ def outcome(*stored: Revision, refused: int = 0, failures: tuple[Unavailable, ..
         (outcome(failures=(OutcomeUnknown(),)), ONE, False),
     ],
 )
-def test_more_than_one_winner_is_a_flaw_and_none_is_not(came: Outcome, found: Revision | None, *, wrong: bool) -> None:
-    assert bool(came.flaw(found)) is wrong
+def test_more_than_one_winner_is_a_flaw_and_none_is_not(
+    came: RaceOutcome, found: Revision | None, *, wrong: bool
+) -> None:
+    assert bool(came.violation(found)) is wrong
 
 
 def silence() -> Unavailable:
@@ -55,26 +57,26 @@ def silence() -> Unavailable:
 
 def test_silence_is_no_answer() -> None:
     with pytest.raises(OutcomeUnknown):
-        outcome(ONE, refused=2, failures=(silence(),)).require_answers()
+        outcome(ONE, refused=2, failures=(silence(),)).raise_if_unanswered()
 
 
 def test_busy_store_has_answered() -> None:
-    outcome(failures=(PassingFailure(), OutcomeUnknown())).require_answers()
+    outcome(failures=(TransientFailure(), OutcomeUnknown())).raise_if_unanswered()
 
 
 def test_refusal_of_everyone_for_another_reason_is_told() -> None:
     refused = RefusedByStore(403, "AccessDenied", "PutObject", "")
     with pytest.raises(RefusedByStore):
-        outcome(failures=(refused,) * RACERS).require_answers()
-    outcome(ONE, failures=(refused,)).require_answers()
+        outcome(failures=(refused,) * WRITERS).raise_if_unanswered()
+    outcome(ONE, failures=(refused,)).raise_if_unanswered()
 
 
 @pytest.mark.parametrize(
     ("came", "definite"),
     [(outcome(ONE), True), (outcome(refused=1), True), (outcome(failures=(OutcomeUnknown(),)), False)],
 )
-def test_definite_is_what_was_decided_on_the_condition(came: Outcome, *, definite: bool) -> None:
-    assert came.is_definite is definite
+def test_definite_is_what_was_decided_on_the_condition(came: RaceOutcome, *, definite: bool) -> None:
+    assert came.is_conclusive is definite
 
 
 def test_racers_meet_before_they_send() -> None:
@@ -88,8 +90,8 @@ def test_racers_meet_before_they_send() -> None:
             sent.append(next(begun))
         return ONE
 
-    assert race(put) == outcome(*[ONE] * RACERS)
-    assert min(sent) >= RACERS
+    assert race(put) == outcome(*[ONE] * WRITERS)
+    assert min(sent) >= WRITERS
 
 
 def test_racer_that_fails_before_it_sends_does_not_keep_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,4 +105,4 @@ def test_racer_that_fails_before_it_sends_does_not_keep_the_others(monkeypatch: 
         raise PutRefused
 
     came = race(put)
-    assert (came.refused, len(came.failures)) == (RACERS - 1, 1)
+    assert (came.refused, len(came.failures)) == (WRITERS - 1, 1)

@@ -16,8 +16,8 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore sh
 
 from obscura_backup.adapters.s3.errors import (
     Misconfigured,
-    PassingFailure,
     RefusedByStore,
+    TransientFailure,
     failure_of_put,
     failure_of_read,
 )
@@ -77,11 +77,11 @@ def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meanin
     [
         (answered(403, "AccessDenied"), RefusedByStore),
         (answered(404, "NoSuchBucket"), RefusedByStore),
-        (answered(429, "429"), PassingFailure),
-        (answered(500, "InternalError"), PassingFailure),
-        (answered(503, "SlowDown"), PassingFailure),
-        (EndpointConnectionError(endpoint_url=URL, error="refused"), PassingFailure),
-        (ConnectionClosedError(endpoint_url=URL, error="reset", request=None), PassingFailure),
+        (answered(429, "429"), TransientFailure),
+        (answered(500, "InternalError"), TransientFailure),
+        (answered(503, "SlowDown"), TransientFailure),
+        (EndpointConnectionError(endpoint_url=URL, error="refused"), TransientFailure),
+        (ConnectionClosedError(endpoint_url=URL, error="reset", request=None), TransientFailure),
         (ConnectTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
         (ReadTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
         (SSLError(endpoint_url=URL, error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), Misconfigured),

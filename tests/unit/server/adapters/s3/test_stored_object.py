@@ -86,7 +86,7 @@ def test_object_that_is_shorter_than_an_upload_id_is_damaged(object_size: int) -
 
 
 @pytest.mark.parametrize(
-    ("wanted", "header"),
+    ("byte_range", "header"),
     [
         (ByteRange(0, 0), "bytes=0-0"),
         (ByteRange(5, None), "bytes=5-"),
@@ -94,8 +94,8 @@ def test_object_that_is_shorter_than_an_upload_id_is_damaged(object_size: int) -
         (ByteRange(None, 0), "bytes=-16"),
     ],
 )
-def test_range_of_the_object(wanted: ByteRange, header: str) -> None:
-    assert range_header(wanted) == header
+def test_range_of_the_object(byte_range: ByteRange, header: str) -> None:
+    assert range_header(byte_range) == header
 
 
 def answer(first: int, last: int, total: int = 26) -> dict[str, object]:

@@ -68,7 +68,7 @@ class AgeingSet:
 async def test_unknown_key_leads_to_another_look_at_exactly_the_patience(after: float, reads: int) -> None:
     ageing = AgeingSet()
     await ageing.key_id()
-    ageing.seconds += jwks.PATIENCE_SECONDS + after
+    ageing.seconds += jwks.MIN_REFETCH_INTERVAL_SECONDS + after
     await ageing.key_id(unknown=True)
     assert ageing.reads == reads
 
@@ -102,7 +102,7 @@ async def test_keys_are_good_at_exactly_their_greatest_age_and_no_longer() -> No
     with pytest.raises(Unavailable, match="cannot be read"):
         await ageing.key_id()
     ageing.is_down = False
-    ageing.seconds += jwks.PATIENCE_SECONDS
+    ageing.seconds += jwks.MIN_REFETCH_INTERVAL_SECONDS
     assert await ageing.key_id() != "1", "and good again once it answers"
 
 
@@ -114,7 +114,7 @@ async def test_failed_look_is_not_repeated_before_the_patience_is_over() -> None
             await ageing.key_id()
     assert ageing.reads == 1
     ageing.is_down = False
-    ageing.seconds += jwks.PATIENCE_SECONDS - 0.001
+    ageing.seconds += jwks.MIN_REFETCH_INTERVAL_SECONDS - 0.001
     with pytest.raises(Unavailable):
         await ageing.key_id()
     ageing.seconds += 0.001

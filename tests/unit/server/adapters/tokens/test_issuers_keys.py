@@ -288,7 +288,7 @@ async def test_new_key_without_an_id_is_found_by_the_first_token_that_it_signed(
     keys.verifier = JwtVerifier(source, keys.clock, audience=AUDIENCE, issuer=ISSUER)
     await keys.accepts(issuer("ES256"))
     await keys.refuses(issuer("ES256", new), "signature")
-    clock[0] += jwks.PATIENCE_SECONDS
+    clock[0] += jwks.MIN_REFETCH_INTERVAL_SECONDS
     await keys.accepts(issuer("ES256", new))
     await keys.refuses(issuer("ES256"), "signature")
 
@@ -319,7 +319,7 @@ async def test_wrong_signature_of_a_named_key_is_no_reason_to_look_again() -> No
     keys.verifier = JwtVerifier(JwksKeySource(read, "a test", clock=lambda: clock[0]), keys.clock)
     for _ in range(5):
         await keys.refuses(issuer("ES256", ec.generate_private_key(ec.SECP256R1()), kid="a"), "signature")
-        clock[0] += jwks.PATIENCE_SECONDS
+        clock[0] += jwks.MIN_REFETCH_INTERVAL_SECONDS
     assert len(reads) == 1
 
 

@@ -223,7 +223,7 @@ async def test_key_withdrawn_long_ago_is_refused_at_the_first_request(
     withdrawn = token(clock, RSA, "RS256", kid="rsa")
     assert await verifier.verify(withdrawn) == USER
     sets.append(json.dumps({"keys": [public_jwk(ED25519, "EdDSA", kid="ed")]}).encode())
-    for name in ("PATIENCE_SECONDS", "REFRESH_SECONDS", "STALE_SECONDS"):
+    for name in ("MIN_REFETCH_INTERVAL_SECONDS", "REFRESH_SECONDS", "STALE_SECONDS"):
         monkeypatch.setattr(jwks, name, 0.0)
     answers = await asyncio.gather(*(verifier.verify(withdrawn) for _ in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [Unauthenticated] * 3, "nor at those that come with it"
@@ -245,7 +245,7 @@ async def test_new_key_is_found_when_a_token_names_it(clock: MovableClock, monke
     source = JwksKeySource(lambda: json.dumps(next(reads)).encode(), "a list")
     verifier = JwtVerifier(source, clock)
     assert await verifier.verify(token(clock, RSA, "RS256", kid="old")) == USER
-    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "MIN_REFETCH_INTERVAL_SECONDS", 0.0)
     assert await verifier.verify(token(clock, ED25519, "EdDSA", kid="new")) == USER
 
 
@@ -279,7 +279,7 @@ async def test_old_keys_outlive_a_source_that_fails(clock: MovableClock, monkeyp
             raise OSError("no route")
         return answers.pop()
 
-    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "MIN_REFETCH_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "REFRESH_SECONDS", 0.0)
     verifier = JwtVerifier(JwksKeySource(read, "failing"), clock)
     for number in range(3):

@@ -144,7 +144,7 @@ async def test_key_that_was_withdrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     withdrawn, kept = old.token(claims_of(clock)), new.token(claims_of(clock))
     assert await verifier.verify(withdrawn) == await verifier.verify(kept) == USER
     sets.append(key_set(new="EdDSA"))
-    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "MIN_REFETCH_INTERVAL_SECONDS", 0.0)
     with pytest.raises(Unauthenticated):  # an unknown key makes it look again
         await verifier.verify(issuer_of("ES256", "other").token(claims_of(clock)))
     assert await verifier.recognise(withdrawn) is None
@@ -158,7 +158,7 @@ async def test_same_keys_read_again_forget_nobody(monkeypatch: pytest.MonkeyPatc
     verifier = verifier_of(lambda: key_set(a="EdDSA"), clock)
     token = issuer_of("EdDSA", "a").token(claims_of(clock))
     await verifier.verify(token)
-    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "MIN_REFETCH_INTERVAL_SECONDS", 0.0)
     with pytest.raises(Unauthenticated):
         await verifier.verify(issuer_of("RS256", "other").token(claims_of(clock)))
     assert await verifier.recognise(token) == USER
@@ -180,7 +180,7 @@ async def test_keys_that_grew_old_are_looked_up_without_keeping_anybody_waiting(
     verifier = verifier_of(read, clock)
     token = issuer_of("EdDSA", "a").token(claims_of(clock))
     await verifier.verify(token)
-    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "MIN_REFETCH_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "REFRESH_SECONDS", 0.0)
     try:
         for _ in range(5):

@@ -26,7 +26,7 @@ from obscura_backup.domain.errors import (
     SlotBusy,
 )
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Limits, Revision, Tag, UserId, Version
-from obscura_backup.domain.scrub import AT_ONCE, Scrubber
+from obscura_backup.domain.scrub import CONCURRENCY, Scrubber
 from obscura_backup.domain.service import BackupService
 from obscura_backup.domain.spool import MEMORY_BYTES, Spool, SpoolMemory, receive
 
@@ -40,7 +40,7 @@ USER = samples.user(1)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "size", "part"),
+    ("byte_range", "size", "part"),
     [
         (ByteRange(0, 0), 1, (0, 1)),
         (ByteRange(0, None), 1, (0, 1)),
@@ -62,8 +62,8 @@ USER = samples.user(1)
         (ByteRange(None, 1), 0, None),
     ],
 )
-def test_range(wanted: ByteRange, size: int, part: tuple[int, int] | None) -> None:
-    assert wanted.within(size) == part
+def test_range(byte_range: ByteRange, size: int, part: tuple[int, int] | None) -> None:
+    assert byte_range.resolve(size) == part
 
 
 async def body(*sizes: int) -> AsyncIterator[bytes]:
@@ -173,7 +173,7 @@ async def test_rows_that_one_commit_takes(tmp_path: Path, waiting: int, batch: i
     writes = [_Write(None, loop.create_future(), loop) for _ in range(waiting)]
     for write in writes[1:]:
         store._writes.put(write)
-    assert store._waiting(writes[0]) == (writes[:batch], True)
+    assert store._collect_batch(writes[0]) == (writes[:batch], True)
     assert store._writes.qsize() == waiting - batch
 
 
@@ -192,7 +192,7 @@ async def test_rows_that_wait_when_the_store_is_closed_are_committed(tmp_path: P
     await again.close()
 
 
-@pytest.mark.parametrize("count", [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 2 * AT_ONCE])
+@pytest.mark.parametrize("count", [CONCURRENCY - 1, CONCURRENCY, CONCURRENCY + 1, 2 * CONCURRENCY])
 async def test_walk_of_scrub_over_full_batches(count: int) -> None:
     rows, blobs = MemoryMetadataStore(), MemoryBlobStore()
     users = [samples.user(number) for number in range(1, count + 1)]
@@ -200,7 +200,7 @@ async def test_walk_of_scrub_over_full_batches(count: int) -> None:
         await saved(rows, user, samples.revision(1))
     steps = [step async for step in Scrubber(rows, blobs, SystemClock()).walk(repair=False)]
     assert (steps[-1].slots, steps[-1].last) == (count, users[-1])
-    assert len(steps) == -(-count // AT_ONCE)
+    assert len(steps) == -(-count // CONCURRENCY)
     assert [finding.user_id for step in steps for finding in step.findings] == users
 
 
@@ -225,11 +225,11 @@ async def test_three_opens_and_no_fourth_in_one_call(refusals: int) -> None:
     class Changing(MemoryBlobStore):
         opens = 0
 
-        async def open(self, user_id: UserId, wanted: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
+        async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
             self.opens += 1
             if self.opens <= refusals:
                 raise RangeNotSatisfiable(size=16)
-            return await super().open(user_id, wanted)
+            return await super().open(user_id, byte_range)
 
     blobs = Changing()
     service = BackupService(MemoryMetadataStore(), blobs, SystemClock())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class BoundedThreads:
+class BoundedExecutor:
     """Runs blocking work in `count` threads. When the store hangs, callers are told so instead of piling up.
 
     Args:
@@ -27,30 +27,30 @@ class BoundedThreads:
 
     def __init__(self, count: int, *, waiting_max: int, wait_seconds: float, name: str = "blobs") -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self._places = threading.BoundedSemaphore(count + waiting_max)
+        self._permits = threading.BoundedSemaphore(count + waiting_max)
         self._wait_seconds = wait_seconds
 
-    async def run(self, work: Callable[[], R], *, unwanted: Callable[[R], None] | None = None) -> R:
+    async def run(self, work: Callable[[], R], *, discard: Callable[[R], None] | None = None) -> R:
         """Run `work` in a thread.
 
         Args:
             work: what to run.
-            unwanted: given the result where the caller was cancelled meanwhile, to let it go.
+            discard: given the result where the caller was cancelled meanwhile, to let it go.
 
         Raises:
             BlobStoreUnavailable: too many wait already, or it waited too long; `work` was not run.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._permits.acquire(blocking=False):
             raise BlobStoreUnavailable("The blob store is too slow: too many requests wait for it.")
         try:
             future = self._submit(work)
         except BaseException:
-            self._places.release()
+            self._permits.release()
             raise
-        future.add_done_callback(lambda _: self._places.release())
-        return await _result(future, unwanted, self._wait_seconds)
+        future.add_done_callback(lambda _: self._permits.release())
+        return await _result(future, discard, self._wait_seconds)
 
-    async def resume(self, work: Callable[[], R]) -> R:
+    async def run_unbounded(self, work: Callable[[], R]) -> R:
         """Run a further step of what has begun. It always gets its turn: whoever holds a stream is counted elsewhere.
 
         Raises:
@@ -69,7 +69,7 @@ class BoundedThreads:
             raise BlobStoreUnavailable("The blob store was closed.") from error
 
 
-async def _result(future: Future[R], unwanted: Callable[[R], None] | None, wait_seconds: float | None) -> R:
+async def _result(future: Future[R], discard: Callable[[R], None] | None, wait_seconds: float | None) -> R:
     awaited = asyncio.wrap_future(future)
     try:
         done, _ = await asyncio.wait((awaited,), timeout=wait_seconds)
@@ -79,11 +79,11 @@ async def _result(future: Future[R], unwanted: Callable[[R], None] | None, wait_
     except asyncio.CancelledError:
         if not awaited.cancel() and not awaited.cancelled():
             awaited.exception()  # it ended in the same moment; asyncio complains of failures that nobody looked at
-        if unwanted is not None:
-            future.add_done_callback(lambda done: _let_go(done, unwanted))
+        if discard is not None:
+            future.add_done_callback(lambda done: _discard(done, discard))
         raise
 
 
-def _let_go(done: Future[R], unwanted: Callable[[R], None]) -> None:
+def _discard(done: Future[R], discard: Callable[[R], None]) -> None:
     if not done.cancelled() and done.exception() is None:
-        unwanted(done.result())
+        discard(done.result())

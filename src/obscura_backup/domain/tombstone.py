@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from obscura_backup.domain.ports import BlobStore
 
 
-async def bury_again(
+async def restore_tombstone(
     blobs: BlobStore,
     user_id: UserId,
     deleted: Revision,
@@ -43,17 +43,17 @@ async def bury_again(
     Raises:
         Unavailable: as `BlobStore.put`.
     """
-    with Spool.of(random(TOMBSTONE_BYTES)) as grave:
+    with Spool.of(random(TOMBSTONE_BYTES)) as tombstone:
         draft = Draft(
             version=deleted.version,
             base=deleted.base,
             kind=Kind.TOMBSTONE,
-            sha256=grave.sha256,
-            size=grave.size,
+            sha256=tombstone.sha256,
+            size=tombstone.size,
             upload_id=upload_id,
             updated_at=now,
         )
         try:
-            return await blobs.put(user_id, grave, draft, replaces=replaces)
+            return await blobs.put(user_id, tombstone, draft, replaces=replaces)
         except PutRefused:
             return None

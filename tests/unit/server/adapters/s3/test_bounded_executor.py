@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from obscura_backup.adapters.s3.bounded_threads import BoundedThreads
+from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
 from obscura_backup.domain.errors import BlobStoreUnavailable
 
 
 async def test_work_and_its_failures_come_through() -> None:
-    threads = BoundedThreads(1, waiting_max=0, wait_seconds=1)
+    threads = BoundedExecutor(1, waiting_max=0, wait_seconds=1)
     assert await threads.run(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         await threads.run(lambda: 1 // 0)
@@ -19,7 +19,7 @@ async def test_work_and_its_failures_come_through() -> None:
 
 
 async def test_one_more_than_may_wait_is_refused_at_once() -> None:
-    threads = BoundedThreads(1, waiting_max=1, wait_seconds=10)
+    threads = BoundedExecutor(1, waiting_max=1, wait_seconds=10)
     go_on = threading.Event()
     accepted = [asyncio.create_task(threads.run(go_on.wait)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -32,7 +32,7 @@ async def test_one_more_than_may_wait_is_refused_at_once() -> None:
 
 
 async def test_whoever_waited_too_long_is_told_while_all_threads_hang_and_is_not_run_any_more() -> None:
-    threads = BoundedThreads(1, waiting_max=1, wait_seconds=0.02)
+    threads = BoundedExecutor(1, waiting_max=1, wait_seconds=0.02)
     go_on = threading.Event()
     first = asyncio.create_task(threads.run(go_on.wait))
     ran: list[str] = []
@@ -47,7 +47,7 @@ async def test_whoever_waited_too_long_is_told_while_all_threads_hang_and_is_not
 
 
 async def test_whoever_waited_too_long_makes_room_for_another() -> None:
-    threads = BoundedThreads(1, waiting_max=1, wait_seconds=0.02)
+    threads = BoundedExecutor(1, waiting_max=1, wait_seconds=0.02)
     go_on = threading.Event()
     first = asyncio.create_task(threads.run(go_on.wait))
     await asyncio.sleep(0)
@@ -60,15 +60,15 @@ async def test_whoever_waited_too_long_makes_room_for_another() -> None:
 
 
 async def test_work_that_has_begun_may_take_longer_than_the_wait() -> None:
-    threads = BoundedThreads(1, waiting_max=0, wait_seconds=0.02)
+    threads = BoundedExecutor(1, waiting_max=0, wait_seconds=0.02)
     assert await threads.run(lambda: threading.Event().wait(0.1)) is False
     threads.close()
 
 
 async def test_result_of_a_cancelled_caller_is_let_go() -> None:
-    threads = BoundedThreads(1, waiting_max=0, wait_seconds=1)
+    threads = BoundedExecutor(1, waiting_max=0, wait_seconds=1)
     go_on, let_go = threading.Event(), threading.Event()
-    caller = asyncio.create_task(threads.run(go_on.wait, unwanted=lambda _: let_go.set()))
+    caller = asyncio.create_task(threads.run(go_on.wait, discard=lambda _: let_go.set()))
     await asyncio.sleep(0.01)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -79,7 +79,7 @@ async def test_result_of_a_cancelled_caller_is_let_go() -> None:
 
 
 async def test_after_closing_there_is_nobody_to_work() -> None:
-    threads = BoundedThreads(1, waiting_max=0, wait_seconds=1)
+    threads = BoundedExecutor(1, waiting_max=0, wait_seconds=1)
     threads.close()
     threads.close()
     for _ in range(3):
