@@ -12,7 +12,7 @@ OURS = "obscura_backup"
 _USER_ID = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?![0-9a-fA-F])")
 
 
-class WithoutUserIds(logging.Formatter):
+class UserIdRedactingFormatter(logging.Formatter):
     """Formats a record and replaces each UUID in it. Errors of a store, and their tracebacks, can name the object."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -28,6 +28,6 @@ def log_to_stderr(level: str) -> None:
     """
     wanted = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(WithoutUserIds(FORMAT))
+    handler.setFormatter(UserIdRedactingFormatter(FORMAT))
     logging.basicConfig(level=max(wanted, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger(OURS).setLevel(wanted)

@@ -24,7 +24,7 @@ PREFIX = "OBSCURA_BACKUP_"
 CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
 SECRET_MIN_BYTES = 16
 """Below this a secret can be guessed off-line from one token."""
-SECRET_GOOD_BYTES = 32
+SECRET_RECOMMENDED_BYTES = 32
 """RFC 7518 (3.2) asks for as much; we warn below it."""
 CONFIG_MAX_BYTES = 1024 * 1024
 SECRET_MAX_BYTES = 64 * 1024

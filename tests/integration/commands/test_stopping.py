@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.entrypoints.http.server.shutdown import stop_queueing
+from obscura_backup.entrypoints.http.server.shutdown import close_backlog
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ async def test_at_the_last_call_nobody_joins_the_queue_any_more() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), sock=listening, backlog=100)
         before = queue_of(listening)
-        stop_queueing(SimpleNamespace(servers=[server]))
+        close_backlog(SimpleNamespace(servers=[server]))
         assert (before, queue_of(listening)) == (100, 0)
         server.close()
         await server.wait_closed()

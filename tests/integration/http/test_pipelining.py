@@ -11,7 +11,7 @@ import pytest
 
 from obscura_backup.entrypoints.http.server import protocol
 from obscura_backup.entrypoints.http.server.connection_limit import STALLED_SECONDS
-from obscura_backup.entrypoints.http.server.message_splitter import CUTS_MAX
+from obscura_backup.entrypoints.http.server.message_splitter import PIECES_MAX
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from support.servers.bounded_protocol import (
     CARRIED_OUT,
@@ -264,7 +264,7 @@ def test_blanks_in_a_request_line_are_seen_behind_another_request(patient: Runni
 
 def test_request_behind_a_body_of_too_many_empty_lines_is_not_carried_out(patient: Running) -> None:
     """Its line was not seen. The connection ends, and the client may send it again."""
-    lines = b"\r\n" * 4 * CUTS_MAX
+    lines = b"\r\n" * 4 * PIECES_MAX
     head = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with patient.connect() as connection:
         connection.sendall(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(lines), lines) + path(1))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
-from obscura_backup.entrypoints.http.middleware.request_guard import Door
+from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
 from obscura_backup.entrypoints.http.server import protocol
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 
@@ -74,7 +74,7 @@ class Running:
 
     def __init__(self) -> None:
         config = uvicorn.Config(
-            Door(application), http=Noted, ws="none", lifespan="off", log_config=None, timeout_keep_alive=600
+            RequestGuard(application), http=Noted, ws="none", lifespan="off", log_config=None, timeout_keep_alive=600
         )
         self.server = uvicorn.Server(config)
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -175,7 +175,7 @@ def closed_within(connection: socket.socket, seconds: float) -> bool:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "LINGER_SECONDS"):
+    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "SEND_POLL_SECONDS"):
         monkeypatch.setattr(protocol, name, SECONDS)
     monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
     RELEASE.clear()

@@ -45,5 +45,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = error.exit_code
     except Exception:
         logging.getLogger(__name__).exception("a defect; please report it")
-        code = options.EXIT_DEFECT
+        code = options.EXIT_INTERNAL_ERROR
     sys.exit(code)

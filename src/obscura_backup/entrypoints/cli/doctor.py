@@ -44,7 +44,7 @@ async def _examine(settings: Settings, *, as_json: bool) -> int:
         click.echo(json.dumps(asdict(check)) if as_json else _line(check))
     if not as_json:
         click.echo("All is well." if well else "Something is not as it must be.", err=True)
-    return 0 if well else options.EXIT_FOUND
+    return 0 if well else options.EXIT_FINDINGS
 
 
 def _line(check: Check) -> str:

@@ -13,11 +13,11 @@ import click
 if TYPE_CHECKING:
     from obscura_backup.entrypoints.settings import Settings
 
-EXIT_DEFECT = 1
+EXIT_INTERNAL_ERROR = 1
 EXIT_USAGE = 2
 EXIT_STORE = 3
 EXIT_ADDRESS = 4
-EXIT_FOUND = 5
+EXIT_FINDINGS = 5
 EXIT_INTERRUPTED = 130
 
 config_option = click.option(

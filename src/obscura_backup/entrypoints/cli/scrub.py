@@ -57,7 +57,7 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
         report.stopped()
         return options.EXIT_INTERRUPTED
     report.ended()
-    return options.EXIT_FOUND if report.left else 0
+    return options.EXIT_FINDINGS if report.left else 0
 
 
 async def _walk(

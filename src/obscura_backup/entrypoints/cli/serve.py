@@ -37,7 +37,7 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     settings = options.settings_from(flags, config)
     log_to_stderr(settings.log_level)
     _warn(settings)
-    server.allow_descriptors(settings)
+    server.raise_descriptor_limit(settings)
     try:
         listening = server.listen(settings.host, settings.port)
         server.check_stores(settings)
@@ -56,11 +56,11 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
 
 
 def _warn(settings: Settings) -> None:
-    from obscura_backup.entrypoints.settings import SECRET_GOOD_BYTES  # as above
+    from obscura_backup.entrypoints.settings import SECRET_RECOMMENDED_BYTES  # as above
 
     log = logging.getLogger("obscura_backup")
-    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_GOOD_BYTES:
-        log.warning("auth_secret is shorter than the %d bytes that RFC 7518 asks for", SECRET_GOOD_BYTES)
+    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_RECOMMENDED_BYTES:
+        log.warning("auth_secret is shorter than the %d bytes that RFC 7518 asks for", SECRET_RECOMMENDED_BYTES)
     if "memory" in (settings.metadata_kind, settings.blobs_kind):
         log.warning("a store is in memory: what it holds is gone when the service stops")
 

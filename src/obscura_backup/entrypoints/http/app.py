@@ -16,17 +16,17 @@ from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.limits.transfers import UploadGate
+from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
 from obscura_backup.entrypoints.http.messages import openapi, problems
 from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication, recognised
-from obscura_backup.entrypoints.http.middleware.cors import CorsApp
-from obscura_backup.entrypoints.http.middleware.metrics import MeteredApp
-from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitedApp, RateLimits
-from obscura_backup.entrypoints.http.middleware.request_guard import Door
+from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
+from obscura_backup.entrypoints.http.middleware.metrics import MetricsMiddleware
+from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitMiddleware, RateLimits
+from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
 from obscura_backup.entrypoints.http.routes import service as service_routes
-from obscura_backup.entrypoints.http.routes.backup import BackupController, Intake
+from obscura_backup.entrypoints.http.routes.backup import BackupController, TransferDependencies
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
-from obscura_backup.entrypoints.http.server.shutdown import FarewellApp, Stopping
+from obscura_backup.entrypoints.http.server.shutdown import ConnectionCloseMiddleware, ShutdownState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,7 +39,7 @@ _EXPOSED = ["ETag", "Repr-Digest", "Last-Modified", "Content-Range", "Accept-Ran
 _ALLOWED = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Content-Digest", "Range", "If-Range"]
 
 
-def create_litestar(container: Container, stopping: Stopping, rates: RateLimits) -> Litestar:
+def create_litestar(container: Container, stopping: ShutdownState, rates: RateLimits) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     settings = container.settings()
 
@@ -68,16 +68,16 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
             "service": _provide(container.service),
             "limits": _provide(container.limits),
             "stores": _provide(
-                lambda: service_routes.Stores(
+                lambda: service_routes.ReadinessCheck(
                     container.metadata(), container.blobs(), stopping, timeout_seconds=settings.ready_seconds
                 )
             ),
-            "intake": _provide(
-                lambda: Intake(
+            "transfers": _provide(
+                lambda: TransferDependencies(
                     container.service(),
                     container.limits(),
-                    UploadGate(settings.max_uploads_per_user),
-                    UploadGate(settings.max_uploads_per_user, TooManyDownloads),
+                    ConcurrencyLimit(settings.max_uploads_per_user),
+                    ConcurrencyLimit(settings.max_uploads_per_user, TooManyDownloads),
                     SpoolMemory(settings.upload_memory_bytes),
                 )
             ),
@@ -94,9 +94,9 @@ def create_litestar(container: Container, stopping: Stopping, rates: RateLimits)
     )
 
 
-def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
+def create_app(settings: Settings, stopping: ShutdownState | None = None) -> ASGIApp:
     """What a server runs: the application with everything around it."""
-    stopping = stopping or Stopping()
+    stopping = stopping or ShutdownState()
     container = Container(settings=settings)
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
     litestar = create_litestar(container, stopping, rates)
@@ -106,10 +106,10 @@ def create_app(settings: Settings, stopping: Stopping | None = None) -> ASGIApp:
         openapi.state_limits(litestar.openapi_schema, container.limits())
         app = docs = DocsApp(litestar, litestar.openapi_schema)
         methods |= docs.methods
-    limited = RateLimitedApp(app, rates, container.tokens())
-    door: ASGIApp = Door(limited, methods, partial(recognised, container.tokens()))
+    limited = RateLimitMiddleware(app, rates, container.tokens())
+    door: ASGIApp = RequestGuard(limited, methods, partial(recognised, container.tokens()))
     cors = _cors(settings.cors_origins)
-    return MeteredApp(FarewellApp(CorsApp(door, cors) if cors else door, stopping))
+    return MetricsMiddleware(ConnectionCloseMiddleware(CorsMiddleware(door, cors) if cors else door, stopping))
 
 
 def _methods(app: Litestar) -> dict[str, set[str]]:

@@ -24,7 +24,7 @@ from obscura_backup.entrypoints.http import app
 from obscura_backup.entrypoints.http.routes import service as service_routes
 from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
-from obscura_backup.entrypoints.http.server.shutdown import Stopping
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from obscura_backup.entrypoints.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -179,11 +179,11 @@ def test_what_tokens_must_say_reaches_their_verifier(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")  # of the framework's next version
 def test_limits_of_http_reach_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    parts = {name: Calls() for name in ("UploadGate", "SpoolMemory", "RateLimits", "ClientAddress")}
+    parts = {name: Calls() for name in ("ConcurrencyLimit", "SpoolMemory", "RateLimits", "ClientAddress")}
     for name, made in parts.items():
         monkeypatch.setattr(app, name, made)
     stores = Calls()
-    monkeypatch.setattr(service_routes, "Stores", stores)
+    monkeypatch.setattr(service_routes, "ReadinessCheck", stores)
     given = settings(
         data_dir=tmp_path,
         max_uploads_per_user=21,
@@ -194,7 +194,7 @@ def test_limits_of_http_reach_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_p
         ready_seconds=25.5,
     )
     app.create_app(given)
-    assert parts["UploadGate"].first == (21, 21)
+    assert parts["ConcurrencyLimit"].first == (21, 21)
     assert parts["SpoolMemory"].first == (22,)
     assert parts["RateLimits"].arguments[0][0][:2] == (23, 24)
     assert parts["ClientAddress"].first == (("10.0.0.0/8",),)
@@ -214,7 +214,7 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(uvicorn, "Config", configured)
     monkeypatch.setattr(uvicorn, "Server", lambda _config: _Idle())
-    monkeypatch.setattr(Stopping, "watch", lambda _self, *args, **named: watched(*args, **named))
+    monkeypatch.setattr(ShutdownState, "watch", lambda _self, *args, **named: watched(*args, **named))
     monkeypatch.setattr(app, "create_app", lambda _settings, _stopping: None)
     monkeypatch.setattr(
         "obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **named: patient(**named) and _Idle()
@@ -235,12 +235,12 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
     if workers > 1:
         assert patient.named == {
             "start_seconds": given.start_seconds,
-            "patience_seconds": 1.5 + 20 + server.STUCK_SECONDS,
+            "stop_seconds": 1.5 + 20 + server.STUCK_SECONDS,
         }
 
 
 class _Idle:
-    could_not_start = False
+    failed_to_start = False
 
     def run(self, **_named: Any) -> None:
         """Serve nobody."""
@@ -253,7 +253,7 @@ async def test_the_notice_lasts_as_long_as_it_was_told(monkeypatch: pytest.Monke
     monkeypatch.setattr(loop, "call_soon_threadsafe", lambda _call, seconds, *_args: later.append(seconds))
     try:
         signal.signal(signal.SIGTERM, lambda *_: None)
-        Stopping().watch(1.5, has_parent=True)
+        ShutdownState().watch(1.5, has_parent=True)
         handler = signal.getsignal(signal.SIGTERM)
         assert callable(handler)
         handler(signal.SIGTERM, None)

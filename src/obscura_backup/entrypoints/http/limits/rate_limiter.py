@@ -54,7 +54,7 @@ class RateLimit:
         self._full_at[key] = full_at + self._interval_seconds
         return 0.0
 
-    def give_back(self, key: Hashable) -> None:
+    def refund(self, key: Hashable) -> None:
         """Take back what `take` counted: it turned out to be for somebody else's account."""
         full_at = self._full_at.get(key)
         if full_at is not None:

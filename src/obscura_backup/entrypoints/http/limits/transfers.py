@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import ObscuraError, TooManyUploads
-from obscura_backup.entrypoints.http.messages.errors import ClientGone, UploadTimeout
+from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -25,7 +25,7 @@ PACE_BYTES_PER_SECOND = 1024
 """How fast a body must come on the average, after the grace: a trickle keeps a place no longer than silence does."""
 
 
-class UploadGate:
+class ConcurrencyLimit:
     """Counts the uploads under way, by user; or the downloads, which wait in memory where nobody takes them."""
 
     def __init__(self, max_per_user: int, refusal: type[ObscuraError] = TooManyUploads) -> None:
@@ -52,14 +52,14 @@ class UploadGate:
                 self._under_way[user_id] = count
 
 
-async def body_of(
+async def read_body(
     receive: Receive, *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
 ) -> AsyncGenerator[bytes, None]:
     """The pieces of a request's body as they come, as long as they come.
 
     Raises:
-        UploadTimeout: it paused or took too long.
-        ClientGone: its sender hung up before its end.
+        UploadTooSlow: it paused or took too long.
+        ClientDisconnected: its sender hung up before its end.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -71,9 +71,9 @@ async def body_of(
             async with asyncio.timeout_at(min(loop.time() + stall_seconds, due_at)):
                 message = await receive()
         except TimeoutError as error:
-            raise UploadTimeout from error
+            raise UploadTooSlow from error
         if message["type"] != "http.request":
-            raise ClientGone
+            raise ClientDisconnected
         more = message.get("more_body", False)
         if piece := message.get("body", b""):
             size += len(piece)

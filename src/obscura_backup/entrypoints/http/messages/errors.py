@@ -27,13 +27,13 @@ class UnsupportedMediaType(ObscuraError):
     code = "unsupported-media-type"
 
 
-class ClientGone(ObscuraError):
+class ClientDisconnected(ObscuraError):
     """The client hung up before the end of its body. There is nobody to tell."""
 
     code = "client-gone"
 
 
-class UploadTimeout(ObscuraError):
+class UploadTooSlow(ObscuraError):
     """The body came too slowly."""
 
     code = "upload-timeout"

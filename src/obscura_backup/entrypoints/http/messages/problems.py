@@ -11,12 +11,12 @@ from litestar.response import Response
 
 from obscura_backup.domain import errors
 from obscura_backup.entrypoints.http.messages.errors import (
-    ClientGone,
+    ClientDisconnected,
     MalformedHeader,
     PreconditionRequired,
     TooManyRequests,
     UnsupportedMediaType,
-    UploadTimeout,
+    UploadTooSlow,
 )
 from obscura_backup.entrypoints.http.messages.headers import etag
 
@@ -32,13 +32,13 @@ TYPE_PREFIX = "urn:obscura-backup:problem:"
 
 # The first class that fits decides, so the narrow ones come first.
 STATUSES: dict[type[errors.ObscuraError], int] = {
-    ClientGone: 400,
+    ClientDisconnected: 400,
     MalformedHeader: 400,
     errors.BlobTooSmall: 400,
     errors.DigestMismatch: 400,
     errors.Unauthenticated: 401,
     errors.BackupNotFound: 404,
-    UploadTimeout: 408,
+    UploadTooSlow: 408,
     errors.VersionMismatch: 409,
     errors.BlobTooLarge: 413,
     UnsupportedMediaType: 415,

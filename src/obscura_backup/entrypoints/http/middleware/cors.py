@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _ALLOW_ORIGIN = b"access-control-allow-origin"
 
 
-class CorsApp:
+class CorsMiddleware:
     """Wraps the door. Without it a page would take 429 and its `Retry-After` for a network that is down."""
 
     def __init__(self, app: ASGIApp, config: CORSConfig) -> None:

@@ -31,7 +31,7 @@ _SECONDS = Histogram(
 )
 
 
-class Exposition:
+class MetricsText:
     """The metrics as text, which the loop stands still for: whoever asks too often gets the last one again."""
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class Exposition:
         return generate_latest(registry)
 
 
-EXPOSITION = Exposition()
+METRICS_TEXT = MetricsText()
 
 
-class MeteredApp:
+class MetricsMiddleware:
     """Wraps the whole application, so that what the framework itself refuses is counted too."""
 
     def __init__(self, app: ASGIApp) -> None:

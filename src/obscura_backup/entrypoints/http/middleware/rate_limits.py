@@ -52,7 +52,7 @@ class RateLimits:
         self._docs = RateLimit(min(per_address, DOCS_PER_MINUTE))
         self._address_of = addresses.of
 
-    def charge_stranger(self, scope: Scope) -> None:
+    def charge_address(self, scope: Scope) -> None:
         """Put a request on the account of its address.
 
         Raises:
@@ -78,11 +78,11 @@ class RateLimits:
         """
         address = cast("dict[str, Any]", scope).pop(_ACCOUNT, None)
         if address is not None:
-            self._addresses.give_back(address)
+            self._addresses.refund(address)
         _require_no_wait(self._users.take(user_id), "user")
 
 
-class RateLimitedApp:
+class RateLimitMiddleware:
     """Wraps the framework's application: what is too much costs no routing, no token's verification, and no body."""
 
     def __init__(self, app: ASGIApp, limits: RateLimits, tokens: TokenVerifier) -> None:
@@ -109,7 +109,7 @@ class RateLimitedApp:
             return
         user_id = await recognised(self._tokens, scope)
         if user_id is None:
-            self._limits.charge_stranger(scope)
+            self._limits.charge_address(scope)
         else:
             cast("dict[str, Any]", scope)[RECOGNISED] = user_id
             self._limits.charge_user(scope, user_id)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from obscura_backup.domain.model import UserId
     from obscura_backup.entrypoints.http.messages.problems import Outcome
-    from obscura_backup.entrypoints.http.server.connection_limit import Place
+    from obscura_backup.entrypoints.http.server.connection_limit import Admission
 
 # A busy service is not a broken one: whoever supervises it must be able to tell.
 ALWAYS_OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
@@ -30,7 +30,7 @@ _ALSO_BY_HEAD = frozenset({"/v1/config", "/health/live", "/health/ready"})
 _CODES = {400: "bad-request", 405: "method-not-allowed", 505: "http-version-not-supported"}
 
 
-class Door:
+class RequestGuard:
     """Wraps the framework's application.
 
     Args:
@@ -63,7 +63,7 @@ class Door:
         if complaint := flags.get(COMPLAINT):
             status, detail = complaint
             await refuse(send, status, _CODES[status], detail)
-        elif not _is_plain(scope["raw_path"]):
+        elif not _is_canonical(scope["raw_path"]):
             # Not 404, which some take for "there is no backup".
             await refuse(send, 400, _CODES[400], "A path is written in one way: no //, no / at its end, no %.")
         elif path not in ALWAYS_OPEN and not await self._has_place(scope):
@@ -83,8 +83,8 @@ class Door:
             await self._serve(scope, receive, send)
 
     async def _has_place(self, scope: Scope) -> bool:
-        place: Place | None = cast("dict[str, Any]", scope).get(PLACE)
-        if place is None or place.is_held:
+        place: Admission | None = cast("dict[str, Any]", scope).get(PLACE)
+        if place is None or place.is_granted:
             return True
         user_id = await self._recognise(scope) if self._recognise else None
         return user_id is not None and place.claim(user_id)
@@ -109,7 +109,7 @@ class Door:
             await refuse(send, 503, code, detail, retry_after_seconds=1, outcome=outcome)
 
 
-def _is_plain(raw_path: bytes) -> bool:
+def _is_canonical(raw_path: bytes) -> bool:
     # The framework takes /v1//backup/ and /v1/%62ackup for /v1/backup; a rule for a path, in a proxy in front or in our
     # own counts, must not be evaded by another spelling of it.
     return b"%" not in raw_path and b"//" not in raw_path and (raw_path == b"/" or not raw_path.endswith(b"/"))

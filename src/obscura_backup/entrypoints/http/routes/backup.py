@@ -15,7 +15,7 @@ from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
 from obscura_backup.domain.model import NO_VERSION, Limits, UserId
 from obscura_backup.domain.service import BackupService  # noqa: TC001  # Litestar reads the annotation at run time
 from obscura_backup.domain.spool import SpoolMemory, receive
-from obscura_backup.entrypoints.http.limits.transfers import UploadGate, body_of
+from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit, read_body
 from obscura_backup.entrypoints.http.messages import openapi
 from obscura_backup.entrypoints.http.messages.errors import PreconditionRequired, UnsupportedMediaType
 from obscura_backup.entrypoints.http.messages.headers import (
@@ -52,13 +52,13 @@ class StoredBackup(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class TransferDependencies:
     """What a body needs, in or out, as one dependency: the framework resolves several side by side, in a task each."""
 
     service: BackupService
     limits: Limits
-    gate: UploadGate
-    downloads: UploadGate
+    uploads: ConcurrencyLimit
+    downloads: ConcurrencyLimit
     memory: SpoolMemory
 
 
@@ -74,7 +74,7 @@ class BackupController(Controller):
         responses=openapi.problems(400, 401, 408, 409, 413, 415, 429, 503),
         request_max_body_size=None,  # ours is stricter, and says so in a problem document
     )
-    async def upload(self, request: AuthenticatedRequest, intake: Intake) -> Response[StoredBackup]:
+    async def upload(self, request: AuthenticatedRequest, transfers: TransferDependencies) -> Response[StoredBackup]:
         """Store the body as the version that follows the one in If-Match.
 
         The same body may be sent again after a lost answer: it is stored once.
@@ -84,15 +84,15 @@ class BackupController(Controller):
         expected = expected_version(headers.getall("if-match", []), headers.getall("if-none-match", [])) or NO_VERSION
         sha256 = declared_sha256(headers.getall("content-digest", []))
         declared_size = int(headers.get("content-length", -1))
-        _require_size(declared_size, intake.limits)
-        with intake.gate.admit(request.user):
+        _require_size(declared_size, transfers.limits)
+        with transfers.uploads.admit(request.user):
             # A body that is on its way already, and short, is read sooner than the question is answered.
             if not 0 <= declared_size < EARLY_CHECK_BYTES or "expect" in headers:
-                await intake.service.refuse_early(request.user, expected)
-            body = body_of(request.receive)
-            with await receive(body, intake.limits, intake.memory, declared_sha256=sha256) as blob:
+                await transfers.service.refuse_early(request.user, expected)
+            body = read_body(request.receive)
+            with await receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
                 begin_change(request.scope)
-                stored = await intake.service.upload(request.user, expected, blob)
+                stored = await transfers.service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
         return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})
 
@@ -101,9 +101,9 @@ class BackupController(Controller):
         media_type="application/octet-stream",
         responses=openapi.problems(401, 404, 416, 429, 500, 503) | openapi.without_body(206, 304),
     )
-    async def download(self, request: AuthenticatedRequest, intake: Intake) -> Response[bytes]:
+    async def download(self, request: AuthenticatedRequest, transfers: TransferDependencies) -> Response[bytes]:
         """Hand out the backup, whole or in part."""
-        service = intake.service
+        service = transfers.service
         headers = request.headers
         known = headers.getall("if-none-match", [])
         wanted = byte_range(headers.get("range"))
@@ -115,7 +115,7 @@ class BackupController(Controller):
             if not range_applies(headers.get("if-range"), revision):
                 wanted = None
         async with AsyncExitStack() as held:
-            held.enter_context(intake.downloads.admit(request.user))
+            held.enter_context(transfers.downloads.admit(request.user))
             blob = await service.download(request.user, wanted)
             held.push_async_callback(blob.aclose)
             if known and none_match(known, blob.revision.version):

@@ -14,13 +14,13 @@ from obscura_backup.domain.errors import Unavailable
 from obscura_backup.domain.model import Limits  # noqa: TC001  # Litestar reads the annotation at run time
 from obscura_backup.entrypoints.http.limits.rate_limiter import RateLimit
 from obscura_backup.entrypoints.http.messages import openapi
-from obscura_backup.entrypoints.http.middleware.metrics import EXPOSITION
+from obscura_backup.entrypoints.http.middleware.metrics import METRICS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore
-    from obscura_backup.entrypoints.http.server.shutdown import Stopping
+    from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 
 CHECKS_PER_MINUTE = 60
 """That many at once, then one a second: no answer that is handed out again is older than that second."""
@@ -54,7 +54,7 @@ class Readiness(msgspec.Struct, frozen=True):
     blobs: str
 
 
-class Stores:
+class ReadinessCheck:
     """The two stores, as far as their health goes.
 
     Anybody may ask, as often as they like, and must not keep the stores from their work by it: one check is under way
@@ -68,7 +68,7 @@ class Stores:
     """
 
     def __init__(
-        self, metadata: BackupMetadataStore, blobs: BlobStore, stopping: Stopping, *, timeout_seconds: float
+        self, metadata: BackupMetadataStore, blobs: BlobStore, stopping: ShutdownState, *, timeout_seconds: float
     ) -> None:
         self._metadata = metadata
         self._blobs = blobs
@@ -118,7 +118,7 @@ async def live() -> dict[str, str]:
         503: ResponseSpec(Readiness, generate_examples=False, description="A store is down, or the service stops")
     },
 )
-async def ready(stores: Stores) -> Response[Readiness]:
+async def ready(stores: ReadinessCheck) -> Response[Readiness]:
     """Both stores answer, and the service is here to stay; 503 tells what is not so."""
     answer = await stores.readiness()
     status_code = 200 if answer.status == "ok" else 503
@@ -128,4 +128,4 @@ async def ready(stores: Stores) -> Response[Readiness]:
 @get("/metrics", include_in_schema=False, media_type=CONTENT_TYPE_LATEST, sync_to_thread=False)
 def metrics() -> Response[bytes]:
     """Prometheus' text format; of all workers, where there are several."""
-    return Response(EXPOSITION.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(METRICS_TEXT.text(), media_type=CONTENT_TYPE_LATEST)

@@ -19,13 +19,13 @@ SWEEP_SECONDS = 0.25
 """How often all connections are asked whether they are stalled, while places are scarce: each costs a system call."""
 
 PLACE = "obscura.place"
-"""In the scope: the `Place` of the request's connection."""
+"""In the scope: the `Admission` of the request's connection."""
 
 
 class Connection(Protocol):
     """A connection that can be told to end."""
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """End now."""
 
     def stalled_seconds(self) -> float:
@@ -35,78 +35,78 @@ class Connection(Protocol):
         """
 
 
-class _Idle(Enum):
-    SILENT = auto()
+class _IdleQueue(Enum):
+    NO_REQUEST = auto()
     ANSWERED = auto()
 
 
 class _Group:
     """Connections that share one bound: all of a server, or all of one address.
 
-    Each connection is on one shelf, in the order in which it came there: silent, answered, or that of the holder whose
+    Each connection is on one queue, in the order in which it came there: silent, answered, or that of the holder whose
     request is under way.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._shelf_of: dict[Connection, Hashable] = {}
-        self._shelves: dict[Hashable, dict[Connection, None]] = {}
+        self._queue_of: dict[Connection, Hashable] = {}
+        self._queues: dict[Hashable, dict[Connection, None]] = {}
         self._stalled: deque[Connection] = deque()
         self._swept_at = float("-inf")
 
     def __len__(self) -> int:
-        return len(self._shelf_of)
+        return len(self._queue_of)
 
-    def put(self, connection: Connection, shelf: Hashable) -> None:
-        """Add it, or move it from the shelf where it was."""
+    def put(self, connection: Connection, queue: Hashable) -> None:
+        """Add it, or move it from the queue where it was."""
         self.take(connection)
-        self._shelf_of[connection] = shelf
-        self._shelves.setdefault(shelf, {})[connection] = None
+        self._queue_of[connection] = queue
+        self._queues.setdefault(queue, {})[connection] = None
 
     def take(self, connection: Connection) -> None:
         """Take it out, if it is there."""
-        shelf = self._shelf_of.pop(connection, None)
-        if shelf is not None:
-            del self._shelves[shelf][connection]
-            if not self._shelves[shelf]:
-                del self._shelves[shelf]
+        queue = self._queue_of.pop(connection, None)
+        if queue is not None:
+            del self._queues[queue][connection]
+            if not self._queues[queue]:
+                del self._queues[queue]
 
-    def next_to_go(self, holder: Hashable | None) -> Connection | None:
+    def eviction_candidate(self, holder: Hashable | None) -> Connection | None:
         """The connection that gives way to a new one of this holder, None where none does."""
         return (
             self._longest_idle()
             or self._longest_stalled()
-            or (None if holder is None else self._oldest_of_heaviest(holder))
+            or (None if holder is None else self._oldest_of_busiest(holder))
         )
 
     def _longest_idle(self) -> Connection | None:
-        for idle in _Idle:
-            if idle in self._shelves:
-                return next(iter(self._shelves[idle]))
+        for idle in _IdleQueue:
+            if idle in self._queues:
+                return next(iter(self._queues[idle]))
         return None
 
     def _longest_stalled(self) -> Connection | None:
         now = self._clock()
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
-            found = [(connection.stalled_seconds(), connection) for connection in self._shelf_of]
+            found = [(connection.stalled_seconds(), connection) for connection in self._queue_of]
             found = [(seconds, connection) for seconds, connection in found if seconds >= STALLED_SECONDS]
             found.sort(key=lambda each: each[0], reverse=True)
             self._stalled = deque(connection for _, connection in found)
         while self._stalled:
             connection = self._stalled.popleft()
-            if connection in self._shelf_of and connection.stalled_seconds() >= STALLED_SECONDS:
+            if connection in self._queue_of and connection.stalled_seconds() >= STALLED_SECONDS:
                 return connection
         return None
 
-    def _oldest_of_heaviest(self, holder: Hashable) -> Connection | None:
-        heaviest = max(self._shelves.values(), key=len)
-        if len(heaviest) > len(self._shelves.get(holder, ())) + 1:
-            return next(iter(heaviest))
+    def _oldest_of_busiest(self, holder: Hashable) -> Connection | None:
+        busiest = max(self._queues.values(), key=len)
+        if len(busiest) > len(self._queues.get(holder, ())) + 1:
+            return next(iter(busiest))
         return None
 
 
-class ConnectionBound:
+class ConnectionLimit:
     """The connections of one server.
 
     A connection alone earns nothing, since it costs nothing. Where all places are taken, one of them is freed:
@@ -128,7 +128,7 @@ class ConnectionBound:
         clock: seconds that only go forward.
     """
 
-    _of: ClassVar[WeakKeyDictionary[ServerState, ConnectionBound]] = WeakKeyDictionary()
+    _of: ClassVar[WeakKeyDictionary[ServerState, ConnectionLimit]] = WeakKeyDictionary()
 
     def __init__(
         self, max_served: int, max_per_address: int, max_open: int, *, clock: Callable[[], float] = time.monotonic
@@ -140,26 +140,26 @@ class ConnectionBound:
         self._all = _Group(clock)
         self._groups: dict[str, _Group] = {}
         self._address_of: dict[Connection, str | None] = {}
-        self._late: dict[Connection, str | None] = {}
+        self._over_limit: dict[Connection, str | None] = {}
 
     @classmethod
-    def of(cls, server_state: ServerState, make: Callable[[], ConnectionBound]) -> ConnectionBound:
+    def of(cls, server_state: ServerState, make: Callable[[], ConnectionLimit]) -> ConnectionLimit:
         """The one that all connections of a server share; made for the first of them."""
-        bound = cls._of.get(server_state)
-        if bound is None:
-            bound = cls._of[server_state] = make()
-        return bound
+        limit = cls._of.get(server_state)
+        if limit is None:
+            limit = cls._of[server_state] = make()
+        return limit
 
-    def enter(self, connection: Connection, address: str | None) -> None:
+    def add(self, connection: Connection, address: str | None) -> None:
         """Take a new connection in. `address` counts it against the bound by address; None exempts it."""
-        if not self._place(connection, address, _Idle.SILENT, None):
-            self._late[connection] = address
-        while self._late and len(self._all) + len(self._late) > self._max_open:
-            self._drop(next(iter(self._late)))
+        if not self._place(connection, address, _IdleQueue.NO_REQUEST, None):
+            self._over_limit[connection] = address
+        while self._over_limit and len(self._all) + len(self._over_limit) > self._max_open:
+            self._evict(next(iter(self._over_limit)))
 
-    def begin(self, connection: Connection, holder: Hashable) -> Place:
+    def admit_request(self, connection: Connection, holder: Hashable) -> Admission:
         """A request of this holder starts."""
-        place = Place(self, connection)
+        place = Admission(self, connection)
         place.claim(holder)
         return place
 
@@ -168,16 +168,16 @@ class ConnectionBound:
         if connection in self._address_of:
             self._put(connection, holder)
             return True
-        return connection in self._late and self._place(connection, self._late[connection], holder, holder)
+        return connection in self._over_limit and self._place(connection, self._over_limit[connection], holder, holder)
 
-    def answered(self, connection: Connection) -> None:
+    def mark_answered(self, connection: Connection) -> None:
         """Its last request was answered."""
         if connection in self._address_of:
-            self._put(connection, _Idle.ANSWERED)
+            self._put(connection, _IdleQueue.ANSWERED)
 
-    def leave(self, connection: Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         """It has ended."""
-        self._late.pop(connection, None)
+        self._over_limit.pop(connection, None)
         self._all.take(connection)
         address = self._address_of.pop(connection, None)
         if address is not None:
@@ -185,45 +185,45 @@ class ConnectionBound:
             if not self._groups[address]:
                 del self._groups[address]
 
-    def _place(self, connection: Connection, address: str | None, shelf: Hashable, holder: Hashable | None) -> bool:
+    def _place(self, connection: Connection, address: str | None, queue: Hashable, holder: Hashable | None) -> bool:
         near = self._groups.get(address) if address is not None and self._max_per_address else None
-        for group, bound in ((near, self._max_per_address), (self._all, self._max_served)):
-            if group is not None and len(group) >= bound:
-                ending = group.next_to_go(holder)
+        for group, maximum in ((near, self._max_per_address), (self._all, self._max_served)):
+            if group is not None and len(group) >= maximum:
+                ending = group.eviction_candidate(holder)
                 if ending is None:
                     return False
-                self._drop(ending)
-        self._late.pop(connection, None)
+                self._evict(ending)
+        self._over_limit.pop(connection, None)
         self._address_of[connection] = address
-        self._put(connection, shelf)
+        self._put(connection, queue)
         return True
 
-    def _put(self, connection: Connection, shelf: Hashable) -> None:
-        self._all.put(connection, shelf)
+    def _put(self, connection: Connection, queue: Hashable) -> None:
+        self._all.put(connection, queue)
         address = self._address_of[connection]
         if address is not None:
             if address not in self._groups:
                 self._groups[address] = _Group(self._clock)
-            self._groups[address].put(connection, shelf)
+            self._groups[address].put(connection, queue)
 
-    def _drop(self, connection: Connection) -> None:
-        self.leave(connection)
-        connection.give_way()
+    def _evict(self, connection: Connection) -> None:
+        self.remove(connection)
+        connection.evict()
 
 
-class Place:
+class Admission:
     """Whether the connection of one request has a place.
 
     Attributes:
-        is_held: as of the last claim.
+        is_granted: as of the last claim.
     """
 
-    def __init__(self, bound: ConnectionBound, connection: Connection) -> None:
-        self._bound = bound
+    def __init__(self, limit: ConnectionLimit, connection: Connection) -> None:
+        self._limit = limit
         self._connection = connection
-        self.is_held = False
+        self.is_granted = False
 
     def claim(self, holder: Hashable) -> bool:
         """Have the request counted for this holder from now on, and ask for a place if there was none."""
-        self.is_held = self._bound.claim(self._connection, holder)
-        return self.is_held
+        self.is_granted = self._limit.claim(self._connection, holder)
+        return self.is_granted

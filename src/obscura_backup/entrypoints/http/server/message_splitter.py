@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CUTS_MAX = 64
+PIECES_MAX = 64
 """Pieces of one read. Random bytes need hardly any; a chunked body of empty lines would need thousands."""
 
 _END = b"\r\n\r\n"
@@ -26,11 +26,11 @@ class MessageSplitter:
     """The place in the stream of one connection; told by the parser's callbacks what a head announced.
 
     Attributes:
-        is_blind: whether the current piece may hold the beginning of a message that nothing here has seen.
+        may_miss_start: whether the current piece may hold the beginning of a message that nothing here has seen.
     """
 
     def __init__(self) -> None:
-        self.is_blind = False
+        self.may_miss_start = False
         self._in_head = True
         self._line = b""
         self._has_line = False
@@ -45,7 +45,7 @@ class MessageSplitter:
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """The same bytes in pieces, each to be parsed before the next is asked for."""
         begin = 0
-        for _ in range(CUTS_MAX):
+        for _ in range(PIECES_MAX):
             end = self._end_of_piece(data, begin)
             piece = data[begin:end] if (begin, end) != (0, len(data)) else data
             if self._in_head and not self._has_line:
@@ -54,9 +54,9 @@ class MessageSplitter:
             begin = end
             if begin == len(data):
                 return
-        self.is_blind = True
+        self.may_miss_start = True
         yield data[begin:]
-        self.is_blind = False
+        self.may_miss_start = False
 
     def begin_body(self, length_bytes: int | None) -> None:
         """The head is whole. None: its body is chunked."""

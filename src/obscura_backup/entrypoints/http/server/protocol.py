@@ -17,10 +17,10 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.server.connection_limit import PLACE, ConnectionBound
+from obscura_backup.entrypoints.http.server.connection_limit import PLACE, ConnectionLimit
 from obscura_backup.entrypoints.http.server.message_splitter import MessageSplitter
-from obscura_backup.entrypoints.http.server.request_target import find_fault, is_target
-from obscura_backup.entrypoints.http.server.send_buffer import SendBuffer, abort, bound_send_buffer, count_unsent_bytes
+from obscura_backup.entrypoints.http.server.request_target import find_head_fault, is_target
+from obscura_backup.entrypoints.http.server.send_buffer import SendBuffer, abort, count_unsent_bytes, limit_send_buffer
 from obscura_backup.entrypoints.http.server.upgrade_header import without_upgrade
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ DRAIN_MAX_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 20.0
 WRITE_SECONDS = 60.0
 """How long a client may take nothing of an answer that is there for it."""
-LINGER_SECONDS = 1.0
+SEND_POLL_SECONDS = 1.0
 """How often a connection that ends, or whose answer waits, is looked at, whether its client has taken anything."""
-CONNECTIONS_PER_BUSY = 2
+OPEN_CONNECTIONS_FACTOR = 2
 """Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
 
 OVERHEAD_MAX_BYTES = 64 * 1024
@@ -51,9 +51,9 @@ OVERHEAD_MAX_FACTOR = 8
 
 PIPELINED_MAX = 16
 """How many requests may wait behind one: each takes some kilobytes before anything looks at it."""
-ON_ITS_WAY_BYTES = 16 * 1024
+IN_FLIGHT_MAX_BYTES = 16 * 1024
 """An answer is taken when no more of it than this waits: a client that reads need not wait a round trip for each."""
-LOOK_SECONDS = (0.005, 0.5)
+ANSWER_POLL_SECONDS = (0.005, 0.5)
 """How often it is looked at whether an answer was taken: at first, and after a while."""
 
 COMPLAINT = "obscura.complaint"
@@ -74,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._bound = ConnectionBound.of(self.server_state, self._new_bound)
+        self._connection_limit = ConnectionLimit.of(self.server_state, self._new_limit)
         self._splitter = MessageSplitter()
         self._in_head = True
         self._head_bytes = 0
@@ -87,26 +87,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self.sending: SendBuffer = None  # type: ignore[assignment]  # until there is a connection
 
     @classmethod
-    def _new_bound(cls) -> ConnectionBound:
+    def _new_limit(cls) -> ConnectionLimit:
         most = cls.max_connections
-        return ConnectionBound(most, cls.max_connections_per_address, CONNECTIONS_PER_BUSY * most)
+        return ConnectionLimit(most, cls.max_connections_per_address, OPEN_CONNECTIONS_FACTOR * most)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A connection that sends nothing is one that sends its head too slowly."""
         super().connection_made(transport)
-        bound_send_buffer(transport)
+        limit_send_buffer(transport)
         self.sending = SendBuffer(transport, self.loop.time)
         self._arm("head", HEAD_SECONDS, self._close)
-        self._bound.enter(self, self.addresses.of_peer(self.client))
+        self._connection_limit.add(self, self.addresses.of_peer(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         for name in list(self._timers):
             self._disarm(name)
-        self._bound.leave(self)
+        self._connection_limit.remove(self)
         super().connection_lost(exc)
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """See `Connection`."""
         self._abort()
 
@@ -138,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
             self._head_bytes += len(piece)
-            if not self._splitter.is_blind:
+            if not self._splitter.may_miss_start:
                 piece = without_upgrade(piece)
         else:
             if self.cycle.response_complete:
@@ -153,9 +153,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request whose line was not seen is not looked at; the client may send it again."""
-        if self._splitter.is_blind:
+        if self._splitter.may_miss_start:
             self._give_up()
-            raise _NoMoreError
+            raise _StopParsing
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -175,7 +175,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._disarm("head")
         version = self.parser.get_http_version()
-        complaint = find_fault(self.url, self.headers, version, has_strict_line=self._splitter.has_strict_line)
+        complaint = find_head_fault(self.url, self.headers, version, has_strict_line=self._splitter.has_strict_line)
         if not is_target(self.url):
             self.url = b"/"  # what the rest of the way can be trusted with
         self._splitter.begin_body(self._body_length())
@@ -193,14 +193,14 @@ class BoundedProtocol(HttpToolsProtocol):
             if version == "1.0":
                 self.expect_100_continue = False  # its clients know of no answer before the answer (RFC 9110, 10.1.1)
             self._begin()
-            self.cycle.transport = cast("asyncio.Transport", _Lingering(self, self.cycle))
+            self.cycle.transport = cast("asyncio.Transport", _DeferredCloseTransport(self, self.cycle))
             if self._announces_a_body():
                 # Until somebody asks for it: a thousand bodies that wait for a busy store would wait in our memory.
                 self.flow.pause_reading()
             if upgrades:
                 self.cycle.keep_alive = False
         if self._dead:
-            raise _NoMoreError  # it ends the parsing: a thousand heads behind the last that counts are not even split
+            raise _StopParsing  # it ends the parsing: a thousand heads behind the last that counts are not even split
 
     def on_body(self, body: bytes) -> None:
         """Nothing of a request that was refused here."""
@@ -228,7 +228,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()  # uvicorn reads on after each answer, whatever waits already
             return
         if self._is_taken():
-            self._bound.answered(self)  # else it is found out when places are scarce
+            self._connection_limit.mark_answered(self)  # else it is found out when places are scarce
         if self._dead:
             self.transport.write_eof()  # so that nobody waits for more
         if self._dead or not self._in_head:
@@ -239,14 +239,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client takes nothing."""
         super().pause_writing()
-        self._arm("write", LINGER_SECONDS, self._look_at_writing)
+        self._arm("write", SEND_POLL_SECONDS, self._look_at_writing)
 
     def _look_at_writing(self) -> None:
         del self._timers["write"]
         if self.sending.stalled_seconds() >= WRITE_SECONDS:
             self._abort()  # not `close`, which would wait for the very bytes that are not taken
         else:
-            self._arm("write", LINGER_SECONDS, self._look_at_writing)
+            self._arm("write", SEND_POLL_SECONDS, self._look_at_writing)
 
     def resume_writing(self) -> None:
         """The client takes something."""
@@ -292,10 +292,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # A client that takes no answers gets no more of them: each would hold its place and its memory.
         if not self._is_taken():
-            self._arm("taken", LOOK_SECONDS[0], lambda: self._look_again(cycle, app))
+            self._arm("taken", ANSWER_POLL_SECONDS[0], lambda: self._look_again(cycle, app))
             return
         scope = cast("dict[str, Any]", cycle.scope)
-        scope[PLACE] = self._bound.begin(self, self.addresses.of(cast("Scope", scope)))
+        scope[PLACE] = self._connection_limit.admit_request(self, self.addresses.of(cast("Scope", scope)))
         super()._start_asgi_task(cycle, app)
 
     def _look_again(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -306,7 +306,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif stalled_seconds >= WRITE_SECONDS:
             self._abort()
         else:
-            first, last = LOOK_SECONDS
+            first, last = ANSWER_POLL_SECONDS
             self._arm("taken", min(first + stalled_seconds / 4, last), lambda: self._look_again(cycle, app))
 
     def _begin(self) -> None:
@@ -331,7 +331,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._disarm("head")
 
     def _is_taken(self) -> bool:
-        return count_unsent_bytes(self.transport) <= ON_ITS_WAY_BYTES
+        return count_unsent_bytes(self.transport) <= IN_FLIGHT_MAX_BYTES
 
     def _is_over(self) -> bool:
         return self._dead or self.transport.is_closing()
@@ -363,7 +363,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif stalled_seconds >= WRITE_SECONDS:
             self._abort()
         else:
-            self._arm("linger", LINGER_SECONDS, self._linger)
+            self._arm("linger", SEND_POLL_SECONDS, self._linger)
 
     def _abort(self) -> None:
         abort(self.transport)
@@ -378,11 +378,11 @@ class BoundedProtocol(HttpToolsProtocol):
             timer.cancel()
 
 
-class _NoMoreError(Exception):
+class _StopParsing(Exception):
     """What else was sent in one piece with this head is not looked at."""
 
 
-class _Lingering:
+class _DeferredCloseTransport:
     """The transport as one request sees it: its `close` waits until the request has been read."""
 
     def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle) -> None:

@@ -17,7 +17,7 @@ _HOST = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(?::([
 _TARGET = re.compile(rb"(?:https?://([^/?#@]+))?/[!-\"$-~]*|\*", re.IGNORECASE)
 
 
-def find_fault(
+def find_head_fault(
     url: bytes, headers: Iterable[tuple[bytes, bytes]], version: str, *, has_strict_line: bool
 ) -> tuple[int, str] | None:
     """A status and a sentence for a head that no request should have; None for the others.

@@ -20,7 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.server.protocol import CONNECTIONS_PER_BUSY, BoundedProtocol
+from obscura_backup.entrypoints.http.server.protocol import OPEN_CONNECTIONS_FACTOR, BoundedProtocol
 from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class AppFactory:
         # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         from obscura_backup.entrypoints.http.app import create_app  # where it is needed: in the worker
-        from obscura_backup.entrypoints.http.server.shutdown import Stopping
+        from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 
-        stopping = Stopping()
+        stopping = ShutdownState()
         stopping.watch(self.settings.notice_seconds, has_parent=os.getpid() != self.parent_pid)
         return create_app(self.settings, stopping)
 
@@ -84,11 +84,11 @@ def listen(host: str, port: int) -> socket.socket:
         raise AddressInUse(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
 
 
-def allow_descriptors(settings: Settings) -> None:
+def raise_descriptor_limit(settings: Settings) -> None:
     """Raise the soft limit of open files to the hard one, and say where even that is too low for the connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Each connection that is not one too many may have its body in a file.
-    wanted = (CONNECTIONS_PER_BUSY + 1) * settings.max_connections + OWN_DESCRIPTORS
+    wanted = (OPEN_CONNECTIONS_FACTOR + 1) * settings.max_connections + OWN_DESCRIPTORS
     if soft < wanted:
         soft = hard if hard != resource.RLIM_INFINITY and hard < wanted else wanted
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -144,12 +144,10 @@ def run(settings: Settings, listening: socket.socket) -> None:
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
-                patience_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
-                workers = Workers(
-                    config, [listening], start_seconds=settings.start_seconds, patience_seconds=patience_seconds
-                )
+                stop_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
+                workers = Workers(config, [listening], start_seconds=settings.start_seconds, stop_seconds=stop_seconds)
                 workers.run()
-                if workers.could_not_start:
+                if workers.failed_to_start:
                     sys.exit(STARTUP_FAILURE)  # as of one process: no supervisor may take it for an end in order
     except KeyboardInterrupt:
         pass

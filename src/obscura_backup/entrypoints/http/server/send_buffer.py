@@ -17,7 +17,7 @@ SEND_BUFFER_BYTES = 128 * 1024
 """For each connection; left to itself, it grows to megabytes. Linux doubles it for its own book-keeping (socket(7))."""
 
 
-def bound_send_buffer(transport: Transport) -> None:
+def limit_send_buffer(transport: Transport) -> None:
     """Let the system hold no more than that, so that the rest waits with us, where it is timed."""
     _socket_of(transport).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-LAST_CALL_SECONDS = 0.3
+BACKLOG_SECONDS = 0.3
 """Enough to take in a queue and to read the heads of its requests."""
 _CLOSE = (b"connection", b"close")
 
 
-class Stopping:
+class ShutdownState:
     """Whether this process was told to stop. `announced` is read by every request and set once."""
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class Stopping:
             self.announced = True
 
             def last_call() -> None:
-                stop_queueing(getattr(stop, "__self__", None))
-                loop.call_later(LAST_CALL_SECONDS, stop, number, frame)
+                close_backlog(getattr(stop, "__self__", None))
+                loop.call_later(BACKLOG_SECONDS, stop, number, frame)
 
             # The handler runs between any two instructions: what touches the loop is left to the loop.
             loop.call_soon_threadsafe(loop.call_later, notice_seconds, last_call)
@@ -64,7 +64,7 @@ class Stopping:
                 signal.signal(signal.SIGHUP, lambda _, frame: announce(signal.SIGTERM, frame))
 
 
-def stop_queueing(server: Any) -> None:
+def close_backlog(server: Any) -> None:
     """Shorten the queue of the listeners to nothing: closing one resets whoever waits in it for an answer.
 
     Who still comes is not answered by the system, tries again a second later, and is then refused.
@@ -75,10 +75,10 @@ def stop_queueing(server: Any) -> None:
                 same.listen(0)
 
 
-class FarewellApp:
+class ConnectionCloseMiddleware:
     """Wraps an application: once the end is announced, each answer is the last one on its connection."""
 
-    def __init__(self, app: ASGIApp, stopping: Stopping) -> None:
+    def __init__(self, app: ASGIApp, stopping: ShutdownState) -> None:
         self._app = app
         self._stopping = stopping
 

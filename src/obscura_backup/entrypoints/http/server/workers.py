@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.05
 _START_AGAIN_SECONDS = 1.0
-_HURRY = {signal.SIGINT, signal.SIGTERM}
+_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 log = logging.getLogger(__name__)
 
@@ -67,18 +67,18 @@ class Workers(Multiprocess):
         config: uvicorn's; its `timeout_worker_healthcheck` is for workers that have started.
         sockets: to listen on.
         start_seconds: that a worker gets to start; then it is killed, and another one started.
-        patience_seconds: that the workers get to end by themselves once they were told to.
+        stop_seconds: that the workers get to end by themselves once they were told to.
     """
 
     processes: list[Worker]  # type: ignore[assignment]  # all are made here
 
-    def __init__(self, config: Config, sockets: list[socket], *, start_seconds: float, patience_seconds: float) -> None:
+    def __init__(self, config: Config, sockets: list[socket], *, start_seconds: float, stop_seconds: float) -> None:
         super().__init__(config, sockets)
         self._start_seconds = start_seconds
-        self._patience_seconds = patience_seconds
+        self._stop_seconds = stop_seconds
 
     @property
-    def could_not_start(self) -> bool:
+    def failed_to_start(self) -> bool:
         """Whether it came to an end because no worker was left and a new one could not start."""
         return any(worker.exitcode == STARTUP_FAILURE for worker in self.processes)
 
@@ -96,7 +96,7 @@ class Workers(Multiprocess):
         for place, old in enumerate(self.processes):
             new = self._new_worker()
             while new.process.is_alive() and not new.ask() and new.age_seconds <= self._start_seconds:
-                if _HURRY & set(self.signal_queue):
+                if _STOP_SIGNALS & set(self.signal_queue):
                     break
                 time.sleep(_POLL_SECONDS)
             if not new.has_started:
@@ -117,7 +117,7 @@ class Workers(Multiprocess):
         for place, worker in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
-            if self._is_well(worker):
+            if self._is_healthy(worker):
                 continue
             worker.kill()  # it may be there and not answer
             worker.join()
@@ -134,7 +134,7 @@ class Workers(Multiprocess):
         worker.start()
         return worker
 
-    def _is_well(self, worker: Worker) -> bool:
+    def _is_healthy(self, worker: Worker) -> bool:
         if worker.has_started:
             return worker.is_alive(timeout=self.config.timeout_worker_healthcheck)
         if not worker.process.is_alive():
@@ -156,7 +156,7 @@ class Workers(Multiprocess):
 
     def join_all(self) -> None:
         """Wait for them; whoever asks again does not want to wait for the notice. One that is stuck is killed."""
-        deadline = time.monotonic() + self._patience_seconds
+        deadline = time.monotonic() + self._stop_seconds
         for worker in self.processes:
             while worker.process.is_alive():
                 worker.process.join(_POLL_SECONDS)
@@ -164,11 +164,11 @@ class Workers(Multiprocess):
                     log.error("worker %s did not end in time and is killed", worker.pid)
                     worker.process.kill()
                     worker.process.join()
-                if _HURRY & set(self.signal_queue):
+                if _STOP_SIGNALS & set(self.signal_queue):
                     self.signal_queue.clear()
-                    self._hurry()
+                    self._interrupt_workers()
 
-    def _hurry(self) -> None:
+    def _interrupt_workers(self) -> None:
         for worker in self.processes:
             if worker.process.exitcode is None and worker.process.pid is not None:
                 os.kill(worker.process.pid, signal.SIGINT)

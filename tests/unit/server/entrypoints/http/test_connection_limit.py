@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from obscura_backup.entrypoints.http.server.connection_limit import STALLED_SECONDS, SWEEP_SECONDS, ConnectionBound
+from obscura_backup.entrypoints.http.server.connection_limit import STALLED_SECONDS, SWEEP_SECONDS, ConnectionLimit
 
 STRANGERS = "198.51.100.1"
 
@@ -18,7 +18,7 @@ class Named:
     ended: bool = False
     asked: int = 0
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         self.ended = True
 
     def stalled_seconds(self) -> float:
@@ -28,7 +28,7 @@ class Named:
 
 @dataclass
 class Places:
-    """A bound with a clock that stands still until it is turned."""
+    """A limit with a clock that stands still until it is turned."""
 
     served: int = 3
     per_address: int = 0
@@ -37,23 +37,23 @@ class Places:
     all: list[Named] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.bound = ConnectionBound(self.served, self.per_address, self.open, clock=lambda: self.now)
+        self.limit = ConnectionLimit(self.served, self.per_address, self.open, clock=lambda: self.now)
 
     def silent(self, name: str, address: str | None = STRANGERS) -> Named:
         connection = Named(name)
         self.all.append(connection)
-        self.bound.enter(connection, address)
+        self.limit.add(connection, address)
         return connection
 
     def working(self, name: str, holder: str | None = None, address: str | None = STRANGERS) -> Named:
         """With a request under way; each is of its own user unless told otherwise."""
         connection = self.silent(name, address)
-        self.bound.begin(connection, holder or f"user of {name}")
+        self.limit.admit_request(connection, holder or f"user of {name}")
         return connection
 
     def answered(self, name: str) -> Named:
         connection = self.working(name)
-        self.bound.answered(connection)
+        self.limit.mark_answered(connection)
         return connection
 
     @property
@@ -71,7 +71,7 @@ def test_as_many_as_there_are_places_are_kept() -> None:
 
 
 def test_order_in_which_connections_give_way() -> None:
-    """Silent, answered, stalled, of the heaviest holder; each time the oldest of the kind."""
+    """Silent, answered, stalled, of the busiest holder; each time the oldest of the kind."""
     places = Places(served=7, open=20)
     places.working("heavy 1", "heavy")
     places.working("heavy 2", "heavy")
@@ -90,7 +90,7 @@ def test_order_in_which_connections_give_way() -> None:
 def test_request_makes_an_answered_connection_safe_again() -> None:
     places = Places(served=2)
     first, _ = places.answered("a"), places.answered("b")
-    places.bound.begin(first, "user")
+    places.limit.admit_request(first, "user")
     places.silent("c")
     assert places.ended == ["b"]
 
@@ -134,7 +134,7 @@ def test_holder_of_two_requests_gives_way_to_one_of_none(held: int, *, served: b
     for number in range(3 - held):
         places.working(f"other {number}")
     newcomer = places.silent("new")
-    assert places.bound.begin(newcomer, "new user").is_held is served
+    assert places.limit.admit_request(newcomer, "new user").is_granted is served
     assert places.ended == (["heavy 0"] if served else [])
 
 
@@ -145,7 +145,7 @@ def test_holder_takes_no_more_than_an_equal_share(held: int, *, served: bool) ->
         places.working(f"heavy {number}", "heavy")
     for number in range(2):
         places.working(f"light {number}", "light" if number < held else "other")
-    assert places.bound.begin(places.silent("new"), "light").is_held is served
+    assert places.limit.admit_request(places.silent("new"), "light").is_granted is served
 
 
 def test_silent_newcomer_ends_no_request() -> None:
@@ -161,8 +161,8 @@ def test_user_counts_apart_from_the_strangers_at_the_same_address() -> None:
     for name in "abc":
         places.working(name, STRANGERS)
     newcomer = places.silent("known")
-    place = places.bound.begin(newcomer, STRANGERS)
-    assert not place.is_held
+    place = places.limit.admit_request(newcomer, STRANGERS)
+    assert not place.is_granted
     assert place.claim("known user")
     assert places.ended == ["a"]
 
@@ -170,26 +170,26 @@ def test_user_counts_apart_from_the_strangers_at_the_same_address() -> None:
 def test_claim_moves_a_request_from_its_address_to_its_user() -> None:
     places = Places(served=2)
     for name in "ab":
-        place = places.bound.begin(places.silent(name), STRANGERS)
+        place = places.limit.admit_request(places.silent(name), STRANGERS)
         assert place.claim(f"user of {name}")
-    assert not places.bound.begin(places.silent("c"), "another user").is_held
+    assert not places.limit.admit_request(places.silent("c"), "another user").is_granted
 
 
 def test_late_connection_is_served_once_there_is_a_place() -> None:
     places = Places(served=1)
     first = places.working("a")
     late = places.silent("b")
-    assert not places.bound.begin(late, "user").is_held
-    places.bound.leave(first)
-    assert places.bound.begin(late, "user").is_held
+    assert not places.limit.admit_request(late, "user").is_granted
+    places.limit.remove(first)
+    assert places.limit.admit_request(late, "user").is_granted
 
 
 def test_answer_without_a_place_gives_none() -> None:
     places = Places(served=1)
     first, late = places.working("a"), places.silent("b")
-    places.bound.begin(late, "user")
-    places.bound.answered(late)
-    places.bound.leave(first)
+    places.limit.admit_request(late, "user")
+    places.limit.mark_answered(late)
+    places.limit.remove(first)
     places.silent("c")
     assert places.ended == []
 
@@ -218,16 +218,16 @@ def test_within_an_address_the_same_order_holds() -> None:
     places = Places(served=9, per_address=2, open=18)
     places.working("a", "heavy")
     places.working("b", "heavy")
-    assert places.bound.begin(places.silent("known"), "known user").is_held
+    assert places.limit.admit_request(places.silent("known"), "known user").is_granted
     assert places.ended == ["a"]
-    assert not places.bound.begin(places.silent("one too many"), "another").is_held
+    assert not places.limit.admit_request(places.silent("one too many"), "another").is_granted
 
 
 def test_address_that_is_full_is_not_served_although_there_are_places() -> None:
     places = Places(served=9, per_address=1, open=18)
     places.working("a")
-    assert not places.bound.begin(places.silent("b"), "other").is_held
-    assert places.bound.begin(places.silent("c", "203.0.113.1"), "other").is_held
+    assert not places.limit.admit_request(places.silent("b"), "other").is_granted
+    assert places.limit.admit_request(places.silent("c", "203.0.113.1"), "other").is_granted
 
 
 @pytest.mark.parametrize(("per_address", "address"), [(1, None), (0, STRANGERS)])
@@ -236,7 +236,7 @@ def test_trusted_proxies_and_a_bound_of_zero_are_exempt(per_address: int, addres
     for name in "abcde":
         places.working(name, address=address)
     assert places.ended == []
-    assert all(places.bound.claim(connection, "user") for connection in places.all)
+    assert all(places.limit.claim(connection, "user") for connection in places.all)
 
 
 def test_nothing_is_kept_of_connections_that_ended() -> None:
@@ -245,7 +245,7 @@ def test_nothing_is_kept_of_connections_that_ended() -> None:
         places.working(f"{number}", address=f"198.51.100.{number % 3}")
         places.answered(f"answered {number}")
     for connection in places.all:
-        places.bound.leave(connection)
-    bound = places.bound
-    assert (len(bound._all), bound._groups, bound._address_of, bound._late) == (0, {}, {}, {})
-    assert bound._all._shelves == {}
+        places.limit.remove(connection)
+    limit = places.limit
+    assert (len(limit._all), limit._groups, limit._address_of, limit._over_limit) == (0, {}, {}, {})
+    assert limit._all._queues == {}

@@ -10,7 +10,7 @@ from typing import Any
 import httptools
 import pytest
 
-from obscura_backup.entrypoints.http.server.message_splitter import CUTS_MAX, MessageSplitter
+from obscura_backup.entrypoints.http.server.message_splitter import PIECES_MAX, MessageSplitter
 
 GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 LOOSE = b"GET  /%d HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -38,7 +38,7 @@ class Reader:
     def on_message_begin(self) -> None:
         self._headers = {}
         self.urls.append(b"")
-        self.blind.append(self.splitter.is_blind)
+        self.blind.append(self.splitter.may_miss_start)
 
     def on_url(self, url: bytes) -> None:
         self.urls[-1] += url
@@ -104,10 +104,10 @@ def test_read_in_one_piece_is_not_copied() -> None:
 @pytest.mark.parametrize("more", [0, 1])
 def test_one_read_is_cut_so_many_times_and_no_message_after_that_is_trusted(more: int) -> None:
     """Else a body of empty lines would cost a call of the parser for each."""
-    empty_lines = b"\r\n" * 2 * (CUTS_MAX - 4 + more)
+    empty_lines = b"\r\n" * 2 * (PIECES_MAX - 4 + more)
     chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(empty_lines), empty_lines)
     reader = Reader()
     reader.read(b"POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + GET % 2)
     assert reader.urls == [b"/1", b"/2"]
     assert reader.blind == [False, bool(more)]
-    assert not reader.splitter.is_blind
+    assert not reader.splitter.may_miss_start

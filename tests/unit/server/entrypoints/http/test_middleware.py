@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.config.cors import CORSConfig
 
-from obscura_backup.entrypoints.http.middleware.cors import CorsApp
-from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY, MeteredApp
-from obscura_backup.entrypoints.http.server.shutdown import FarewellApp, Stopping
+from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
+from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY, MetricsMiddleware
+from obscura_backup.entrypoints.http.server.shutdown import ConnectionCloseMiddleware, ShutdownState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ async def headers_of(app: Callable[..., Any], *request: tuple[bytes, bytes], kin
     return list(sent[0]["headers"])
 
 
-def cors(app: ASGIApp) -> CorsApp:
-    return CorsApp(app, CORSConfig(allow_origins=[ORIGIN.decode()], expose_headers=["ETag", "Retry-After"]))
+def cors(app: ASGIApp) -> CorsMiddleware:
+    return CorsMiddleware(app, CORSConfig(allow_origins=[ORIGIN.decode()], expose_headers=["ETag", "Retry-After"]))
 
 
 async def test_an_allowed_origin_may_read_the_answer() -> None:
@@ -91,7 +91,7 @@ async def ask(app: ASGIApp, method: str = "GET", path: str = "/v1/backup", kind:
         pass
 
     scope: Any = {"type": kind, "method": method, "path": path, "headers": []}
-    await MeteredApp(app)(scope, None, send)  # type: ignore[arg-type]
+    await MetricsMiddleware(app)(scope, None, send)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -138,23 +138,25 @@ async def test_what_is_no_request_is_not_counted() -> None:
     assert counted("OPTIONS", "/v1/backup", "200") == before
 
 
-def stopping(*, announced: bool) -> Stopping:
-    made = Stopping()
+def stopping(*, announced: bool) -> ShutdownState:
+    made = ShutdownState()
     made.announced = announced
     return made
 
 
 async def test_before_the_end_is_announced_connections_are_kept() -> None:
-    assert await headers_of(FarewellApp(answering(), stopping(announced=False))) == []
+    assert await headers_of(ConnectionCloseMiddleware(answering(), stopping(announced=False))) == []
 
 
 async def test_once_the_end_is_announced_an_answer_is_the_last_of_its_connection() -> None:
-    assert await headers_of(FarewellApp(answering(), stopping(announced=True))) == [(b"connection", b"close")]
+    assert await headers_of(ConnectionCloseMiddleware(answering(), stopping(announced=True))) == [
+        (b"connection", b"close")
+    ]
 
 
 async def test_an_answer_that_closes_already_says_so_once() -> None:
     closing = answering(200, (b"connection", b"close"))
-    assert await headers_of(FarewellApp(closing, stopping(announced=True))) == [(b"connection", b"close")]
+    assert await headers_of(ConnectionCloseMiddleware(closing, stopping(announced=True))) == [(b"connection", b"close")]
 
 
 async def test_an_end_that_is_announced_during_a_request_closes_its_connection() -> None:
@@ -164,4 +166,4 @@ async def test_an_end_that_is_announced_during_a_request_closes_its_connection()
         state.announced = True
         await answering()(scope, receive, send)
 
-    assert await headers_of(FarewellApp(announcing, state)) == [(b"connection", b"close")]
+    assert await headers_of(ConnectionCloseMiddleware(announcing, state)) == [(b"connection", b"close")]

@@ -101,13 +101,13 @@ def test_what_was_given_back_can_be_taken_again(clock: MovableClock) -> None:
     limit = RateLimit(5, clock=clock)
     for _ in range(100):
         assert limit.take("a") == 0
-        limit.give_back("a")
+        limit.refund("a")
     assert taken(limit, "a", 10) == 5
 
 
 def test_nothing_to_give_back(clock: MovableClock) -> None:
     limit = RateLimit(5, clock=clock)
-    limit.give_back("a")
+    limit.refund("a")
     assert taken(limit, "a", 10) == 5
 
 

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import Unavailable
-from obscura_backup.entrypoints.http.middleware.metrics import RENDERINGS_PER_MINUTE, Exposition
-from obscura_backup.entrypoints.http.routes.service import CHECKS_PER_MINUTE, Stores
-from obscura_backup.entrypoints.http.server.shutdown import Stopping
+from obscura_backup.entrypoints.http.middleware.metrics import RENDERINGS_PER_MINUTE, MetricsText
+from obscura_backup.entrypoints.http.routes.service import CHECKS_PER_MINUTE, ReadinessCheck
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 
 if TYPE_CHECKING:
     import pytest
@@ -30,8 +30,8 @@ class CountedCheck:
             raise Unavailable("down")
 
 
-def stores_of(store: CountedCheck, stopping: Stopping | None = None) -> Stores:
-    return Stores(store, store, stopping or Stopping(), timeout_seconds=5)  # type: ignore[arg-type]  # its health is all
+def stores_of(store: CountedCheck, stopping: ShutdownState | None = None) -> ReadinessCheck:
+    return ReadinessCheck(store, store, stopping or ShutdownState(), timeout_seconds=5)  # type: ignore[arg-type]  # its health is all
 
 
 async def test_all_who_ask_at_once_share_one_check() -> None:
@@ -59,7 +59,7 @@ async def test_store_that_went_down_shows_at_once_to_who_asks_now_and_then() -> 
 
 
 async def test_stopping_is_never_remembered_away() -> None:
-    store, stopping = CountedCheck(), Stopping()
+    store, stopping = CountedCheck(), ShutdownState()
     stores = stores_of(store, stopping)
     for _ in range(2 * CHECKS_PER_MINUTE):
         await stores.readiness()
@@ -86,7 +86,7 @@ def test_metrics_are_not_rendered_for_each_who_asks(monkeypatch: pytest.MonkeyPa
         rendered.append(b"text")
         return b"text"
 
-    exposition = Exposition()
+    exposition = MetricsText()
     monkeypatch.setattr(exposition, "_render", render)
     assert {exposition.text() for _ in range(10 * RENDERINGS_PER_MINUTE)} == {b"text"}
     assert len(rendered) < 2 * RENDERINGS_PER_MINUTE

@@ -1,4 +1,4 @@
-"""The places of `UploadGate`, counted by user, and what of it is left when nothing is under way."""
+"""The places of `ConcurrencyLimit`, counted by user, and what of it is left when nothing is under way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from contracts import samples
 from obscura_backup.domain.errors import ObscuraError
-from obscura_backup.entrypoints.http.limits.transfers import UploadGate
+from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
 
 USER = samples.user(1)
 
@@ -16,21 +16,21 @@ class Full(ObscuraError):
 
 
 def test_nothing_is_kept_of_a_user_with_nothing_under_way() -> None:
-    gate = UploadGate(2)
+    gate = ConcurrencyLimit(2)
     with gate.admit(USER), gate.admit(USER):
         pass
     assert gate._under_way == {}
 
 
 def test_nothing_is_kept_after_a_failure_inside() -> None:
-    gate = UploadGate(2)
+    gate = ConcurrencyLimit(2)
     with pytest.raises(ZeroDivisionError), gate.admit(USER):
         raise ZeroDivisionError
     assert gate._under_way == {}
 
 
 def test_a_refusal_takes_no_place() -> None:
-    gate = UploadGate(1, Full)
+    gate = ConcurrencyLimit(1, Full)
     with gate.admit(USER):
         with pytest.raises(Full), gate.admit(USER):
             pass
@@ -38,7 +38,7 @@ def test_a_refusal_takes_no_place() -> None:
 
 
 def test_one_that_ends_leaves_the_places_of_the_others() -> None:
-    gate = UploadGate(2)
+    gate = ConcurrencyLimit(2)
     with gate.admit(USER):
         with gate.admit(USER):
             pass
@@ -46,6 +46,6 @@ def test_one_that_ends_leaves_the_places_of_the_others() -> None:
 
 
 def test_users_do_not_take_each_other_s_places() -> None:
-    gate = UploadGate(1)
+    gate = ConcurrencyLimit(1)
     with gate.admit(USER), gate.admit(samples.user(2)):
         pass

@@ -8,8 +8,8 @@ import pytest
 from contracts import samples
 from obscura_backup.domain.errors import TooManyUploads
 from obscura_backup.entrypoints.http.limits import transfers
-from obscura_backup.entrypoints.http.limits.transfers import UploadGate, body_of
-from obscura_backup.entrypoints.http.messages.errors import ClientGone, UploadTimeout
+from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit, read_body
+from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
 
 if TYPE_CHECKING:
     from litestar.types import Receive
@@ -29,7 +29,7 @@ def sender(*pauses_seconds: float, hangs_up: bool = False) -> Receive:
 
 
 def test_as_many_as_may_be() -> None:
-    gate, user = UploadGate(2), samples.user()
+    gate, user = ConcurrencyLimit(2), samples.user()
     with (
         gate.admit(user),
         gate.admit(user),
@@ -41,7 +41,7 @@ def test_as_many_as_may_be() -> None:
 
 
 def test_place_is_free_again() -> None:
-    gate, user = UploadGate(1), samples.user()
+    gate, user = ConcurrencyLimit(1), samples.user()
     with pytest.raises(ZeroDivisionError), gate.admit(user):
         raise ZeroDivisionError
     with gate.admit(user):
@@ -50,37 +50,37 @@ def test_place_is_free_again() -> None:
 
 
 async def test_pieces_come_through() -> None:
-    assert [piece async for piece in body_of(sender(0, 0, 0))] == [b"piece"] * 3
+    assert [piece async for piece in read_body(sender(0, 0, 0))] == [b"piece"] * 3
 
 
 async def test_sender_that_hangs_up() -> None:
-    with pytest.raises(ClientGone):
-        _ = [piece async for piece in body_of(sender(0, 0, hangs_up=True))]
+    with pytest.raises(ClientDisconnected):
+        _ = [piece async for piece in read_body(sender(0, 0, hangs_up=True))]
 
 
 async def test_pause_that_is_too_long() -> None:
-    with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in body_of(sender(0, 3600), stall_seconds=0.01)]
+    with pytest.raises(UploadTooSlow):
+        _ = [piece async for piece in read_body(sender(0, 3600), stall_seconds=0.01)]
 
 
 async def test_pause_that_is_not_too_long() -> None:
-    assert [piece async for piece in body_of(sender(0, 0.01), stall_seconds=3600)] == [b"piece"] * 2
+    assert [piece async for piece in read_body(sender(0, 0.01), stall_seconds=3600)] == [b"piece"] * 2
 
 
 async def test_trickle_that_takes_too_long_in_all() -> None:
-    with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in body_of(sender(*[0.01] * 100), stall_seconds=3600, total_seconds=0.03)]
+    with pytest.raises(UploadTooSlow):
+        _ = [piece async for piece in read_body(sender(*[0.01] * 100), stall_seconds=3600, total_seconds=0.03)]
 
 
 async def test_trickle_below_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.03)
     monkeypatch.setattr(transfers, "PACE_BYTES_PER_SECOND", 100_000)
-    with pytest.raises(UploadTimeout):
-        _ = [piece async for piece in body_of(sender(*[0.01] * 100))]
+    with pytest.raises(UploadTooSlow):
+        _ = [piece async for piece in read_body(sender(*[0.01] * 100))]
 
 
 async def test_slow_body_that_keeps_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece of five bytes buys an hour, and the grace is none: without what came, the time would be over."""
     monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.01)
     monkeypatch.setattr(transfers, "PACE_BYTES_PER_SECOND", 5 / 3600)
-    assert len([piece async for piece in body_of(sender(*[0] + [0.01] * 20))]) == 21
+    assert len([piece async for piece in read_body(sender(*[0] + [0.01] * 20))]) == 21
