@@ -87,7 +87,7 @@ MUTANTS: Final = (
         "return entry.stamp_ms, not entry.removed,", "return entry.stamp_ms, entry.removed,",
     ),
     Mutant(
-        "a count of true", "answers", "transport/answers.py",
+        "a count of true", "answers", "transport/responses.py",
         "isinstance(value, int) and not isinstance(value, bool) and", "isinstance(value, int) and",
     ),
     Mutant(

@@ -7,7 +7,7 @@ from typing import Final
 
 from format_vectors.contents import ALICE, IDENTITY, PHONE, backup, field, number
 from obscura_backup_client.content.codec import encode, encode_identity
-from obscura_backup_client.content.model import MAX_CONTACTS, MAX_ENTRIES, MAX_INTEGER, MAX_WRITERS
+from obscura_backup_client.content.model import MAX_ENTRIES, MAX_INTEGER, MAX_LIVE_CONTACTS, MAX_WRITERS
 
 _ID: Final = encode(backup())
 _TOO_GREAT: Final = MAX_INTEGER + 1
@@ -172,10 +172,10 @@ WRITERS: Final = Counted(f"{MAX_WRITERS} writers", bytes.fromhex("22140a10"), by
 COUNTED: Final = [
     WRITERS,
     replace(WRITERS, name=f"{MAX_WRITERS + 1} writers", count=MAX_WRITERS + 1, error="malformed-payload"),
-    Counted(f"{MAX_CONTACTS} contacts", *_LIVE, MAX_CONTACTS),
-    Counted(f"{MAX_CONTACTS + 1} contacts", *_LIVE, MAX_CONTACTS + 1, sealing_error="too-many-contacts"),
-    Counted("too many contacts of too many bytes", *_LONG, MAX_CONTACTS + 1, sealing_error="too-many-contacts"),
-    Counted("contacts of too many bytes", *_LONG, MAX_CONTACTS, sealing_error="payload-too-large"),
+    Counted(f"{MAX_LIVE_CONTACTS} contacts", *_LIVE, MAX_LIVE_CONTACTS),
+    Counted(f"{MAX_LIVE_CONTACTS + 1} contacts", *_LIVE, MAX_LIVE_CONTACTS + 1, sealing_error="too-many-contacts"),
+    Counted("too many contacts of too many bytes", *_LONG, MAX_LIVE_CONTACTS + 1, sealing_error="too-many-contacts"),
+    Counted("contacts of too many bytes", *_LONG, MAX_LIVE_CONTACTS, sealing_error="payload-too-large"),
     Counted(f"{MAX_ENTRIES} removed contacts", *_REMOVED, MAX_ENTRIES, sealing_error="payload-too-large"),
     Counted(f"{MAX_ENTRIES + 1} removed contacts", *_REMOVED, MAX_ENTRIES + 1, error="malformed-payload"),
 ]

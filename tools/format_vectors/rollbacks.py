@@ -12,11 +12,11 @@ from obscura_backup_client.content.codec import encode
 from obscura_backup_client.content.editing import next_stamp_ms
 from obscura_backup_client.content.model import MAX_INTEGER, Profile, Writer
 from obscura_backup_client.operations.errors import RollbackSuspected
-from obscura_backup_client.operations.rollback import remember, require_never_seen, suspicions
+from obscura_backup_client.operations.rollback import last_seen_of, require_absence_expected, suspicions
 
 if TYPE_CHECKING:
     from obscura_backup_client.content.model import Backup
-    from obscura_backup_client.device.remembered import Remembered
+    from obscura_backup_client.device.last_seen import LastSeen
 
 TABLET: Final = b"\x02" * 16
 SAME, OTHER = b"the sealed bytes that were seen", b"others"
@@ -39,10 +39,10 @@ class Fetched:
 
 
 SEEN: Final = {PHONE: 5, LAPTOP: 2}
-KNOWN: Final = remember(Fetched(SEEN).content, SAME, sealed_format=1, version=3)
+KNOWN: Final = last_seen_of(Fetched(SEEN).content, SAME, sealed_format=1, version=3)
 
 # What the reasons must be stands here by hand, in the order in which they are told.
-CASES: Final[list[tuple[str, Remembered | None, Fetched | None, list[str]]]] = [
+CASES: Final[list[tuple[str, LastSeen | None, Fetched | None, list[str]]]] = [
     ("the very bytes that were seen", KNOWN, Fetched(SEEN, SAME), []),
     ("one component above", KNOWN, Fetched({PHONE: 6, LAPTOP: 2}), []),
     ("a writer never heard of", KNOWN, Fetched({**SEEN, TABLET: 1}), []),
@@ -149,11 +149,11 @@ def stamp(name: str, content: Backup, now_ms: int, expected: int | str) -> dict[
     return {**row, "stamp_ms": None if error else found, "error": error}
 
 
-def reasons(known: Remembered | None, fetched: Fetched | None) -> list[str]:
+def reasons(known: LastSeen | None, fetched: Fetched | None) -> list[str]:
     """Give the reasons that the code finds."""
     if fetched is None:
         try:
-            require_never_seen(known)
+            require_absence_expected(known)
         except RollbackSuspected as suspected:
             return [str(reason) for reason in suspected.reasons]
         return []

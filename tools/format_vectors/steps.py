@@ -89,7 +89,7 @@ def shown(step: Step) -> dict[str, Any]:
     after = {
         "device_id": None if step.device_id is None else step.device_id.hex(),
         "seq": step.seq,
-        "remembered": None if step.remembers is None else remembered(step.remembers, may_be_gone=step.may_be_gone),
+        "remembered": None if step.remembers is None else last_seen(step.remembers, may_be_gone=step.may_be_gone),
     }
     if step.do == "put":
         edit = {"user_id": str(BOB), "username": "bob", "identity_key": BOB_HERE.identity_key.hex()}
@@ -114,7 +114,7 @@ def sealed(backup_: Held) -> dict[str, str]:
     return {"bytes": backup_.bytes, "payload": encode(backup_.content).hex()}
 
 
-def remembered(backup_: Held, *, may_be_gone: bool) -> dict[str, Any]:
+def last_seen(backup_: Held, *, may_be_gone: bool) -> dict[str, Any]:
     """Give what a device keeps of a sealed backup."""
     content = backup_.content
     return {

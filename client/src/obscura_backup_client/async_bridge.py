@@ -15,7 +15,7 @@ from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from obscura_backup_client.transport.interface import AsyncTransport, Described, Fetched
+    from obscura_backup_client.transport.interface import AsyncTransport, BackupMetadata, FetchedBackup
 
 CANCELLED = "it was cancelled"
 
@@ -37,7 +37,7 @@ class Bridge(Generic[T]):
         # What runs on the loop for the thread, and whether anything may yet. Only the loop's thread looks at them.
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
-        self._woken = threading.Event()
+        self._cancel_event = threading.Event()
 
     async def run(self, operation: Callable[[], T]) -> T:
         """Run the operation to its end, whatever happens.
@@ -46,7 +46,7 @@ class Bridge(Generic[T]):
         next is refused: it ends by an error, as it would if the network failed, and gives back what it holds. A key
         derivation cannot be interrupted; its end is waited for.
         """
-        ended = self._started(operation)
+        ended = self._start_thread(operation)
         try:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
@@ -69,10 +69,10 @@ class Bridge(Generic[T]):
         Raises:
             Unavailable: cancelled.
         """
-        if self._woken.wait(seconds):
+        if self._cancel_event.wait(seconds):
             raise Unavailable(CANCELLED)
 
-    def asking(self, callback: Callable[P, R | Awaitable[R]]) -> Callable[P, R]:
+    def to_sync(self, callback: Callable[P, R | Awaitable[R]]) -> Callable[P, R]:
         """A function for the thread that calls this one on the loop, and awaits what it gives if that can be awaited.
 
         Raises:
@@ -85,13 +85,13 @@ class Bridge(Generic[T]):
 
         def ask(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                return self.on_loop(lambda: answered(*args, **kwargs))
+                return self.run_on_loop(lambda: answered(*args, **kwargs))
             except CancelledError:
                 raise Unavailable(CANCELLED) from None
 
         return ask
 
-    def on_loop(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    def run_on_loop(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
         """Run this on the loop, and wait for it in the thread.
 
         Raises:
@@ -111,11 +111,11 @@ class Bridge(Generic[T]):
 
     def _cancel(self) -> None:
         self._cancelled = True
-        self._woken.set()
+        self._cancel_event.set()
         if self._task is not None:
             self._task.cancel()
 
-    def _started(self, operation: Callable[[], T]) -> asyncio.Future[T]:
+    def _start_thread(self, operation: Callable[[], T]) -> asyncio.Future[T]:
         ended: asyncio.Future[T] = self._loop.create_future()
         context = contextvars.copy_context()
 
@@ -150,30 +150,30 @@ class BridgedTransport:
     def __init__(self, bridge: Bridge[Any], transport: AsyncTransport) -> None:
         self._bridge, self._transport = bridge, transport
 
-    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """See `Transport.fetch`. Raises `Unavailable` when cancelled."""
-        return self._looked(lambda: self._transport.fetch(if_none_match))
+        return self._read(lambda: self._transport.fetch(if_none_match))
 
-    def head(self) -> Described:
+    def head(self) -> BackupMetadata:
         """See `Transport.head`. Raises `Unavailable` when cancelled."""
-        return self._looked(self._transport.head)
+        return self._read(self._transport.head)
 
     def push(self, blob: bytes, expected_version: int) -> int:
         """See `Transport.push`. Cancelled on the way is an outcome unknown, before it is `Unavailable`."""
-        return self._changed(lambda: self._transport.push(blob, expected_version))
+        return self._write(lambda: self._transport.push(blob, expected_version))
 
     def delete(self, expected_version: int) -> None:
         """See `Transport.delete`. Cancelled as for `push`."""
-        return self._changed(lambda: self._transport.delete(expected_version))
+        return self._write(lambda: self._transport.delete(expected_version))
 
-    def _looked(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    def _read(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
         try:
-            return self._bridge.on_loop(call)
+            return self._bridge.run_on_loop(call)
         except CancelledError:
             raise Unavailable(CANCELLED) from None
 
-    def _changed(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    def _write(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
         try:
-            return self._bridge.on_loop(call)
+            return self._bridge.run_on_loop(call)
         except CancelledError:
             raise OutcomeUnknown(CANCELLED) from None

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from obscura_backup_client.async_bridge import Bridge, BridgedTransport
-from obscura_backup_client.client import DEFAULT_SERVER, BackupClient
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.state import Account
 from obscura_backup_client.operations.keys import Purpose
-from obscura_backup_client.sealing.kdf import refuse
+from obscura_backup_client.sealing.kdf import refuse_memory
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import SealingKey
+from obscura_backup_client.transport.interface import DEFAULT_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.content.model import Contact
     from obscura_backup_client.device.state import State
-    from obscura_backup_client.operations.export import PayloadFound
+    from obscura_backup_client.operations.export import ImportPreview
     from obscura_backup_client.operations.keys import NewSecret, Secret
     from obscura_backup_client.operations.results import (
-        Doomed,
-        Found,
+        DeletionPreview,
         ImportResult,
         PushResult,
+        RestorePreview,
         RestoreResult,
         Status,
         SyncResult,
-        Verified,
+        VerifyResult,
     )
     from obscura_backup_client.transport.interface import AsyncTransport
 
@@ -45,8 +46,8 @@ AsyncNewSecret = str | Callable[[Purpose], str | Awaitable[str]]
 AsyncSecret = SealingKey | AsyncNewSecret
 """A password, a kept key, or a function, plain or async, that is asked for the password once it is needed."""
 
-AsyncConfirm = Callable[[KdfParameters], bool | Awaitable[bool]]
-"""As `Confirm`, plain or async."""
+AsyncConfirmMemory = Callable[[KdfParameters], bool | Awaitable[bool]]
+"""As `ConfirmMemory`, plain or async."""
 
 T = TypeVar("T")
 
@@ -91,13 +92,13 @@ class AsyncBackupClient:
             TokenUnusable, ServerRefused, StateUnusable: see there.
         """
         if token is None:
-            return cls(BackupClient(StateDirectory.named(state)))
+            return cls(BackupClient(StateDirectory.at(state)))
         from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
         from obscura_backup_client.transport.bearer_token import user_id_of
 
         user_id = user_id_of(token, user_claim)
         transport = AsyncHttpTransport(server, token, allow_insecure_http=allow_insecure_http)
-        client = BackupClient(StateDirectory.named(state), account=Account(transport.server, user_id))
+        client = BackupClient(StateDirectory.at(state), account=Account(transport.server, user_id))
         return cls(client, transport)
 
     async def create(self, device_name: str = "") -> State:
@@ -129,14 +130,14 @@ class AsyncBackupClient:
         self,
         exported: bytes,
         *,
-        confirm: Callable[[PayloadFound], bool | Awaitable[bool]],
+        confirm: Callable[[ImportPreview], bool | Awaitable[bool]],
         keep: Keep | None = None,
         new_device_name: str = "",
-    ) -> PayloadFound:
+    ) -> ImportPreview:
         """See `BackupClient.import_payload`."""
         return await self._run(
             lambda client, bridge: client.import_payload(
-                exported, confirm=bridge.asking(confirm), keep=keep, new_device_name=new_device_name
+                exported, confirm=bridge.to_sync(confirm), keep=keep, new_device_name=new_device_name
             )
         )
 
@@ -147,7 +148,7 @@ class AsyncBackupClient:
         parameters: KdfParameters | None = None,
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: AsyncConfirm = refuse,
+        confirm_memory: AsyncConfirmMemory = refuse_memory,
     ) -> PushResult:
         """See `BackupClient.push`."""
         return await self._run(
@@ -156,7 +157,7 @@ class AsyncBackupClient:
                 parameters=parameters,
                 keep=keep,
                 accept_rollback=accept_rollback,
-                confirm_memory=bridge.asking(confirm_memory),
+                confirm_memory=bridge.to_sync(confirm_memory),
             )
         )
 
@@ -168,7 +169,7 @@ class AsyncBackupClient:
         parameters: KdfParameters | None = None,
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: AsyncConfirm = refuse,
+        confirm_memory: AsyncConfirmMemory = refuse_memory,
     ) -> PushResult:
         """See `BackupClient.change_password`."""
         return await self._run(
@@ -178,7 +179,7 @@ class AsyncBackupClient:
                 parameters=parameters,
                 keep=keep,
                 accept_rollback=accept_rollback,
-                confirm_memory=bridge.asking(confirm_memory),
+                confirm_memory=bridge.to_sync(confirm_memory),
             )
         )
 
@@ -186,23 +187,23 @@ class AsyncBackupClient:
         self,
         secret: AsyncSecret,
         *,
-        confirm: Callable[[Found], bool | Awaitable[bool]],
+        confirm: Callable[[RestorePreview], bool | Awaitable[bool]],
         device_name: str | None = None,
         new_device_name: str = "",
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: AsyncConfirm = refuse,
+        confirm_memory: AsyncConfirmMemory = refuse_memory,
     ) -> RestoreResult:
         """See `BackupClient.restore`."""
         return await self._run(
             lambda client, bridge: client.restore(
                 _secret(bridge, secret),
-                confirm=bridge.asking(confirm),
+                confirm=bridge.to_sync(confirm),
                 device_name=device_name,
                 new_device_name=new_device_name,
                 keep=keep,
                 accept_rollback=accept_rollback,
-                confirm_memory=bridge.asking(confirm_memory),
+                confirm_memory=bridge.to_sync(confirm_memory),
             )
         )
 
@@ -210,33 +211,33 @@ class AsyncBackupClient:
         self,
         secret: AsyncSecret,
         *,
-        confirm: Callable[[Found], bool | Awaitable[bool]],
+        confirm: Callable[[RestorePreview], bool | Awaitable[bool]],
         device_name: str = "",
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: AsyncConfirm = refuse,
+        confirm_memory: AsyncConfirmMemory = refuse_memory,
     ) -> SyncResult:
         """See `BackupClient.sync`."""
         return await self._run(
             lambda client, bridge: client.sync(
                 _secret(bridge, secret),
-                confirm=bridge.asking(confirm),
+                confirm=bridge.to_sync(confirm),
                 device_name=device_name,
                 keep=keep,
                 accept_rollback=accept_rollback,
-                confirm_memory=bridge.asking(confirm_memory),
+                confirm_memory=bridge.to_sync(confirm_memory),
             )
         )
 
-    async def verify(self, secret: AsyncSecret, *, confirm_memory: AsyncConfirm = refuse) -> Verified:
+    async def verify(self, secret: AsyncSecret, *, confirm_memory: AsyncConfirmMemory = refuse_memory) -> VerifyResult:
         """See `BackupClient.verify`."""
         return await self._run(
-            lambda client, bridge: client.verify(_secret(bridge, secret), confirm_memory=bridge.asking(confirm_memory))
+            lambda client, bridge: client.verify(_secret(bridge, secret), confirm_memory=bridge.to_sync(confirm_memory))
         )
 
-    async def delete(self, *, confirm: Callable[[Doomed], bool | Awaitable[bool]]) -> Doomed:
+    async def delete(self, *, confirm: Callable[[DeletionPreview], bool | Awaitable[bool]]) -> DeletionPreview:
         """See `BackupClient.delete`."""
-        return await self._run(lambda client, bridge: client.delete(confirm=bridge.asking(confirm)))
+        return await self._run(lambda client, bridge: client.delete(confirm=bridge.to_sync(confirm)))
 
     async def status(self) -> Status:
         """See `BackupClient.status`."""
@@ -249,7 +250,7 @@ class AsyncBackupClient:
             directory=replace(self.client.directory, sleep=bridge.sleep),
             transport=None if self.transport is None else BridgedTransport(bridge, self.transport),
             sleep=bridge.sleep,
-            on_step=bridge.asking(self.client.on_step),
+            on_step=bridge.to_sync(self.client.on_step),
         )
         return await bridge.run(lambda: operation(client, bridge))
 
@@ -259,4 +260,4 @@ def _secret(bridge: Bridge[Any], secret: AsyncSecret) -> Secret:
 
 
 def _new_secret(bridge: Bridge[Any], secret: AsyncNewSecret) -> NewSecret:
-    return secret if isinstance(secret, str) else bridge.asking(secret)
+    return secret if isinstance(secret, str) else bridge.to_sync(secret)

@@ -16,24 +16,25 @@ from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.delete import delete
 from obscura_backup_client.operations.errors import PushContended
 from obscura_backup_client.operations.keys import NewSecret, Secret, Unlocker
-from obscura_backup_client.operations.push import Exchange, Wishes
+from obscura_backup_client.operations.push import BackupSession, PushOptions
 from obscura_backup_client.operations.restore import restore
 from obscura_backup_client.operations.results import (
-    Doomed,
-    Found,
+    DeletionPreview,
     PushResult,
+    RestorePreview,
     RestoreResult,
     Status,
     Step,
     SyncResult,
-    Verified,
+    VerifyResult,
 )
-from obscura_backup_client.operations.status import standing
+from obscura_backup_client.operations.status import read_status
 from obscura_backup_client.operations.verify import verify
-from obscura_backup_client.sealing.kdf import refuse
+from obscura_backup_client.sealing.kdf import refuse_memory
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.transport.errors import TokenUnusable, VersionMismatch
+from obscura_backup_client.transport.interface import DEFAULT_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,17 +42,16 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.device.directory import LockedState
-    from obscura_backup_client.sealing.kdf import Confirm
+    from obscura_backup_client.sealing.kdf import ConfirmMemory
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
     from obscura_backup_client.transport.interface import Transport
 
-DEFAULT_SERVER = "http://127.0.0.1:8400"
 # Enough for a household of devices that all push at once; more means that something pushes in a loop.
 PUSH_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.1
 
 
-def _no_step(_step: Step) -> None:
+def _ignore_step(_step: Step) -> None:
     """Tell nobody."""
 
 
@@ -74,7 +74,7 @@ class BackupClient(LocalClient):
     account: Account | None = None
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
-    on_step: Callable[[Step], None] = _no_step
+    on_step: Callable[[Step], None] = _ignore_step
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
 
     @classmethod
@@ -101,7 +101,7 @@ class BackupClient(LocalClient):
             ServerRefused: the address is not one to send a token to.
             StateUnusable: the path begins with `~`, and there is no such home directory.
         """
-        directory = StateDirectory.named(state)
+        directory = StateDirectory.at(state)
         if token is None:
             return cls(directory)
         # Imported here so that what needs no server loads nothing for it.
@@ -119,7 +119,7 @@ class BackupClient(LocalClient):
         parameters: KdfParameters | None = None,
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: Confirm = refuse,
+        confirm_memory: ConfirmMemory = refuse_memory,
     ) -> PushResult:
         """Merge with what the server has, and replace it by the result if that has anything new.
 
@@ -142,14 +142,14 @@ class BackupClient(LocalClient):
             TooManyContacts, PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
             PushContended, OutcomeUnknown, Unavailable and the other transport errors: pushing again is safe.
         """
-        wishes = Wishes(parameters, keep, accept_rollback)
-        exchange = self._exchange()
-        with self.directory.locked() as held:
-            state = held.require()
-            if wishes.parameters is None and exchange.holds_all_of(state):
-                known = state.remembered[exchange.account]
+        options = PushOptions(parameters, keep, accept_rollback)
+        session = self._session()
+        with self.directory.locked() as locked_state:
+            state = locked_state.require()
+            if options.parameters is None and session.is_up_to_date(state):
+                known = state.last_seen[session.account]
                 return PushResult(uploaded=False, version=known.version, contact_count=len(state.content.live_contacts))
-            return self._pushed(exchange, held, self._unlocker(exchange, secret, confirm_memory), wishes)
+            return self._pushed(session, locked_state, self._unlocker(session, secret, confirm_memory), options)
 
     def change_password(
         self,
@@ -159,7 +159,7 @@ class BackupClient(LocalClient):
         parameters: KdfParameters | None = None,
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: Confirm = refuse,
+        confirm_memory: ConfirmMemory = refuse_memory,
     ) -> PushResult:
         """Push under a new password: with a fresh salt, the next key epoch, and this device's own parameters.
 
@@ -181,21 +181,21 @@ class BackupClient(LocalClient):
             PasswordUnchanged: it is the same one.
             All else that `push` raises.
         """
-        exchange = self._exchange()
-        unlocker = self._unlocker(exchange, secret, confirm_memory, new_secret)
-        with self.directory.locked() as held:
-            return self._pushed(exchange, held, unlocker, Wishes(parameters, keep, accept_rollback))
+        session = self._session()
+        unlocker = self._unlocker(session, secret, confirm_memory, new_secret)
+        with self.directory.locked() as locked_state:
+            return self._pushed(session, locked_state, unlocker, PushOptions(parameters, keep, accept_rollback))
 
     def restore(
         self,
         secret: Secret,
         *,
-        confirm: Callable[[Found], bool],
+        confirm: Callable[[RestorePreview], bool],
         device_name: str | None = None,
         new_device_name: str = "",
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: Confirm = refuse,
+        confirm_memory: ConfirmMemory = refuse_memory,
     ) -> RestoreResult:
         """Bring the backup to this device: into what is here already, or as a new device where nothing is.
 
@@ -215,12 +215,12 @@ class BackupClient(LocalClient):
             All else that `push` raises before it sends anything; `IdentityReplaced` is what `confirm` decides here.
         """
         require_device_name(new_device_name if device_name is None else device_name)
-        exchange = self._exchange()
-        with self.directory.locked() as held:
+        session = self._session()
+        with self.directory.locked() as locked_state:
             return restore(
-                exchange,
-                held,
-                self._unlocker(exchange, secret, confirm_memory),
+                session,
+                locked_state,
+                self._unlocker(session, secret, confirm_memory),
                 confirm=confirm,
                 device_name=device_name,
                 new_device_name=new_device_name,
@@ -232,11 +232,11 @@ class BackupClient(LocalClient):
         self,
         secret: Secret,
         *,
-        confirm: Callable[[Found], bool],
+        confirm: Callable[[RestorePreview], bool],
         device_name: str = "",
         keep: Keep | None = None,
         accept_rollback: bool = False,
-        confirm_memory: Confirm = refuse,
+        confirm_memory: ConfirmMemory = refuse_memory,
     ) -> SyncResult:
         """Bring this device and the server to the same content: fetch, merge, push.
 
@@ -254,13 +254,13 @@ class BackupClient(LocalClient):
             NotFound: there is neither an identity here nor a backup there; `create` makes one.
             All that `restore` and `push` raise.
         """
-        if self.directory.peek() is not None:
+        if self.directory.read_or_none() is not None:
             pushed = self.push(secret, keep=keep, accept_rollback=accept_rollback, confirm_memory=confirm_memory)
             return SyncResult(None, pushed)
         restored = self.restore(secret, confirm=confirm, new_device_name=device_name, confirm_memory=confirm_memory)
         return SyncResult(restored, self.push(secret, confirm_memory=confirm_memory))
 
-    def verify(self, secret: Secret, *, confirm_memory: Confirm = refuse) -> Verified:
+    def verify(self, secret: Secret, *, confirm_memory: ConfirmMemory = refuse_memory) -> VerifyResult:
         """Fetch and open the backup, compare it with this device, and change nothing.
 
         Args:
@@ -272,10 +272,10 @@ class BackupClient(LocalClient):
             RollbackSuspected: there is none, although this device has seen one. NotFound: there is none.
             BackupLost and the other transport errors: the server cannot be asked.
         """
-        exchange = self._exchange()
-        return verify(exchange, self.directory.peek(), self._unlocker(exchange, secret, confirm_memory))
+        session = self._session()
+        return verify(session, self.directory.read_or_none(), self._unlocker(session, secret, confirm_memory))
 
-    def delete(self, *, confirm: Callable[[Doomed], bool]) -> Doomed:
+    def delete(self, *, confirm: Callable[[DeletionPreview], bool]) -> DeletionPreview:
         """Delete the backup from the server. What is on this device stays, and so does what this device remembers.
 
         Needs no password and opens nothing, so that it is also the way out where the server's copy is damaged: a push
@@ -289,9 +289,9 @@ class BackupClient(LocalClient):
             VersionMismatch: another device replaced it meanwhile; nothing was deleted.
             OutcomeUnknown, Unavailable and the other transport errors: deleting again is safe.
         """
-        exchange = self._exchange()
-        with self.directory.locked() as held:
-            return delete(exchange, held, confirm)
+        session = self._session()
+        with self.directory.locked() as locked_state:
+            return delete(session, locked_state, confirm)
 
     def status(self) -> Status:
         """This device beside the server, by a HEAD request and without a password.
@@ -299,33 +299,35 @@ class BackupClient(LocalClient):
         Raises:
             StateMissing: there is no identity yet. Transport errors: the server cannot be asked.
         """
-        return standing(self.directory.path, self.directory.read(), self.account, self.transport)
+        return read_status(self.directory.path, self.directory.read(), self.account, self.transport)
 
-    def _pushed(self, exchange: Exchange, held: LockedState, unlocker: Unlocker, wishes: Wishes) -> PushResult:
-        before = held.require().content
+    def _pushed(
+        self, session: BackupSession, locked_state: LockedState, unlocker: Unlocker, options: PushOptions
+    ) -> PushResult:
+        before = locked_state.require().content
         for attempt in range(PUSH_ATTEMPTS):
             if attempt:
                 self.sleep(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (0.5 + self.jitter()))
             try:
-                result = exchange.push(held, unlocker, wishes)
+                result = session.push(locked_state, unlocker, options)
             except VersionMismatch:
                 continue
-            return replace(result, merged=changes(before, held.require().content))
+            return replace(result, merged=changes(before, locked_state.require().content))
         raise PushContended(PUSH_ATTEMPTS)
 
-    def _exchange(self) -> Exchange:
+    def _session(self) -> BackupSession:
         if self.transport is None or self.account is None:
             raise TokenUnusable(
                 "there is none; give --token-file or OBSCURA_TOKEN, since the server must know whose backup it is"
             )
-        return Exchange(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
+        return BackupSession(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
 
     def _unlocker(
-        self, exchange: Exchange, secret: Secret, confirm_memory: Confirm, new_secret: NewSecret | None = None
+        self, session: BackupSession, secret: Secret, confirm_memory: ConfirmMemory, new_secret: NewSecret | None = None
     ) -> Unlocker:
         return Unlocker(
             secret,
-            exchange.account.user_id,
+            session.account.user_id,
             self.random,
             self.on_step,
             confirm_memory,

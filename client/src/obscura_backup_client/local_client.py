@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content import editing
-from obscura_backup_client.content.model import DEVICE_ID_BYTES, KEY_BYTES, Backup, Contact, Identity
+from obscura_backup_client.content.model import DEVICE_ID_BYTES, IDENTITY_KEY_BYTES, Backup, Contact, Identity
 from obscura_backup_client.content.names import require_device_name
 from obscura_backup_client.device.errors import StateExists
 from obscura_backup_client.device.state import State
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.device.directory import StateDirectory
-    from obscura_backup_client.operations.export import PayloadFound
-    from obscura_backup_client.sealing.sealed import Random
+    from obscura_backup_client.operations.export import ImportPreview
+    from obscura_backup_client.sealing.sealed import RandomBytes
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LocalClient:
     """
 
     directory: StateDirectory
-    random: Random = os.urandom
+    random: RandomBytes = os.urandom
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     def create(self, device_name: str = "") -> State:
@@ -55,15 +55,15 @@ class LocalClient:
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
         require_device_name(device_name)
-        with self.directory.locked() as held:
-            if held.state is not None:
+        with self.directory.locked() as locked_state:
+            if locked_state.state is not None:
                 raise StateExists(self.directory.path)
             # X25519, because a Signal-style messenger's identity key is one: sessions are agreed by Diffie-Hellman
             # with it (X3DH), and signatures are made with the same key where they are needed (XEdDSA).
-            private_key = self.random(KEY_BYTES)
+            private_key = self.random(IDENTITY_KEY_BYTES)
             public_key = X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
             content = Backup(Identity(public_key, private_key, epoch=1))
-            return held.write(State(self.random(DEVICE_ID_BYTES), device_name, 0, content))
+            return locked_state.write(State(self.random(DEVICE_ID_BYTES), device_name, 0, content))
 
     def contacts(self) -> tuple[Contact, ...]:
         """The contacts, without the removed ones, in order of their user ids."""
@@ -71,13 +71,13 @@ class LocalClient:
 
     def put_contacts(self, contacts: Iterable[editing.NewContact]) -> ImportResult:
         """Add or change contacts, all of them in one write. See `editing.put_contacts` for the rules and errors."""
-        with self.directory.locked() as held:
-            state, wanted = held.require(), list(contacts)
+        with self.directory.locked() as locked_state:
+            state, wanted = locked_state.require(), list(contacts)
             content = editing.put_contacts(state.content, wanted, self.now_ms())
             before = {contact.user_id for contact in state.content.live_contacts}
             changed = {contact.user_id for contact in set(content.contacts) - set(state.content.contacts)}
             if changed:
-                held.write(replace(state, content=content))
+                locked_state.write(replace(state, content=content))
             ids = {contact.user_id for contact in wanted}
             return ImportResult(len(changed - before), len(changed & before), len(ids - changed))
 
@@ -87,9 +87,9 @@ class LocalClient:
         Raises:
             UnknownContact: there is none with this id.
         """
-        with self.directory.locked() as held:
-            state = held.require()
-            held.write(replace(state, content=editing.remove_contact(state.content, user_id, self.now_ms())))
+        with self.directory.locked() as locked_state:
+            state = locked_state.require()
+            locked_state.write(replace(state, content=editing.remove_contact(state.content, user_id, self.now_ms())))
 
     def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
         """Point to another avatar, by its attachment's id (at most 256 bytes of UTF-8) and its key (at most 128 bytes).
@@ -99,10 +99,10 @@ class LocalClient:
         Raises:
             PayloadError: too long, or a key without an id.
         """
-        with self.directory.locked() as held:
-            state = held.require()
+        with self.directory.locked() as locked_state:
+            state = locked_state.require()
             content = editing.set_profile(state.content, attachment_id, decryption_key, self.now_ms())
-            held.write(replace(state, content=content))
+            locked_state.write(replace(state, content=content))
 
     def export_payload(self, *, with_identity: bool = True) -> bytes:
         """The content as JSON for other programs. With the identity, the private key is in it in clear.
@@ -118,10 +118,10 @@ class LocalClient:
         self,
         exported: bytes,
         *,
-        confirm: Callable[[PayloadFound], bool],
+        confirm: Callable[[ImportPreview], bool],
         keep: Keep | None = None,
         new_device_name: str = "",
-    ) -> PayloadFound:
+    ) -> ImportPreview:
         """Merge what `export_payload` gave, edited or not; or begin with it where there is no identity yet.
 
         Of two entries for one contact the later edit stays. An entry without `edited_at_ms` is an edit of this moment

@@ -15,20 +15,7 @@ from urllib3.util import parse_url
 
 from fuzz.choices import Choices
 from obscura_backup_client.content.model import MAX_INTEGER
-from obscura_backup_client.transport.address import normal_address
-from obscura_backup_client.transport.answers import (
-    Answer,
-    NoAnswerError,
-    answer_of,
-    count_of,
-    max_bytes_of,
-    problem_code,
-    refusal,
-    require_one_length,
-    require_version,
-    retry_after_seconds,
-    sha256_of,
-)
+from obscura_backup_client.transport.address import normalize_address
 from obscura_backup_client.transport.backup_api import Request
 from obscura_backup_client.transport.bearer_token import user_id_of
 from obscura_backup_client.transport.errors import (
@@ -36,10 +23,23 @@ from obscura_backup_client.transport.errors import (
     ServerRefused,
     TokenUnusable,
     TransportError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     VersionMismatch,
 )
 from obscura_backup_client.transport.exchange import exchange
+from obscura_backup_client.transport.responses import (
+    NoResponseError,
+    Response,
+    body_length,
+    error_for,
+    make_response,
+    parse_count,
+    problem_code,
+    problem_max_bytes,
+    repr_sha256,
+    require_version,
+    retry_after_seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def check(data: bytes) -> None:
         _check_bytes(choices.pick(_METHODS), 1 + choices.below(64), choices.rest())
     else:
         text = choices.rest().decode("utf-8", "replace")
-        count = count_of(text)
+        count = parse_count(text)
         assert count is None or (text.isascii() and text.isdigit() and count == int(text) < 10**15)
 
 
@@ -121,8 +121,8 @@ def _check_answer(choices: Choices) -> None:
     status = choices.pick(_STATUSES)
     *values, body = choices.rest().split(b"\n", len(_HEADERS))
     headers = {name: value.decode("latin-1") for name, value in zip(_HEADERS, values, strict=False)}
-    answer = Answer(status, headers, body)
-    error = refusal(answer, _NOW)
+    answer = Response(status, headers, body)
+    error = error_for(answer, _NOW)
     assert isinstance(error, TransportError)
     assert len(str(error)) < 1000 + len(answer.header("location"))
     if isinstance(error, VersionMismatch):
@@ -131,13 +131,13 @@ def _check_answer(choices: Choices) -> None:
     if isinstance(error, BackupLost):
         assert error.version is None or (type(error.version) is int and 1 <= error.version <= MAX_INTEGER)
     assert isinstance(problem_code(answer), str)
-    seconds, digest, most = retry_after_seconds(answer, _NOW), sha256_of(answer), max_bytes_of(answer)
+    seconds, digest, most = retry_after_seconds(answer, _NOW), repr_sha256(answer), problem_max_bytes(answer)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
     assert digest is None or len(digest) == 32
     assert most is None or (type(most) is int and 0 <= most <= MAX_INTEGER)
     try:
         version = require_version(answer)
-    except UnexpectedAnswer:
+    except UnexpectedResponse:
         return
     assert 1 <= version <= MAX_INTEGER
     assert answer.header("etag").removeprefix("W/") == f'"{version}"'
@@ -145,14 +145,14 @@ def _check_answer(choices: Choices) -> None:
 
 def _check_head(text: str) -> None:
     headers = [(name, value) for name, _, value in (line.partition(":") for line in text.split("\n"))]
-    answer = answer_of(200, headers, b"")
+    answer = make_response(200, headers, b"")
     for name, value in headers:
         assert value in answer.header(name)
     lengths = {value for name, value in headers if name.lower() == "content-length"}
     codings = [value for name, value in headers if name.lower() == "transfer-encoding"]
     try:
-        length = require_one_length(headers)
-    except NoAnswerError:
+        length = body_length(headers)
+    except NoResponseError:
         assert lengths or codings, "nothing was said of a length, and it was refused"
         return
     assert length is None or (len(lengths) == 1 and int(next(iter(lengths))) == length and not codings)
@@ -160,9 +160,9 @@ def _check_head(text: str) -> None:
 
 def _check_bytes(method: str, piece_bytes: int, received: bytes) -> None:
     """Read one answer whole and in pieces: where both are answers, they are the same one."""
-    whole, cut = (_read(method, size, received) for size in (8192, piece_bytes))
-    assert whole is None or cut is None or whole == cut, "the pieces that an answer came in change it"
-    for answer in filter(None, (whole, cut)):
+    whole, split_fields = (_read(method, size, received) for size in (8192, piece_bytes))
+    assert whole is None or split_fields is None or whole == split_fields, "the pieces that an answer came in change it"
+    for answer in filter(None, (whole, split_fields)):
         assert 200 <= answer.status <= 999
         assert len(answer.body) <= _LONGEST
         for name, value in answer.headers.items():
@@ -170,17 +170,19 @@ def _check_bytes(method: str, piece_bytes: int, received: bytes) -> None:
             assert not any(each < " " and each != "\t" for each in name + value)
 
 
-def _read(method: str, piece_bytes: int, received: bytes) -> Answer | None:
-    steps = exchange(Request(method, "/v1/backup", {}, longest=_LONGEST), "http://127.0.0.1", lambda *_: None)
+def _read(method: str, piece_bytes: int, received: bytes) -> Response | None:
+    steps = exchange(
+        Request(method, "/v1/backup", {}, max_response_bytes=_LONGEST), "http://127.0.0.1", lambda *_: None
+    )
     pieces = (received[at : at + piece_bytes] for at in range(0, len(received), piece_bytes))
     try:
         wanted = next(steps)
         for _ in range(4 * MAX_BYTES):
             wanted = steps.send(next(pieces, b"") if wanted is None else b"")
     except StopIteration as end:
-        found: Answer = end.value
+        found: Response = end.value
         return found
-    except (NoAnswerError, UnexpectedAnswer):
+    except (NoResponseError, UnexpectedResponse):
         return None
     raise AssertionError("reading does not end")
 
@@ -198,7 +200,7 @@ def _check_token(token: str) -> None:
 
 def _check_address(url: str, *, insecure: bool) -> None:
     try:
-        address = normal_address(url, allow_insecure_http=insecure)
+        address = normalize_address(url, allow_insecure_http=insecure)
     except ServerRefused as refused:
         str(refused).encode()
         return
@@ -212,7 +214,7 @@ def _check_address(url: str, *, insecure: bool) -> None:
     assert not any([parts.query, parts.fragment, read.query, read.fragment])
     assert address.isprintable()
     assert insecure or parts.scheme == "https" or _is_this_machine(parts.hostname), "http to another machine"
-    assert normal_address(address, allow_insecure_http=insecure) == address, "the normal form is not final"
+    assert normalize_address(address, allow_insecure_http=insecure) == address, "the normal form is not final"
 
 
 def _is_this_machine(host: str) -> bool:

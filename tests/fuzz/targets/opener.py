@@ -22,7 +22,7 @@ from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from obscura_backup_client.sealing.kdf import Confirm
+    from obscura_backup_client.sealing.kdf import ConfirmMemory
 
 MAX_BYTES: Final = 2048
 HEADER_BYTES, SMALLEST_BYTES = 74, 94
@@ -82,7 +82,7 @@ def check(data: bytes) -> None:
     elif way == 1:
         blob = choices.pick(BLOBS)
         for _ in range(choices.below(4)):
-            blob = _changed(blob, choices)
+            blob = _write(blob, choices)
         _check_blob(blob)
     elif way == 2:
         _check_derivation(choices)
@@ -90,7 +90,7 @@ def check(data: bytes) -> None:
         _check_plaintext(choices.rest())
 
 
-def _changed(blob: bytes, choices: Choices) -> bytes:
+def _write(blob: bytes, choices: Choices) -> bytes:
     operation, place = choices.below(4), choices.integer(2) % (len(blob) + 1)
     if operation == 0:
         return blob[:place] + bytes([each ^ choices.integer() for each in blob[place : place + 1]]) + blob[place + 1 :]
@@ -149,7 +149,7 @@ def _outcome(
     secret: str | sealed.SealingKey,
     user_id: UUID = ALICE,
     *,
-    confirm: Confirm = lambda _: False,
+    confirm: ConfirmMemory = lambda _: False,
 ) -> bytes | str:
     try:
         return sealed.open_sealed(blob, secret, user_id, confirm=confirm).payload

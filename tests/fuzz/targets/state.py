@@ -11,7 +11,7 @@ from fuzz.choices import Choices
 from fuzz.json_documents import changed, changes
 from obscura_backup_client.content.model import MAX_INTEGER
 from obscura_backup_client.device.errors import StateDamaged, StateNewer
-from obscura_backup_client.device.remembered import Remembered
+from obscura_backup_client.device.last_seen import LastSeen
 from obscura_backup_client.device.state import Account, State, decode_state, encode_state
 from support.client.contents import ALICE, PHONE, backup, contact, tombstone
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4096
 _PATH = Path("state.json")
-_REMEMBERED = Remembered({PHONE: 3}, b"s" * 32, 1, 1, 7, b"c" * 32, 5, "phone", 2, may_be_gone=True)
+_REMEMBERED = LastSeen({PHONE: 3}, b"s" * 32, 1, 1, 7, b"c" * 32, 5, "phone", 2, may_be_gone=True)
 _STATE = encode_state(
     State(
         device_id=PHONE,
         device_name="Pixel 9",
         seq=3,
         content=backup(contact(ALICE), tombstone(UUID(int=2**128 - 1))),
-        remembered={Account("https://backup.example", ALICE): _REMEMBERED},
+        last_seen={Account("https://backup.example", ALICE): _REMEMBERED},
     )
 )
 _DOCUMENT: dict[str, Any] = json.loads(_STATE)
@@ -53,7 +53,7 @@ def check(data: bytes) -> None:
         assert refused.path == _PATH
         return
     counts = [state.seq]
-    for known in state.remembered.values():
+    for known in state.last_seen.values():
         counts += [*known.vector.values(), known.key_epoch, known.format, known.version, known.sealed_at_ms]
         counts += [known.contact_count]
         assert {len(known.sha256), len(known.content_sha256)} == {32}

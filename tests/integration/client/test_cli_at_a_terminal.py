@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from support.client.contents import ALICE, BOB
@@ -71,16 +71,16 @@ def test_nothing_is_warned_of_where_there_is_no_key(start: Start) -> None:
 @pytest.mark.parametrize(
     ("keys", "code", "then"),
     [
-        ("y\n", Exit.OK, ["bob", "alice"]),
-        ("n\n", Exit.DECIDE, ["alice"]),
-        ("\n", Exit.DECIDE, ["alice"]),
-        ("\x04", Exit.DECIDE, ["alice"]),
-        ("\x03", Exit.INTERRUPTED, ["alice"]),
+        ("y\n", ExitCode.OK, ["bob", "alice"]),
+        ("n\n", ExitCode.DECIDE, ["alice"]),
+        ("\n", ExitCode.DECIDE, ["alice"]),
+        ("\x04", ExitCode.DECIDE, ["alice"]),
+        ("\x03", ExitCode.INTERRUPTED, ["alice"]),
     ],
     ids=["yes", "no", "enter", "end of input", "interrupted"],
 )
 def test_an_import_does_what_is_answered(
-    start: Start, phone: BackupClient, with_bob: str, keys: str, code: Exit, then: list[str]
+    start: Start, phone: BackupClient, with_bob: str, keys: str, code: ExitCode, then: list[str]
 ) -> None:
     terminal = start("import", with_bob)
     terminal.wait_for("Shall it be imported? [y/N]")
@@ -93,5 +93,5 @@ def test_a_calibration_that_is_interrupted_keeps_nothing(start: Start, tmp_path:
     terminal = start("calibrate", "--target-ms", "5000")
     terminal.wait_for("128 MiB")
     terminal.type("\x03")
-    assert terminal.ended()[0] == Exit.INTERRUPTED
+    assert terminal.ended()[0] == ExitCode.INTERRUPTED
     assert not (tmp_path / "state" / "profile.json").exists()

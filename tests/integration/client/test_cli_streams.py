@@ -15,7 +15,7 @@ import click
 import pytest
 
 from obscura_backup_client.cli import environment
-from obscura_backup_client.cli.exits import Exit, NoHome, PasswordNotText, exit_code
+from obscura_backup_client.cli.exits import ExitCode, NoHome, PasswordNotText, exit_code
 from obscura_backup_client.cli.settings import Settings
 from obscura_backup_client.client import BackupClient
 from support.client.contents import ALICE
@@ -63,7 +63,7 @@ def is_one_sentence(text: str) -> bool:
 )
 def test_an_input_that_cannot_be_read_is_one_sentence(ready: Shell, line: str) -> None:
     ended = ready(line)
-    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.USAGE, True), ended.stderr
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (ExitCode.USAGE, True), ended.stderr
 
 
 def test_a_password_from_a_closed_input_is_one_sentence() -> None:
@@ -91,13 +91,13 @@ def test_a_closed_standard_error_is_no_hindrance(shell: Shell) -> None:
 
 
 def test_an_error_without_a_standard_error_keeps_its_code(shell: Shell) -> None:
-    assert shell("obscura-client contact list 2>&-").returncode == Exit.STATE
+    assert shell("obscura-client contact list 2>&-").returncode == ExitCode.STATE
 
 
 def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom obscura_backup_client.cli.terminal.output import plug_closed_descriptors\n"
-        "plug_closed_descriptors()\nsys.exit(os.open('/dev/null', os.O_RDONLY) <= 2)"
+        "import os, sys\nfrom obscura_backup_client.cli.terminal.output import open_closed_descriptors\n"
+        "open_closed_descriptors()\nsys.exit(os.open('/dev/null', os.O_RDONLY) <= 2)"
     )
     assert shell(f"{shlex.join([sys.executable, '-c', code])} <&- >&- 2>&-").returncode == 0
 
@@ -115,12 +115,12 @@ def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Pat
 )
 def test_a_result_that_cannot_be_written_is_one_sentence(ready: Shell, line: str) -> None:
     ended = ready(line, OBSCURA_TOKEN="")
-    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.OUTPUT, True), ended.stderr
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (ExitCode.OUTPUT, True), ended.stderr
 
 
 def test_an_export_to_a_closed_output_is_one_sentence(ready: Shell) -> None:
     ended = ready("obscura-client export >&-")
-    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.OUTPUT, True), ended.stderr
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (ExitCode.OUTPUT, True), ended.stderr
 
 
 def test_remarks_that_cannot_be_written_are_no_hindrance(ready: Shell) -> None:
@@ -134,7 +134,7 @@ def test_a_tilde_is_the_home_directory_wherever_it_stands(shell: Shell, tmp_path
 
 def test_a_home_directory_that_is_not_there_is_one_sentence(shell: Shell) -> None:
     ended = shell("obscura-client new '--state=~nobody-of-this-name/x'")
-    assert (ended.returncode, is_one_sentence(ended.stderr)) == (Exit.USAGE, True)
+    assert (ended.returncode, is_one_sentence(ended.stderr)) == (ExitCode.USAGE, True)
 
 
 def test_a_user_without_a_home_has_to_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_a_user_without_a_home_has_to_say_where(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     with click.Context(click.Command("x")) as context, pytest.raises(NoHome) as refused:
         _ = Settings(context).state
-    assert exit_code(refused.value) is Exit.USAGE
+    assert exit_code(refused.value) is ExitCode.USAGE
 
 
 def test_a_password_that_is_no_text_is_refused_without_being_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_a_password_that_is_no_text_is_refused_without_being_quoted(monkeypatch:
     with pytest.raises(PasswordNotText) as refused:
         environment.ask_password("Password: ")
     assert (exit_code(refused.value), refused.value.__cause__, "hush" in str(refused.value)) == (
-        Exit.PASSWORD,
+        ExitCode.PASSWORD,
         None,
         False,
     )
@@ -175,7 +175,7 @@ def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
     code = "from obscura_backup_client.cli.environment import ask_yes\nask_yes('?')"
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
-    assert "NobodyToAsk" in ended.stderr
+    assert "ConfirmationUnavailable" in ended.stderr
     assert "--yes" in ended.stderr
 
 
@@ -188,4 +188,4 @@ def test_what_an_output_cannot_encode_is_escaped(ready: Shell, encoding: str) ->
     listed = ready("obscura-client contact list --json", PYTHONIOENCODING=encoding)
     assert json.loads(listed.stdout)["contacts"][0]["username"] == "日本🦊"
     added = ready("obscura-client contact add 日本 x", PYTHONIOENCODING=encoding)
-    assert (added.returncode, "bug" in added.stderr) == (Exit.USAGE, False)
+    assert (added.returncode, "bug" in added.stderr) == (ExitCode.USAGE, False)

@@ -32,11 +32,11 @@ from obscura_backup_client.operations.keys import Unlocker
 from obscura_backup_client.sealing.errors import Damaged, WrongPassword
 from obscura_backup_client.sealing.kdf import argon2id
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
-from obscura_backup_client.sealing.sealed import Opened, SealingKey, open_sealed, read_header
+from obscura_backup_client.sealing.sealed import OpenedBackup, SealingKey, open_sealed, read_header
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.blocking_transport import HttpTransport, Patience
+from obscura_backup_client.transport.blocking_transport import HttpTransport, RetryPolicy
 from obscura_backup_client.transport.errors import Unauthorized, Unavailable
-from obscura_backup_client.transport.interface import Fetched
+from obscura_backup_client.transport.interface import FetchedBackup
 from support.client.contents import ALICE, BOB, NOW_MS
 from support.client.devices import counting_random, yes
 from support.client.http_slot import http_slot
@@ -52,7 +52,7 @@ OLD_PASSWORD, NEW_PASSWORD = "plenty of hush and silence", "another quiet word o
 PRIVATE_KEY = b"private-key-of-hush-and-silence!"
 AVATAR_KEY = b"avatar-key-of-hush-and-silence!!"
 LOW_MEMORY = PROFILES["low-memory"]
-HURRIED = Patience(connect_seconds=1, attempts=2, first_wait_seconds=0.001)
+HURRIED = RetryPolicy(connect_timeout_seconds=1, attempts=2, initial_backoff_seconds=0.001)
 
 
 class Records(logging.Handler):
@@ -109,7 +109,7 @@ def make(tmp_path: Path, address: str) -> Make:
             StateDirectory(tmp_path / name),
             random=lambda count: PRIVATE_KEY if count == 32 and not next(calls) else random(count),
             now_ms=lambda: next(clock),
-            transport=HttpTransport(at, bearer, patience=HURRIED),
+            transport=HttpTransport(at, bearer, retry_policy=HURRIED),
             account=Account(at, USER),
             sleep=lambda _: None,
         )
@@ -189,7 +189,9 @@ def test_a_life_with_every_logger_at_its_most_talkative_logs_no_secret(
 def test_a_life_in_asyncio_logs_no_secret_either(phone: BackupClient, address: str, records: Records) -> None:
     async def live() -> None:
         phone.remove_contact(ALICE)
-        client = AsyncBackupClient(replace(phone, transport=None), AsyncHttpTransport(address, TOKEN, patience=HURRIED))
+        client = AsyncBackupClient(
+            replace(phone, transport=None), AsyncHttpTransport(address, TOKEN, retry_policy=HURRIED)
+        )
         assert (await client.push(OLD_PASSWORD)).uploaded
         with pytest.raises(WrongPassword):
             await client.verify(NEW_PASSWORD)
@@ -215,21 +217,21 @@ def test_no_value_shows_a_secret(phone: BackupClient, server: ServerInMemory) ->
         state.content,
         state.content.identity,
         state.content.profile,
-        state.remembered,
+        state.last_seen,
         LockedState(phone.directory, state),
         phone,
         phone.transport,
         AsyncHttpTransport(phone.account.server if phone.account else "", TOKEN),
         AsyncBackupClient(phone),
-        phone._exchange(),
-        phone._exchange().fetch(state, unlocker, accept_rollback=False),
+        phone._session(),
+        phone._session().fetch(state, unlocker, accept_rollback=False),
         phone.status(),
         phone.verify(OLD_PASSWORD),
         phone.push(OLD_PASSWORD),
         unlocker,
         key,
-        Opened(open_sealed(blob, key, USER).payload, key),
-        Fetched(blob, 1),
+        OpenedBackup(open_sealed(blob, key, USER).payload, key),
+        FetchedBackup(blob, 1),
         decode_payload(phone.export_payload()),
         *found_by(phone),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from obscura_backup_client.client import BackupClient
 from obscura_backup_client.operations.results import RemoteState
-from obscura_backup_client.transport.errors import NotFound, UnexpectedAnswer
+from obscura_backup_client.transport.errors import NotFound, UnexpectedResponse
 from support.client.devices import KEY
 from support.servers.service import Person, Service
 
@@ -48,8 +48,8 @@ def test_at_the_services_address_there_is_no_backup_yet(newcomer: Callable[[str]
 
 def test_at_another_path_of_the_service_there_is_no_server(newcomer: Callable[[str], BackupClient]) -> None:
     client = newcomer("/elsewhere")
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         client.status()
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         client.push(KEY)
     assert client.directory.read().seq == 0

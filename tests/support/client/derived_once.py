@@ -7,4 +7,4 @@ from functools import cache
 from obscura_backup_client.sealing.kdf import argon2id
 
 # The salts of tests come from `counting_random`, so that tests that do the same ask for the same keys.
-remembered_argon2id = cache(argon2id)
+cached_argon2id = cache(argon2id)

@@ -18,7 +18,7 @@ from support.client.contents import NOW_MS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura_backup_client.operations.results import Found
+    from obscura_backup_client.operations.results import RestorePreview
     from support.client.server_in_memory import ServerInMemory
 
 USER = UUID("99999999-8888-4777-8666-555555555555")
@@ -54,7 +54,7 @@ def devices(folder: Path, server: ServerInMemory) -> Device:
     return make
 
 
-def yes(_found: Found) -> bool:
+def yes(_found: RestorePreview) -> bool:
     return True
 
 

@@ -48,7 +48,7 @@ ENCODED = encode_state(State(b"d" * 16, "phone", MARK, CONTENT))
 
 
 def write_state(folder: Path, number: int) -> None:
-    with StateDirectory(folder).alone():
+    with StateDirectory(folder).locked_without_reading():
         StateDirectory(folder).replace(ENCODED.replace(str(MARK).encode(), str(number).encode(), 1))
 
 
@@ -117,10 +117,12 @@ def main(kind: str, folder: Path, kills: int) -> None:
         done = killed(write, folder, last + 1, chance.uniform(0, LONGEST_LIFE_SECONDS))
         last = read(folder)
         names = {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
-        beside = any(name.endswith(".new") or name.startswith(".obscura-export-") for name in names)
-        sys.stdout.write(json.dumps({"done": done, "read": last, "modes": sorted(set(names.values())), "in": beside}))
+        temporary = any(name.endswith(".new") or name.startswith(".obscura-export-") for name in names)
+        sys.stdout.write(
+            json.dumps({"done": done, "read": last, "modes": sorted(set(names.values())), "in": temporary})
+        )
         sys.stdout.write("\n")
-        seen_in_the_middle |= beside
+        seen_in_the_middle |= temporary
         # And it can be written again, whatever the dead one left: a lock, a file beside.
         last += 1
         write(folder, last)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, VersionMismatch
-from obscura_backup_client.transport.interface import Described, Fetched
+from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,15 +31,15 @@ class ServerInMemory:
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
     pushed: list[bytes] = field(default_factory=list)
 
-    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         self.calls.append("fetch")
         blob = self._blob()
-        return None if if_none_match == self.slot.version else Fetched(blob, self.slot.version)
+        return None if if_none_match == self.slot.version else FetchedBackup(blob, self.slot.version)
 
-    def head(self) -> Described:
+    def head(self) -> BackupMetadata:
         self.calls.append("head")
         blob = self._blob()
-        return Described(self.slot.version, len(blob), hashlib.sha256(blob).digest())
+        return BackupMetadata(self.slot.version, len(blob), hashlib.sha256(blob).digest())
 
     def push(self, blob: bytes, expected_version: int) -> int:
         self.calls.append("push")

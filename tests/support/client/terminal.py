@@ -11,7 +11,7 @@ from uuid import UUID
 from click.testing import CliRunner, Result
 
 from obscura_backup_client.cli.app import app
-from obscura_backup_client.cli.environment import World
+from obscura_backup_client.cli.environment import Environment
 from obscura_backup_client.cli.exits import NoTerminal
 from obscura_backup_client.device.state import Account
 from obscura_backup_client.transport.bearer_token import user_id_of
@@ -59,12 +59,12 @@ class Terminal:
     home: Path
     person: Person
     server: ServerInMemory
-    world: World
+    environment: Environment
     addresses: list[str] = field(default_factory=list)
 
     def run(self, *arguments: str, stdin: bytes = b"", **environment: str | None) -> Result:
         env = {"OBSCURA_STATE": str(self.home / "phone"), "OBSCURA_TOKEN": token(), **environment}
-        return CliRunner().invoke(app, arguments, obj=self.world, input=stdin, env=env)
+        return CliRunner().invoke(app, arguments, obj=self.environment, input=stdin, env=env)
 
     def ok(self, *arguments: str, **others: Any) -> str:
         result = self.run(*arguments, **others)
@@ -82,7 +82,7 @@ def terminal_in(home: Path, first_random: int = 1) -> Terminal:
         addresses.append(address)
         return server, Account(address, user_id_of(bearer, settings.user_claim))
 
-    world = World(
+    environment = Environment(
         ask_password=person.type_password,
         ask_yes=person.answer,
         connect=connect,
@@ -92,4 +92,4 @@ def terminal_in(home: Path, first_random: int = 1) -> Terminal:
         now_ms=lambda: NOW_MS,
         load=lambda: 0.0,
     )
-    return Terminal(home, person, server, world, addresses)
+    return Terminal(home, person, server, environment, addresses)

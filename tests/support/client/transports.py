@@ -13,7 +13,7 @@ from obscura_backup_client.transport.blocking_transport import HttpTransport
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from obscura_backup_client.transport.interface import Described, Fetched, ServerLimits, Transport
+    from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits, Transport
 
 T = TypeVar("T")
 
@@ -28,10 +28,10 @@ class InALoop:
         self._transport = AsyncHttpTransport(server, token, sleep=asleep, **options)
         self.server = self._transport.server
 
-    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         return asyncio.run(self._transport.fetch(if_none_match))
 
-    def head(self) -> Described:
+    def head(self) -> BackupMetadata:
         return asyncio.run(self._transport.head())
 
     def push(self, blob: bytes, expected_version: int) -> int:
@@ -63,10 +63,10 @@ class OnTheLoop:
     arriving: Callable[[str], Awaitable[None]] = _at_once
     answering: Callable[[str], Awaitable[None]] = _at_once
 
-    async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    async def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         return await self._exchanged("fetch", lambda: self.server.fetch(if_none_match))
 
-    async def head(self) -> Described:
+    async def head(self) -> BackupMetadata:
         return await self._exchanged("head", self.server.head)
 
     async def push(self, blob: bytes, expected_version: int) -> int:

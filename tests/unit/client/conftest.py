@@ -8,7 +8,7 @@ from hypothesis import settings
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.sealing import sealed
 from support.client.contents import ALICE
-from support.client.derived_once import remembered_argon2id
+from support.client.derived_once import cached_argon2id
 from support.client.devices import KEY, Device, devices, yes
 from support.client.server_in_memory import ServerInMemory
 
@@ -25,7 +25,7 @@ settings.load_profile("unhurried")
 @pytest.fixture
 def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Derive no key twice: for tests of what is done with a password, which deriving again would only slow down."""
-    monkeypatch.setattr(sealed, "argon2id", remembered_argon2id)
+    monkeypatch.setattr(sealed, "argon2id", cached_argon2id)
 
 
 @pytest.fixture

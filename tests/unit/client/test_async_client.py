@@ -13,7 +13,7 @@ from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.operations.errors import NotConfirmed
 from obscura_backup_client.operations.keys import Purpose
-from obscura_backup_client.operations.results import Doomed, Found, Step
+from obscura_backup_client.operations.results import DeletionPreview, RestorePreview, Step
 from obscura_backup_client.sealing.errors import WrongPassword
 from obscura_backup_client.transport.errors import NotFound
 from support.client.contents import ALICE, BOB
@@ -77,7 +77,7 @@ async def test_all_of_it_can_be_awaited(device: Device, server: ServerInMemory) 
     assert (await phone.push(KEY)).uploaded
     laptop = on_the_loop(device("laptop"), server)
     assert (await laptop.restore(KEY, confirm=yes)).new_device
-    assert (await laptop.verify(KEY)).is_well
+    assert (await laptop.verify(KEY)).is_ok
     await laptop.import_payload(await phone.export_payload(), confirm=lambda _: True)
     assert (await laptop.sync(KEY, confirm=yes)).pushed.version == 1
     assert (await laptop.status()).contact_count == 1
@@ -172,7 +172,7 @@ async def test_an_operation_can_be_cancelled_while_the_person_is_asked(
     await on_the_loop(phone, server).push(KEY)
     before, asked = phone.directory.read(), asyncio.Event()
 
-    async def confirm(_found: Found) -> bool:
+    async def confirm(_found: RestorePreview) -> bool:
         asked.set()
         await asyncio.Event().wait()
         return True
@@ -227,7 +227,7 @@ async def test_what_an_application_gives_may_be_async(phone: BackupClient, serve
         asked.append(purpose)
         return PASSWORD
 
-    async def no(_doomed: Doomed) -> bool:
+    async def no(_doomed: DeletionPreview) -> bool:
         await asyncio.sleep(0)
         return False
 
@@ -244,7 +244,7 @@ async def test_what_an_application_gives_runs_in_its_own_thread(phone: BackupCli
     def on_step(_step: Step) -> None:
         where.add(threading.get_ident())
 
-    def confirm(_found: Found) -> bool:
+    def confirm(_found: RestorePreview) -> bool:
         where.add(threading.get_ident())
         return True
 
@@ -257,7 +257,7 @@ async def test_what_an_application_gives_runs_in_its_own_thread(phone: BackupCli
 async def test_an_application_may_read_while_it_is_asked(phone: BackupClient, server: ServerInMemory) -> None:
     client = on_the_loop(phone, server)
 
-    async def confirm(_found: Found) -> bool:
+    async def confirm(_found: RestorePreview) -> bool:
         return len(await client.contacts()) == 1
 
     await client.push(KEY)
@@ -267,7 +267,7 @@ async def test_an_application_may_read_while_it_is_asked(phone: BackupClient, se
 async def test_errors_come_through_as_they_are(phone: BackupClient, server: ServerInMemory) -> None:
     client, trouble = on_the_loop(phone, server), ZeroDivisionError()
 
-    def confirm(_doomed: Doomed) -> bool:
+    def confirm(_doomed: DeletionPreview) -> bool:
         raise trouble
 
     with pytest.raises(NotFound):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from obscura_backup_client.client import BackupClient
-    from obscura_backup_client.operations.results import Found
+    from obscura_backup_client.operations.results import RestorePreview
     from support.client.server_in_memory import ServerInMemory
 
 PASSWORD = "correct horse battery"
@@ -41,9 +41,9 @@ def test_a_new_device_is_another_writer(phone: BackupClient, laptop: BackupClien
 
 def test_what_is_found_is_shown_before_anything_changes(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
-    shown: list[Found] = []
+    shown: list[RestorePreview] = []
 
-    def look_and_decline(found: Found) -> bool:
+    def look_and_decline(found: RestorePreview) -> bool:
         shown.append(found)
         return False
 
@@ -114,10 +114,10 @@ def test_a_push_that_only_takes_in_uploads_nothing(
 ) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
     laptop.push(KEY)
-    held = server.slot
+    slot_before = server.slot
     result = phone.push(KEY)
     assert (result.uploaded, result.merged, names(phone)) == (False, Changes(added=1), {"alice", "bob"})
-    assert server.slot == held
+    assert server.slot == slot_before
 
 
 def test_a_device_that_was_faster_is_merged_and_the_push_repeated(

@@ -61,13 +61,13 @@ async def test_each_parameter_of_the_asyncio_client_is_that_of_the_blocking_one(
         return lambda what: f"{which} {what}"
 
     names = [each for each in inspect.signature(getattr(AsyncBackupClient, name)).parameters if each != "self"]
-    wishes: dict[str, Any] = {each: asked(each) if each in ASKED else f"the {each}" for each in names}
-    if "contacts" in wishes:
-        wishes["contacts"] = ["the contacts"]
+    options: dict[str, Any] = {each: asked(each) if each in ASKED else f"the {each}" for each in names}
+    if "contacts" in options:
+        options["contacts"] = ["the contacts"]
     client = AsyncBackupClient(BackupClient(StateDirectory(tmp_path)))
     with pytest.raises(NotConfirmed):
-        await getattr(client, name)(**wishes)
-    expected = {each: f"{each} asked" if each in ASKED else wish for each, wish in wishes.items()}
+        await getattr(client, name)(**options)
+    expected = {each: f"{each} asked" if each in ASKED else wish for each, wish in options.items()}
     assert {each: value for each, value in given.items() if each != "self"} == expected
 
 

@@ -6,7 +6,7 @@ and a mistyped option answer at once.
 
 from __future__ import annotations
 
-# As in `exits.Exit`, which takes longer to load than an interruption may wait for.
+# As in `exits.ExitCode`, which takes longer to load than an interruption may wait for.
 _OUTPUT_LOST = 12
 _INTERRUPTED = 130
 
@@ -16,8 +16,8 @@ def main() -> int:
     try:
         from obscura_backup_client.cli.terminal import output
 
-        output.plug_closed_descriptors()
-        return output.drained(_run(), otherwise=_OUTPUT_LOST)
+        output.open_closed_descriptors()
+        return output.flush_streams(_run(), otherwise=_OUTPUT_LOST)
     except KeyboardInterrupt:
         # Only what interrupts the loading itself arrives here.
         return _INTERRUPTED
@@ -33,8 +33,8 @@ def _run() -> int:
     except OSError as error:
         # Whatever the commands write is looked after there; help and usage errors are written before there is one.
         from obscura_backup_client.cli.exits import OutputLost
-        from obscura_backup_client.cli.terminal.output import tell
+        from obscura_backup_client.cli.terminal.output import write_stderr
 
-        tell(OutputLost.sentence(error))
+        write_stderr(OutputLost.sentence(error))
         return _OUTPUT_LOST
     return 0

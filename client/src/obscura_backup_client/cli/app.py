@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from obscura_backup_client.cli.context import Run
-from obscura_backup_client.cli.exits import EPILOG, Exit, OutputLost, exit_code
+from obscura_backup_client.cli.context import CommandContext
+from obscura_backup_client.cli.exits import EPILOG, ExitCode, OutputLost, exit_code
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.output import is_lost_output
-from obscura_backup_client.cli.terminal.wording import particulars
+from obscura_backup_client.cli.terminal.wording import decision_help
 from obscura_backup_client.errors import ClientError
 
 COMMANDS = {
@@ -52,17 +52,17 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ClientError as error:
-            _say(ctx, "\n".join([f"Error: {error} [{error.code}]", *particulars(error)]))
+            _say(ctx, "\n".join([f"Error: {error} [{error.code}]", *decision_help(error)]))
             ctx.exit(exit_code(error))
         except (KeyboardInterrupt, EOFError, click.Abort):
             _say(ctx, "Interrupted.")
-            ctx.exit(Exit.INTERRUPTED)
+            ctx.exit(ExitCode.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:  # of whatever kind: a person is told in one line
             if isinstance(error, OSError) and is_lost_output(error):
                 _say(ctx, OutputLost.sentence(error))
-                ctx.exit(Exit.OUTPUT)
+                ctx.exit(ExitCode.OUTPUT)
             if os.environ.get("OBSCURA_DEBUG") == "1":
                 raise
             _say(
@@ -70,7 +70,7 @@ class Commands(click.Group):
                 f"This is a bug in obscura-client ({type(error).__name__}). Please report it to its maintainers, with "
                 "what OBSCURA_DEBUG=1 shows; look it over for anything private first.",
             )
-            ctx.exit(Exit.UNEXPECTED)
+            ctx.exit(ExitCode.UNEXPECTED)
 
 
 @click.command(
@@ -87,11 +87,11 @@ def app(context: click.Context) -> None:
     The server sees neither. Results go to standard output, everything else to standard error. All options here may
     also stand after the command's name.
     """
-    run = Run.of(context)
-    run.world.harden()
+    command = CommandContext.of(context)
+    command.environment.harden()
     # Whatever way a command ends, the terminal gets its line back.
-    context.call_on_close(run.progress.clear)
+    context.call_on_close(command.progress.clear)
 
 
 def _say(context: click.Context, text: str) -> None:
-    Run.of(context).note(text)
+    CommandContext.of(context).note(text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from obscura_backup_client.cli.exits import NobodyToAsk, NoTerminal, PasswordNotText
+from obscura_backup_client.cli.exits import ConfirmationUnavailable, NoTerminal, PasswordNotText
 from obscura_backup_client.cli.terminal.escaping import printable_lines
 from obscura_backup_client.cli.terminal.hardening import harden
 
@@ -46,10 +46,10 @@ def ask_yes(question: str) -> bool:
     """Ask on the terminal; anything but y or yes is no.
 
     Raises:
-        NobodyToAsk: there is none.
+        ConfirmationUnavailable: there is none.
     """
     if not _has_terminal():
-        raise NobodyToAsk
+        raise ConfirmationUnavailable
     with open("/dev/tty", encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - a device, not a path of ours
         click.echo(f"{printable_lines(question)} [y/N] ", nl=False, err=True)
         return terminal.readline().strip().lower() in ("y", "yes")
@@ -74,9 +74,9 @@ def connect(
 
 def measure(parameters: KdfParameters) -> Timing | float:
     """How long one key derivation takes on this device."""
-    from obscura_backup_client.sealing.calibration import measured
+    from obscura_backup_client.sealing.calibration import measure_derivation
 
-    return measured(parameters)
+    return measure_derivation(parameters)
 
 
 def load() -> float:
@@ -90,7 +90,7 @@ Connect = Callable[[str, str, "Settings", "OnBytes", "OnWait"], "tuple[Transport
 
 
 @dataclass(frozen=True)
-class World:
+class Environment:
     """The real one, by default."""
 
     ask_password: Callable[[str], str] = ask_password

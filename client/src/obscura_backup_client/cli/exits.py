@@ -13,7 +13,7 @@ from obscura_backup_client.sealing import errors as sealing_errors
 from obscura_backup_client.transport import errors as transport_errors
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """By what the caller has to do about it. The meanings are part of the command's contract."""
 
     OK = 0
@@ -60,7 +60,7 @@ class NoTerminal(ClientError):
         super().__init__("A password is needed and there is no terminal to ask on: use --password-file.")
 
 
-class NobodyToAsk(ClientError):
+class ConfirmationUnavailable(ClientError):
     """A question has to be answered, and there is no terminal to ask on."""
 
     code = "nobody-to-ask"
@@ -141,48 +141,48 @@ class UnreadableFile(ClientError):
 
 
 # The first class that fits decides, so that a subclass stands before its root.
-_BY_CLASS: tuple[tuple[type[ClientError], Exit], ...] = (
-    (sealing_errors.WrongPassword, Exit.PASSWORD),
-    (sealing_errors.DifferentKey, Exit.PASSWORD),
-    (sealing_errors.PasswordRefused, Exit.PASSWORD),
-    (sealing_errors.NotABackup, Exit.UNREADABLE),
-    (sealing_errors.NewerFormat, Exit.UNREADABLE),
-    (sealing_errors.RefusedParameters, Exit.UNREADABLE),
-    (sealing_errors.KeyDerivationFailed, Exit.UNREADABLE),
-    (sealing_errors.Damaged, Exit.UNREADABLE),
-    (operation_errors.RollbackSuspected, Exit.DECIDE),
-    (content_errors.IdentityError, Exit.DECIDE),
-    (operation_errors.NotConfirmed, Exit.DECIDE),
-    (operation_errors.PushContended, Exit.CONTENDED),
-    (device_errors.StateError, Exit.STATE),
-    (content_errors.UnknownContact, Exit.NOTHING_THERE),
-    (format_errors.ContactFileError, Exit.REFUSED_INPUT),
-    (content_errors.NameRefused, Exit.REFUSED_INPUT),
-    (content_errors.TooManyContacts, Exit.REFUSED_INPUT),
-    (content_errors.PayloadError, Exit.REFUSED_INPUT),
-    (sealing_errors.PayloadTooLarge, Exit.REFUSED_INPUT),
-    (format_errors.ExportRefused, Exit.REFUSED_INPUT),
-    (format_errors.ExportExists, Exit.USAGE),
-    (format_errors.ExportUnwritable, Exit.USAGE),
-    (NoTerminal, Exit.PASSWORD),
-    (PasswordEmpty, Exit.PASSWORD),
-    (PasswordNotText, Exit.PASSWORD),
-    (NoHome, Exit.USAGE),
-    (NotCalibrated, Exit.NOTHING_THERE),
-    (OutputLost, Exit.OUTPUT),
-    (PasswordsDiffer, Exit.PASSWORD),
-    (NobodyToAsk, Exit.DECIDE),
-    (UnreadableFile, Exit.USAGE),
-    (transport_errors.TokenUnusable, Exit.TOKEN),
-    (transport_errors.Unauthorized, Exit.TOKEN),
-    (transport_errors.NotFound, Exit.NOTHING_THERE),
-    (transport_errors.BackupLost, Exit.DECIDE),
-    (transport_errors.VersionMismatch, Exit.CONTENDED),
-    (transport_errors.TooLarge, Exit.REFUSED_INPUT),
-    (transport_errors.TransportError, Exit.SERVER),
+_BY_CLASS: tuple[tuple[type[ClientError], ExitCode], ...] = (
+    (sealing_errors.WrongPassword, ExitCode.PASSWORD),
+    (sealing_errors.DifferentKey, ExitCode.PASSWORD),
+    (sealing_errors.PasswordRefused, ExitCode.PASSWORD),
+    (sealing_errors.NotABackup, ExitCode.UNREADABLE),
+    (sealing_errors.NewerFormat, ExitCode.UNREADABLE),
+    (sealing_errors.RefusedParameters, ExitCode.UNREADABLE),
+    (sealing_errors.KeyDerivationFailed, ExitCode.UNREADABLE),
+    (sealing_errors.Damaged, ExitCode.UNREADABLE),
+    (operation_errors.RollbackSuspected, ExitCode.DECIDE),
+    (content_errors.IdentityError, ExitCode.DECIDE),
+    (operation_errors.NotConfirmed, ExitCode.DECIDE),
+    (operation_errors.PushContended, ExitCode.CONTENDED),
+    (device_errors.StateError, ExitCode.STATE),
+    (content_errors.UnknownContact, ExitCode.NOTHING_THERE),
+    (format_errors.ContactFileError, ExitCode.REFUSED_INPUT),
+    (content_errors.NameRefused, ExitCode.REFUSED_INPUT),
+    (content_errors.TooManyContacts, ExitCode.REFUSED_INPUT),
+    (content_errors.PayloadError, ExitCode.REFUSED_INPUT),
+    (sealing_errors.PayloadTooLarge, ExitCode.REFUSED_INPUT),
+    (format_errors.ExportRefused, ExitCode.REFUSED_INPUT),
+    (format_errors.ExportExists, ExitCode.USAGE),
+    (format_errors.ExportUnwritable, ExitCode.USAGE),
+    (NoTerminal, ExitCode.PASSWORD),
+    (PasswordEmpty, ExitCode.PASSWORD),
+    (PasswordNotText, ExitCode.PASSWORD),
+    (NoHome, ExitCode.USAGE),
+    (NotCalibrated, ExitCode.NOTHING_THERE),
+    (OutputLost, ExitCode.OUTPUT),
+    (PasswordsDiffer, ExitCode.PASSWORD),
+    (ConfirmationUnavailable, ExitCode.DECIDE),
+    (UnreadableFile, ExitCode.USAGE),
+    (transport_errors.TokenUnusable, ExitCode.TOKEN),
+    (transport_errors.Unauthorized, ExitCode.TOKEN),
+    (transport_errors.NotFound, ExitCode.NOTHING_THERE),
+    (transport_errors.BackupLost, ExitCode.DECIDE),
+    (transport_errors.VersionMismatch, ExitCode.CONTENDED),
+    (transport_errors.TooLarge, ExitCode.REFUSED_INPUT),
+    (transport_errors.TransportError, ExitCode.SERVER),
 )
 
 
-def exit_code(error: ClientError) -> Exit:
+def exit_code(error: ClientError) -> ExitCode:
     """The exit code for an error."""
-    return next((code for kind, code in _BY_CLASS if isinstance(error, kind)), Exit.UNEXPECTED)
+    return next((code for kind, code in _BY_CLASS if isinstance(error, kind)), ExitCode.UNEXPECTED)

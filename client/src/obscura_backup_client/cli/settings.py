@@ -17,14 +17,14 @@ from click.core import ParameterSource
 
 from obscura_backup_client.cli.exits import NoHome, UnreadableFile
 from obscura_backup_client.cli.terminal.completion_values import files, folders
+from obscura_backup_client.transport.interface import DEFAULT_SERVER
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_SERVER = "http://127.0.0.1:8400"
 _META = "obscura_backup_client.settings"
 
 # Several times what either may have: the file that is named may be one without an end, as /dev/zero is.
-MAX_PASSWORD_BYTES = 8 * 1024
+MAX_PASSWORD_LINE_BYTES = 8 * 1024
 MAX_TOKEN_BYTES = 64 * 1024
 
 # Open descriptors that the caller handed over. The shell makes one of `<(pass show backup)`, and it is a pipe.
@@ -38,7 +38,7 @@ _KINDS = {
 }
 
 
-def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+def _store_option(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Keep a global option's value for whatever command runs; what is typed last wins, and all typed beats the rest."""
     name = parameter.name or ""
     source, settings = context.get_parameter_source(name), context.meta.setdefault(_META, {})
@@ -51,7 +51,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
 
 def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:
     """Make a global option: known to every command and passed to none."""
-    return click.option(*names, expose_value=False, callback=_remember, **attributes)
+    return click.option(*names, expose_value=False, callback=_store_option, **attributes)
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -139,22 +139,22 @@ class Settings:
             UnreadableFile: the token file.
             TokenUnusable: it is not a token; the message says what is wrong with it.
         """
-        from obscura_backup_client.transport.bearer_token import token_in
+        from obscura_backup_client.transport.bearer_token import parse_token_file
         from obscura_backup_client.transport.errors import TokenUnusable
 
         name = self._values.get("token_file")
         if name:
             found = read_file(name, max_bytes=MAX_TOKEN_BYTES + 1, regular=True)
             if len(found) > MAX_TOKEN_BYTES:
-                raise UnreadableFile(shown_name(name), f"no token has more than {MAX_TOKEN_BYTES} bytes")
+                raise UnreadableFile(display_name(name), f"no token has more than {MAX_TOKEN_BYTES} bytes")
         else:
             found = os.environb.get(b"OBSCURA_TOKEN", b"")
             if not found.strip():
                 return None
         try:
-            return token_in(found)
+            return parse_token_file(found)
         except TokenUnusable as error:
-            where = shown_name(name) if name else "OBSCURA_TOKEN"
+            where = display_name(name) if name else "OBSCURA_TOKEN"
             raise TokenUnusable(f"{error.reason} (it was read from {where})") from None
 
     @property
@@ -202,9 +202,9 @@ def read_password_line(name: str) -> bytes:
         UnreadableFile: as `opened_file`, or because the line has over 8 KiB.
     """
     with opened_file(name, regular=True) as stream:
-        line = stream.readline(MAX_PASSWORD_BYTES + 1)
-    if len(line) > MAX_PASSWORD_BYTES:
-        raise UnreadableFile(shown_name(name), f"its first line has more than {MAX_PASSWORD_BYTES} bytes")
+        line = stream.readline(MAX_PASSWORD_LINE_BYTES + 1)
+    if len(line) > MAX_PASSWORD_LINE_BYTES:
+        raise UnreadableFile(display_name(name), f"its first line has more than {MAX_PASSWORD_LINE_BYTES} bytes")
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
@@ -219,7 +219,7 @@ def opened_file(name: str, *, regular: bool = False) -> Iterator[IO[bytes]]:
     Raises:
         UnreadableFile: with the system's reason, for what happens within the block, too.
     """
-    shown = shown_name(name)
+    shown = display_name(name)
     try:
         with contextlib.ExitStack() as opened:
             if name != "-":
@@ -253,7 +253,7 @@ def _require_regular(described: os.stat_result) -> None:
         raise OSError(errno.EINVAL, f"it is {kind}; give a regular file, or - for standard input")
 
 
-def shown_name(name: str) -> str:
+def display_name(name: str) -> str:
     """A file's name as a sentence names it."""
     return "standard input" if name == "-" else name
 

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from obscura_backup_client.content import model
 from obscura_backup_client.content.errors import PayloadError, TooManyContacts
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.content.protobuf_wire import MalformedWireError, WireType, cut, unknown_fields
+from obscura_backup_client.content.protobuf_wire import MalformedWireError, WireType, split_fields, unknown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,7 +87,7 @@ def decode(payload: bytes) -> model.Backup:
         PayloadError: not a payload, or one that breaks a rule of the format. Its text quotes nothing of the content.
     """
     try:
-        parts, unknown = cut(payload, _BACKUP)
+        parts, unknown = split_fields(payload, _BACKUP)
         identities, contacts, profiles, writers = parts[1], parts[2], parts[3], parts[4]
         # Counted before each is looked at, and before the runtime makes objects of a hundred times their size.
         _check_counts(len(contacts), len(writers))
@@ -119,8 +119,8 @@ def require_writable(backup: model.Backup) -> None:
         TooManyContacts: over 20,000 live ones. Merging may lead here, and removing some of them leads out.
     """
     count = len(backup.live_contacts)
-    if count > model.MAX_CONTACTS:
-        raise TooManyContacts(count, model.MAX_CONTACTS)
+    if count > model.MAX_LIVE_CONTACTS:
+        raise TooManyContacts(count, model.MAX_LIVE_CONTACTS)
 
 
 def check(backup: model.Backup) -> None:
@@ -152,7 +152,7 @@ def _check_counts(entries: int, writers: int) -> None:
 
 def _check_identity(identity: model.Identity) -> None:
     _require(len(identity.public_key) in model.PUBLIC_KEY_LENGTHS, "the public identity key has a wrong length")
-    _require(len(identity.private_key) == model.KEY_BYTES, "the private identity key has a wrong length")
+    _require(len(identity.private_key) == model.IDENTITY_KEY_BYTES, "the private identity key has a wrong length")
     _require(0 <= identity.epoch <= model.MAX_INTEGER, "the identity's epoch is out of range")
 
 

@@ -50,9 +50,9 @@ def put_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) ->
     stamp_ms = next_stamp_ms(backup, now_ms)
     entries = {entry.user_id: entry for entry in backup.contacts}
     for contact in contacts:
-        held = entries.get(contact.user_id)
-        entry = _edited(contact, held, stamp_ms)
-        if entry != held:
+        existing = entries.get(contact.user_id)
+        entry = _edited(contact, existing, stamp_ms)
+        if entry != existing:
             require_username(contact.username)
             entries[contact.user_id] = entry
     changed = _with_contacts(backup, entries.values())
@@ -86,13 +86,13 @@ def set_profile(backup: Backup, attachment_id: str, decryption_key: bytes, now_m
     return changed
 
 
-def _edited(contact: NewContact, held: Contact | None, stamp_ms: int) -> Contact:
-    if held is None or held.removed:
+def _edited(contact: NewContact, existing: Contact | None, stamp_ms: int) -> Contact:
+    if existing is None or existing.removed:
         return Contact(contact.user_id, contact.username, contact.identity_key, stamp_ms)
-    key = contact.identity_key or held.identity_key
-    if (contact.username, key) == (held.username, held.identity_key):
-        return held
-    return replace(held, username=contact.username, identity_key=key, stamp_ms=stamp_ms)
+    key = contact.identity_key or existing.identity_key
+    if (contact.username, key) == (existing.username, existing.identity_key):
+        return existing
+    return replace(existing, username=contact.username, identity_key=key, stamp_ms=stamp_ms)
 
 
 def _with_contacts(backup: Backup, contacts: Iterable[Contact]) -> Backup:

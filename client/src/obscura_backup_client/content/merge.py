@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 E = TypeVar("E")
 
 # A clock that is a day wrong is worth telling a person; less is a time zone or a slow battery.
-TOLERATED_AHEAD_MS = 24 * 60 * 60 * 1000
+MAX_CLOCK_SKEW_MS = 24 * 60 * 60 * 1000
 
 
 class Keep(StrEnum):
@@ -107,9 +107,9 @@ def highest_stamp_ms(backup: Backup) -> int:
     return max([*stamps, 0 if backup.profile is None else backup.profile.stamp_ms])
 
 
-def contacts_ahead(backup: Backup, now_ms: int) -> tuple[Contact, ...]:
+def future_dated_contacts(backup: Backup, now_ms: int) -> tuple[Contact, ...]:
     """Entries stamped more than a day after `now_ms`: a device's clock is wrong. They are told, never rewritten."""
-    return tuple(contact for contact in backup.contacts if contact.stamp_ms > now_ms + TOLERATED_AHEAD_MS)
+    return tuple(contact for contact in backup.contacts if contact.stamp_ms > now_ms + MAX_CLOCK_SKEW_MS)
 
 
 def _greatest(
@@ -117,9 +117,9 @@ def _greatest(
 ) -> tuple[E, ...]:
     chosen: dict[bytes, E] = {}
     for entry in entries:
-        held = chosen.setdefault(key(entry), entry)
+        current = chosen.setdefault(key(entry), entry)
         # Equal entries are the common case by far, and need no encoding to compare.
-        if held != entry and rank(entry) > rank(held):
+        if current != entry and rank(entry) > rank(current):
             chosen[key(entry)] = entry
     return tuple(chosen[each] for each in sorted(chosen))
 

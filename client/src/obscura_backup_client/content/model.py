@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     # (field number, encoding with tags) of what this version does not know, in ascending order of number.
     UnknownFields = tuple[tuple[int, bytes], ...]
 
-KEY_BYTES = 32
+IDENTITY_KEY_BYTES = 32
 # libsignal writes a public key with one type byte in front; both forms are in use, and neither is rewritten.
 PUBLIC_KEY_LENGTHS = (32, 33)
 DEVICE_ID_BYTES = 16
@@ -23,7 +23,7 @@ MAX_USERNAME_BYTES = 1024
 MAX_CONTACT_KEY_BYTES = 4096
 MAX_DECRYPTION_KEY_BYTES = 128
 # Live ones, in a backup that is being written.
-MAX_CONTACTS = 20_000
+MAX_LIVE_CONTACTS = 20_000
 # Entries, live and removed, in one that is read: devices that were each within the limit may together be beyond it, and
 # tombstones are never purged. Far more than fits into what a server takes; it bounds the work and the memory.
 MAX_ENTRIES = 200_000

@@ -52,7 +52,7 @@ def require_device_name(name: str) -> str:
     return name
 
 
-def nearest_device_name(name: str) -> str:
+def sanitized_device_name(name: str) -> str:
     """The nearest name that a device can have: for one that nobody typed just now, and that is no reason to stop."""
     kept = "".join(character for character in name if not _unprintable(character))
     return kept.encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")

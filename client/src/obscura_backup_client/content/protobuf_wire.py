@@ -38,7 +38,7 @@ class MalformedWireError(ValueError):
     """The bytes are not a Protobuf message, or a known field has a wire type that the schema does not give it."""
 
 
-def cut(message: bytes, known: Mapping[int, WireType]) -> tuple[dict[int, list[bytes]], UnknownFields]:
+def split_fields(message: bytes, known: Mapping[int, WireType]) -> tuple[dict[int, list[bytes]], UnknownFields]:
     """Cut a message once, in time and memory linear in its size, whatever its fields are.
 
     Returns:
@@ -67,8 +67,8 @@ def cut(message: bytes, known: Mapping[int, WireType]) -> tuple[dict[int, list[b
 
 
 def unknown_fields(message: bytes, known: Mapping[int, WireType]) -> UnknownFields:
-    """The second half of what `cut` gives. Raises what it raises."""
-    return cut(message, known)[1]
+    """The second half of what `split_fields` gives. Raises what it raises."""
+    return split_fields(message, known)[1]
 
 
 def _tag(message: bytes, at: int) -> tuple[int, WireType, int]:

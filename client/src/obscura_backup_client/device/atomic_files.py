@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 OWNER_ONLY_FILE: Final = 0o600
 
 
-def replace_file(target: Path, encoded: bytes, *, beside: Path) -> None:
-    """Write `beside`, sync it, rename it over `target`, and sync the folder. What fails leaves the old file alone.
+def replace_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
+    """Write `temporary`, sync it, rename it over `target`, and sync the folder. What fails leaves the old file alone.
 
-    Where `target` is a link, the caller has followed it: `beside` must be in the folder in which the file really is.
-    Whatever is at `beside` is removed, so that only one process at a time may use this name.
+    Where `target` is a link, the caller has followed it: `temporary` must be in the folder in which the file really is.
+    Whatever is at `temporary` is removed, so that only one process at a time may use this name.
 
     Raises:
         OSError: the operating system refused.
     """
-    _write_beside(beside, encoded)
+    _write_temporary(temporary, encoded)
     try:
-        beside.replace(target)
+        temporary.replace(target)
     except OSError:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    _sync_directory(target.parent)
 
 
-def create_file(target: Path, encoded: bytes, *, beside: Path) -> None:
+def create_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
     """The same where there is no `target` yet; one that is there is not touched, even if it came a moment ago.
 
     Raises:
@@ -40,23 +40,23 @@ def create_file(target: Path, encoded: bytes, *, beside: Path) -> None:
     """
     if os.path.lexists(target):
         raise FileExistsError(target)
-    _write_beside(beside, encoded)
+    _write_temporary(temporary, encoded)
     try:
         try:
-            target.hardlink_to(beside)
+            target.hardlink_to(temporary)
         except FileExistsError:
             raise
         except OSError:
             # A file system without hard links (a USB stick's): whoever makes the file in this very moment loses it.
             if os.path.lexists(target):
                 raise FileExistsError(target) from None
-            beside.replace(target)
+            temporary.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+        temporary.unlink(missing_ok=True)
+    _sync_directory(target.parent)
 
 
-def make_folder(path: Path, *, mode: int) -> None:
+def make_directory(path: Path, *, mode: int) -> None:
     """Make a folder of this mode, and its missing parents; they are durable when this returns.
 
     One that is there stays as it is.
@@ -74,13 +74,13 @@ def make_folder(path: Path, *, mode: int) -> None:
     for folder in reversed(missing):
         folder.mkdir(mode=mode if folder == path else 0o777, exist_ok=True)
         with suppress(PermissionError):  # a folder that may be written and not read cannot be opened, and so not synced
-            _sync_folder(folder.parent)
+            _sync_directory(folder.parent)
 
 
-def _write_beside(beside: Path, encoded: bytes) -> None:
+def _write_temporary(temporary: Path, encoded: bytes) -> None:
     # What a crash left behind may have any mode; O_EXCL makes sure that ours is the one given here.
-    beside.unlink(missing_ok=True)
-    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
+    temporary.unlink(missing_ok=True)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(encoded)
@@ -89,11 +89,11 @@ def _write_beside(beside: Path, encoded: bytes) -> None:
     except BaseException:
         # On a full disk, half a file would be in the way of the next attempt; and it may hold half a secret.
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_directory(folder: Path) -> None:
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(opened)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from obscura_backup_client.content.model import MAX_INTEGER
-from obscura_backup_client.device.directory import PROFILE_NAME
+from obscura_backup_client.device.directory import PROFILE_FILE_NAME
 from obscura_backup_client.device.errors import ProfileDamaged, ProfileNewer
 from obscura_backup_client.sealing.errors import RefusedParameters
 from obscura_backup_client.sealing.kdf import require_sealable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROFILE_FORMAT: Final = 1
 # A profile takes a tenth of this; what is longer was not written here.
-MAX_FILE_BYTES: Final = 4096
+MAX_PROFILE_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ def read(directory: StateDirectory) -> KdfParameters | None:
 
 def read_profile(directory: StateDirectory) -> DeviceProfile | None:
     """The same with the time that it took. Raises as `read`."""
-    encoded = directory.read_file(PROFILE_NAME, max_bytes=MAX_FILE_BYTES + 1)
-    return None if encoded is None else decode_profile(encoded, directory.path / PROFILE_NAME)
+    encoded = directory.read_file(PROFILE_FILE_NAME, max_bytes=MAX_PROFILE_BYTES + 1)
+    return None if encoded is None else decode_profile(encoded, directory.path / PROFILE_FILE_NAME)
 
 
 def save(directory: StateDirectory, profile: DeviceProfile) -> None:
@@ -57,8 +57,8 @@ def save(directory: StateDirectory, profile: DeviceProfile) -> None:
         StateBusy, StateUnusable: see there; what was kept before still is.
     """
     require_sealable(profile.parameters)
-    with directory.alone():
-        directory.replace(encode_profile(profile), PROFILE_NAME)
+    with directory.locked_without_reading():
+        directory.replace(encode_profile(profile), PROFILE_FILE_NAME)
 
 
 def encode_profile(profile: DeviceProfile) -> bytes:
@@ -80,7 +80,7 @@ def decode_profile(encoded: bytes, path: Path) -> DeviceProfile:
         ProfileNewer: written by a later version.
         ProfileDamaged: not a profile, or not one that a backup may be sealed with.
     """
-    if len(encoded) > MAX_FILE_BYTES:
+    if len(encoded) > MAX_PROFILE_BYTES:
         raise ProfileDamaged(path, "it is too long")
     try:
         document = json.loads(encoded)

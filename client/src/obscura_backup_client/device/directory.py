@@ -11,22 +11,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.device.atomic_files import OWNER_ONLY_FILE, make_folder, replace_file
+from obscura_backup_client.device.atomic_files import OWNER_ONLY_FILE, make_directory, replace_file
 from obscura_backup_client.device.errors import StateBusy, StateMissing, StateUnusable
 from obscura_backup_client.device.state import State, decode_state, encode_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FILE_NAME = "state.json"
-PROFILE_NAME = "profile.json"
-LOCK_NAME = "lock"
-BESIDE = ".new"
-OWNER_ONLY_FOLDER = 0o700
-FOR_OTHERS = 0o077
+STATE_FILE_NAME = "state.json"
+PROFILE_FILE_NAME = "profile.json"
+LOCK_FILE_NAME = "lock"
+TEMPORARY_SUFFIX = ".new"
+OWNER_ONLY_DIRECTORY = 0o700
+OTHERS_PERMISSIONS = 0o077
 WRITABLE_BY_OTHERS = 0o022
 LOCK_POLL_SECONDS = 0.05
-OUR_NAMES = frozenset({LOCK_NAME, FILE_NAME, FILE_NAME + BESIDE, PROFILE_NAME, PROFILE_NAME + BESIDE})
+OWN_FILE_NAMES = frozenset(
+    {
+        LOCK_FILE_NAME,
+        STATE_FILE_NAME,
+        STATE_FILE_NAME + TEMPORARY_SUFFIX,
+        PROFILE_FILE_NAME,
+        PROFILE_FILE_NAME + TEMPORARY_SUFFIX,
+    }
+)
 ROOT = 0
 
 
@@ -72,7 +80,7 @@ class StateDirectory:
     trusted: frozenset[int] = field(default_factory=lambda: frozenset({ROOT, os.geteuid()}))
 
     @classmethod
-    def named(cls, path: Path | str) -> StateDirectory:
+    def at(cls, path: Path | str) -> StateDirectory:
         """The directory of this name, in which `~` is a home directory.
 
         Raises:
@@ -89,12 +97,12 @@ class StateDirectory:
         Raises:
             StateMissing, StateDamaged, StateNewer, StateUnusable: see there.
         """
-        state = self.peek()
+        state = self.read_or_none()
         if state is None:
             raise StateMissing(self.path)
         return state
 
-    def peek(self) -> State | None:
+    def read_or_none(self) -> State | None:
         """The same, or None where there is none yet."""
         return self._load()
 
@@ -108,27 +116,27 @@ class StateDirectory:
             StateBusy: another process held it for `lock_wait_seconds`.
             StateDamaged, StateNewer, StateUnusable: see there.
         """
-        with self.alone():
+        with self.locked_without_reading():
             yield LockedState(self, self._load())
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def locked_without_reading(self) -> Iterator[None]:
         """Be the only process that writes here, without looking at the state.
 
         Raises:
             StateBusy, StateUnusable: as `locked`.
         """
-        with self._translated():
-            make_folder(self.path, mode=OWNER_ONLY_FOLDER)
+        with self._translating_errors():
+            make_directory(self.path, mode=OWNER_ONLY_DIRECTORY)
             # A file of its own, because the state file is replaced and a lock on it would stay with the old one.
-            lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
+            lock = os.open(self.path / LOCK_FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
         try:
             self._lock(lock)
             yield
         finally:
             os.close(lock)
 
-    def replace(self, encoded: bytes, name: str = FILE_NAME) -> None:
+    def replace(self, encoded: bytes, name: str = STATE_FILE_NAME) -> None:
         """Write the file beside the old one, sync it, rename it over, and sync the folder. Only while locked.
 
         Where it is a link, this happens where it leads: whoever put it there meant it to stay.
@@ -137,11 +145,11 @@ class StateDirectory:
             StateUnusable: the operating system refused, or the link is one that another user may have planted; the
                 old file is still there.
         """
-        with self._translated():
-            self._require_own_link(name)
-            self._close_folder_to_others()
+        with self._translating_errors():
+            self._require_trusted_link(name)
+            self._restrict_directory()
             target = Path(os.path.realpath(self.path / name))
-            replace_file(target, encoded, beside=target.with_name(f"{target.name}{BESIDE}"))
+            replace_file(target, encoded, temporary=target.with_name(f"{target.name}{TEMPORARY_SUFFIX}"))
 
     def read_file(self, name: str, max_bytes: int = -1) -> bytes | None:
         """A file's content, or its first `max_bytes`; None where there is no such file. Closes it to other users.
@@ -149,21 +157,21 @@ class StateDirectory:
         Raises:
             StateUnusable: the operating system refused.
         """
-        with self._translated():
+        with self._translating_errors():
             try:
                 with (self.path / name).open("rb") as stream:
-                    _close_to_others(stream.fileno())
+                    _remove_others_permissions(stream.fileno())
                     encoded = stream.read(max_bytes)
             except FileNotFoundError:
                 return None
-            self._close_folder_to_others()
+            self._restrict_directory()
         return encoded
 
     def _load(self) -> State | None:
-        encoded = self.read_file(FILE_NAME)
-        return None if encoded is None else decode_state(encoded, self.path / FILE_NAME)
+        encoded = self.read_file(STATE_FILE_NAME)
+        return None if encoded is None else decode_state(encoded, self.path / STATE_FILE_NAME)
 
-    def is_open_to_others(self) -> bool:
+    def is_writable_by_others(self) -> bool:
         """Whether other users may write to the directory, and so replace what is in it.
 
         With a state and nothing else in it, it is closed to them first, and what it is after that decides: the folder
@@ -172,51 +180,55 @@ class StateDirectory:
         """
         try:
             described = self.path.stat()
-            if described.st_uid in self.trusted and not (self.path / FILE_NAME).exists() and self._is_ours_to_close():
+            if (
+                described.st_uid in self.trusted
+                and not (self.path / STATE_FILE_NAME).exists()
+                and self._may_restrict_directory()
+            ):
                 return False
-            self._close_folder_to_others()
+            self._restrict_directory()
             described = self.path.stat()
         except OSError:
             return False
         return described.st_uid not in self.trusted or bool(described.st_mode & WRITABLE_BY_OTHERS)
 
-    def is_of_another_user(self) -> bool:
+    def is_owned_by_another_user(self) -> bool:
         """Whether the state file belongs to another user, who may have put it there for us to take for ours.
 
         That is for a person to judge: in a container, under sudo and on some mounted disks it is as it should be.
         """
         try:
-            return (self.path / FILE_NAME).stat().st_uid not in self.trusted
+            return (self.path / STATE_FILE_NAME).stat().st_uid not in self.trusted
         except OSError:
             return False
 
-    def keeps(self, path: Path) -> bool:
+    def owns(self, path: Path) -> bool:
         """Whether a file that is written to `path`, in whatever way it is spelt, would be one of the client's own.
 
         Raises:
             OSError: it cannot be found out.
         """
         target = Path(os.path.realpath(path))
-        if target in {Path(os.path.realpath(self.path / name)) for name in OUR_NAMES}:
+        if target in {Path(os.path.realpath(self.path / name)) for name in OWN_FILE_NAMES}:
             return True
         # File systems that ignore the case of names have spellings that no path shows.
-        return target.name.lower() in OUR_NAMES and target.parent.exists() and target.parent.samefile(self.path)
+        return target.name.lower() in OWN_FILE_NAMES and target.parent.exists() and target.parent.samefile(self.path)
 
-    def _close_folder_to_others(self) -> None:
-        if self._is_ours_to_close():
+    def _restrict_directory(self) -> None:
+        if self._may_restrict_directory():
             folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                _close_to_others(folder)
+                _remove_others_permissions(folder)
             finally:
                 os.close(folder)
 
-    def _is_ours_to_close(self) -> bool:
+    def _may_restrict_directory(self) -> bool:
         # A folder with other things in it (a home directory, say) was not made for this. Nor is one like /tmp, which
         # happens to hold nothing else just now.
-        holds_only_ours = {each.name for each in self.path.iterdir()} <= OUR_NAMES
+        holds_only_ours = {each.name for each in self.path.iterdir()} <= OWN_FILE_NAMES
         return holds_only_ours and not self.path.stat().st_mode & stat.S_ISVTX
 
-    def _require_own_link(self, name: str) -> None:
+    def _require_trusted_link(self, name: str) -> None:
         """Check that nobody else chose what a write through a link replaces, or makes."""
         with suppress(FileNotFoundError):
             found, folder = (self.path / name).lstat(), self.path.stat()
@@ -236,19 +248,19 @@ class StateDirectory:
         raise StateBusy(self.path)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise StateUnusable(self.path, error.strerror or type(error).__name__) from error
 
 
-def _close_to_others(opened: int) -> None:
+def _remove_others_permissions(opened: int) -> None:
     """Take other users' permissions away, as an older program, a copy or a restored disk may have left them.
 
     Best effort: what is another user's, or on a file system without permissions, stays as it is.
     """
     mode = stat.S_IMODE(os.fstat(opened).st_mode)
-    if mode & FOR_OTHERS:
+    if mode & OTHERS_PERMISSIONS:
         with suppress(OSError):
-            os.fchmod(opened, mode & ~FOR_OTHERS)
+            os.fchmod(opened, mode & ~OTHERS_PERMISSIONS)

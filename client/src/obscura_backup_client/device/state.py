@@ -16,16 +16,16 @@ from uuid import UUID
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.errors import PayloadError
 from obscura_backup_client.content.model import DEVICE_ID_BYTES, MAX_INTEGER, Backup
-from obscura_backup_client.content.names import nearest_device_name
+from obscura_backup_client.content.names import sanitized_device_name
 from obscura_backup_client.device.errors import StateDamaged, StateNewer
-from obscura_backup_client.device.remembered import Remembered
+from obscura_backup_client.device.last_seen import LastSeen
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from obscura_backup_client.sealing.sealed import Random
+    from obscura_backup_client.sealing.sealed import RandomBytes
 
 STATE_FORMAT = 1
 SHA256_BYTES = 32
@@ -51,10 +51,10 @@ class State:
     device_name: str
     seq: int
     content: Backup = field(repr=False)
-    remembered: Mapping[Account, Remembered] = field(default_factory=dict)
+    last_seen: Mapping[Account, LastSeen] = field(default_factory=dict)
 
 
-def renewed_if_copied(state: State, seen: Backup, random: Random) -> State:
+def with_new_id_if_copied(state: State, seen: Backup, random: RandomBytes) -> State:
     """The state under a new device id where another copy of it, by the content `seen`, has sealed something already.
 
     A state directory that was copied, or brought back from a disk backup, would use the same seq for other bytes.
@@ -64,7 +64,7 @@ def renewed_if_copied(state: State, seen: Backup, random: Random) -> State:
     return replace(state, device_id=random(DEVICE_ID_BYTES), seq=0)
 
 
-def with_next_seq(state: State, random: Random) -> State:
+def with_next_seq(state: State, random: RandomBytes) -> State:
     """The state with the next seq reserved. A device that has used all of them goes on as another one."""
     if state.seq >= MAX_INTEGER:
         return replace(state, device_id=random(DEVICE_ID_BYTES), seq=1)
@@ -82,7 +82,7 @@ def encode_state(state: State) -> bytes:
         "device_id": state.device_id.hex(),
         "device_name": state.device_name,
         "seq": state.seq,
-        "remembered": [_remembered_to_json(account, known) for account, known in state.remembered.items()],
+        "remembered": [_last_seen_to_json(account, known) for account, known in state.last_seen.items()],
         "content": base64.b64encode(encode(state.content)).decode("ascii"),
     }
     return json.dumps(document, indent=1).encode() + b"\n"
@@ -108,10 +108,10 @@ def decode_state(encoded: bytes, path: Path) -> State:
         return State(
             device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
             # A name that can never be sealed must not strand a state that has one.
-            device_name=nearest_device_name(_text(document["device_name"])),
+            device_name=sanitized_device_name(_text(document["device_name"])),
             seq=_count(document["seq"]),
             content=decode(base64.b64decode(document["content"], validate=True)),
-            remembered=_all_remembered(document["remembered"]),
+            last_seen=_all_last_seen(document["remembered"]),
         )
     except PayloadError as error:
         raise StateDamaged(path, f"its content breaks a rule, {error.reason}") from None
@@ -122,7 +122,7 @@ def decode_state(encoded: bytes, path: Path) -> State:
         raise StateDamaged(path, "a part of it is not what it must be") from None
 
 
-def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
+def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
     return {
         "server": account.server,
         "user_id": str(account.user_id),
@@ -141,18 +141,18 @@ def _remembered_to_json(account: Account, known: Remembered) -> dict[str, Any]:
     }
 
 
-def _all_remembered(documents: object) -> dict[Account, Remembered]:
+def _all_last_seen(documents: object) -> dict[Account, LastSeen]:
     # An empty object, say, would pass for an empty list; and with what was remembered, every alarm would be gone.
     if not isinstance(documents, list):
         raise TypeError("a list is expected here")
-    remembered = dict(map(_remembered_from_json, documents))
-    if len(remembered) != len(documents):
+    last_seen = dict(map(_last_seen_from_json, documents))
+    if len(last_seen) != len(documents):
         raise ValueError("one account is in it twice")
-    return remembered
+    return last_seen
 
 
-def _remembered_from_json(document: dict[str, Any]) -> tuple[Account, Remembered]:
-    return Account(_text(document["server"]), UUID(document["user_id"])), Remembered(
+def _last_seen_from_json(document: dict[str, Any]) -> tuple[Account, LastSeen]:
+    return Account(_text(document["server"]), UUID(document["user_id"])), LastSeen(
         vector={_bytes(each, DEVICE_ID_BYTES): _count(seq) for each, seq in document["vector"].items()},
         sha256=_bytes(document["sha256"], SHA256_BYTES),
         key_epoch=_count(document["key_epoch"]),

@@ -48,19 +48,19 @@ class UndecodableError(ValueError):
     """Bytes that cannot be read for certain; its text says why, and quotes nothing of them."""
 
 
-def is_escaping(name: str) -> bool:
+def is_iso_2022(name: str) -> bool:
     """Whether the set is one of those whose bytes are all ASCII, and switched by escape sequences (ISO 2022)."""
-    return _plain(name) in _ESCAPING
+    return _normalized_name(name) in _ESCAPING
 
 
-def keeps_ascii(name: str) -> bool:
+def is_ascii_compatible(name: str) -> bool:
     """Whether ASCII bytes stand for ASCII characters in the set, as they do in nearly all."""
-    return not _plain(name).startswith(_OTHER_ESCAPING)
+    return not _normalized_name(name).startswith(_OTHER_ESCAPING)
 
 
 def is_utf_8(name: str) -> bool:
     """Whether UTF-8 is meant: by its name, or by none."""
-    return _plain(name) in _UTF_8
+    return _normalized_name(name) in _UTF_8
 
 
 def decode(data: bytes, name: str) -> str:
@@ -72,8 +72,8 @@ def decode(data: bytes, name: str) -> str:
     Raises:
         UndecodableError: a set that is not in the table, bytes that are not of it, or two readings.
     """
-    plain = _plain(name)
-    if data.isascii() and keeps_ascii(name):
+    plain = _normalized_name(name)
+    if data.isascii() and is_ascii_compatible(name):
         return data.decode("ascii")
     as_utf_8 = _decoded(data, "utf-8")
     if plain in _UTF_8:
@@ -94,7 +94,7 @@ def decode(data: bytes, name: str) -> str:
     return as_named
 
 
-def _plain(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return _NOT_IN_NAMES.sub("", name.lower())
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from obscura_backup_client.content.user_ids import UUID_PATTERN
 from obscura_backup_client.formats.csv_rows import csv_rows
 from obscura_backup_client.formats.errors import ContactFileError
 
@@ -39,10 +40,7 @@ MAX_COLUMNS: Final = 1000
 # What Excel writes, and reads, before the header: the delimiter of the rest.
 _SEPARATOR_LINE: Final = re.compile(r"sep=([,;\t|])[ \t]*(?=[\r\n])", re.IGNORECASE)
 
-# Stricter than `UUID()`, which also takes hyphens anywhere, underscores and the digits of any script.
-_UUID: Final = re.compile(
-    r"(?:urn:uuid:)?([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})", re.IGNORECASE | re.ASCII
-)
+_UUID: Final = re.compile(rf"(?:urn:uuid:)?({UUID_PATTERN}|[0-9a-f]{{32}})", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def first_text(texts: Iterable[str]) -> str:
     return next((text.strip() for text in texts if text.strip()), "")
 
 
-def _plain(name: str) -> str:
+def _normalized_name(name: str) -> str:
     """Reduce a column's or member's name to what is compared: "User ID", "user_id" and "userId" are one name."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
@@ -133,7 +131,7 @@ def _delimiter(text: str) -> str:
 
 def _header_columns(row: list[str]) -> _Columns | None:
     """Find the columns by their names, or None when the row names no user id."""
-    names = [_plain(cell) for cell in row]
+    names = [_normalized_name(cell) for cell in row]
 
     def columns(wanted: tuple[str, ...]) -> tuple[int, ...]:
         return tuple(index for name in wanted for index, found in enumerate(names) if found == name)
@@ -166,30 +164,30 @@ def _headerless_columns(row: list[str], line: int) -> _Columns:
 def json_entries(text: str) -> Iterator[Entry]:
     """Read a list of objects, the same under "contacts", or an object by user id; the place is an entry's number."""
     try:
-        document = json.loads(text, object_pairs_hook=_Members)
+        document = json.loads(text, object_pairs_hook=_JsonObject)
     except json.JSONDecodeError as error:
         raise ContactFileError(f"not valid JSON ({error.msg})", error.lineno) from None
     except (ValueError, RecursionError):
         raise ContactFileError("the JSON is nested too deeply or has a number that is too long") from None
-    if isinstance(document, _Members) and "contacts" in document:
+    if isinstance(document, _JsonObject) and "contacts" in document:
         if document.repeated:
             raise ContactFileError("the JSON object around the contacts has the same name twice")
         document = document["contacts"]
-    if isinstance(document, _Members) and not any(_plain(name) in _ID_NAMES for name in document):
+    if isinstance(document, _JsonObject) and not any(_normalized_name(name) in _ID_NAMES for name in document):
         yield from _json_mapping(document)
         return
     for place, member in enumerate(document if isinstance(document, list) else [document], start=1):
-        if not isinstance(member, _Members):
+        if not isinstance(member, _JsonObject):
             raise ContactFileError("a JSON object with user_id and username was expected", place, unit="entry")
         yield _json_entry(member, place)
 
 
-def _json_mapping(document: _Members) -> Iterator[Entry]:
+def _json_mapping(document: _JsonObject) -> Iterator[Entry]:
     """Read an object whose names are user ids and whose values are usernames, or objects with the rest."""
     if document.repeated:
         raise ContactFileError("the same user id as in an entry before", document.repeated, unit="entry")
     for place, (user_id, member) in enumerate(document.items(), start=1):
-        if isinstance(member, _Members):
+        if isinstance(member, _JsonObject):
             yield replace(_json_entry(member, place), user_id=user_id)
         elif isinstance(member, str):
             yield Entry(place, user_id, member, "")
@@ -197,7 +195,7 @@ def _json_mapping(document: _Members) -> Iterator[Entry]:
             raise ContactFileError("a username was expected for this user id", place, unit="entry")
 
 
-class _Members(dict[str, Any]):
+class _JsonObject(dict[str, Any]):
     """A JSON object, and which of its members, counted from 1, is the first with a name that was there before; or 0."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
@@ -209,10 +207,10 @@ class _Members(dict[str, Any]):
             self[name] = value
 
 
-def _json_entry(member: _Members, place: int) -> Entry:
+def _json_entry(member: _JsonObject, place: int) -> Entry:
     by_name: dict[str, Any] = {}
     for name, value in member.items():
-        plain = _plain(name)
+        plain = _normalized_name(name)
         if value is None or value == "":
             continue
         known = by_name.setdefault(plain, value)

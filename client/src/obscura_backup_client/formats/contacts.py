@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FileFormat = Literal["csv", "vcard", "json"]
 
-MAX_FILE_BYTES: Final = 8 * 1024 * 1024
-MAX_CONTACTS: Final = 100_000
+MAX_CONTACT_FILE_BYTES: Final = 8 * 1024 * 1024
+MAX_IMPORTED_CONTACTS: Final = 100_000
 
 _EXTENSIONS: Final[dict[str, FileFormat]] = {".csv": "csv", ".vcf": "vcard", ".json": "json"}
 
@@ -47,8 +47,8 @@ def read_contacts(data: bytes, *, file_format: FileFormat | None = None, name: s
         ContactFileError: anything in the file that cannot be taken as it is, with its line (CSV, vCard, JSON syntax)
             or entry number (JSON), both counted from 1.
     """
-    if len(data) > MAX_FILE_BYTES:
-        raise ContactFileError(f"the file has more than {MAX_FILE_BYTES} bytes")
+    if len(data) > MAX_CONTACT_FILE_BYTES:
+        raise ContactFileError(f"the file has more than {MAX_CONTACT_FILE_BYTES} bytes")
     text = _text(data)
     if not text.strip():
         raise ContactFileError("the file is empty")
@@ -105,8 +105,8 @@ def _collected(entries: Iterator[Entry], unit: str) -> list[ImportedContact]:
             raise ContactFileError(
                 f"the same user id as in {unit} {place}, but with another username or key", entry.place, unit=unit
             )
-        if len(contacts) > MAX_CONTACTS:
-            raise ContactFileError(f"the file has more than {MAX_CONTACTS} contacts", entry.place, unit=unit)
+        if len(contacts) > MAX_IMPORTED_CONTACTS:
+            raise ContactFileError(f"the file has more than {MAX_IMPORTED_CONTACTS} contacts", entry.place, unit=unit)
     if not contacts:
         raise ContactFileError("the file holds no contacts")
     return list(contacts.values())

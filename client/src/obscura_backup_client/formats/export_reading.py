@@ -5,18 +5,27 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from obscura_backup_client.content.codec import check
 from obscura_backup_client.content.errors import PayloadError
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
-from obscura_backup_client.content.model import KEY_BYTES, MAX_ENTRIES, Backup, Contact, Identity, Profile, Writer
-from obscura_backup_client.content.protobuf_wire import MalformedWireError, cut
+from obscura_backup_client.content.model import (
+    IDENTITY_KEY_BYTES,
+    MAX_ENTRIES,
+    Backup,
+    Contact,
+    Identity,
+    Profile,
+    Writer,
+)
+from obscura_backup_client.content.protobuf_wire import MalformedWireError, split_fields
+from obscura_backup_client.content.user_ids import parse_user_id
 from obscura_backup_client.formats.errors import ExportRefused
 from obscura_backup_client.formats.export_writing import FORMAT, VERSION, base64_text, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from google.protobuf.message import Message
 
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
 
 # Several times what the largest backup comes to. Both bound the memory that another's file can take: empty objects
 # alone would come to 25 times their bytes. An entry has two objects at most; brackets in names do not get near that.
-MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
+MAX_EXPORT_BYTES: Final = 64 * 1024 * 1024
 MAX_BRACKETS: Final = 3 * MAX_ENTRIES
 # Members and list items, too, come to many times their bytes. An entry has six, and another version's fields.
 MAX_MEMBERS: Final = 8 * MAX_ENTRIES
@@ -35,13 +44,13 @@ MAX_IMPORTED_COUNTER: Final = 2**31
 MAX_AHEAD_MS: Final = 10 * 365 * 24 * 60 * 60 * 1000
 
 _MISSING: Final = object()
-_NOBODY: Final = Identity(bytes(KEY_BYTES), bytes(KEY_BYTES), 0)
+_NOBODY: Final = Identity(bytes(IDENTITY_KEY_BYTES), bytes(IDENTITY_KEY_BYTES), 0)
 # A name that a file brings along is shown in the error, as far as a person needs it to find the place.
 _SHOWN_NAME: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ParsedExport:
     """What a file holds. Entries without a time of their edit are apart; their stamps are 0."""
 
     dated: Backup
@@ -50,7 +59,7 @@ class Exported:
     undated_profile: Profile | None = field(default=None)
 
 
-def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> Exported:
+def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> ParsedExport:
     """The content of an exported file, checked.
 
     Args:
@@ -61,8 +70,8 @@ def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> Exported:
     Raises:
         ExportRefused: it is not one, or breaks a rule of the payload format.
     """
-    if len(encoded) > MAX_DOCUMENT_BYTES:
-        raise ExportRefused(f"it has more than {MAX_DOCUMENT_BYTES} bytes")
+    if len(encoded) > MAX_EXPORT_BYTES:
+        raise ExportRefused(f"it has more than {MAX_EXPORT_BYTES} bytes")
     members = max(encoded.count(b":"), encoded.count(b","))
     if encoded.count(b"{") + encoded.count(b"[") > MAX_BRACKETS or members > MAX_MEMBERS:
         raise ExportRefused("it has more in it than a backup can hold")
@@ -88,7 +97,7 @@ def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> Exported:
         unknown=document.unknown(pb.Backup),
     )
     document.end()
-    return Exported(
+    return ParsedExport(
         dated=dated,
         has_identity=identity is not None,
         undated_contacts=_sorted_by_id(contact for contact, is_dated in contacts if not is_dated),
@@ -173,11 +182,8 @@ def _require_once(user_ids: list[UUID]) -> None:
 
 
 def _user_id(text: str, place: str) -> UUID:
-    try:
-        user_id = UUID(text)
-    except ValueError:
-        user_id = None
-    if user_id is None or str(user_id) != text.lower():
+    user_id = parse_user_id(text)
+    if user_id is None:
         raise ExportRefused("it is not a UUID in its usual form", place)
     return user_id
 
@@ -258,7 +264,7 @@ class _Object:
         for name in list(found._members):
             encoded, place = found.data(name), found.at(name[:_SHOWN_NAME])
             try:
-                _, ((number, _), *others) = cut(encoded, {})
+                _, ((number, _), *others) = split_fields(encoded, {})
             except (MalformedWireError, ValueError):
                 raise ExportRefused("it is not the encoding of a field", place) from None
             if others or str(number) != name:

@@ -1,4 +1,4 @@
-"""Deleting the backup from the server, and remembering that it was this device's own wish."""
+"""Deleting the backup from the server, and with_last_seen that it was this device's own wish."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.operations.errors import NotConfirmed
-from obscura_backup_client.operations.push import is_same
-from obscura_backup_client.operations.results import Doomed, Step
+from obscura_backup_client.operations.push import matches_last_seen
+from obscura_backup_client.operations.results import DeletionPreview, Step
 from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, TransportError
 
 if TYPE_CHECKING:
@@ -15,54 +15,56 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.device.directory import LockedState
     from obscura_backup_client.device.state import State
-    from obscura_backup_client.operations.push import Exchange
+    from obscura_backup_client.operations.push import BackupSession
 
 
-def delete(exchange: Exchange, held: LockedState, confirm: Callable[[Doomed], bool]) -> Doomed:
+def delete(
+    session: BackupSession, locked_state: LockedState, confirm: Callable[[DeletionPreview], bool]
+) -> DeletionPreview:
     """Look at what the server holds, ask, and delete just that.
 
     Raises:
         NotConfirmed: `confirm` said no. What `BackupClient.delete` raises.
     """
-    exchange.on_step(Step.FETCHING)
-    doomed = _doomed(exchange, held.state)
-    if not confirm(doomed):
+    session.on_step(Step.FETCHING)
+    preview = _doomed(session, locked_state.state)
+    if not confirm(preview):
         raise NotConfirmed
     # Written down before it is asked for: its answer may be lost, and a deletion of our own is no alarm.
-    before = _expecting_absence(exchange, held)
-    exchange.on_step(Step.DELETING)
+    before = _expecting_absence(session, locked_state)
+    session.on_step(Step.DELETING)
     try:
-        exchange.transport.delete(doomed.version)
+        session.transport.delete(preview.version)
     except (NotFound, OutcomeUnknown):
         # It is gone, or may be: what was noted stays true.
         raise
     except TransportError:
         if before is not None:
-            held.write(before)
+            locked_state.write(before)
         raise
-    return doomed
+    return preview
 
 
-def _doomed(exchange: Exchange, state: State | None) -> Doomed:
-    known = None if state is None else state.remembered.get(exchange.account)
+def _doomed(session: BackupSession, state: State | None) -> DeletionPreview:
+    known = None if state is None else state.last_seen.get(session.account)
     count = None if state is None else len(state.content.live_contacts)
     try:
-        described = exchange.transport.head()
+        described = session.transport.head()
     except BackupLost as lost:
         if lost.version is None:
             raise
-        return Doomed(lost.version, None, "", last_seen=False, local_contact_count=count)
-    last_seen = known is not None and is_same(known, described)
-    return Doomed(described.version, described.size_bytes, described.updated_at, last_seen, count)
+        return DeletionPreview(lost.version, None, "", last_seen=False, local_contact_count=count)
+    last_seen = known is not None and matches_last_seen(known, described)
+    return DeletionPreview(described.version, described.size_bytes, described.updated_at, last_seen, count)
 
 
-def _expecting_absence(exchange: Exchange, held: LockedState) -> State | None:
+def _expecting_absence(session: BackupSession, locked_state: LockedState) -> State | None:
     """The state as it was, if there was anything to note in it."""
-    state = held.state
-    known = None if state is None else state.remembered.get(exchange.account)
+    state = locked_state.state
+    known = None if state is None else state.last_seen.get(session.account)
     if state is None or known is None:
         return None
     # The vector stays remembered: what this device pushes next is above it, and nothing older passes for newer.
     noted = replace(known, may_be_gone=True)
-    held.write(replace(state, remembered={**state.remembered, exchange.account: noted}))
+    locked_state.write(replace(state, last_seen={**state.last_seen, session.account: noted}))
     return state

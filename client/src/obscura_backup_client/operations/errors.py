@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from obscura_backup_client.errors import ClientError
 
 if TYPE_CHECKING:
-    from obscura_backup_client.device.remembered import Sighting
+    from obscura_backup_client.device.last_seen import BackupSummary
 
 
 class RollbackSuspected(ClientError):
@@ -18,7 +18,7 @@ class RollbackSuspected(ClientError):
 
     code = "rollback-suspected"
 
-    def __init__(self, reasons: tuple[str, ...], expected: Sighting, found: Sighting | None) -> None:
+    def __init__(self, reasons: tuple[str, ...], expected: BackupSummary, found: BackupSummary | None) -> None:
         super().__init__(
             f"The server does not hand out the backup that this device last saw ({', '.join(reasons)}). Nothing was "
             "merged or sent. If its operator restored an older copy, or you deleted the backup, accept it explicitly."

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from obscura_backup_client.content import editing
 from obscura_backup_client.content.codec import encode
-from obscura_backup_client.content.merge import contacts_ahead, merge_keeping, same_identity
+from obscura_backup_client.content.merge import future_dated_contacts, merge_keeping, same_identity
 from obscura_backup_client.content.model import DEVICE_ID_BYTES, Backup, Contact
 from obscura_backup_client.device.atomic_files import create_file, replace_file
-from obscura_backup_client.device.state import State, renewed_if_copied
+from obscura_backup_client.device.state import State, with_new_id_if_copied
 from obscura_backup_client.formats.errors import ExportExists, ExportRefused, ExportUnwritable
 from obscura_backup_client.formats.export_reading import decode_payload
 from obscura_backup_client.operations.changes import changes
@@ -26,24 +26,33 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.device.directory import StateDirectory
-    from obscura_backup_client.formats.export_reading import Exported
+    from obscura_backup_client.formats.export_reading import ParsedExport
     from obscura_backup_client.operations.results import Changes
-    from obscura_backup_client.sealing.sealed import Random
+    from obscura_backup_client.sealing.sealed import RandomBytes
 
 # What a crash may leave beside an export begins so; it may hold the private key.
-BESIDE_PREFIX: Final = ".obscura-export-"
+TEMPORARY_PREFIX: Final = ".obscura-export-"
 # Devices never leave the list, and the format ends at 4,096: a file must not take the places of devices to come.
 MAX_WRITERS_BY_IMPORT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class PayloadFound:
-    """What an import would lead to, or led to; `local_contact_count` is None where there was no identity here.
+class ImportPreview:
+    """What an import changes. It is shown before anything is written, and returned afterwards.
 
-    `replaces_identity` is whether this device's keys are replaced, `keeps_other_identity` whether the file's are not
-    taken. `key_epochs` (how many times the password was set) and `identity_epochs` are from before and from after,
-    `writer_changes` is of how many devices there are later sealings in it: none of these can be lowered again. `ahead`
-    are contacts stamped more than a day in the future.
+    Key epochs, identity epochs and writers only ever grow: no device can lower them again.
+
+    Attributes:
+        changes: to contacts, profile and identity.
+        contact_count: contacts on this device after the import.
+        local_contact_count: contacts before it; None if this device has no identity.
+        identity_public_key: the identity after the import, 32 or 33 bytes.
+        replaces_identity: whether the file's keys replace this device's.
+        keeps_other_identity: whether the file's keys differ and are not taken.
+        key_epochs: how often the password was set, before and after.
+        identity_epochs: of the identity, before and after.
+        writer_changes: number of devices of which the file holds later sealings.
+        future_dated: user ids of contacts edited more than a day in the future.
     """
 
     changes: Changes
@@ -55,7 +64,7 @@ class PayloadFound:
     key_epochs: tuple[int, int]
     identity_epochs: tuple[int, int]
     writer_changes: int
-    ahead: tuple[UUID, ...] = ()
+    future_dated: tuple[UUID, ...] = ()
 
 
 def write_export(
@@ -64,7 +73,7 @@ def write_export(
     *,
     overwrite: bool,
     directory: StateDirectory | None = None,
-    random: Random = os.urandom,
+    random: RandomBytes = os.urandom,
 ) -> None:
     """Write an export that only this user can read, whole or not at all.
 
@@ -83,17 +92,17 @@ def write_export(
             there still is.
     """
     try:
-        if directory is not None and directory.keeps(path):
+        if directory is not None and directory.owns(path):
             raise ExportUnwritable(path, "the client keeps a file of its own there")
         target = Path(os.path.realpath(path)) if overwrite else path
-        beside = target.with_name(f"{BESIDE_PREFIX}{random(8).hex()}")
+        temporary = target.with_name(f"{TEMPORARY_PREFIX}{random(8).hex()}")
         if overwrite and target.exists() and not stat.S_ISREG(target.stat().st_mode):
             # Renaming over a device or a pipe would take it away from everybody else.
             raise ExportUnwritable(path, "it is not a file; `-` is standard output")
         if overwrite:
-            replace_file(target, encoded, beside=beside)
+            replace_file(target, encoded, temporary=temporary)
         else:
-            create_file(target, encoded, beside=beside)
+            create_file(target, encoded, temporary=temporary)
     except FileExistsError:
         raise ExportExists(path) from None
     except (OSError, ValueError) as error:  # the latter for no name at all, or one with a zero byte in it
@@ -105,12 +114,12 @@ def import_payload(
     directory: StateDirectory,
     encoded: bytes,
     *,
-    confirm: Callable[[PayloadFound], bool],
+    confirm: Callable[[ImportPreview], bool],
     keep: Keep | None,
     new_device_name: str,
-    random: Random,
+    random: RandomBytes,
     now_ms: Callable[[], int],
-) -> PayloadFound:
+) -> ImportPreview:
     """See `LocalClient.import_payload`, which says what is raised."""
     now = now_ms()
     exported = decode_payload(encoded, now_ms=now)
@@ -125,11 +134,11 @@ def import_payload(
             if not exported.has_identity:
                 content = replace(content, identity=before.identity)
             state = replace(local, content=merge_keeping(before, content, keep))
-            state = renewed_if_copied(state, content, random)
+            state = with_new_id_if_copied(state, content, random)
         _require_few_writers(before, state.content)
         _require_room(before, state.content)
         state = replace(state, content=_edited(state.content, exported, now))
-        found = PayloadFound(
+        found = ImportPreview(
             changes=changes(before, state.content),
             contact_count=len(state.content.live_contacts),
             local_contact_count=None if local is None else len(before.live_contacts),
@@ -139,7 +148,7 @@ def import_payload(
             key_epochs=(before.key_epoch, state.content.key_epoch),
             identity_epochs=(before.identity.epoch, state.content.identity.epoch),
             writer_changes=len(set(state.content.writers) - set(before.writers)),
-            ahead=tuple(contact.user_id for contact in contacts_ahead(state.content, now)),
+            future_dated=tuple(contact.user_id for contact in future_dated_contacts(state.content, now)),
         )
         # Nothing to ask about where nothing changes: not even a stamp, or what other devices sealed.
         if state != local:
@@ -168,7 +177,7 @@ def _lasting_bytes(content: Backup) -> int:
     return len(encode(replace(content, contacts=tuple(sorted((*kept, *gone), key=lambda each: each.user_id.bytes)))))
 
 
-def _edited(content: Backup, exported: Exported, now_ms: int) -> Backup:
+def _edited(content: Backup, exported: ParsedExport, now_ms: int) -> Backup:
     """The content after what the file says without saying when: edits of this moment, where they differ."""
     undated = {contact.user_id: contact for contact in exported.undated_contacts}
     before = {contact.user_id: contact for contact in content.contacts}

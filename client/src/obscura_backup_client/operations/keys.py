@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from obscura_backup_client.operations.results import Step
 from obscura_backup_client.sealing.errors import DifferentKey, PasswordUnchanged, WeakKey, WrongPassword
-from obscura_backup_client.sealing.kdf import Confirm, is_sealable, weakness
-from obscura_backup_client.sealing.passwords import normalize, require_settable
-from obscura_backup_client.sealing.sealed import Opened, Random, SealingKey, derive_key, open_sealed
+from obscura_backup_client.sealing.kdf import ConfirmMemory, is_sealable, weakness
+from obscura_backup_client.sealing.passwords import MAX_PASSWORD_ATTEMPTS, normalize, require_settable
+from obscura_backup_client.sealing.sealed import OpenedBackup, RandomBytes, SealingKey, derive_key, open_sealed
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -38,9 +38,6 @@ NewSecret = str | Callable[[Purpose], str]
 Secret = SealingKey | NewSecret
 """A password, a kept key, or a function that is asked for the password only when one is needed."""
 
-# A person mistypes; a program that answers every question with another guess is not one.
-TRIES = 3
-
 
 @dataclass
 class Unlocker:
@@ -51,9 +48,9 @@ class Unlocker:
 
     secret: Secret = field(repr=False)
     user_id: UUID
-    random: Random
+    random: RandomBytes
     on_step: Callable[[Step], None]
-    confirm_memory: Confirm
+    confirm_memory: ConfirmMemory
     default: Callable[[], KdfParameters]
     new_secret: NewSecret | None = field(default=None, repr=False)
     key: SealingKey | None = field(default=None, init=False, repr=False)
@@ -73,7 +70,7 @@ class Unlocker:
         """Whether what was opened last is sealed under the new password already."""
         return self._new_key is not None and self.key == self._new_key
 
-    def open(self, blob: bytes) -> Opened:
+    def open(self, blob: bytes) -> OpenedBackup:
         """Open a blob, with a key at hand if one fits and by the password otherwise.
 
         Raises:
@@ -107,7 +104,7 @@ class Unlocker:
         self.key = self._derived(self._password(Purpose.SET if fresh else Purpose.OPEN), parameters)
         return self.key
 
-    def _open_by_key(self, blob: bytes) -> Opened | None:
+    def _open_by_key(self, blob: bytes) -> OpenedBackup | None:
         for key in (self.key, self._new_key):
             if key is not None:
                 try:
@@ -116,9 +113,9 @@ class Unlocker:
                     continue
         return None
 
-    def _open_by_password(self, blob: bytes) -> Opened:
+    def _open_by_password(self, blob: bytes) -> OpenedBackup:
         password = self._password(Purpose.OPEN)
-        for tries_left in reversed(range(TRIES)):
+        for tries_left in reversed(range(MAX_PASSWORD_ATTEMPTS)):
             try:
                 opened = self._open_by(blob, password)
             except WrongPassword:
@@ -141,7 +138,7 @@ class Unlocker:
             return password
         return _asked(self.secret, Purpose.RETRY)
 
-    def _open_by(self, blob: bytes, password: str) -> Opened:
+    def _open_by(self, blob: bytes, password: str) -> OpenedBackup:
         self.on_step(Step.DERIVING)
         return open_sealed(blob, password, self.user_id, confirm=self.confirm_memory)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.codec import decode, encode, require_writable
-from obscura_backup_client.content.merge import contacts_ahead, merge_keeping, merge_writers
+from obscura_backup_client.content.merge import future_dated_contacts, merge_keeping, merge_writers
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Writer
-from obscura_backup_client.device.state import renewed_if_copied, with_next_seq
+from obscura_backup_client.device.state import with_new_id_if_copied, with_next_seq
 from obscura_backup_client.operations.results import PushResult, Step
-from obscura_backup_client.operations.rollback import remember, require_latest, require_never_seen
+from obscura_backup_client.operations.rollback import last_seen_of, require_absence_expected, require_latest
 from obscura_backup_client.sealing.kdf import is_sealable, weakness
 from obscura_backup_client.sealing.sealed import MAGIC, seal
 from obscura_backup_client.transport.errors import BackupLost, NotFound
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.device.directory import LockedState
-    from obscura_backup_client.device.remembered import Remembered
+    from obscura_backup_client.device.last_seen import LastSeen
     from obscura_backup_client.device.state import Account, State
     from obscura_backup_client.operations.keys import Unlocker
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
-    from obscura_backup_client.sealing.sealed import Random, SealingKey
-    from obscura_backup_client.transport.interface import Described, Transport
+    from obscura_backup_client.sealing.sealed import RandomBytes, SealingKey
+    from obscura_backup_client.transport.interface import BackupMetadata, Transport
 
 # The digit of the sealed format, which must not go down from one fetch to the next.
 FORMAT = int(MAGIC[3:])
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteBackup:
     """What the server holds, opened and checked.
 
     `latest` is False where a suspicion had to be accepted: other devices will have it, too.
@@ -46,14 +46,14 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostBackup:
     """The server knows that it held this version, cannot find its bytes, and the person accepted that."""
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class PushOptions:
     """What a person wants of a push beyond the push itself; see `BackupClient.push`."""
 
     parameters: KdfParameters | None = None
@@ -62,24 +62,24 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class BackupSession:
     """See the module."""
 
     transport: Transport
     account: Account
-    random: Random
+    random: RandomBytes
     now_ms: Callable[[], int]
     on_step: Callable[[Step], None]
     max_blob_bytes: int
 
-    def holds_all_of(self, state: State) -> bool:
+    def is_up_to_date(self, state: State) -> bool:
         """Whether the server still holds what this device last saw there, and this device has nothing new.
 
         It takes the server's word: a server that lies here withholds what other devices pushed, which it could do
         anyway by answering nothing at all.
         """
-        known = state.remembered.get(self.account)
-        if known is None or known.may_be_gone or not known.holds(state.content):
+        known = state.last_seen.get(self.account)
+        if known is None or known.may_be_gone or not known.includes(state.content):
             # After a deletion whose outcome is unknown, only a fetch that finds the backup makes its absence odd again.
             return False
         if known.parameters is None or weakness(known.parameters):
@@ -87,12 +87,14 @@ class Exchange:
             return False
         self.on_step(Step.FETCHING)
         try:
-            return is_same(known, self.transport.head())
+            return matches_last_seen(known, self.transport.head())
         except (NotFound, BackupLost):
             # `fetch` looks into it, with the words that this deserves.
             return False
 
-    def fetch(self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool) -> Remote | Lost | None:
+    def fetch(
+        self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool
+    ) -> RemoteBackup | LostBackup | None:
         """Fetch, open and check the server's backup; None when there is none and none was expected.
 
         Raises:
@@ -100,17 +102,17 @@ class Exchange:
                 when `accept_rollback`.
             What opening and decoding raise.
         """
-        known = None if state is None else state.remembered.get(self.account)
+        known = None if state is None else state.last_seen.get(self.account)
         self.on_step(Step.FETCHING)
         try:
             fetched = self.transport.fetch()
         except NotFound:
-            require_never_seen(known, accepted=accept_rollback)
+            require_absence_expected(known, accepted=accept_rollback)
             return None
         except BackupLost as lost:
             if not accept_rollback or lost.version is None:
                 raise
-            return Lost(lost.version)
+            return LostBackup(lost.version)
         if fetched is None:  # only an answer to a condition, and there was none
             return None
         opened = unlocker.open(fetched.blob)
@@ -118,29 +120,31 @@ class Exchange:
         latest = require_latest(
             known, content, fetched.blob, sealed_format=FORMAT, version=version, accepted=accept_rollback
         )
-        return Remote(version, fetched.blob, content, opened.key, latest)
+        return RemoteBackup(version, fetched.blob, content, opened.key, latest)
 
-    def push(self, held: LockedState, unlocker: Unlocker, wishes: Wishes) -> PushResult:
+    def push(self, locked_state: LockedState, unlocker: Unlocker, options: PushOptions) -> PushResult:
         """Merge what the server has and replace it, once.
 
         Raises:
             VersionMismatch: somebody was faster. What `BackupClient.push` raises.
             NotFound: a password is to be changed, and there is no backup that has one.
         """
-        state = held.require()
-        remote = self.fetch(state, unlocker, accept_rollback=wishes.accept_rollback)
+        state = locked_state.require()
+        remote = self.fetch(state, unlocker, accept_rollback=options.accept_rollback)
         # What seals a backup that was opened is its own password, unless a new one is to be set.
         new_password = unlocker.new_secret is not None and not unlocker.has_new_password
-        if isinstance(remote, Remote):
-            state = self._merged(state, remote.content, wishes.keep)
+        if isinstance(remote, RemoteBackup):
+            state = self._merged(state, remote.content, options.keep)
             if remote.latest:
                 # Seen is seen, whatever becomes of this push. What is older than seen is not: if the push fails, the
                 # next one has to be an alarm again, and only what this one stores takes the memory's place.
-                state = held.write(self.remembering(state, remote.content, remote.blob, remote.version, remote.key))
+                state = locked_state.write(
+                    self.with_last_seen(state, remote.content, remote.blob, remote.version, remote.key)
+                )
             # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
-            complete = remote.latest and state.remembered[self.account].holds(state.content)
+            complete = remote.latest and state.last_seen[self.account].includes(state.content)
             # What is sealed too weakly is news: only sealing it anew makes the password expensive to guess again.
-            if complete and not new_password and _stays_sealed(remote, wishes.parameters):
+            if complete and not new_password and _may_stay_sealed(remote, options.parameters):
                 return self._result(state, remote.version, remote.key, uploaded=False)
             # An accepted backup from before a change of the password brings the old password back: that is a change.
             new_password = new_password or remote.content.key_epoch < state.content.key_epoch
@@ -149,30 +153,30 @@ class Exchange:
         else:
             new_password = True
         require_writable(state.content)
-        key = unlocker.sealing_key(wishes.parameters, fresh=not isinstance(remote, Remote))
+        key = unlocker.sealing_key(options.parameters, fresh=not isinstance(remote, RemoteBackup))
         # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
-        state = held.write(with_next_seq(state, self.random))
+        state = locked_state.write(with_next_seq(state, self.random))
         content = self._to_seal(state, new_password=new_password)
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)
         version = self.transport.push(blob, 0 if remote is None else remote.version)
-        state = held.write(self.remembering(replace(state, content=content), content, blob, version, key))
+        state = locked_state.write(self.with_last_seen(replace(state, content=content), content, blob, version, key))
         result = self._result(state, version, key, uploaded=True, size_bytes=len(blob))
-        if isinstance(remote, Remote) and not is_sealable(remote.key.parameters):
+        if isinstance(remote, RemoteBackup) and not is_sealable(remote.key.parameters):
             return replace(result, resealed_from=remote.key.parameters)
         return result
 
-    def remembering(self, state: State, content: Backup, blob: bytes, version: int, key: SealingKey) -> State:
+    def with_last_seen(self, state: State, content: Backup, blob: bytes, version: int, key: SealingKey) -> State:
         """The state that remembers this content, sealed under this key, as the latest of the account."""
-        known = remember(content, blob, sealed_format=FORMAT, version=version, parameters=key.parameters)
-        return replace(state, remembered={**state.remembered, self.account: known})
+        known = last_seen_of(content, blob, sealed_format=FORMAT, version=version, parameters=key.parameters)
+        return replace(state, last_seen={**state.last_seen, self.account: known})
 
-    def renewed_if_copied(self, state: State, remote: Backup) -> State:
-        """See `state.renewed_if_copied`."""
-        return renewed_if_copied(state, remote, self.random)
+    def with_new_id_if_copied(self, state: State, remote: Backup) -> State:
+        """See `state.with_new_id_if_copied`."""
+        return with_new_id_if_copied(state, remote, self.random)
 
     def _merged(self, state: State, remote: Backup, keep: Keep | None) -> State:
-        return self.renewed_if_copied(replace(state, content=merge_keeping(state.content, remote, keep)), remote)
+        return self.with_new_id_if_copied(replace(state, content=merge_keeping(state.content, remote, keep)), remote)
 
     def _to_seal(self, state: State, *, new_password: bool) -> Backup:
         content = state.content
@@ -188,14 +192,16 @@ class Exchange:
     def _result(
         self, state: State, version: int, key: SealingKey, *, uploaded: bool, size_bytes: int = 0
     ) -> PushResult:
-        ahead = tuple(contact.user_id for contact in contacts_ahead(state.content, self.now_ms()))
-        return PushResult(uploaded, version, len(state.content.live_contacts), size_bytes, ahead=ahead, key=key)
+        future_dated = tuple(contact.user_id for contact in future_dated_contacts(state.content, self.now_ms()))
+        return PushResult(
+            uploaded, version, len(state.content.live_contacts), size_bytes, future_dated=future_dated, key=key
+        )
 
 
-def is_same(known: Remembered, described: Described) -> bool:
+def matches_last_seen(known: LastSeen, described: BackupMetadata) -> bool:
     """Whether the server describes the very backup that is remembered."""
     return known.version == described.version and described.sha256 in (None, known.sha256)
 
 
-def _stays_sealed(remote: Remote, wanted: KdfParameters | None) -> bool:
+def _may_stay_sealed(remote: RemoteBackup, wanted: KdfParameters | None) -> bool:
     return wanted in (None, remote.key.parameters) and not weakness(remote.key.parameters)

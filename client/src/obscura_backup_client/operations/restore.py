@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.content.merge import Keep, contacts_ahead, merge_keeping, replaces_identity, same_identity
+from obscura_backup_client.content.merge import (
+    Keep,
+    future_dated_contacts,
+    merge_keeping,
+    replaces_identity,
+    same_identity,
+)
 from obscura_backup_client.content.model import DEVICE_ID_BYTES
 from obscura_backup_client.device.state import State
 from obscura_backup_client.operations.errors import NotConfirmed
-from obscura_backup_client.operations.push import Lost
-from obscura_backup_client.operations.results import Found, RestoreResult
+from obscura_backup_client.operations.push import LostBackup
+from obscura_backup_client.operations.results import RestorePreview, RestoreResult
 from obscura_backup_client.sealing.kdf import weakness
 from obscura_backup_client.transport.errors import BackupLost, NotFound
 
@@ -20,49 +26,49 @@ if TYPE_CHECKING:
     from obscura_backup_client.content.model import Backup
     from obscura_backup_client.device.directory import LockedState
     from obscura_backup_client.operations.keys import Unlocker
-    from obscura_backup_client.operations.push import Exchange, Remote
+    from obscura_backup_client.operations.push import BackupSession, RemoteBackup
 
 
 def restore(
-    exchange: Exchange,
-    held: LockedState,
+    session: BackupSession,
+    locked_state: LockedState,
     unlocker: Unlocker,
     *,
-    confirm: Callable[[Found], bool],
+    confirm: Callable[[RestorePreview], bool],
     device_name: str | None,
     new_device_name: str,
     keep: Keep | None,
     accept_rollback: bool,
 ) -> RestoreResult:
     """See `BackupClient.restore`, which says what is raised."""
-    remote = exchange.fetch(held.state, unlocker, accept_rollback=accept_rollback)
+    remote = session.fetch(locked_state.state, unlocker, accept_rollback=accept_rollback)
     if remote is None:
         raise NotFound
-    if isinstance(remote, Lost):
+    if isinstance(remote, LostBackup):
         raise BackupLost(remote.version)
-    content, local = remote.content, held.state
-    state = local or State(exchange.random(DEVICE_ID_BYTES), new_device_name, 0, content)
+    content, local = remote.content, locked_state.state
+    state = local or State(session.random(DEVICE_ID_BYTES), new_device_name, 0, content)
     if device_name is not None:
         state = replace(state, device_name=device_name)
     if keep is None and replaces_identity(state.content, content):
         # What `confirm` is shown, and decides.
         keep = Keep.THEIRS
     merged = merge_keeping(state.content, content, keep)
-    found = _found(exchange, remote, None if local is None else local.content, merged)
+    found = _found(session, remote, None if local is None else local.content, merged)
     if not confirm(found):
         raise NotConfirmed
-    state = exchange.renewed_if_copied(replace(state, content=merged), content)
+    state = session.with_new_id_if_copied(replace(state, content=merged), content)
     # An accepted rollback is remembered at once: nothing follows here that could heal it. What was seen before stays
     # in the content's own vector, so that the next push uploads above it.
-    state = held.write(exchange.remembering(state, content, remote.blob, remote.version, remote.key))
+    state = locked_state.write(session.with_last_seen(state, content, remote.blob, remote.version, remote.key))
     # A push uploads what the server does not have, and seals anew what is sealed too weakly.
-    pending = not state.remembered[exchange.account].holds(merged) or bool(weakness(remote.key.parameters))
+    pending = not state.last_seen[session.account].includes(merged) or bool(weakness(remote.key.parameters))
     return RestoreResult(found, len(merged.live_contacts), local is None, pending, remote.key)
 
 
-def _found(exchange: Exchange, remote: Remote, local: Backup | None, merged: Backup) -> Found:
+def _found(session: BackupSession, remote: RemoteBackup, local: Backup | None, merged: Backup) -> RestorePreview:
     content = remote.content
-    return Found(
+    return RestorePreview(
         version=remote.version,
         size_bytes=len(remote.blob),
         sealed_at_ms=content.sealed_at_ms,
@@ -73,5 +79,5 @@ def _found(exchange: Exchange, remote: Remote, local: Backup | None, merged: Bac
         keeps_other_identity=not same_identity(content, merged),
         local_contact_count=None if local is None else len(local.live_contacts),
         parameters=remote.key.parameters,
-        ahead=tuple(contact.user_id for contact in contacts_ahead(content, exchange.now_ms())),
+        future_dated=tuple(contact.user_id for contact in future_dated_contacts(content, session.now_ms())),
     )

@@ -1,4 +1,4 @@
-"""What the client's operations give back, and what they show before they ask."""
+"""Results of the client's operations, and the previews that are shown before a confirmation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from obscura_backup_client.device.remembered import Remembered, Sighting
+    from obscura_backup_client.device.last_seen import BackupSummary, LastSeen
     from obscura_backup_client.device.state import Account
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
     from obscura_backup_client.sealing.sealed import SealingKey
-    from obscura_backup_client.transport.interface import Described
+    from obscura_backup_client.transport.interface import BackupMetadata
 
 
 class Step(StrEnum):
-    """What takes time, for a progress line."""
+    """A slow step of an operation, for a progress line."""
 
     FETCHING = "fetching"
     DERIVING = "deriving"
@@ -28,7 +28,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many contacts an import added, changed, and found as they were."""
+    """How many contacts an import added, changed and left unchanged."""
 
     added: int
     changed: int
@@ -37,9 +37,9 @@ class ImportResult:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How many contacts were added, changed and removed, and whether profile and identity are other ones.
+    """How many contacts were added, changed and removed, and whether profile and identity differ.
 
-    Only what shows counts: an entry whose stamp alone moved is no change, nor is the trace of a sealing.
+    Only visible differences count. A new time stamp or another sealing is no change.
     """
 
     added: int = 0
@@ -49,7 +49,7 @@ class Changes:
     identity: bool = False
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether anything changed."""
         return bool(self.added or self.changed or self.removed or self.profile or self.identity)
 
 
@@ -58,13 +58,19 @@ NO_CHANGES = Changes()
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """What a push did. `uploaded` is False when the server had everything already.
+    """What a push did.
 
-    `merged` is what came in from other devices, false where nothing did. `ahead` are contacts that a device stamped
-    more than a day in the future: its clock is wrong, and its edits win until that day. `key` is what the backup is
-    sealed under, for an app that keeps it in the platform's key store; None where nothing had to be opened.
-    `resealed_from` are the parameters of the backup that was replaced, where another program had sealed it with such as
-    this client never seals with (mostly too weak ones: `parameters.weakness`); None otherwise.
+    Attributes:
+        uploaded: False if the server already had everything.
+        version: the backup's version on the server.
+        contact_count: contacts in it.
+        size_bytes: of the uploaded blob; 0 if nothing was uploaded.
+        merged: what other devices' backups changed on this device.
+        future_dated: user ids of contacts edited more than a day in the future. The clock of the device that edited
+            them is wrong, and its edits win until that day.
+        key: the key of the backup, for the platform's key store; None if nothing had to be opened.
+        resealed_from: the parameters of the replaced backup, if another program had chosen ones that this client
+            never seals with (see `kdf.weakness`); else None.
     """
 
     uploaded: bool
@@ -72,17 +78,28 @@ class PushResult:
     contact_count: int
     size_bytes: int = 0
     merged: Changes = NO_CHANGES
-    ahead: tuple[UUID, ...] = ()
+    future_dated: tuple[UUID, ...] = ()
     key: SealingKey | None = field(default=None, repr=False)
     resealed_from: KdfParameters | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a person is shown before a restore changes anything. `sealed_at_ms` and `device_name` come from inside.
+class RestorePreview:
+    """What a restore found. It is shown to the person before anything changes.
 
-    `replaces_identity` is whether this device's keys would be replaced, `keeps_other_identity` whether the backup's
-    would not be taken, because this device's are newer or the person said so.
+    Attributes:
+        version: on the server.
+        size_bytes: of the sealed backup.
+        sealed_at_ms: when it was sealed, milliseconds since 1970, as authenticated inside it.
+        device_name: the device that sealed it, as authenticated inside it.
+        contact_count: contacts in it.
+        identity_public_key: its identity, 32 or 33 bytes.
+        replaces_identity: whether the backup's keys would replace this device's.
+        keeps_other_identity: whether the backup's keys differ and would not be taken, because this device's are newer
+            or the person chose them.
+        local_contact_count: contacts on this device; None if it has no identity.
+        parameters: of the key derivation.
+        future_dated: user ids of contacts edited more than a day in the future.
     """
 
     version: int
@@ -95,19 +112,23 @@ class Found:
     keeps_other_identity: bool
     local_contact_count: int | None
     parameters: KdfParameters
-    ahead: tuple[UUID, ...] = ()
+    future_dated: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
     """What a restore did.
 
-    `pending` is whether a push has something to upload: what the server does not have, or what is there, sealed anew
-    because it is sealed too weakly (`parameters.weakness`). `key` is what the backup is sealed under, for an app that
-    keeps it in the platform's key store.
+    Attributes:
+        found: what was shown for confirmation.
+        contact_count: contacts on this device now.
+        new_device: whether this device had no identity before.
+        pending: whether the next push has something to upload: changes of this device, or the same backup sealed
+            with stronger parameters (see `kdf.weakness`).
+        key: the key of the backup, for the platform's key store.
     """
 
-    found: Found
+    found: RestorePreview
     contact_count: int
     new_device: bool
     pending: bool
@@ -116,48 +137,65 @@ class RestoreResult:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What a sync did; `restored` is None where this device had an identity before."""
+    """What a sync did.
+
+    Attributes:
+        restored: None if this device already had an identity.
+        pushed: the result of the push.
+    """
 
     restored: RestoreResult | None
     pushed: PushResult
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What opening the server's backup showed. Nothing was changed, here or there.
+class VerifyResult:
+    """How the server's backup compares with this device. Nothing was changed on either side.
 
-    `suspicions` are the stable words of `rollback.Reason`. Where this device has an identity, `incoming` is what the
-    next push or restore would bring to it, `outgoing` what a push would bring to the server beyond that, and
-    `same_identity` whether both have the same keys; where it has none these are None. `weakness` says why the next push
-    seals the backup anew, and is empty where there is no reason.
+    Attributes:
+        found: the server's backup.
+        size_bytes: of the sealed backup.
+        parameters: of the key derivation.
+        identity_public_key: the backup's identity, 32 or 33 bytes.
+        identity_epoch: how often that identity was replaced.
+        expected: what this device last saw; None if it saw none.
+        suspicions: why the backup cannot be the latest; values of `rollback.Reason`.
+        same_identity: whether both have the same keys. None, like the next two, if this device has no identity.
+        incoming: what the next push or restore would change on this device.
+        outgoing: what a push would then change on the server.
+        future_dated: user ids of contacts edited more than a day in the future.
+        weakness: why the next push seals the backup again; empty if it does not.
     """
 
-    found: Sighting
+    found: BackupSummary
     size_bytes: int
     parameters: KdfParameters
     identity_public_key: bytes
     identity_epoch: int
-    expected: Sighting | None
+    expected: BackupSummary | None
     suspicions: tuple[str, ...] = ()
     same_identity: bool | None = None
     incoming: Changes | None = None
     outgoing: Changes | None = None
-    ahead: tuple[UUID, ...] = ()
+    future_dated: tuple[UUID, ...] = ()
     weakness: str = ""
 
     @property
-    def is_well(self) -> bool:
-        """Whether there is nothing that the person has to decide about."""
+    def is_ok(self) -> bool:
+        """Whether the person has nothing to decide."""
         return not self.suspicions and self.same_identity is not False
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
-    """What a person is shown before a deletion: the server's word, as nothing was opened.
+class DeletionPreview:
+    """What a deletion would delete, shown to the person first. All of it is the server's claim: nothing was opened.
 
-    `size_bytes` is None where the server does not say or lost the bytes, `updated_at` an HTTP date or empty.
-    `last_seen` is whether it is what this device last pushed or opened; `local_contact_count` is None where there is no
-    identity on this device, so that nothing of the backup may remain.
+    Attributes:
+        version: on the server.
+        size_bytes: of the sealed backup; None if the server does not say or lost the bytes.
+        updated_at: an HTTP date, or empty.
+        last_seen: whether it is what this device last pushed or opened.
+        local_contact_count: contacts on this device; None if it has no identity, so that nothing may remain.
     """
 
     version: int
@@ -168,7 +206,7 @@ class Doomed:
 
 
 class RemoteState(StrEnum):
-    """How the server's backup stands to what this device last saw."""
+    """How the server's backup compares with what this device last saw."""
 
     NOT_ASKED = "not-asked"
     NONE = "none"
@@ -180,10 +218,22 @@ class RemoteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """This device beside the server, as far as it can be told without a password.
+    """This device and the server's backup, compared without a password.
 
-    `pending` is whether the next push has something to upload: what this device never pushed there, or the backup
-    sealed anew, where `weakness` says why: what this device last saw there is sealed too weakly.
+    Attributes:
+        path: the state directory.
+        device_id: 16 bytes.
+        device_name: may be empty.
+        identity_public_key: 32 or 33 bytes.
+        identity_epoch: how often the identity was replaced.
+        contact_count: contacts on this device.
+        removed_count: removed contacts that are still recorded.
+        account: None without a token.
+        last_seen: the latest backup that this device saw for this account; None if it saw none.
+        pending: whether the next push has something to upload.
+        remote_state: how the server's backup compares with `last_seen`.
+        remote: what the server says about its backup; None if it was not asked or has none.
+        weakness: why the next push seals the backup again; empty if it does not.
     """
 
     path: Path
@@ -194,8 +244,8 @@ class Status:
     contact_count: int
     removed_count: int
     account: Account | None = None
-    known: Remembered | None = None
+    last_seen: LastSeen | None = None
     pending: bool = True
     remote_state: RemoteState = RemoteState.NOT_ASKED
-    remote: Described | None = field(default=None)
+    remote: BackupMetadata | None = field(default=None)
     weakness: str = ""

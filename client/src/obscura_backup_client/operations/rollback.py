@@ -10,7 +10,7 @@ import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.device.remembered import Remembered, Sighting, content_sha256, covers
+from obscura_backup_client.device.last_seen import BackupSummary, LastSeen, content_sha256, dominates
 from obscura_backup_client.operations.errors import RollbackSuspected
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Reason(StrEnum):
     OLDER_FORMAT = "older-format"
 
 
-def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format: int) -> tuple[Reason, ...]:
+def suspicions(known: LastSeen, fetched: Backup, sha256: bytes, sealed_format: int) -> tuple[Reason, ...]:
     """Every reason why `fetched` cannot be the latest backup, given what this device knows; empty when all is well.
 
     Args:
@@ -38,7 +38,7 @@ def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format:
         sealed_format: the digit of the sealed format.
     """
     reasons, vector = [], fetched.vector
-    if not covers(vector, known.vector):
+    if not dominates(vector, known.vector):
         reasons.append(Reason.OLDER_WRITERS)
     if vector == known.vector and sha256 != known.sha256:
         reasons.append(Reason.SAME_WRITERS_OTHER_BYTES)
@@ -50,7 +50,7 @@ def suspicions(known: Remembered, fetched: Backup, sha256: bytes, sealed_format:
 
 
 def require_latest(
-    known: Remembered | None, fetched: Backup, blob: bytes, *, sealed_format: int, version: int, accepted: bool = False
+    known: LastSeen | None, fetched: Backup, blob: bytes, *, sealed_format: int, version: int, accepted: bool = False
 ) -> bool:
     """Stop at a suspicion, unless the person accepted it. Without anything remembered there is nothing to suspect.
 
@@ -63,11 +63,11 @@ def require_latest(
         return True
     reasons = suspicions(known, fetched, hashlib.sha256(blob).digest(), sealed_format)
     if reasons and not accepted:
-        raise RollbackSuspected(reasons, known.sighting, sighting_of(fetched, version))
+        raise RollbackSuspected(reasons, known.summary, summary_of(fetched, version))
     return not reasons
 
 
-def require_never_seen(known: Remembered | None, *, accepted: bool = False) -> None:
+def require_absence_expected(known: LastSeen | None, *, accepted: bool = False) -> None:
     """Stop when a backup that this device knows of is gone: answering 404 is the oldest rollback of all.
 
     Not where this device itself asked for the deletion.
@@ -76,20 +76,20 @@ def require_never_seen(known: Remembered | None, *, accepted: bool = False) -> N
         RollbackSuspected: `gone`.
     """
     if known is not None and not known.may_be_gone and not accepted:
-        raise RollbackSuspected((Reason.GONE,), known.sighting, None)
+        raise RollbackSuspected((Reason.GONE,), known.summary, None)
 
 
-def sighting_of(content: Backup, version: int) -> Sighting:
+def summary_of(content: Backup, version: int) -> BackupSummary:
     """What a person is told of an opened backup."""
     count = len(content.live_contacts)
-    return Sighting(version, content.sealed_at_ms, content.device_name, count, content.key_epoch)
+    return BackupSummary(version, content.sealed_at_ms, content.device_name, count, content.key_epoch)
 
 
-def remember(
+def last_seen_of(
     content: Backup, blob: bytes, *, sealed_format: int, version: int, parameters: KdfParameters | None = None
-) -> Remembered:
+) -> LastSeen:
     """What to keep of a backup that the server has just taken, or that was fetched and is merged."""
-    return Remembered(
+    return LastSeen(
         vector=content.vector,
         sha256=hashlib.sha256(blob).digest(),
         key_epoch=content.key_epoch,

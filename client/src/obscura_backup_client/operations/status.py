@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.operations.push import is_same
+from obscura_backup_client.operations.push import matches_last_seen
 from obscura_backup_client.operations.results import RemoteState, Status
 from obscura_backup_client.sealing.kdf import weakness
 from obscura_backup_client.transport.errors import NotFound
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.transport.interface import Transport
 
 
-def standing(path: Path, state: State, account: Account | None, transport: Transport | None) -> Status:
+def read_status(path: Path, state: State, account: Account | None, transport: Transport | None) -> Status:
     """Look at `state`, kept in `path`, and ask the server for its side, if there is one.
 
     Raises:
@@ -35,17 +35,17 @@ def standing(path: Path, state: State, account: Account | None, transport: Trans
     )
     if account is None or transport is None:
         return local
-    known = state.remembered.get(account)
-    weak = "" if known is None or known.parameters is None else weakness(known.parameters)
-    pending = known is None or not known.holds(content) or bool(weak)
-    local = replace(local, account=account, known=known, pending=pending, weakness=weak)
+    last_seen = state.last_seen.get(account)
+    weak = "" if last_seen is None or last_seen.parameters is None else weakness(last_seen.parameters)
+    pending = last_seen is None or not last_seen.includes(content) or bool(weak)
+    local = replace(local, account=account, last_seen=last_seen, pending=pending, weakness=weak)
     try:
         remote = transport.head()
     except NotFound:
-        if known is None or known.may_be_gone:
+        if last_seen is None or last_seen.may_be_gone:
             return replace(local, pending=True, remote_state=RemoteState.NONE, weakness="")
         return replace(local, remote_state=RemoteState.GONE)
-    if known is None:
+    if last_seen is None:
         return replace(local, remote=remote, remote_state=RemoteState.NEVER_SEEN)
-    same = is_same(known, remote)
+    same = matches_last_seen(last_seen, remote)
     return replace(local, remote=remote, remote_state=RemoteState.SAME if same else RemoteState.CHANGED)

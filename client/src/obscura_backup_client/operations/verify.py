@@ -7,42 +7,42 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.codec import decode
-from obscura_backup_client.content.merge import contacts_ahead, merge, same_identity
+from obscura_backup_client.content.merge import future_dated_contacts, merge, same_identity
 from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.push import FORMAT
-from obscura_backup_client.operations.results import Step, Verified
-from obscura_backup_client.operations.rollback import require_never_seen, sighting_of, suspicions
+from obscura_backup_client.operations.results import Step, VerifyResult
+from obscura_backup_client.operations.rollback import require_absence_expected, summary_of, suspicions
 from obscura_backup_client.sealing.kdf import weakness
 from obscura_backup_client.transport.errors import NotFound
 
 if TYPE_CHECKING:
     from obscura_backup_client.device.state import State
     from obscura_backup_client.operations.keys import Unlocker
-    from obscura_backup_client.operations.push import Exchange
+    from obscura_backup_client.operations.push import BackupSession
 
 
-def verify(exchange: Exchange, state: State | None, unlocker: Unlocker) -> Verified:
+def verify(session: BackupSession, state: State | None, unlocker: Unlocker) -> VerifyResult:
     """See `BackupClient.verify`, which says what is raised."""
-    known = None if state is None else state.remembered.get(exchange.account)
-    exchange.on_step(Step.FETCHING)
+    known = None if state is None else state.last_seen.get(session.account)
+    session.on_step(Step.FETCHING)
     try:
-        fetched = exchange.transport.fetch()
+        fetched = session.transport.fetch()
     except NotFound:
-        require_never_seen(known)
+        require_absence_expected(known)
         raise
     if fetched is None:  # only an answer to a condition, and there was none
         raise NotFound
     opened = unlocker.open(fetched.blob)
     content = decode(opened.payload)
-    verified = Verified(
-        found=sighting_of(content, fetched.version),
+    verified = VerifyResult(
+        found=summary_of(content, fetched.version),
         size_bytes=len(fetched.blob),
         parameters=opened.key.parameters,
         identity_public_key=content.identity.public_key,
         identity_epoch=content.identity.epoch,
-        expected=None if known is None else known.sighting,
+        expected=None if known is None else known.summary,
         suspicions=() if known is None else suspicions(known, content, sha256(fetched.blob).digest(), FORMAT),
-        ahead=tuple(contact.user_id for contact in contacts_ahead(content, exchange.now_ms())),
+        future_dated=tuple(contact.user_id for contact in future_dated_contacts(content, session.now_ms())),
         weakness=weakness(opened.key.parameters),
     )
     if state is None:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from obscura_backup_client.sealing.errors import RefusedParameters
 from obscura_backup_client.sealing.kdf import OPENING_UNASKED_MEMORY_KIB, require_openable, require_sealable
-from obscura_backup_client.sealing.padding import payload_sizes
+from obscura_backup_client.sealing.padding import payload_size_range
 from obscura_backup_client.sealing.sealed import (
     HEADER_BYTES,
     MAGIC,
@@ -64,7 +64,7 @@ class Inspection:
     @property
     def payload_bytes(self) -> tuple[int, int] | None:
         """The smallest and the largest payload that writers of this format pad to this size; None if they never do."""
-        return None if self.padded_bytes is None else payload_sizes(self.padded_bytes)
+        return None if self.padded_bytes is None else payload_size_range(self.padded_bytes)
 
 
 def inspect(stream: IO[bytes]) -> Inspection:
@@ -79,7 +79,7 @@ def inspect(stream: IO[bytes]) -> Inspection:
     start = _read(stream, SMALLEST_BLOB_BYTES)
     header = read_header(start)
     size_bytes, complete = _counted(stream, len(start))
-    verdict, refusal = _judged(header.parameters)
+    verdict, refusal = _verdict_for(header.parameters)
     return Inspection(header, size_bytes, complete, verdict, refusal, _weakness(header.parameters))
 
 
@@ -113,7 +113,7 @@ def _file_bytes(stream: IO[bytes]) -> int | None:
     return described.st_size if stat.S_ISREG(described.st_mode) else None
 
 
-def _judged(parameters: KdfParameters) -> tuple[Verdict, str]:
+def _verdict_for(parameters: KdfParameters) -> tuple[Verdict, str]:
     try:
         require_openable(parameters, confirm=lambda _: True)
     except RefusedParameters as refused:

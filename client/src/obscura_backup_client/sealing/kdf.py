@@ -27,12 +27,12 @@ OPENING_MAX_MEMORY_KIB_PASSES: Final = 4 * 1024 * 1024
 OPENING_UNASKED_MEMORY_KIB: Final = 256 * 1024
 
 
-Confirm = Callable[[KdfParameters], bool]
+ConfirmMemory = Callable[[KdfParameters], bool]
 """Asks the person whether a derivation that needs unusually much memory may go on."""
 
 
-def refuse(_parameters: KdfParameters) -> bool:
-    """Answer no: the `Confirm` for callers that have nobody to ask."""
+def refuse_memory(_parameters: KdfParameters) -> bool:
+    """Answer no: the `ConfirmMemory` for callers that have nobody to ask."""
     return False
 
 
@@ -73,7 +73,7 @@ def weakness(parameters: KdfParameters) -> str:
     return "" if parameters.lanes == SEALING_LANES else "most phones can only compute 1 lane"
 
 
-def require_openable(parameters: KdfParameters, *, confirm: Confirm = refuse) -> None:
+def require_openable(parameters: KdfParameters, *, confirm: ConfirmMemory = refuse_memory) -> None:
     """Check, before anything is allocated, that a blob's parameters are ones this device is willing to run.
 
     Args:

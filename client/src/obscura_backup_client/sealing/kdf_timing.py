@@ -24,7 +24,7 @@ class Timing:
     processor_seconds: float
 
 
-def timed(computation: Callable[[], object]) -> Timing:
+def time_call(computation: Callable[[], object]) -> Timing:
     """Run the computation, which has to stay in this thread, and time it."""
     processor, wall = time.thread_time(), time.perf_counter()
     computation()
@@ -40,7 +40,7 @@ def load_per_processor() -> float:
         return 0.0
 
 
-def seems_busy(timings: list[Timing], load: float) -> str:
+def busy_reason(timings: list[Timing], load: float) -> str:
     """Why these timings may be longer than on a quiet machine, in words; empty where nothing speaks for it.
 
     Args:

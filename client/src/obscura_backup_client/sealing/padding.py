@@ -40,7 +40,7 @@ def largest_payload_bytes(max_padded_bytes: int) -> int:
     return min((max_padded_bytes & ~_padme_mask(max_padded_bytes)) - LENGTH_BYTES, _MAX_PAYLOAD_BYTES)
 
 
-def payload_sizes(padded: int) -> tuple[int, int] | None:
+def payload_size_range(padded: int) -> tuple[int, int] | None:
     """Give the smallest and the largest payload, in bytes, that `pad` makes a plaintext of `padded` bytes of.
 
     None where it makes none of that size; another writer may.

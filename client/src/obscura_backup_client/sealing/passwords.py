@@ -14,7 +14,9 @@ from obscura_backup_client.sealing.errors import (
 )
 
 MIN_CODE_POINTS: Final = 13
-MAX_BYTES: Final = 1024
+MAX_PASSWORD_BYTES: Final = 1024
+# How often a person may type a password in one operation. More attempts would be guessing.
+MAX_PASSWORD_ATTEMPTS: Final = 3
 STRENGTH_CODE_POINTS: Final = 72
 
 # Keyboards put these in where a person meant a space, and not every keyboard does it the same way.
@@ -50,8 +52,8 @@ def require_settable(password: str) -> bytes:
     if len(text) < MIN_CODE_POINTS:
         raise PasswordTooShort(len(text), MIN_CODE_POINTS)
     encoded = _encoded(text)
-    if len(encoded) > MAX_BYTES:
-        raise PasswordTooLong(len(encoded), MAX_BYTES)
+    if len(encoded) > MAX_PASSWORD_BYTES:
+        raise PasswordTooLong(len(encoded), MAX_PASSWORD_BYTES)
     return encoded
 
 

@@ -21,9 +21,9 @@ from obscura_backup_client.sealing.errors import (
 from obscura_backup_client.sealing.kdf import (
     ROOT_BYTES,
     SALT_BYTES,
-    Confirm,
+    ConfirmMemory,
     argon2id,
-    refuse,
+    refuse_memory,
     require_openable,
     require_sealable,
 )
@@ -39,7 +39,7 @@ KDF_ARGON2ID: Final = 1
 NONCE_BYTES: Final = 12
 COMMITMENT_BYTES: Final = 32
 TAG_BYTES: Final = 16
-KEY_BYTES: Final = 32
+CIPHER_KEY_BYTES: Final = 32
 
 _PREFIX: Final = struct.Struct(f">4sBIIB{SALT_BYTES}s{NONCE_BYTES}s")
 HEADER_BYTES: Final = _PREFIX.size + COMMITMENT_BYTES
@@ -49,7 +49,7 @@ _INFO: Final = b"obscura-backup v1"
 DEFAULT_MAX_BLOB_BYTES: Final = 2 * 1024 * 1024
 MAX_PAYLOAD_BYTES: Final = largest_payload_bytes(DEFAULT_MAX_BLOB_BYTES - HEADER_BYTES - TAG_BYTES)
 
-Random = Callable[[int], bytes]
+RandomBytes = Callable[[int], bytes]
 """Gives so many unpredictable bytes. Only tests and vectors pass anything but `os.urandom`."""
 
 
@@ -95,7 +95,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedBackup:
     """An opened backup: its payload, and the key that opened it."""
 
     payload: bytes = field(repr=False)
@@ -103,7 +103,7 @@ class Opened:
 
 
 def derive_key(
-    password: str, parameters: KdfParameters, *, salt: bytes | None = None, random: Random = os.urandom
+    password: str, parameters: KdfParameters, *, salt: bytes | None = None, random: RandomBytes = os.urandom
 ) -> SealingKey:
     """Derive the key to seal with. Without a `salt` (16 bytes) a fresh one is drawn, as a password change must.
 
@@ -114,7 +114,7 @@ def derive_key(
     """
     secret = require_settable(password)
     require_sealable(parameters)
-    salt = _draw(random, SALT_BYTES) if salt is None else salt
+    salt = _random_bytes(random, SALT_BYTES) if salt is None else salt
     return SealingKey(parameters, salt, argon2id(secret, salt, parameters))
 
 
@@ -124,7 +124,7 @@ def seal(
     user_id: UUID,
     *,
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES,
-    random: Random = os.urandom,
+    random: RandomBytes = os.urandom,
 ) -> bytes:
     """Seal a payload for one user, under a fresh nonce. The same payload never gives the same blob twice.
 
@@ -136,7 +136,7 @@ def seal(
     if HEADER_BYTES + padded_bytes(len(payload)) + TAG_BYTES > max_blob_bytes:
         most = largest_payload_bytes(max_blob_bytes - HEADER_BYTES - TAG_BYTES)
         raise PayloadTooLarge(len(payload), max(most, 0))
-    return seal_plaintext(pad(payload), key, user_id, nonce=_draw(random, NONCE_BYTES))
+    return seal_plaintext(pad(payload), key, user_id, nonce=_random_bytes(random, NONCE_BYTES))
 
 
 def seal_plaintext(plaintext: bytes, key: SealingKey, user_id: UUID, *, nonce: bytes) -> bytes:
@@ -160,8 +160,8 @@ def expand(root: bytes, prefix: bytes) -> tuple[bytes, bytes]:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-    okm = HKDFExpand(SHA256(), KEY_BYTES + COMMITMENT_BYTES, _INFO + prefix).derive(root)
-    return okm[:KEY_BYTES], okm[KEY_BYTES:]
+    okm = HKDFExpand(SHA256(), CIPHER_KEY_BYTES + COMMITMENT_BYTES, _INFO + prefix).derive(root)
+    return okm[:CIPHER_KEY_BYTES], okm[CIPHER_KEY_BYTES:]
 
 
 def read_header(blob: bytes) -> Header:
@@ -187,7 +187,9 @@ def read_header(blob: bytes) -> Header:
     return Header(KdfParameters(memory_kib, passes, lanes), salt, nonce, blob[_PREFIX.size : HEADER_BYTES])
 
 
-def open_sealed(blob: bytes, secret: str | SealingKey, user_id: UUID, *, confirm: Confirm = refuse) -> Opened:
+def open_sealed(
+    blob: bytes, secret: str | SealingKey, user_id: UUID, *, confirm: ConfirmMemory = refuse_memory
+) -> OpenedBackup:
     """Open a sealed backup by its password, or without any derivation by a key kept from an earlier one.
 
     Args:
@@ -216,12 +218,12 @@ def open_sealed(blob: bytes, secret: str | SealingKey, user_id: UUID, *, confirm
     except InvalidTag:
         raise Damaged("its contents do not authenticate") from None
     try:
-        return Opened(unpad(plaintext), key)
+        return OpenedBackup(unpad(plaintext), key)
     except ValueError as error:
         raise Damaged(str(error)) from None
 
 
-def _opening_key(header: Header, secret: str | SealingKey, confirm: Confirm) -> SealingKey:
+def _opening_key(header: Header, secret: str | SealingKey, confirm: ConfirmMemory) -> SealingKey:
     if isinstance(secret, SealingKey):
         # A kept key costs no memory, so there is nothing to ask about.
         require_openable(header.parameters, confirm=lambda _: True)
@@ -232,7 +234,7 @@ def _opening_key(header: Header, secret: str | SealingKey, confirm: Confirm) -> 
     return SealingKey(header.parameters, header.salt, argon2id(normalize(secret), header.salt, header.parameters))
 
 
-def _draw(random: Random, count: int) -> bytes:
+def _random_bytes(random: RandomBytes, count: int) -> bytes:
     drawn = random(count)
     if len(drawn) != count:
         raise ValueError(f"the source of randomness gave {len(drawn)} bytes instead of {count}")

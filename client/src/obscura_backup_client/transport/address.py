@@ -17,7 +17,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REFUSED_CATEGORIES: Final = {"Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"}
 
 
-def normal_address(url: str, *, allow_insecure_http: bool = False) -> str:
+def normalize_address(url: str, *, allow_insecure_http: bool = False) -> str:
     """The address in one form, so that two spellings of one server share what is remembered of it.
 
     Plain http is for this machine only, unless it is explicitly allowed: anybody on the way could read the token, and

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, cast
 
-from obscura_backup_client.transport.answers import NoAnswerError, connection_failure
+from obscura_backup_client.transport.responses import NoResponseError, describe_network_error
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
 
 # Beyond this much that nobody has taken yet, the other side has to wait.
-MOST_UNREAD_BYTES = 64 * 1024
+MAX_UNREAD_BYTES = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
             raise self._broke
         if not self._unread and not self._ended:
             self._readable.clear()
-        if self._transport is not None and len(self._unread) <= MOST_UNREAD_BYTES:
+        if self._transport is not None and len(self._unread) <= MAX_UNREAD_BYTES:
             self._transport.resume_reading()
         return taken
 
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         """Called by the loop."""
         self._unread += data
         self._readable.set()
-        if self._transport is not None and len(self._unread) > MOST_UNREAD_BYTES:
+        if self._transport is not None and len(self._unread) > MAX_UNREAD_BYTES:
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
@@ -111,14 +111,14 @@ async def connected(host: str, port: int, tls: ssl.SSLContext | None, seconds: f
     """A connection for the block; with TLS, its certificate is verified and its keys are agreed when the block begins.
 
     Raises:
-        NoAnswerError: there is none, and so nothing was sent.
+        NoResponseError: there is none, and so nothing was sent.
     """
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(seconds):
             _, connection = await loop.create_connection(Connection, host, port, ssl=tls)
     except (OSError, UnicodeError) as error:
-        raise NoAnswerError(connection_failure(error), sent=False, final=False) from error
+        raise NoResponseError(describe_network_error(error), sent=False, final=False) from error
     try:
         yield connection
     finally:

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport.address import normal_address
-from obscura_backup_client.transport.answers import TOO_LONG, Answer, NoAnswerError
+from obscura_backup_client.transport.address import normalize_address
 from obscura_backup_client.transport.asyncio_connection import connected
-from obscura_backup_client.transport.backup_api import Conversation, Patience, Wait
-from obscura_backup_client.transport.bearer_token import require_bearer
-from obscura_backup_client.transport.errors import UnexpectedAnswer
+from obscura_backup_client.transport.backup_api import BackupApi, RetryPolicy, Sleep
+from obscura_backup_client.transport.bearer_token import require_bearer_token
+from obscura_backup_client.transport.errors import UnexpectedResponse
 from obscura_backup_client.transport.exchange import RECEIVE_BYTES, exchange
+from obscura_backup_client.transport.responses import DEADLINE_EXCEEDED, NoResponseError, Response
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
     from obscura_backup_client.transport.asyncio_connection import Connection
-    from obscura_backup_client.transport.backup_api import Request, Steps
-    from obscura_backup_client.transport.exchange import Exchanging
-    from obscura_backup_client.transport.interface import Described, Fetched, OnBytes, OnWait, ServerLimits
+    from obscura_backup_client.transport.backup_api import Request, RequestPlan
+    from obscura_backup_client.transport.exchange import ExchangeSteps
+    from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, OnBytes, OnWait, ServerLimits
 
 T = TypeVar("T")
 
@@ -52,45 +52,45 @@ class AsyncHttpTransport:
     server: str
     token: str = field(repr=False)
     allow_insecure_http: bool = False
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
-    on_bytes: OnBytes = lambda _direction, _done, _total: None
+    on_bytes: OnBytes = lambda _direction, _run, _total: None
     on_wait: OnWait = lambda _seconds, _reason: None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "server", normal_address(self.server, allow_insecure_http=self.allow_insecure_http))
-        require_bearer(self.token)
+        object.__setattr__(self, "server", normalize_address(self.server, allow_insecure_http=self.allow_insecure_http))
+        require_bearer_token(self.token)
 
-    async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    async def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """See `AsyncTransport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
-        return await self._done(self._conversation.fetch(if_none_match))
+        return await self._run(self._api.fetch(if_none_match))
 
-    async def head(self) -> Described:
+    async def head(self) -> BackupMetadata:
         """See `AsyncTransport.head`."""
-        return await self._done(self._conversation.head())
+        return await self._run(self._api.head())
 
     async def push(self, blob: bytes, expected_version: int) -> int:
         """See `AsyncTransport.push`."""
-        return await self._done(self._conversation.push(blob, expected_version))
+        return await self._run(self._api.push(blob, expected_version))
 
     async def delete(self, expected_version: int) -> None:
         """See `AsyncTransport.delete`."""
-        await self._done(self._conversation.delete(expected_version))
+        await self._run(self._api.delete(expected_version))
 
     async def limits(self) -> ServerLimits:
         """What the server takes.
 
         Raises:
-            UnexpectedAnswer: it does not answer with a configuration.
+            UnexpectedResponse: it does not answer with a configuration.
         """
-        return await self._done(self._conversation.limits())
+        return await self._run(self._api.limits())
 
     @cached_property
-    def _conversation(self) -> Conversation:
-        return Conversation(self.server, self.token, self.patience, self.max_blob_bytes, self.jitter, self.now)
+    def _api(self) -> BackupApi:
+        return BackupApi(self.server, self.token, self.retry_policy, self.max_blob_bytes, self.jitter, self.now)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -98,53 +98,55 @@ class AsyncHttpTransport:
 
         return client_context()
 
-    async def _done(self, steps: Steps[T]) -> T:
+    async def _run(self, steps: RequestPlan[T]) -> T:
         try:
             step = next(steps)
             while True:
-                if isinstance(step, Wait):
+                if isinstance(step, Sleep):
                     self.on_wait(step.seconds, step.reason)
                     await self.sleep(step.seconds)
                     step = next(steps)
                     continue
                 try:
-                    answer = await self._send(step)
-                except (NoAnswerError, UnexpectedAnswer) as error:
+                    response = await self._send(step)
+                except (NoResponseError, UnexpectedResponse) as error:
                     step = steps.throw(error)
                 else:
-                    step = steps.send(answer)
+                    step = steps.send(response)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _send(self, request: Request) -> Answer:
+    async def _send(self, request: Request) -> Response:
         """One request and its whole answer.
 
         Raises:
-            NoAnswerError: see there.
-            UnexpectedAnswer: the answer is longer than the request allows.
+            NoResponseError: see there.
+            UnexpectedResponse: the answer is longer than the request allows.
         """
         url, tls, sent = urlsplit(self.server), None, False
         if url.scheme == "https":
             # Reads all certificates that this machine trusts, once, which takes too long for a loop to wait for.
             tls = await asyncio.to_thread(lambda: self._tls)
         port = url.port or (443 if tls else 80)
-        whole = asyncio.timeout(self.patience.answer_seconds)
+        whole = asyncio.timeout(self.retry_policy.total_timeout_seconds)
         try:
             async with (
                 whole,
-                connected(url.hostname or "", port, tls, self.patience.connect_seconds) as connection,
+                connected(url.hostname or "", port, tls, self.retry_policy.connect_timeout_seconds) as connection,
             ):
                 sent = True
-                return await self._exchanged(connection, exchange(request, self.server, self.on_bytes))
+                return await self._run_exchange(connection, exchange(request, self.server, self.on_bytes))
         except TimeoutError as error:
             # One without the other is the wait for the next byte, or for the next to leave.
             final = whole.expired()
-            raise NoAnswerError(TOO_LONG if final else "no answer in time", sent=sent, final=final) from error
+            raise NoResponseError(
+                DEADLINE_EXCEEDED if final else "no answer in time", sent=sent, final=final
+            ) from error
         except OSError as error:
-            raise NoAnswerError("the connection broke", sent=sent, final=False) from error
+            raise NoResponseError("the connection broke", sent=sent, final=False) from error
 
-    async def _exchanged(self, connection: Connection, steps: Exchanging) -> Answer:
+    async def _run_exchange(self, connection: Connection, steps: ExchangeSteps) -> Response:
         try:
             wanted = next(steps)
             while True:
@@ -155,14 +157,14 @@ class AsyncHttpTransport:
                 else:
                     wanted = steps.send(received)
         except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            response: Response = end.value
+            return response
 
     async def _step(self, connection: Connection, content: bytes | None) -> bytes:
         # Also where something is here already: a server that sends faster than its answer can be read must hold up
         # neither the rest of the loop nor the end of the request's time.
         await asyncio.sleep(0)
-        async with asyncio.timeout(self.patience.read_seconds):
+        async with asyncio.timeout(self.retry_policy.read_timeout_seconds):
             if content is None:
                 return await connection.receive(RECEIVE_BYTES)
             if content:

@@ -1,8 +1,8 @@
-"""What is asked of a server over HTTP, what its answers mean, whether to ask again and when: steps without any I/O.
+"""The service's HTTP API without I/O: which requests to send, what responses mean, and when to retry.
 
-Each method of `Conversation` is a generator. It yields what to do next, a `Request` to send or a `Wait`; it is sent the
-`Answer` to a request, or thrown the error that came instead; and it returns what the caller asked for. So the blocking
-and the asyncio transport differ in how they send and wait, and in nothing that is decided.
+Each method of `BackupApi` is a generator. It yields the next action, a `Request` to send or a `Sleep`. The transport
+sends the `Response` into it, or throws the error that occurred instead. The generator returns the caller's result. The
+blocking and the asyncio transport therefore differ only in how they send and sleep.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from obscura_backup_client.transport.answers import (
-    UNREADABLE_JSON,
-    Answer,
-    NoAnswerError,
-    count_of,
-    digest_header,
-    max_bytes_of,
-    names_no_backup,
-    nonsense_is_unknown,
-    refusal,
-    require_version,
-    retry_after_seconds,
-    says_not_stored,
-    sha256_of,
-)
 from obscura_backup_client.transport.errors import (
     NotStored,
     OutcomeUnknown,
     RateLimited,
     TooLarge,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from obscura_backup_client.transport.foreign_answers import is_foreign, not_from_service, reason_of
-from obscura_backup_client.transport.interface import Described, Fetched, ServerLimits
+from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits
+from obscura_backup_client.transport.proxy_responses import is_from_proxy, proxy_error, retry_reason
+from obscura_backup_client.transport.responses import (
+    JSON_ERRORS,
+    NoResponseError,
+    Response,
+    digest_header,
+    error_for,
+    is_no_backup_problem,
+    parse_count,
+    problem_max_bytes,
+    repr_sha256,
+    require_version,
+    retry_after_seconds,
+    says_not_stored,
+    unexpected_is_unknown,
+)
 from obscura_backup_client.version import __version__
 
 if TYPE_CHECKING:
@@ -47,109 +47,131 @@ if TYPE_CHECKING:
     from obscura_backup_client.transport.errors import TransportError
 
 # Enough for a problem document or a configuration, whoever wrote it.
-MAX_DOCUMENT_BYTES = 64 * 1024
+MAX_JSON_BYTES = 64 * 1024
 # "Ask again later", by the server or by a gateway before it.
-TRANSIENT = frozenset({429, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 # What a repeated upload or deletion is answered by a server that knows what became of the first one. A 404 is no such
 # answer: whatever stands before a server that is just restarting says 404, too.
-DECISIVE = {"POST": frozenset({200, 201, 409, 413}), "DELETE": frozenset({204, 409})}
+SETTLING_STATUSES = {"POST": frozenset({200, 201, 409, 413}), "DELETE": frozenset({204, 409})}
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait and how often to try. All in seconds but `attempts`.
+class RetryPolicy:
+    """Time-outs and retries.
 
-    `read_seconds` is for the next byte, `answer_seconds` for the whole of one request, from connecting to the answer's
-    last byte. A request that took that long is not sent again.
+    Waits double from `initial_backoff_seconds`. Each is multiplied by a random factor of 0.5 to 1, so that devices do
+    not all return at once after an outage. For the same reason a server's `Retry-After` is added to the wait.
 
-    Waits double from `first_wait_seconds`, each multiplied by a random factor of 0.5 to 1, so that the devices that
-    one outage cut off do not come back all at once. A server's `Retry-After` comes on top, for the same reason, and is
-    honoured up to `longest_wait_seconds`; asked for more, the call gives up.
+    Attributes:
+        connect_timeout_seconds: for connecting, TLS included.
+        read_timeout_seconds: for the next byte.
+        total_timeout_seconds: for one request, from connecting to the last byte of the response. A request that took
+            this long is not sent again.
+        attempts: how often a request is sent at most.
+        initial_backoff_seconds: before the second attempt.
+        max_backoff_seconds: the longest wait. If `Retry-After` asks for more, the call fails at once.
     """
 
-    connect_seconds: float = 10.0
-    read_seconds: float = 30.0
-    answer_seconds: float = 300.0
+    connect_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 30.0
+    total_timeout_seconds: float = 300.0
     attempts: int = 4
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 15.0
+    initial_backoff_seconds: float = 0.5
+    max_backoff_seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to send; `headers` has the token in it. Of the answer's body, `longest` bytes are taken at most."""
+    """One request to send.
+
+    Attributes:
+        method: GET, HEAD, POST or DELETE.
+        path: below the server's address.
+        headers: with the bearer token.
+        body: None for no body.
+        max_response_bytes: a response with a longer body is an error.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
-    longest: int = MAX_DOCUMENT_BYTES
+    max_response_bytes: int = MAX_JSON_BYTES
 
     @property
-    def changes(self) -> bool:
-        """Whether it asks for a change, so that not to know its outcome matters."""
+    def is_write(self) -> bool:
+        """Whether it changes something on the server, so that an unknown outcome matters."""
         return self.method in ("POST", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """Do nothing for so long, then send again; `reason` is what came of the last attempt, in plain words."""
+class Sleep:
+    """Wait for `seconds`, then send again; `reason` says in plain words how the last attempt failed."""
 
     seconds: float
     reason: str
 
 
-Steps = Generator[Request | Wait, Answer, T]
-"""What to do, one after the other, and what it came to: see the module."""
+RequestPlan = Generator[Request | Sleep, Response, T]
+"""The actions of one call, and its result; see the module."""
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """What one user says to the server at `server`, and how patiently. See `Transport` for what the methods promise."""
+class BackupApi:
+    """The API calls of one user. `Transport` documents what the methods promise.
+
+    Attributes:
+        server: the normalized address.
+        token: the bearer token.
+        retry_policy: time-outs and retries.
+        max_blob_bytes: the longest backup that is accepted from the server.
+        jitter: returns a random number from 0 to 1.
+        now: returns the time, for `Retry-After` dates.
+    """
 
     server: str
     token: str = field(repr=False)
-    patience: Patience
+    retry_policy: RetryPolicy
     max_blob_bytes: int
     jitter: Callable[[], float]
     now: Callable[[], datetime]
 
-    def fetch(self, if_none_match: int | None = None) -> Steps[Fetched | None]:
+    def fetch(self, if_none_match: int | None = None) -> RequestPlan[FetchedBackup | None]:
         """Steps of `Transport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
         condition = {} if if_none_match is None else {"If-None-Match": f'"{if_none_match}"'}
-        answer = yield from self._asked("GET", "/v1/backup", condition, longest=self.max_blob_bytes)
-        if answer.status == 304 and if_none_match is not None:
+        response = yield from self._request("GET", "/v1/backup", condition, max_response_bytes=self.max_blob_bytes)
+        if response.status == 304 and if_none_match is not None:
             return None
-        if answer.status != 200:
-            raise refusal(answer, self.now())
-        if answer.header("content-encoding").lower() not in ("", "identity"):
-            raise UnexpectedAnswer(0, "it is compressed, which was not asked for")
-        expected = sha256_of(answer)
-        if expected is not None and hashlib.sha256(answer.body).digest() != expected:
-            raise UnexpectedAnswer(0, "the bytes are not those that it announced")
-        return Fetched(answer.body, require_version(answer), answer.header("last-modified"))
+        if response.status != 200:
+            raise error_for(response, self.now())
+        if response.header("content-encoding").lower() not in ("", "identity"):
+            raise UnexpectedResponse(0, "it is compressed, which was not asked for")
+        expected = repr_sha256(response)
+        if expected is not None and hashlib.sha256(response.body).digest() != expected:
+            raise UnexpectedResponse(0, "the bytes are not those that it announced")
+        return FetchedBackup(response.body, require_version(response), response.header("last-modified"))
 
-    def head(self) -> Steps[Described]:
+    def head(self) -> RequestPlan[BackupMetadata]:
         """Steps of `Transport.head`."""
-        answer = yield from self._asked("HEAD", "/v1/backup")
-        if answer.status in (404, 500):
+        response = yield from self._request("HEAD", "/v1/backup")
+        if response.status in (404, 500):
             # An answer to HEAD has no body that could say why; the one to GET has.
             fetched = yield from self.fetch()
             if fetched is not None:
                 sha256 = hashlib.sha256(fetched.blob).digest()
-                return Described(fetched.version, len(fetched.blob), sha256, fetched.updated_at)
-        if answer.status != 200:
-            raise refusal(answer, self.now())
-        return Described(
-            version=require_version(answer),
-            size_bytes=count_of(answer.header("content-length")),
-            sha256=sha256_of(answer),
-            updated_at=answer.header("last-modified"),
+                return BackupMetadata(fetched.version, len(fetched.blob), sha256, fetched.updated_at)
+        if response.status != 200:
+            raise error_for(response, self.now())
+        return BackupMetadata(
+            version=require_version(response),
+            size_bytes=parse_count(response.header("content-length")),
+            sha256=repr_sha256(response),
+            updated_at=response.header("last-modified"),
         )
 
-    def push(self, blob: bytes, expected_version: int) -> Steps[int]:
+    def push(self, blob: bytes, expected_version: int) -> RequestPlan[int]:
         """Steps of `Transport.push`."""
         headers = {
             "Content-Type": "application/octet-stream",
@@ -158,66 +180,66 @@ class Conversation:
         }
         # The form of a first upload without `If-Match` is the one that every server of this contract understands.
         condition = {"If-Match": f'"{expected_version}"'} if expected_version else {}
-        with nonsense_is_unknown():
-            answer = yield from self._asked("POST", "/v1/backup", {**headers, **condition}, body=blob)
-            if answer.status in (200, 201):
-                return require_version(answer)
-            if answer.status == 413 and not is_foreign(answer):
-                raise TooLarge(len(blob), max_bytes_of(answer))
-            if answer.status == 404:
+        with unexpected_is_unknown():
+            response = yield from self._request("POST", "/v1/backup", {**headers, **condition}, body=blob)
+            if response.status in (200, 201):
+                return require_version(response)
+            if response.status == 413 and not is_from_proxy(response):
+                raise TooLarge(len(blob), problem_max_bytes(response))
+            if response.status == 404:
                 # Where there is no backup, an upload is the first one or a conflict: this is about the address.
-                raise UnexpectedAnswer(answer.status, "it takes no backups")
-            raise refusal(answer, self.now())
+                raise UnexpectedResponse(response.status, "it takes no backups")
+            raise error_for(response, self.now())
 
-    def delete(self, expected_version: int) -> Steps[None]:
+    def delete(self, expected_version: int) -> RequestPlan[None]:
         """Steps of `Transport.delete`."""
-        with nonsense_is_unknown():
-            answer = yield from self._asked("DELETE", "/v1/backup", {"If-Match": f'"{expected_version}"'})
-            if answer.status == 200:
+        with unexpected_is_unknown():
+            response = yield from self._request("DELETE", "/v1/backup", {"If-Match": f'"{expected_version}"'})
+            if response.status == 200:
                 # Anything answers 200 with a page of its own; only this server says that there is nothing to say.
-                raise UnexpectedAnswer(answer.status, "it is not the answer to a deletion")
-            if answer.status != 204:
-                raise refusal(answer, self.now())
+                raise UnexpectedResponse(response.status, "it is not the answer to a deletion")
+            if response.status != 204:
+                raise error_for(response, self.now())
 
-    def limits(self) -> Steps[ServerLimits]:
+    def limits(self) -> RequestPlan[ServerLimits]:
         """Steps to what the server takes.
 
         Raises:
-            UnexpectedAnswer: it does not answer with a configuration.
+            UnexpectedResponse: it does not answer with a configuration.
         """
-        answer = yield from self._asked("GET", "/v1/config")
-        if answer.status == 404:
-            raise UnexpectedAnswer(answer.status, "it has no configuration")
-        if answer.status != 200:
-            raise refusal(answer, self.now())
+        response = yield from self._request("GET", "/v1/config")
+        if response.status == 404:
+            raise UnexpectedResponse(response.status, "it has no configuration")
+        if response.status != 200:
+            raise error_for(response, self.now())
         try:
-            document = json.loads(answer.body)
-            found = {name: count_of(document.get(name)) for name in ("min_bytes", "max_bytes")}
-        except (*UNREADABLE_JSON, AttributeError):
-            raise UnexpectedAnswer(answer.status, "it is not a configuration") from None
+            document = json.loads(response.body)
+            found = {name: parse_count(document.get(name)) for name in ("min_bytes", "max_bytes")}
+        except (*JSON_ERRORS, AttributeError):
+            raise UnexpectedResponse(response.status, "it is not a configuration") from None
         return ServerLimits(**found)
 
-    def _asked(
+    def _request(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str] | None = None,
         *,
         body: bytes | None = None,
-        longest: int = MAX_DOCUMENT_BYTES,
-    ) -> Steps[Answer]:
+        max_response_bytes: int = MAX_JSON_BYTES,
+    ) -> RequestPlan[Response]:
         # `identity`: a digest is over the bytes as stored, and a proxy that compresses would only cost time.
         always = {
             "Authorization": f"Bearer {self.token}",
             "Accept-Encoding": "identity",
             "User-Agent": f"obscura-backup-client/{__version__}",
         }
-        request = Request(method, path, {**always, **(headers or {})}, body, longest)
-        answer = yield from self._answered(request)
-        _require_own(answer)
-        return answer
+        request = Request(method, path, {**always, **(headers or {})}, body, max_response_bytes)
+        response = yield from self._send_with_retries(request)
+        _require_from_service(response)
+        return response
 
-    def _answered(self, request: Request) -> Steps[Answer]:
+    def _send_with_retries(self, request: Request) -> RequestPlan[Response]:
         """Send until there is an answer that sending again would not change, or patience runs out.
 
         Sending again is safe for all of them: what changes something carries the version that it is about, and the same
@@ -230,67 +252,67 @@ class Conversation:
         """
         may_have_happened, reason = False, ""
         refused: TransportError | None = None
-        for attempt in range(1, self.patience.attempts + 1):
+        for attempt in range(1, self.retry_policy.attempts + 1):
             wait_seconds = self._wait_seconds(attempt)
             try:
-                answer = yield request
-            except NoAnswerError as error:
+                response = yield request
+            except NoResponseError as error:
                 may_have_happened, reason, refused = may_have_happened or error.sent, error.reason, None
                 if error.final:
                     break
             else:
-                reason, asked_seconds = reason_of(answer), retry_after_seconds(answer, self.now())
-                if answer.status not in TRANSIENT:
-                    unknown = may_have_happened and not _is_decisive(request, answer)
-                    if request.changes and (unknown or answer.status >= 500):
+                reason, asked_seconds = retry_reason(response), retry_after_seconds(response, self.now())
+                if response.status not in RETRYABLE_STATUSES:
+                    unknown = may_have_happened and not _settles_outcome(request, response)
+                    if request.is_write and (unknown or response.status >= 500):
                         raise OutcomeUnknown(reason)
-                    return answer
-                refused = self._known_refusal(request, answer, reason)
+                    return response
+                refused = self._definite_error(request, response, reason)
                 may_have_happened = may_have_happened or refused is None
-                longest_seconds = self.patience.longest_wait_seconds
+                longest_seconds = self.retry_policy.max_backoff_seconds
                 if (asked_seconds or 0.0) > longest_seconds:
                     break
                 wait_seconds = min((asked_seconds or 0.0) + wait_seconds, longest_seconds)
-            if attempt < self.patience.attempts:
-                yield Wait(wait_seconds, reason)
-        if request.changes and may_have_happened:
+            if attempt < self.retry_policy.attempts:
+                yield Sleep(wait_seconds, reason)
+        if request.is_write and may_have_happened:
             raise OutcomeUnknown(reason)
         raise refused or Unavailable(reason, server=self.server)
 
-    def _known_refusal(self, request: Request, answer: Answer, reason: str) -> TransportError | None:
+    def _definite_error(self, request: Request, response: Response, reason: str) -> TransportError | None:
         """The error for a transient answer that says that this attempt changed nothing; None where it may have."""
-        if answer.status == 429:
-            return RateLimited(retry_after_seconds(answer, self.now()))
-        if request.changes and says_not_stored(answer):
+        if response.status == 429:
+            return RateLimited(retry_after_seconds(response, self.now()))
+        if request.is_write and says_not_stored(response):
             return NotStored(reason, server=self.server, method=request.method)
         return None
 
     def _wait_seconds(self, attempt: int) -> float:
-        backoff_seconds = self.patience.first_wait_seconds * 2.0 ** (attempt - 1)
-        return min(backoff_seconds, self.patience.longest_wait_seconds) * (0.5 + self.jitter() / 2)
+        backoff_seconds = self.retry_policy.initial_backoff_seconds * 2.0 ** (attempt - 1)
+        return min(backoff_seconds, self.retry_policy.max_backoff_seconds) * (0.5 + self.jitter() / 2)
 
 
-def _is_decisive(request: Request, answer: Answer) -> bool:
+def _settles_outcome(request: Request, response: Response) -> bool:
     """Whether it says what became of the attempts before, whose answers were lost.
 
     A repeated deletion may find that there is nothing any more, which is what was asked for, if the service itself
     says so in as many words.
     """
-    if request.method == "DELETE" and names_no_backup(answer):
+    if request.method == "DELETE" and is_no_backup_problem(response):
         return True
-    if answer.status == 413 and is_foreign(answer):
+    if response.status == 413 and is_from_proxy(response):
         return False
-    return answer.status in DECISIVE.get(request.method, frozenset())
+    return response.status in SETTLING_STATUSES.get(request.method, frozenset())
 
 
-def _require_own(answer: Answer) -> None:
+def _require_from_service(response: Response) -> None:
     """Pass where the service may have given this answer.
 
-    A 404 is for `says_there_is_none` to judge, a redirect and a success are no errors of a proxy, and a 408 says that
+    A 404 is for `says_not_found` to judge, a redirect and a success are no errors of a proxy, and a 408 says that
     the upload was too slow, also where a proxy says it.
 
     Raises:
         NotFromService: a proxy gave it.
     """
-    if answer.status >= 400 and answer.status not in (404, 408, 409) and is_foreign(answer):
-        raise not_from_service(answer)
+    if response.status >= 400 and response.status not in (404, 408, 409) and is_from_proxy(response):
+        raise proxy_error(response)

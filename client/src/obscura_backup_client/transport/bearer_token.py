@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-from uuid import UUID
+from typing import TYPE_CHECKING
 
+from obscura_backup_client.content.user_ids import parse_user_id
 from obscura_backup_client.transport.errors import TokenUnusable
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 # What a header may carry as a bearer token (RFC 6750); above all, no line end.
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-# Stricter than `UUID()`, which takes braces, and hyphens anywhere.
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PARTS_OF_A_JWT = 3
 DEFAULT_USER_CLAIM = "sub"
 
@@ -20,7 +22,7 @@ _BLANKS = " \t\r\n\v\f"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SAVE_AS_TEXT = "save it as plain text, in ASCII or UTF-8 without a byte order mark"
 # The first that is found is reported. None of the texts quotes the token.
-_FLAWS = (
+_TOKEN_PROBLEMS = (
     (r"\ufeff", f"it begins with a byte order mark; {_SAVE_AS_TEXT}"),
     (r".*\0", f"it contains NUL characters, as text in UTF-16 does; {_SAVE_AS_TEXT}"),
     (r"[\[{]", "it is a JSON document; keep only the token, which is mostly the value of `access_token`"),
@@ -39,7 +41,7 @@ _OTHER_CLAIM = (
 )
 
 
-def token_in(content: bytes) -> str:
+def parse_token_file(content: bytes) -> str:
     """The token that is the content of a file, without the blanks and line ends around it.
 
     Raises:
@@ -47,10 +49,10 @@ def token_in(content: bytes) -> str:
     """
     if content.startswith(_UTF_16_MARKS):
         raise TokenUnusable(f"it is text in UTF-16; {_SAVE_AS_TEXT}")
-    return require_bearer(content.decode("utf-8", "replace").strip(_BLANKS))
+    return require_bearer_token(content.decode("utf-8", "replace").strip(_BLANKS))
 
 
-def require_bearer(token: str) -> str:
+def require_bearer_token(token: str) -> str:
     """The token, if it can stand in a header.
 
     Raises:
@@ -59,7 +61,7 @@ def require_bearer(token: str) -> str:
     if not token:
         raise TokenUnusable("it is empty")
     if not _BEARER.fullmatch(token):
-        raise TokenUnusable(next(text for pattern, text in _FLAWS if re.match(pattern, token, re.DOTALL)))
+        raise TokenUnusable(next(text for pattern, text in _TOKEN_PROBLEMS if re.match(pattern, token, re.DOTALL)))
     return token
 
 
@@ -75,7 +77,7 @@ def user_id_of(token: str, claim: str = DEFAULT_USER_CLAIM) -> UUID:
     Raises:
         TokenUnusable: not a JWT, or the claim is not a UUID.
     """
-    parts = require_bearer(token).split(".")
+    parts = require_bearer_token(token).split(".")
     if len(parts) != _PARTS_OF_A_JWT:
         raise TokenUnusable("it is not a JWT, which has three parts with a dot between them")
     try:
@@ -83,7 +85,8 @@ def user_id_of(token: str, claim: str = DEFAULT_USER_CLAIM) -> UUID:
     except (ValueError, RecursionError, OverflowError):
         raise TokenUnusable("its claims cannot be read") from None
     user = claims.get(claim) if isinstance(claims, dict) else None
-    if not isinstance(user, str) or not _UUID.fullmatch(user):
-        flaw = f"it has no claim `{claim}`" if user is None else f"its `{claim}` is not a UUID"
-        raise TokenUnusable(f"{flaw}; {_OTHER_CLAIM}")
-    return UUID(user)
+    user_id = parse_user_id(user) if isinstance(user, str) else None
+    if user_id is None:
+        problem = f"it has no claim `{claim}`" if user is None else f"its `{claim}` is not a UUID"
+        raise TokenUnusable(f"{problem}; {_OTHER_CLAIM}")
+    return user_id

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport.address import normal_address
-from obscura_backup_client.transport.answers import Answer, NoAnswerError
-from obscura_backup_client.transport.backup_api import Conversation, Patience, Wait
-from obscura_backup_client.transport.bearer_token import require_bearer
-from obscura_backup_client.transport.errors import UnexpectedAnswer
+from obscura_backup_client.transport.address import normalize_address
+from obscura_backup_client.transport.backup_api import BackupApi, RetryPolicy, Sleep
+from obscura_backup_client.transport.bearer_token import require_bearer_token
+from obscura_backup_client.transport.errors import UnexpectedResponse
+from obscura_backup_client.transport.responses import NoResponseError, Response
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from obscura_backup_client.transport.backup_api import Request, Steps
+    from obscura_backup_client.transport.backup_api import Request, RequestPlan
     from obscura_backup_client.transport.blocking_connection import BlockingConnection
-    from obscura_backup_client.transport.exchange import Exchanging
-    from obscura_backup_client.transport.interface import Described, Fetched, OnBytes, OnWait, ServerLimits
+    from obscura_backup_client.transport.exchange import ExchangeSteps
+    from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, OnBytes, OnWait, ServerLimits
 
-__all__ = ["HttpTransport", "Patience"]
+__all__ = ["HttpTransport", "RetryPolicy"]
 
 T = TypeVar("T")
 
@@ -54,45 +54,45 @@ class HttpTransport:
     server: str
     token: str = field(repr=False)
     allow_insecure_http: bool = False
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
-    on_bytes: OnBytes = lambda _direction, _done, _total: None
+    on_bytes: OnBytes = lambda _direction, _run, _total: None
     on_wait: OnWait = lambda _seconds, _reason: None
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "server", normal_address(self.server, allow_insecure_http=self.allow_insecure_http))
-        require_bearer(self.token)
+        object.__setattr__(self, "server", normalize_address(self.server, allow_insecure_http=self.allow_insecure_http))
+        require_bearer_token(self.token)
 
-    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """See `Transport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
-        return self._done(self._conversation.fetch(if_none_match))
+        return self._run(self._api.fetch(if_none_match))
 
-    def head(self) -> Described:
+    def head(self) -> BackupMetadata:
         """See `Transport.head`."""
-        return self._done(self._conversation.head())
+        return self._run(self._api.head())
 
     def push(self, blob: bytes, expected_version: int) -> int:
         """See `Transport.push`."""
-        return self._done(self._conversation.push(blob, expected_version))
+        return self._run(self._api.push(blob, expected_version))
 
     def delete(self, expected_version: int) -> None:
         """See `Transport.delete`."""
-        return self._done(self._conversation.delete(expected_version))
+        return self._run(self._api.delete(expected_version))
 
     def limits(self) -> ServerLimits:
         """What the server takes.
 
         Raises:
-            UnexpectedAnswer: it does not answer with a configuration.
+            UnexpectedResponse: it does not answer with a configuration.
         """
-        return self._done(self._conversation.limits())
+        return self._run(self._api.limits())
 
     @cached_property
-    def _conversation(self) -> Conversation:
-        return Conversation(self.server, self.token, self.patience, self.max_blob_bytes, self.jitter, self.now)
+    def _api(self) -> BackupApi:
+        return BackupApi(self.server, self.token, self.retry_policy, self.max_blob_bytes, self.jitter, self.now)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext | None:
@@ -104,48 +104,50 @@ class HttpTransport:
 
         return client_context()
 
-    def _done(self, steps: Steps[T]) -> T:
+    def _run(self, steps: RequestPlan[T]) -> T:
         try:
             step = next(steps)
             while True:
-                if isinstance(step, Wait):
+                if isinstance(step, Sleep):
                     self.on_wait(step.seconds, step.reason)
                     self.sleep(step.seconds)
                     step = next(steps)
                     continue
                 try:
-                    answer = self._send(step)
-                except (NoAnswerError, UnexpectedAnswer) as error:
+                    response = self._send(step)
+                except (NoResponseError, UnexpectedResponse) as error:
                     step = steps.throw(error)
                 else:
-                    step = steps.send(answer)
+                    step = steps.send(response)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> Response:
         """One request and its whole answer.
 
         Raises:
-            NoAnswerError: see there.
-            UnexpectedAnswer: the answer is longer than the request allows.
+            NoResponseError: see there.
+            UnexpectedResponse: the answer is longer than the request allows.
         """
         from obscura_backup_client.transport.blocking_connection import Deadline, connected
         from obscura_backup_client.transport.exchange import exchange
 
-        url, patience = urlsplit(self.server), self.patience
+        url, retry_policy = urlsplit(self.server), self.retry_policy
         tls = self._tls
-        deadline = Deadline(time.monotonic() + patience.answer_seconds)
+        deadline = Deadline(time.monotonic() + retry_policy.total_timeout_seconds)
         host, port = url.hostname or "", url.port or (443 if tls else 80)
-        with connected(host, port, tls, patience.connect_seconds, patience.read_seconds, deadline) as connection:
+        with connected(
+            host, port, tls, retry_policy.connect_timeout_seconds, retry_policy.read_timeout_seconds, deadline
+        ) as connection:
             try:
-                return _exchanged(connection, exchange(request, self.server, self.on_bytes))
+                return _run_exchange(connection, exchange(request, self.server, self.on_bytes))
             except OSError as error:
                 reason = "no answer in time" if isinstance(error, TimeoutError) else "the connection broke"
-                raise NoAnswerError(reason, sent=True, final=False) from error
+                raise NoResponseError(reason, sent=True, final=False) from error
 
 
-def _exchanged(connection: BlockingConnection, steps: Exchanging) -> Answer:
+def _run_exchange(connection: BlockingConnection, steps: ExchangeSteps) -> Response:
     try:
         wanted = next(steps)
         while True:
@@ -156,8 +158,8 @@ def _exchanged(connection: BlockingConnection, steps: Exchanging) -> Answer:
             else:
                 wanted = steps.send(received)
     except StopIteration as end:
-        answer: Answer = end.value
-        return answer
+        response: Response = end.value
+        return response
 
 
 def _step(connection: BlockingConnection, content: bytes | None) -> bytes:

@@ -137,7 +137,7 @@ class BackupLost(TransportError):
         self.version = version
 
 
-class UnexpectedAnswer(TransportError):
+class UnexpectedResponse(TransportError):
     """An answer outside the contract; `status` is 0 where the answer was cut, too long, or did not match its digest."""
 
     code = "unexpected-answer"
@@ -148,7 +148,7 @@ class UnexpectedAnswer(TransportError):
         self.reason = reason
 
 
-class NotFromService(UnexpectedAnswer):
+class NotFromService(UnexpectedResponse):
     """An answer that the service never gives: a proxy, a firewall or a login page stands in front of it.
 
     `status` is that of the answer, `advice` says what it means and what to do.

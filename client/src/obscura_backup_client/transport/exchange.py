@@ -15,8 +15,14 @@ from urllib.parse import urlsplit
 
 import h11
 
-from obscura_backup_client.transport.answers import MAX_HEAD_BYTES, Answer, NoAnswerError, answer_of, require_one_length
-from obscura_backup_client.transport.errors import UnexpectedAnswer
+from obscura_backup_client.transport.errors import UnexpectedResponse
+from obscura_backup_client.transport.responses import (
+    MAX_HEAD_BYTES,
+    NoResponseError,
+    Response,
+    body_length,
+    make_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,7 +53,7 @@ TOO_MANY_FIELDS: Final = f"its answer has more than {MAX_FIELDS} fields"
 _CONTROL_CHARACTER: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSIONS: Final = (b"1.0", b"1.1")
 
-Exchanging = Generator[bytes | None, bytes, Answer]
+ExchangeSteps = Generator[bytes | None, bytes, Response]
 """Yields bytes to send, or None where up to `RECEIVE_BYTES` of what came are wanted (none: the other side is done).
 
 Empty bytes to send are a pause between two parts of a long computation: a moment to let others go on, and to look at
@@ -55,23 +61,23 @@ the clock. The error of a step is to be thrown in. It returns the answer.
 """
 
 
-def exchange(request: Request, server: str, on_bytes: OnBytes) -> Exchanging:
+def exchange(request: Request, server: str, on_bytes: OnBytes) -> ExchangeSteps:
     """The steps of one request to the server at the address `server`, over a connection that is open.
 
     Raises:
-        NoAnswerError: the answer is incomplete, or not valid HTTP, or its head is too long.
-        UnexpectedAnswer: it is longer than the request allows, or has too much framing.
+        NoResponseError: the answer is incomplete, or not valid HTTP, or its head is too long.
+        UnexpectedResponse: it is longer than the request allows, or has too much framing.
         OSError: what was thrown in, unless an answer came before a request was sent whole.
     """
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
     # It may have been refused before all of it was taken, and the refusal may be here already.
     with contextlib.suppress(ConnectionError, TimeoutError):
         yield from _sent(http, request, server, on_bytes)
-    answer = _Answer(http, request, on_bytes)
+    reader = _ResponseReader(http, request, on_bytes)
     try:
-        return (yield from answer.read())
+        return (yield from reader.read())
     except h11.RemoteProtocolError as error:
-        raise NoAnswerError(answer.failure, sent=True, final=False) from error
+        raise NoResponseError(reader.failure, sent=True, final=False) from error
 
 
 def _sent(http: h11.Connection, request: Request, server: str, on_bytes: OnBytes) -> Generator[bytes, bytes, None]:
@@ -86,14 +92,14 @@ def _sent(http: h11.Connection, request: Request, server: str, on_bytes: OnBytes
     http.send(h11.EndOfMessage())
 
 
-class _Answer:
+class _ResponseReader:
     """The reading side of one exchange. `failure` says in plain words why reading stopped at a protocol error."""
 
     def __init__(self, http: h11.Connection, request: Request, on_bytes: OnBytes) -> None:
         self._http, self._request, self._on_bytes = http, request, on_bytes
         self._received_bytes = 0
         # Line ends that came since the last whole event: fields that the parser has not looked at yet.
-        self._waiting_lines = 0
+        self._unparsed_lines = 0
         self._events = 0
         self._ended = False
 
@@ -101,14 +107,14 @@ class _Answer:
     def failure(self) -> str:
         return "the connection broke" if self._ended else NOT_HTTP
 
-    def read(self) -> Exchanging:
+    def read(self) -> ExchangeSteps:
         response = yield from self._head()
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-        total = require_one_length(headers)
+        total = body_length(headers)
         # What is told is the blob's way; a short answer to anything else would only make the line flicker.
-        told = self._request.method == "GET" and response.status_code == 200
-        body = yield from self._body(total, told=told)
-        return answer_of(response.status_code, headers, body)
+        reports_progress = self._request.method == "GET" and response.status_code == 200
+        body = yield from self._body(total, reports_progress=reports_progress)
+        return make_response(response.status_code, headers, body)
 
     def _head(self) -> Generator[bytes | None, bytes, h11.Response]:
         """The head of the answer; interim ones (1xx) come before it, and mean nothing to us."""
@@ -116,19 +122,19 @@ class _Answer:
             event = yield from self._next_event()
             if event is h11.NEED_DATA:
                 if self._received_bytes > MAX_HEAD_BYTES:
-                    raise NoAnswerError("the head of its answer is too long", sent=True, final=False)
-                yield from self._fed()
+                    raise NoResponseError("the head of its answer is too long", sent=True, final=False)
+                yield from self._receive_into_parser()
             elif isinstance(event, h11.Response | h11.InformationalResponse):
-                self._waiting_lines = 0
+                self._unparsed_lines = 0
                 _require_plain(event.headers, event.reason)
                 if isinstance(event, h11.Response):
                     if event.http_version not in _VERSIONS:
-                        raise NoAnswerError(NOT_HTTP, sent=True, final=False)
+                        raise NoResponseError(NOT_HTTP, sent=True, final=False)
                     return event
             else:
-                raise NoAnswerError(self.failure, sent=True, final=False)
+                raise NoResponseError(self.failure, sent=True, final=False)
 
-    def _body(self, total: int | None, *, told: bool) -> Generator[bytes | None, bytes, bytes]:
+    def _body(self, total: int | None, *, reports_progress: bool) -> Generator[bytes | None, bytes, bytes]:
         content = bytearray()
         head_bytes = self._received_bytes - len(self._http.trailing_data[0])
         while True:
@@ -137,18 +143,20 @@ class _Answer:
                 _require_plain(event.headers)
                 return bytes(content)
             if isinstance(event, h11.Data):
-                self._waiting_lines = 0
+                self._unparsed_lines = 0
                 content += event.data
-                if len(content) > self._request.longest:
-                    raise UnexpectedAnswer(0, f"it is longer than {self._request.longest} bytes")
-                if told:
+                if len(content) > self._request.max_response_bytes:
+                    raise UnexpectedResponse(0, f"it is longer than {self._request.max_response_bytes} bytes")
+                if reports_progress:
                     self._on_bytes("down", len(content), total)
             elif event is h11.NEED_DATA:
                 # All content that came is taken by now: the rest is what frames it.
                 framing_bytes = self._received_bytes - head_bytes - len(content)
                 if framing_bytes > MAX_FRAMING_BYTES + len(content) // FRAMING_SHARE:
-                    raise UnexpectedAnswer(0, "it is cut into chunks that are too small, or their framing does not end")
-                yield from self._fed()
+                    raise UnexpectedResponse(
+                        0, "it is cut into chunks that are too small, or their framing does not end"
+                    )
+                yield from self._receive_into_parser()
 
     def _next_event(self) -> Generator[bytes, bytes, object]:
         self._events += 1
@@ -156,14 +164,14 @@ class _Answer:
             yield b""
         return self._http.next_event()
 
-    def _fed(self) -> Generator[None, bytes, None]:
+    def _receive_into_parser(self) -> Generator[None, bytes, None]:
         received = yield None
         self._ended = not received
         self._received_bytes += len(received)
         # Looked at before the parser does: it checks all fields of a head, or of a trailer, at once.
-        if self._waiting_lines > MAX_FIELDS + 2:
-            raise NoAnswerError(TOO_MANY_FIELDS, sent=True, final=False)
-        self._waiting_lines += received.count(b"\n")
+        if self._unparsed_lines > MAX_FIELDS + 2:
+            raise NoResponseError(TOO_MANY_FIELDS, sent=True, final=False)
+        self._unparsed_lines += received.count(b"\n")
         self._http.receive_data(received)
 
 
@@ -171,9 +179,9 @@ def _require_plain(fields: Collection[tuple[bytes, bytes]], reason: bytes = b"")
     """Refuse a head or trailer with too many fields, or with a control character: readers may differ about it.
 
     Raises:
-        NoAnswerError: as said.
+        NoResponseError: as said.
     """
     if len(fields) > MAX_FIELDS:
-        raise NoAnswerError(TOO_MANY_FIELDS, sent=True, final=False)
+        raise NoResponseError(TOO_MANY_FIELDS, sent=True, final=False)
     if any(map(_CONTROL_CHARACTER.search, (reason, *(value for _, value in fields)))):
-        raise NoAnswerError("its answer has a control character in its head", sent=True, final=False)
+        raise NoResponseError("its answer has a control character in its head", sent=True, final=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+
+DEFAULT_SERVER: Final = "http://127.0.0.1:8400"
 
 OnBytes = Callable[[Literal["down", "up"], int, int | None], None]
 """Told how many bytes have travelled, and of how many if that is known."""
@@ -14,7 +16,7 @@ OnWait = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedBackup:
     """A downloaded blob. Everything beside its bytes is the server's word. `updated_at` is an HTTP date or empty."""
 
     blob: bytes = field(repr=False)
@@ -23,7 +25,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class BackupMetadata:
     """What the server says about the backup that it holds; `sha256` and `size_bytes` are None where it does not say."""
 
     version: int
@@ -42,10 +44,10 @@ class ServerLimits:
 
 class Transport(Protocol):
     """One user's slot on one server. Every method may also raise `Unauthorized`, `RateLimited`, `Unavailable`,
-    `ServerRefused` and `UnexpectedAnswer`.
+    `ServerRefused` and `UnexpectedResponse`.
     """  # noqa: D205 - one sentence
 
-    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """The blob, or None when the server still holds the version `if_none_match`.
 
         Raises:
@@ -53,7 +55,7 @@ class Transport(Protocol):
         """
         ...
 
-    def head(self) -> Described:
+    def head(self) -> BackupMetadata:
         """What `fetch` would give, without the bytes. Raises what `fetch` raises."""
         ...
 
@@ -82,11 +84,11 @@ class AsyncTransport(Protocol):
     leaves no connection behind, and an upload or deletion in a state that only a look at the server can tell.
     """  # noqa: D205 - one thought
 
-    async def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    async def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """See `Transport.fetch`."""
         ...
 
-    async def head(self) -> Described:
+    async def head(self) -> BackupMetadata:
         """See `Transport.head`."""
         ...
 

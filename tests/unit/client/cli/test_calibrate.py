@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device import calibrated_parameters
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def on_a_device(terminal: Terminal, seconds_per_gib_pass: float, memory_mib: int = 1024) -> Terminal:
     """The same terminal, on a device of this speed that can give so much memory."""
-    return replace(terminal, world=replace(terminal.world, measure=steady(seconds_per_gib_pass, memory_mib=memory_mib)))
+    return replace(
+        terminal, environment=replace(terminal.environment, measure=steady(seconds_per_gib_pass, memory_mib=memory_mib))
+    )
 
 
 def kept(terminal: Terminal) -> KdfParameters | None:
@@ -39,10 +41,10 @@ def test_calibrate_keeps_what_it_chose_and_shows_how_it_came_to_it(terminal: Ter
 
 def test_calibrate_as_json_has_the_ladder(terminal: Terminal) -> None:
     facts = on_a_device(terminal, 2.0).facts("calibrate")
-    rung = {"memory_kib": 128 * 1024, "passes": 3, "lanes": 1, "milliseconds": 750}
-    assert facts["ladder"] == [rung, rung]
+    measurement = {"memory_kib": 128 * 1024, "passes": 3, "lanes": 1, "milliseconds": 750}
+    assert facts["ladder"] == [measurement, measurement]
     assert facts["busy"] is None
-    assert {name: facts[name] for name in rung} == rung
+    assert {name: facts[name] for name in measurement} == measurement
     assert (facts["fit"], facts["target_ms"]) == ("on-target", 750)
     assert facts["estimated_usd_per_billion_guesses"] == pytest.approx(487, abs=1)
 
@@ -70,7 +72,7 @@ def busy(terminal: Terminal) -> Terminal:
     def measure(_parameters: KdfParameters) -> Timing:
         return Timing(8.0, 0.8)
 
-    return replace(terminal, world=replace(terminal.world, measure=measure))
+    return replace(terminal, environment=replace(terminal.environment, measure=measure))
 
 
 def test_a_busy_machine_is_told_in_words(terminal: Terminal) -> None:
@@ -84,7 +86,7 @@ def test_a_busy_machine_is_told_as_json(terminal: Terminal) -> None:
 
 
 def test_the_load_of_the_machine_is_looked_at(terminal: Terminal) -> None:
-    loaded = replace(terminal, world=replace(terminal.world, load=lambda: 2.0))
+    loaded = replace(terminal, environment=replace(terminal.environment, load=lambda: 2.0))
     assert "seems busy (2.0 other programs per processor" in on_a_device(loaded, 2.0).run("calibrate").stderr
 
 
@@ -101,7 +103,7 @@ def test_a_device_short_of_memory_is_told(terminal: Terminal) -> None:
 
 def test_a_device_without_memory_for_the_floor_cannot_seal(terminal: Terminal) -> None:
     ended = on_a_device(terminal, 0.5, memory_mib=10).run("calibrate")
-    assert ended.exit_code == Exit.UNREADABLE
+    assert ended.exit_code == ExitCode.UNREADABLE
     assert "[key-derivation-failed]" in ended.stderr
     assert "cannot give 128 MiB. --profile low-memory takes 64 MiB." in ended.stderr
     assert kept(terminal) is None
@@ -119,7 +121,7 @@ def test_memory_is_kept_under_what_is_said(terminal: Terminal) -> None:
 
 def test_less_memory_than_the_default_needs_the_name_of_the_profile(terminal: Terminal) -> None:
     refused = terminal.run("calibrate", "--max-memory", "127")
-    assert refused.exit_code == Exit.USAGE
+    assert refused.exit_code == ExitCode.USAGE
     assert "less than the 128 MiB of --profile default" in refused.stderr
     assert kept(terminal) is None
     facts = on_a_device(terminal, 1.0).facts("calibrate", "--max-memory", "100", "--profile", "low-memory")
@@ -140,7 +142,7 @@ def test_less_memory_than_the_default_needs_the_name_of_the_profile(terminal: Te
 )
 def test_absurd_wishes_are_usage_errors(terminal: Terminal, arguments: list[str], says: str) -> None:
     ended = terminal.run("calibrate", *arguments)
-    assert (ended.exit_code, says in ended.stderr) == (Exit.USAGE, True), ended.stderr
+    assert (ended.exit_code, says in ended.stderr) == (ExitCode.USAGE, True), ended.stderr
     assert kept(terminal) is None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE, BOB
 from support.client.terminal import token
 
@@ -29,7 +29,7 @@ def rolled_back(pushed: Terminal, password_file: str) -> Terminal:
 
 def test_an_alarm_shows_what_was_expected_and_what_came(rolled_back: Terminal, password_file: str) -> None:
     result = rolled_back.run("push", "--password-file", password_file)
-    assert result.exit_code == Exit.DECIDE
+    assert result.exit_code == ExitCode.DECIDE
     assert "[rollback-suspected]" in result.stderr
     assert "expected  version 2, sealed 2026-09-21T14:13:20Z on phone, 2 contacts" in result.stderr
     assert "came      version 3, sealed 2026-09-21T14:13:20Z on phone, 1 contact" in result.stderr
@@ -37,7 +37,7 @@ def test_an_alarm_shows_what_was_expected_and_what_came(rolled_back: Terminal, p
 
 def test_verify_shows_the_same_and_ends_with_the_code_for_a_decision(rolled_back: Terminal, password_file: str) -> None:
     result = rolled_back.run("verify", "--password-file", password_file)
-    assert (result.exit_code, "older-writers" in result.stdout) == (Exit.DECIDE, True)
+    assert (result.exit_code, "older-writers" in result.stdout) == (ExitCode.DECIDE, True)
     facts = rolled_back.run("verify", "--password-file", password_file, "--json").stdout
     assert '"suspicions": [\n    "older-writers"\n  ]' in facts
 
@@ -59,7 +59,7 @@ def test_two_identities_stop_with_both_keys_and_both_ways_out(
     pushed: Terminal, stranger: list[str], password_file: str
 ) -> None:
     result = pushed.run("push", *stranger, "--password-file", password_file)
-    assert result.exit_code == Exit.DECIDE
+    assert result.exit_code == ExitCode.DECIDE
     assert pushed.facts("status", *stranger)["identity_public_key"] in result.stderr
     assert pushed.facts("status")["identity_public_key"] in result.stderr
     assert "--keep mine" in result.stderr
@@ -111,7 +111,7 @@ def empty_slot(pushed: Terminal) -> Terminal:
 def test_a_push_into_another_users_slot_is_asked_about(empty_slot: Terminal, password_file: str) -> None:
     empty_slot.person.says_yes = False
     result = empty_slot.run("push", "--password-file", password_file, **SOMEBODY_ELSE)
-    assert (result.exit_code, "before" in result.stderr) == (Exit.DECIDE, True)
+    assert (result.exit_code, "before" in result.stderr) == (ExitCode.DECIDE, True)
     assert empty_slot.server.slot.version == 0
 
 
@@ -122,4 +122,4 @@ def test_a_push_into_another_users_slot_goes_on_when_agreed_to(empty_slot: Termi
 
 def test_a_status_without_the_backup_that_was_there_ends_with_the_code_for_a_decision(empty_slot: Terminal) -> None:
     result = empty_slot.run("status")
-    assert (result.exit_code, "GONE" in result.stdout) == (Exit.DECIDE, True)
+    assert (result.exit_code, "GONE" in result.stdout) == (ExitCode.DECIDE, True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup_client.cli.terminal.escaping import printable, printable_json, printable_lines
-from obscura_backup_client.cli.terminal.wording import particulars
-from obscura_backup_client.device.remembered import Sighting
+from obscura_backup_client.cli.terminal.wording import decision_help
+from obscura_backup_client.device.last_seen import BackupSummary
 from obscura_backup_client.operations.errors import RollbackSuspected
 from support.client.contents import BOB
 
@@ -103,7 +103,7 @@ def test_two_names_that_differ_in_what_is_not_seen_are_shown_apart(terminal: Ter
 
 
 def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None:
-    sighting = Sighting(3, 0, "pho\u200fne\u200b", 2, 1)
-    shown = particulars(RollbackSuspected((), sighting, sighting))
+    summary = BackupSummary(3, 0, "pho\u200fne\u200b", 2, 1)
+    shown = decision_help(RollbackSuspected((), summary, summary))
     assert [each for line in shown for each in line if each in "\u200f\u200b"] == []
     assert shown[0].count("pho\\u200fne\\u200b") == 1

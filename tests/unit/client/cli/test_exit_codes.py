@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup_client.cli import exits
-from obscura_backup_client.cli.exits import Exit, exit_code
+from obscura_backup_client.cli.exits import ExitCode, exit_code
 from obscura_backup_client.content import errors as content_errors
 from obscura_backup_client.device import errors as device_errors
 from obscura_backup_client.formats import errors as format_errors
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from obscura_backup_client import errors
 
 CODES = {
-    Exit.USAGE: (format_errors.ExportExists, format_errors.ExportUnwritable, exits.NoHome, exits.UnreadableFile),
-    Exit.PASSWORD: (
+    ExitCode.USAGE: (format_errors.ExportExists, format_errors.ExportUnwritable, exits.NoHome, exits.UnreadableFile),
+    ExitCode.PASSWORD: (
         sealing_errors.WrongPassword,
         sealing_errors.DifferentKey,
         sealing_errors.PasswordTooShort,
@@ -33,31 +33,31 @@ CODES = {
         exits.PasswordNotText,
         exits.PasswordsDiffer,
     ),
-    Exit.UNREADABLE: (
+    ExitCode.UNREADABLE: (
         sealing_errors.NotABackup,
         sealing_errors.NewerFormat,
         sealing_errors.RefusedParameters,
         sealing_errors.KeyDerivationFailed,
         sealing_errors.Damaged,
     ),
-    Exit.DECIDE: (
+    ExitCode.DECIDE: (
         operation_errors.RollbackSuspected,
         content_errors.IdentityConflict,
         content_errors.IdentityReplaced,
         operation_errors.NotConfirmed,
-        exits.NobodyToAsk,
+        exits.ConfirmationUnavailable,
         transport_errors.BackupLost,
     ),
-    Exit.TOKEN: (transport_errors.TokenUnusable, transport_errors.Unauthorized),
-    Exit.SERVER: (
+    ExitCode.TOKEN: (transport_errors.TokenUnusable, transport_errors.Unauthorized),
+    ExitCode.SERVER: (
         transport_errors.ServerRefused,
         transport_errors.RateLimited,
         transport_errors.Unavailable,
         transport_errors.OutcomeUnknown,
-        transport_errors.UnexpectedAnswer,
+        transport_errors.UnexpectedResponse,
     ),
-    Exit.CONTENDED: (operation_errors.PushContended, transport_errors.VersionMismatch),
-    Exit.STATE: (
+    ExitCode.CONTENDED: (operation_errors.PushContended, transport_errors.VersionMismatch),
+    ExitCode.STATE: (
         device_errors.StateMissing,
         device_errors.StateExists,
         device_errors.StateBusy,
@@ -67,8 +67,8 @@ CODES = {
         device_errors.ProfileDamaged,
         device_errors.ProfileNewer,
     ),
-    Exit.NOTHING_THERE: (content_errors.UnknownContact, exits.NotCalibrated, transport_errors.NotFound),
-    Exit.REFUSED_INPUT: (
+    ExitCode.NOTHING_THERE: (content_errors.UnknownContact, exits.NotCalibrated, transport_errors.NotFound),
+    ExitCode.REFUSED_INPUT: (
         format_errors.ContactFileError,
         content_errors.NameRefused,
         content_errors.TooManyContacts,
@@ -77,7 +77,7 @@ CODES = {
         format_errors.ExportRefused,
         transport_errors.TooLarge,
     ),
-    Exit.OUTPUT: (exits.OutputLost,),
+    ExitCode.OUTPUT: (exits.OutputLost,),
 }
 
 
@@ -86,5 +86,5 @@ CODES = {
     [(kind, code) for code, kinds in CODES.items() for kind in kinds],
     ids=lambda each: each.__name__ if isinstance(each, type) else "",
 )
-def test_an_error_has_the_exit_code_that_scripts_rely_on(kind: type[errors.ClientError], code: Exit) -> None:
+def test_an_error_has_the_exit_code_that_scripts_rely_on(kind: type[errors.ClientError], code: ExitCode) -> None:
     assert exit_code(kind.__new__(kind)) is code

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE
 
 if TYPE_CHECKING:
@@ -47,20 +47,20 @@ def test_export_to_a_file_is_private_and_says_so(ready: Terminal, tmp_path: Path
 def test_export_replaces_nothing_unasked(ready: Terminal, tmp_path: Path) -> None:
     (tmp_path / "out.json").write_text("mine")
     ended = ready.run("export", str(tmp_path / "out.json"))
-    assert (ended.exit_code, "[export-exists]" in ended.stderr) == (Exit.USAGE, True)
+    assert (ended.exit_code, "[export-exists]" in ended.stderr) == (ExitCode.USAGE, True)
     assert (tmp_path / "out.json").read_text() == "mine"
 
 
 def test_export_never_replaces_the_state(ready: Terminal) -> None:
     before = (ready.home / "phone" / "state.json").read_bytes()
     ended = ready.run("export", str(ready.home / "phone" / "state.json"), "--force")
-    assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (Exit.USAGE, True)
+    assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (ExitCode.USAGE, True)
     assert (ready.home / "phone" / "state.json").read_bytes() == before
 
 
 def test_export_to_nowhere_is_a_usage_error(ready: Terminal, tmp_path: Path) -> None:
     ended = ready.run("export", str(tmp_path / "no" / "where"))
-    assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (Exit.USAGE, True)
+    assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (ExitCode.USAGE, True)
 
 
 def test_import_shows_what_it_leads_to_and_asks(ready: Terminal) -> None:
@@ -87,7 +87,7 @@ def test_import_after_a_no_changes_nothing(ready: Terminal) -> None:
     ready.person.says_yes = False
     exported = ready.ok("export").replace("alice", "alicia").replace('"edited_at_ms": 17', '"edited_at_ms": 18')
     ended = ready.run("import", "-", stdin=exported.encode())
-    assert (ended.exit_code, "[not-confirmed]" in ended.stderr) == (Exit.DECIDE, True)
+    assert (ended.exit_code, "[not-confirmed]" in ended.stderr) == (ExitCode.DECIDE, True)
     assert "alice\n" in ready.ok("contact", "list")
 
 
@@ -113,7 +113,7 @@ def test_import_of_another_identity_needs_a_decision(ready: Terminal) -> None:
     other = str(ready.home / "other")
     ready.ok("new", OBSCURA_STATE=other)
     ended = ready.run("import", "-", stdin=exported, OBSCURA_STATE=other)
-    assert (ended.exit_code, "[identity-conflict]" in ended.stderr) == (Exit.DECIDE, True)
+    assert (ended.exit_code, "[identity-conflict]" in ended.stderr) == (ExitCode.DECIDE, True)
     shown = ready.run("import", "-", "--keep", "theirs", "--yes", stdin=exported, OBSCURA_STATE=other)
     assert "replaces this device's keys" in shown.stderr
     assert json.loads(ready.ok("export", OBSCURA_STATE=other))["identity"] == json.loads(exported)["identity"]
@@ -122,11 +122,11 @@ def test_import_of_another_identity_needs_a_decision(ready: Terminal) -> None:
 def test_import_of_what_is_no_export_is_refused_with_its_place(ready: Terminal) -> None:
     exported = ready.ok("export").replace(str(ALICE), "alice").encode()
     ended = ready.run("import", "-", stdin=exported)
-    assert ended.exit_code == Exit.REFUSED_INPUT
+    assert ended.exit_code == ExitCode.REFUSED_INPUT
     assert "(contacts[0].user_id)" in ended.stderr
     assert "[malformed-export]" in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["/", "/nowhere/to/be/found", ""])
 def test_import_of_a_file_that_cannot_be_read_is_a_usage_error(ready: Terminal, name: str) -> None:
-    assert ready.run("import", name).exit_code == Exit.USAGE
+    assert ready.run("import", name).exit_code == ExitCode.USAGE

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from obscura_backup_client import errors
-from obscura_backup_client.cli.exits import Exit, exit_code
+from obscura_backup_client.cli.exits import ExitCode, exit_code
 from obscura_backup_client.client import BackupClient
 from obscura_backup_client.device import errors as device_errors
 from obscura_backup_client.errors import ClientError
@@ -19,12 +19,12 @@ def breaking(terminal: Terminal, error: BaseException) -> Terminal:
     def connect(*_arguments: Any) -> Any:
         raise error
 
-    return replace(terminal, world=replace(terminal.world, connect=connect))
+    return replace(terminal, environment=replace(terminal.environment, connect=connect))
 
 
 def test_a_bug_is_one_line_and_not_a_traceback(terminal: Terminal) -> None:
     result = breaking(terminal, ZeroDivisionError("secret detail")).run("status")
-    assert result.exit_code == Exit.UNEXPECTED
+    assert result.exit_code == ExitCode.UNEXPECTED
     assert "ZeroDivisionError" in result.stderr
     assert "secret detail" not in result.stderr
     assert result.stderr.count("\n") == 1
@@ -48,7 +48,7 @@ def test_every_error_has_an_exit_code_and_a_code_of_its_own() -> None:
     public = [each for each in all_errors(ClientError) if each.__module__ in modules]
     codes = [each.code for each in public]
     assert len(codes) == len(set(codes))
-    unmapped = [each.__name__ for each in public if exit_code(each.__new__(each)) is Exit.UNEXPECTED]
+    unmapped = [each.__name__ for each in public if exit_code(each.__new__(each)) is ExitCode.UNEXPECTED]
     assert unmapped == []
 
 

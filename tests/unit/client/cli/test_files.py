@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE
 from support.client.terminal import PASSWORD, Terminal, token
 
@@ -25,10 +25,10 @@ OPTIONS = ["--token-file", "--password-file", "--new-password-file"]
 @contextmanager
 def pipe_of(content: bytes) -> Iterator[int]:
     """The end of a pipe from which a program reads, as the shell's `<(…)` makes it."""
-    readable, writable = os.pipe()
+    readable, encodable = os.pipe()
     try:
-        os.write(writable, content)
-        os.close(writable)
+        os.write(encodable, content)
+        os.close(encodable)
         yield readable
     finally:
         os.close(readable)
@@ -64,7 +64,7 @@ def test_file_that_is_no_regular_file_is_refused_at_once(
         listening.bind(str(tmp_path / "socket"))
         path = str(tmp_path / name.replace("/", "-")) if not name.startswith("/") else name
         code, stderr = using(pushed, option, path, password_file)
-    assert (code, f"{path} cannot be read" in stderr, says in stderr) == (Exit.USAGE, True, True)
+    assert (code, f"{path} cannot be read" in stderr, says in stderr) == (ExitCode.USAGE, True, True)
 
 
 def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
@@ -78,7 +78,7 @@ def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
         os, "stat", lambda name, *rest, **named: before if str(name) == path else real(name, *rest, **named)
     )
     code, stderr = using(pushed, "--token-file", path, password_file)
-    assert (code, "a named pipe" in stderr) == (Exit.USAGE, True)
+    assert (code, "a named pipe" in stderr) == (ExitCode.USAGE, True)
 
 
 @pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}", "/dev/./fd/{}"])
@@ -118,19 +118,21 @@ def test_descriptor_without_an_end_is_read_only_so_far(
         code, stderr = using(pushed, option, f"/dev/fd/{descriptor}", password_file)
     finally:
         os.close(descriptor)
-    assert (code, says in stderr) == (Exit.USAGE, True)
+    assert (code, says in stderr) == (ExitCode.USAGE, True)
 
 
-@pytest.mark.parametrize(("size", "code"), [(65536, Exit.TOKEN), (65537, Exit.USAGE)])
-def test_token_file_of_exactly_the_greatest_length(terminal: Terminal, tmp_path: Path, size: int, code: Exit) -> None:
+@pytest.mark.parametrize(("size", "code"), [(65536, ExitCode.TOKEN), (65537, ExitCode.USAGE)])
+def test_token_file_of_exactly_the_greatest_length(
+    terminal: Terminal, tmp_path: Path, size: int, code: ExitCode
+) -> None:
     terminal.ok("new")
     (tmp_path / "token").write_bytes(b"x" * size)
     assert terminal.run("status", "--token-file", str(tmp_path / "token")).exit_code == code
 
 
-@pytest.mark.parametrize(("size", "code"), [(8192, Exit.PASSWORD), (8193, Exit.USAGE)])
+@pytest.mark.parametrize(("size", "code"), [(8192, ExitCode.PASSWORD), (8193, ExitCode.USAGE)])
 def test_password_line_of_exactly_the_greatest_length(
-    pushed: Terminal, password_file: str, tmp_path: Path, size: int, code: Exit
+    pushed: Terminal, password_file: str, tmp_path: Path, size: int, code: ExitCode
 ) -> None:
     (tmp_path / "long").write_bytes(b"x" * size)
     assert using(pushed, "--new-password-file", str(tmp_path / "long"), password_file)[0] == code
@@ -155,7 +157,7 @@ def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
     path.write_bytes(content)
     ended = terminal.run("status", "--token-file", str(path))
     assert (ended.exit_code, says in ended.stderr, f"(it was read from {path})" in ended.stderr) == (
-        Exit.TOKEN,
+        ExitCode.TOKEN,
         True,
         True,
     )
@@ -164,7 +166,7 @@ def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
 def test_variable_that_holds_no_token_is_named_too(terminal: Terminal) -> None:
     terminal.ok("new")
     ended = terminal.run("status", OBSCURA_TOKEN=f"Bearer {token()}")
-    assert (ended.exit_code, "(it was read from OBSCURA_TOKEN)" in ended.stderr) == (Exit.TOKEN, True)
+    assert (ended.exit_code, "(it was read from OBSCURA_TOKEN)" in ended.stderr) == (ExitCode.TOKEN, True)
 
 
 # --- the claim that holds the user ---
@@ -178,7 +180,7 @@ def token_with(name: str) -> str:
 def test_user_claim_is_an_option_and_a_variable(terminal: Terminal) -> None:
     terminal.ok("new")
     bearer = token_with("uid")
-    assert terminal.run("status", OBSCURA_TOKEN=bearer).exit_code == Exit.TOKEN
+    assert terminal.run("status", OBSCURA_TOKEN=bearer).exit_code == ExitCode.TOKEN
     for arguments, environment in (
         (("status", "--user-claim", "uid"), {}),
         (("--user-claim", "uid", "status"), {}),
@@ -192,7 +194,7 @@ def test_user_claim_is_an_option_and_a_variable(terminal: Terminal) -> None:
 def test_user_claim_that_the_token_lacks_is_named(terminal: Terminal) -> None:
     terminal.ok("new")
     ended = terminal.run("status", "--user-claim", "uid")
-    assert (ended.exit_code, "it has no claim `uid`" in ended.stderr) == (Exit.TOKEN, True)
+    assert (ended.exit_code, "it has no claim `uid`" in ended.stderr) == (ExitCode.TOKEN, True)
 
 
 def test_empty_variable_is_the_usual_claim(terminal: Terminal) -> None:

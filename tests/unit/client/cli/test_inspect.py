@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import Header, SealingKey, seal
 
@@ -79,14 +79,14 @@ def test_what_would_be_refused_is_shown_all_the_same(terminal: Terminal) -> None
 )
 def test_what_is_no_backup_has_the_code_that_opening_it_has(terminal: Terminal, content: bytes, code: str) -> None:
     ended = terminal.run("inspect", "-", stdin=content)
-    assert (ended.exit_code, ended.stdout) == (Exit.UNREADABLE, "")
+    assert (ended.exit_code, ended.stdout) == (ExitCode.UNREADABLE, "")
     assert f"[{code}]" in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["/", "/nowhere/to/be/found", ""])
 def test_a_file_that_cannot_be_read_is_a_usage_error(terminal: Terminal, name: str) -> None:
     ended = terminal.run("inspect", name)
-    assert ended.exit_code == Exit.USAGE
+    assert ended.exit_code == ExitCode.USAGE
     assert "[unreadable-file]" in ended.stderr
 
 

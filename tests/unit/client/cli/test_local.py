@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from obscura_backup_client.cli.app import COMMANDS
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device import directory as state_directory
 from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB, contact
@@ -24,11 +24,11 @@ def test_every_command_explains_itself(terminal: Terminal, command: str) -> None
 
 def test_help_lists_every_exit_code(terminal: Terminal) -> None:
     shown = terminal.ok("--help")
-    assert all(f"\n    {code.value} " in shown for code in Exit)
+    assert all(f"\n    {code.value} " in shown for code in ExitCode)
 
 
 def test_an_unknown_command_is_a_usage_error(terminal: Terminal) -> None:
-    assert terminal.run("destroy").exit_code == Exit.USAGE
+    assert terminal.run("destroy").exit_code == ExitCode.USAGE
 
 
 # --- new and contacts ---
@@ -41,14 +41,14 @@ def test_new_needs_only_a_state_directory(terminal: Terminal) -> None:
 
 
 def test_new_refuses_a_device_name_that_could_never_be_pushed(terminal: Terminal) -> None:
-    assert terminal.run("new", "--device-name", "x" * 300).exit_code == Exit.REFUSED_INPUT
+    assert terminal.run("new", "--device-name", "x" * 300).exit_code == ExitCode.REFUSED_INPUT
     assert not (terminal.home / "phone").exists()
 
 
 def test_new_never_overwrites(terminal: Terminal) -> None:
     terminal.ok("new")
     before = (terminal.home / "phone" / "state.json").read_bytes()
-    assert terminal.run("new").exit_code == Exit.STATE
+    assert terminal.run("new").exit_code == ExitCode.STATE
     assert (terminal.home / "phone" / "state.json").read_bytes() == before
 
 
@@ -71,11 +71,11 @@ def test_contacts_are_added_listed_and_removed(terminal: Terminal) -> None:
 
 def test_a_contact_who_names_themself_with_escape_codes_is_shown_without(terminal: Terminal) -> None:
     terminal.ok("new")
-    with StateDirectory(terminal.home / "phone").locked() as held:
-        state = held.require()
+    with StateDirectory(terminal.home / "phone").locked() as locked_state:
+        state = locked_state.require()
         # As another client may have backed it up.
         named = contact(username="\x1b[2Jalice\x9b2J\n\u202eecila")
-        held.write(replace(state, content=replace(state.content, contacts=(named,))))
+        locked_state.write(replace(state, content=replace(state.content, contacts=(named,))))
     shown = terminal.ok("contact", "list") + terminal.ok("contact", "list", "--json")
     assert [each for each in shown if each in "\x1b\x9b\u202e"] == []
     assert terminal.facts("contact", "list")["contacts"][0]["username"] == named.username
@@ -84,25 +84,25 @@ def test_a_contact_who_names_themself_with_escape_codes_is_shown_without(termina
 @pytest.mark.parametrize("user_id", ["alice", "{00112233-4455-6677-8899-aabbccddeeff}", "00112233"])
 def test_a_contact_needs_a_uuid(terminal: Terminal, user_id: str) -> None:
     terminal.ok("new")
-    assert terminal.run("contact", "add", user_id, "alice").exit_code == Exit.USAGE
+    assert terminal.run("contact", "add", user_id, "alice").exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("key", ["4b" * 31 + "4", "é", "4b", "S0tL"])
 def test_a_key_that_may_have_been_cut_off_is_not_stored(terminal: Terminal, key: str) -> None:
     terminal.ok("new")
-    assert terminal.run("contact", "add", str(BOB), "bob", "--identity-key", key).exit_code == Exit.USAGE
+    assert terminal.run("contact", "add", str(BOB), "bob", "--identity-key", key).exit_code == ExitCode.USAGE
     assert terminal.facts("contact", "list") == {"contacts": []}
 
 
 def test_a_name_with_control_characters_is_refused_and_not_echoed(terminal: Terminal) -> None:
     terminal.ok("new")
     result = terminal.run("contact", "add", str(BOB), "\x1b[2Jbob")
-    assert (result.exit_code, "\x1b" in result.output) == (Exit.REFUSED_INPUT, False)
+    assert (result.exit_code, "\x1b" in result.output) == (ExitCode.REFUSED_INPUT, False)
 
 
 def test_removing_nobody_says_so(terminal: Terminal) -> None:
     terminal.ok("new")
-    assert terminal.run("contact", "remove", str(ALICE)).exit_code == Exit.NOTHING_THERE
+    assert terminal.run("contact", "remove", str(ALICE)).exit_code == ExitCode.NOTHING_THERE
 
 
 def test_five_hundred_contacts_are_imported_at_once(terminal: Terminal) -> None:
@@ -116,13 +116,13 @@ def test_five_hundred_contacts_are_imported_at_once(terminal: Terminal) -> None:
 def test_a_contact_file_with_an_error_changes_nothing(terminal: Terminal) -> None:
     terminal.ok("new")
     rows = f"user_id,username\n{ALICE},alice\nnobody,bob\n"
-    assert terminal.run("contact", "import", "-", stdin=rows.encode()).exit_code == Exit.REFUSED_INPUT
+    assert terminal.run("contact", "import", "-", stdin=rows.encode()).exit_code == ExitCode.REFUSED_INPUT
     assert terminal.facts("contact", "list") == {"contacts": []}
 
 
 def test_a_contact_file_that_is_not_there_is_a_usage_error(terminal: Terminal) -> None:
     terminal.ok("new")
-    assert terminal.run("contact", "import", "/nowhere/contacts.csv").exit_code == Exit.USAGE
+    assert terminal.run("contact", "import", "/nowhere/contacts.csv").exit_code == ExitCode.USAGE
 
 
 def test_global_options_stand_before_and_after_the_command(terminal: Terminal) -> None:
@@ -166,7 +166,7 @@ def test_an_empty_option_is_a_usage_error_and_not_the_default(
 ) -> None:
     terminal.ok("new")
     ended = terminal.run(*(each.format(option) for each in arguments))
-    assert (ended.exit_code, f"'{option}'" in ended.stderr) == (Exit.USAGE, True)
+    assert (ended.exit_code, f"'{option}'" in ended.stderr) == (ExitCode.USAGE, True)
     assert terminal.addresses == []
 
 
@@ -179,7 +179,7 @@ def test_an_empty_variable_is_one_that_is_not_set(terminal: Terminal) -> None:
 def test_a_contact_file_without_an_end_is_refused(terminal: Terminal) -> None:
     terminal.ok("new")
     ended = terminal.run("contact", "import", "/dev/zero")
-    assert (ended.exit_code, "more than 8388608 bytes" in ended.stderr) == (Exit.REFUSED_INPUT, True)
+    assert (ended.exit_code, "more than 8388608 bytes" in ended.stderr) == (ExitCode.REFUSED_INPUT, True)
 
 
 def test_a_state_directory_of_another_user_is_warned_about(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,5 +188,5 @@ def test_a_state_directory_of_another_user_is_warned_about(terminal: Terminal, m
     monkeypatch.setattr(state_directory, "ROOT", -1)
     monkeypatch.setattr(os, "geteuid", lambda: -1)
     assert "Warning: other users of this machine may write to" in terminal.run("status").stderr
-    monkeypatch.setattr(StateDirectory, "is_open_to_others", lambda _: False)
+    monkeypatch.setattr(StateDirectory, "is_writable_by_others", lambda _: False)
     assert "is another user's file: is this identity yours?" in terminal.run("status").stderr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.sealing import sealed
 from obscura_backup_client.sealing.errors import WrongPassword
 from obscura_backup_client.sealing.sealed import open_sealed
@@ -66,9 +66,9 @@ def test_both_passwords_may_come_from_standard_input(pushed: Terminal) -> None:
 
 
 def test_a_password_may_come_from_an_open_descriptor(pushed: Terminal) -> None:
-    readable, writable = os.pipe()
-    os.write(writable, PASSWORD.encode())
-    os.close(writable)
+    readable, encodable = os.pipe()
+    os.write(encodable, PASSWORD.encode())
+    os.close(encodable)
     try:
         assert pushed.facts("verify", "--password-file", f"/dev/fd/{readable}")["well"]
     finally:
@@ -79,7 +79,7 @@ def test_a_wrong_old_password_from_a_file_is_not_asked_again(pushed: Terminal, t
     wrong = tmp_path / "wrong"
     wrong.write_text(NEW)
     result = pushed.run("verify", "--password-file", str(wrong))
-    assert (result.exit_code, pushed.person.prompts) == (Exit.PASSWORD, [])
+    assert (result.exit_code, pushed.person.prompts) == (ExitCode.PASSWORD, [])
 
 
 def test_a_mistyped_password_is_asked_for_again(pushed: Terminal) -> None:
@@ -101,7 +101,7 @@ def test_a_guessable_new_password_needs_to_be_accepted(terminal: Terminal, pushe
         terminal.person.passwords = [PASSWORD, WEAK, WEAK, WEAK]
         arguments = [command, *QUICK]
     refused = terminal.run(*arguments)
-    assert (refused.exit_code, "--accept-weak" in refused.stderr) == (Exit.PASSWORD, True)
+    assert (refused.exit_code, "--accept-weak" in refused.stderr) == (ExitCode.PASSWORD, True)
     terminal.person.passwords = [WEAK, WEAK] if command == "push" else [PASSWORD, WEAK, WEAK]
     assert terminal.run(*arguments, "--accept-weak").exit_code == 0
     assert opens(terminal, WEAK)
@@ -113,7 +113,7 @@ def test_a_guessable_password_from_a_file_is_refused_before_anything_is_asked_of
     terminal.ok("new")
     weak = tmp_path / "weak"
     weak.write_text(WEAK)
-    assert terminal.run("push", "--password-file", str(weak)).exit_code == Exit.PASSWORD
+    assert terminal.run("push", "--password-file", str(weak)).exit_code == ExitCode.PASSWORD
     assert terminal.server.pushed == []
 
 
@@ -128,11 +128,11 @@ def test_an_old_password_is_not_held_to_the_rules_of_new_ones(terminal: Terminal
 
 def test_the_same_password_is_no_change(pushed: Terminal, password_file: str) -> None:
     result = pushed.run("passwd", "--password-file", password_file, "--new-password-file", password_file)
-    assert (result.exit_code, "[password-unchanged]" in result.stderr) == (Exit.PASSWORD, True)
+    assert (result.exit_code, "[password-unchanged]" in result.stderr) == (ExitCode.PASSWORD, True)
 
 
 def test_a_profile_that_nobody_calibrated_is_said_to_be_missing(pushed: Terminal) -> None:
-    assert pushed.run("push", "--profile", "calibrated").exit_code == Exit.NOTHING_THERE
+    assert pushed.run("push", "--profile", "calibrated").exit_code == ExitCode.NOTHING_THERE
 
 
 @pytest.mark.parametrize("option", ["--password-file", "--new-password-file"])
@@ -151,7 +151,7 @@ def test_an_empty_first_line_is_said_to_be_empty_before_anything_is_derived(
         option: str(tmp_path / "empty"),
     }
     ended = pushed.run("passwd", *(each for pair in arguments.items() for each in pair))
-    assert (ended.exit_code, "[password-empty]" in ended.stderr) == (Exit.PASSWORD, True)
+    assert (ended.exit_code, "[password-empty]" in ended.stderr) == (ExitCode.PASSWORD, True)
 
 
 def test_what_follows_a_first_line_may_be_of_any_length(pushed: Terminal, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import Header, open_sealed, seal
@@ -24,7 +24,7 @@ def test_a_new_device_restores_with_a_password_and_a_token(pushed: Terminal, pas
 def test_a_restore_shows_what_it_found_and_asks(pushed: Terminal, password_file: str) -> None:
     pushed.person.says_yes = False
     result = pushed.run("restore", "--state", str(pushed.home / "laptop"), "--password-file", password_file)
-    assert result.exit_code == Exit.DECIDE
+    assert result.exit_code == ExitCode.DECIDE
     assert "phone" in result.stderr
     assert "2026-09-21T14:13:20Z" in result.stderr
     assert result.stdout == ""
@@ -72,7 +72,7 @@ def test_the_first_push_asks_for_the_password_twice_and_shows_its_strength(termi
 def test_a_new_password_that_is_typed_differently_each_time_is_not_set(terminal: Terminal) -> None:
     terminal.ok("new")
     terminal.person.passwords = [PASSWORD, "correct horse batteri"] * 3
-    assert terminal.run("push").exit_code == Exit.PASSWORD
+    assert terminal.run("push").exit_code == ExitCode.PASSWORD
     assert terminal.server.pushed == []
 
 
@@ -91,7 +91,7 @@ def test_a_push_without_changes_asks_for_nothing(pushed: Terminal) -> None:
 def test_a_wrong_password_changes_nothing(pushed: Terminal) -> None:
     pushed.ok("contact", "add", str(BOB), "bob")
     result = pushed.run("push", "--password-file", "-", stdin=b"not the password\n")
-    assert (result.exit_code, pushed.server.slot.version) == (Exit.PASSWORD, 1)
+    assert (result.exit_code, pushed.server.slot.version) == (ExitCode.PASSWORD, 1)
 
 
 def test_the_password_file_is_its_first_line(pushed: Terminal) -> None:
@@ -101,13 +101,13 @@ def test_the_password_file_is_its_first_line(pushed: Terminal) -> None:
 
 def test_a_password_without_a_terminal_or_a_file_is_not_waited_for(terminal: Terminal) -> None:
     terminal.ok("new")
-    assert terminal.run("push").exit_code == Exit.PASSWORD
+    assert terminal.run("push").exit_code == ExitCode.PASSWORD
 
 
 def test_a_rollback_stops_until_it_is_accepted(pushed: Terminal, password_file: str) -> None:
     pushed.server.delete(1)
     result = pushed.run("push", "--password-file", password_file)
-    assert (result.exit_code, "[rollback-suspected]" in result.stderr) == (Exit.DECIDE, True)
+    assert (result.exit_code, "[rollback-suspected]" in result.stderr) == (ExitCode.DECIDE, True)
     pushed.ok("push", "--password-file", password_file, "--accept-rollback", "--profile", "low-memory")
 
 
@@ -120,7 +120,7 @@ def test_the_status_needs_neither_password_nor_token(pushed: Terminal) -> None:
 def test_a_deletion_shows_what_is_there_and_asks(pushed: Terminal) -> None:
     pushed.person.says_yes = False
     result = pushed.run("delete")
-    assert result.exit_code == Exit.DECIDE
+    assert result.exit_code == ExitCode.DECIDE
     assert "version 1" in result.stderr
     assert "stay on this device" in result.stderr
     assert pushed.server.slot.blob is not None
@@ -145,26 +145,26 @@ def test_deleting_without_an_identity_here_warns(pushed: Terminal) -> None:
 
 
 def test_deleting_nothing_says_so(terminal: Terminal) -> None:
-    assert terminal.run("delete", "--yes").exit_code == Exit.NOTHING_THERE
+    assert terminal.run("delete", "--yes").exit_code == ExitCode.NOTHING_THERE
 
 
 def test_a_lost_backup_is_called_lost_by_a_restore_that_accepts_it(pushed: Terminal) -> None:
     pushed.server.lost = True
     result = pushed.run("restore", "--accept-rollback", "--yes")
-    assert (result.exit_code, "[backup-lost]" in result.stderr) == (Exit.DECIDE, True)
+    assert (result.exit_code, "[backup-lost]" in result.stderr) == (ExitCode.DECIDE, True)
 
 
 @pytest.mark.parametrize("command", ["push", "restore", "delete"])
 def test_without_a_token_there_is_nothing_to_talk_about(terminal: Terminal, command: str) -> None:
     terminal.ok("new")
-    assert terminal.run(command, OBSCURA_TOKEN=None).exit_code == Exit.TOKEN
+    assert terminal.run(command, OBSCURA_TOKEN=None).exit_code == ExitCode.TOKEN
 
 
 @pytest.mark.parametrize("bad", ["opaque", token("alice")])
 def test_a_token_without_a_user_is_refused(terminal: Terminal, bad: str) -> None:
     terminal.ok("new")
     result = terminal.run("status", OBSCURA_TOKEN=bad)
-    assert result.exit_code == Exit.TOKEN
+    assert result.exit_code == ExitCode.TOKEN
     assert bad not in result.stderr
 
 
@@ -172,15 +172,15 @@ def test_an_unusual_amount_of_memory_is_asked_for(terminal: Terminal) -> None:
     terminal.person.passwords, terminal.person.says_yes = [PASSWORD], False
     hungry = Header(KdfParameters(memory_kib=300 * 1024, passes=3, lanes=1), b"s" * 16, b"n" * 12, b"c" * 32)
     terminal.server.push(hungry.encoded + bytes(64), 0)
-    assert terminal.run("restore").exit_code == Exit.UNREADABLE
+    assert terminal.run("restore").exit_code == ExitCode.UNREADABLE
     assert "300 MiB" in terminal.person.prompts[-1]
 
 
 def test_restoring_nothing_says_so(terminal: Terminal) -> None:
-    assert terminal.run("restore").exit_code == Exit.NOTHING_THERE
+    assert terminal.run("restore").exit_code == ExitCode.NOTHING_THERE
 
 
 def test_anything_before_new_or_restore_says_what_to_do(terminal: Terminal) -> None:
     result = terminal.run("contact", "list")
-    assert result.exit_code == Exit.STATE
+    assert result.exit_code == ExitCode.STATE
     assert "restore" in result.stderr

@@ -39,9 +39,9 @@ def test_any_other_bytes_are_refused_in_one_way(noise: bytes) -> None:
 @given(backups(), st.data())
 def test_a_cut_payload_is_refused_or_still_valid_but_never_a_crash(content: Backup, data: st.DataObject) -> None:
     encoded = encode(content)
-    cut = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
+    split_fields = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
     with contextlib.suppress(PayloadError):
-        decode(cut)
+        decode(split_fields)
 
 
 def test_the_encoding_is_these_very_bytes() -> None:
@@ -133,8 +133,8 @@ def test_what_breaks_a_rule_is_refused(payload: bytes) -> None:
 
 
 def test_more_contacts_are_read_than_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert model.MAX_CONTACTS == 20_000
-    monkeypatch.setattr(model, "MAX_CONTACTS", 3)
+    assert model.MAX_LIVE_CONTACTS == 20_000
+    monkeypatch.setattr(model, "MAX_LIVE_CONTACTS", 3)
     many = backup(*(contact(UUID(int=number)) for number in range(4)))
     assert decode(encode(many)) == many
     with pytest.raises(TooManyContacts):
@@ -142,7 +142,7 @@ def test_more_contacts_are_read_than_may_be_written(monkeypatch: pytest.MonkeyPa
 
 
 def test_removed_contacts_do_not_count_among_those_that_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "MAX_CONTACTS", 3)
+    monkeypatch.setattr(model, "MAX_LIVE_CONTACTS", 3)
     most = [contact(UUID(int=number)) for number in range(1, 4)]
     require_writable(backup(tombstone(UUID(int=0)), *most))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from obscura_backup_client.content.codec import encode
 from obscura_backup_client.content.editing import NewContact, next_stamp_ms, put_contacts, remove_contact, set_profile
 from obscura_backup_client.content.errors import IdentityConflict, PayloadError, UnknownContact
-from obscura_backup_client.content.merge import contacts_ahead, merge, replaces_identity
+from obscura_backup_client.content.merge import future_dated_contacts, merge, replaces_identity
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Profile, Writer
 from support.client.contents import (
     ALICE,
@@ -119,14 +119,14 @@ def test_other_keys_of_the_same_epoch_are_for_the_person_to_decide(other: dict[s
 def test_stamps_over_a_day_ahead_are_told_and_not_rewritten() -> None:
     fine, wrong = contact(ALICE, stamp_ms=NOW_MS + DAY_MS), contact(BOB, stamp_ms=NOW_MS + DAY_MS + 1)
     merged = merge(backup(fine), backup(wrong))
-    assert contacts_ahead(merged, NOW_MS) == (wrong,)
+    assert future_dated_contacts(merged, NOW_MS) == (wrong,)
 
 
 def test_an_edit_by_a_clock_that_runs_behind_is_still_the_latest() -> None:
-    held = backup(contact(stamp_ms=NOW_MS + 5_000))
-    edited = put_contacts(held, [NewContact(ALICE, "alice2", b"K" * 32)], now_ms=NOW_MS)
+    original = backup(contact(stamp_ms=NOW_MS + 5_000))
+    edited = put_contacts(original, [NewContact(ALICE, "alice2", b"K" * 32)], now_ms=NOW_MS)
     assert edited.contacts[0].stamp_ms == NOW_MS + 5_001
-    assert merge(held, edited) == edited
+    assert merge(original, edited) == edited
 
 
 def test_the_profiles_stamp_counts_as_seen() -> None:
@@ -139,8 +139,8 @@ def test_no_edit_is_made_beyond_the_last_stamp() -> None:
 
 
 def test_putting_what_is_there_already_keeps_its_stamp() -> None:
-    held = backup(contact(stamp_ms=7))
-    assert put_contacts(held, [NewContact(ALICE, "alice")], NOW_MS) == held
+    original = backup(contact(stamp_ms=7))
+    assert put_contacts(original, [NewContact(ALICE, "alice")], NOW_MS) == original
 
 
 def test_an_import_without_a_key_keeps_the_known_one() -> None:
@@ -148,18 +148,18 @@ def test_an_import_without_a_key_keeps_the_known_one() -> None:
 
 
 def test_an_edit_keeps_the_fields_that_a_later_version_put_there() -> None:
-    held = backup(contact(unknown=((6, b"\x30\x01"),)))
-    assert put_contacts(held, [NewContact(ALICE, "al")], NOW_MS).contacts[0].unknown == ((6, b"\x30\x01"),)
+    original = backup(contact(unknown=((6, b"\x30\x01"),)))
+    assert put_contacts(original, [NewContact(ALICE, "al")], NOW_MS).contacts[0].unknown == ((6, b"\x30\x01"),)
 
 
 def test_a_removed_contact_leaves_a_tombstone_and_nothing_else() -> None:
     assert remove_contact(backup(contact(stamp_ms=1)), ALICE, NOW_MS).contacts == (tombstone(),)
 
 
-@pytest.mark.parametrize("held", [backup(), backup(tombstone())])
-def test_removing_nobody_is_an_error(held: Backup) -> None:
+@pytest.mark.parametrize("original", [backup(), backup(tombstone())])
+def test_removing_nobody_is_an_error(original: Backup) -> None:
     with pytest.raises(UnknownContact):
-        remove_contact(held, ALICE, NOW_MS)
+        remove_contact(original, ALICE, NOW_MS)
 
 
 def test_a_removed_contact_can_be_added_again() -> None:

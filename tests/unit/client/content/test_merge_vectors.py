@@ -12,10 +12,10 @@ from obscura_backup_client.content.editing import next_stamp_ms
 from obscura_backup_client.content.errors import IdentityConflict, PayloadError
 from obscura_backup_client.content.merge import Keep, merge, merge_keeping
 from obscura_backup_client.content.model import Writer
-from obscura_backup_client.device.remembered import Remembered
+from obscura_backup_client.device.last_seen import LastSeen
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.errors import RollbackSuspected
-from obscura_backup_client.operations.rollback import require_never_seen, suspicions
+from obscura_backup_client.operations.rollback import require_absence_expected, suspicions
 from support.client.contents import backup
 from support.client.vectors import counted, named, vectors
 
@@ -24,8 +24,8 @@ ROLLBACK = vectors("rollback")["rollback"]
 STAMPS = vectors("stamps")["stamps"]
 
 
-def remembered(document: dict[str, Any]) -> Remembered:
-    return Remembered(
+def last_seen(document: dict[str, Any]) -> LastSeen:
+    return LastSeen(
         vector={bytes.fromhex(device_id): seq for device_id, seq in document["vector"].items()},
         sha256=bytes.fromhex(document["sha256"]),
         key_epoch=document["key_epoch"],
@@ -39,10 +39,10 @@ def remembered(document: dict[str, Any]) -> Remembered:
     )
 
 
-def reasons(known: Remembered | None, fetched: dict[str, Any] | None) -> list[str]:
+def reasons(known: LastSeen | None, fetched: dict[str, Any] | None) -> list[str]:
     if fetched is None:
         try:
-            require_never_seen(known)
+            require_absence_expected(known)
         except RollbackSuspected as suspected:
             return list(suspected.reasons)
         return []
@@ -89,7 +89,7 @@ def test_the_identity_that_the_person_keeps_is_left(row: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("row", named(ROLLBACK))
 def test_a_fetched_backup_is_suspected_for_these_reasons(row: dict[str, Any]) -> None:
-    known = None if row["remembered"] is None else remembered(row["remembered"])
+    known = None if row["remembered"] is None else last_seen(row["remembered"])
     assert reasons(known, row["fetched"]) == row["reasons"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import NameRefused
-from obscura_backup_client.content.names import nearest_device_name
+from obscura_backup_client.content.names import sanitized_device_name
 from obscura_backup_client.formats.identity_keys import MalformedKeyError, parse_identity_key
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, Device, yes
@@ -73,7 +73,7 @@ def test_a_state_with_an_unusable_name_can_still_push(phone: BackupClient, name:
 
 @pytest.mark.parametrize(("name", "nearest"), [("a\x1bb\udcff", "ab"), ("ü" * 200, "ü" * 128), ("fine", "fine")])
 def test_the_nearest_name_is_as_much_of_it_as_there_may_be(name: str, nearest: str) -> None:
-    assert nearest_device_name(name) == nearest
+    assert sanitized_device_name(name) == nearest
 
 
 # --- contacts ---
@@ -88,10 +88,10 @@ def test_a_contact_cannot_have_a_name_that_an_import_would_refuse(phone: BackupC
 
 
 def test_a_contact_who_has_such_a_name_already_may_keep_it(phone: BackupClient) -> None:
-    with phone.directory.locked() as held:
-        state = held.require()
+    with phone.directory.locked() as locked_state:
+        state = locked_state.require()
         odd = tuple(replace(each, username="a\x1bb") for each in state.content.contacts)
-        held.write(replace(state, content=replace(state.content, contacts=odd)))
+        locked_state.write(replace(state, content=replace(state.content, contacts=odd)))
     assert phone.put_contacts([NewContact(ALICE, "a\x1bb")]).unchanged == 1
 
 

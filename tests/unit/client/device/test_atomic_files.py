@@ -51,14 +51,14 @@ def full(_: int) -> None:
 
 
 def test_replacing_syncs_the_file_before_the_rename_and_the_folder_after_it(events: list[str], tmp_path: Path) -> None:
-    target, beside = paths(tmp_path)
-    replace_file(target, b"content", beside=beside)
+    target, temporary = paths(tmp_path)
+    replace_file(target, b"content", temporary=temporary)
     assert events == ["sync file.new", "rename file.new", f"sync {tmp_path.name}"]
 
 
 def test_creating_syncs_the_file_before_the_link_and_the_folder_after_it(events: list[str], tmp_path: Path) -> None:
-    target, beside = paths(tmp_path)
-    create_file(target, b"content", beside=beside)
+    target, temporary = paths(tmp_path)
+    create_file(target, b"content", temporary=temporary)
     assert events == ["sync file.new", "link file.new", f"sync {tmp_path.name}"]
 
 
@@ -66,31 +66,31 @@ def test_creating_without_hard_links_syncs_the_folder_after_the_rename(
     events: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "hardlink_to", no_hard_links)
-    target, beside = paths(tmp_path)
-    create_file(target, b"content", beside=beside)
+    target, temporary = paths(tmp_path)
+    create_file(target, b"content", temporary=temporary)
     assert events == ["sync file.new", "rename file.new", f"sync {tmp_path.name}"]
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
 def test_the_file_holds_the_content(tmp_path: Path, write: Callable[..., None]) -> None:
-    target, beside = paths(tmp_path)
-    write(target, b"content", beside=beside)
+    target, temporary = paths(tmp_path)
+    write(target, b"content", temporary=temporary)
     assert target.read_bytes() == b"content"
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
 def test_the_file_is_its_owner_s_alone(tmp_path: Path, write: Callable[..., None]) -> None:
-    target, beside = paths(tmp_path)
-    beside.write_bytes(b"left by a crash")
-    beside.chmod(0o644)
-    write(target, b"content", beside=beside)
+    target, temporary = paths(tmp_path)
+    temporary.write_bytes(b"left by a crash")
+    temporary.chmod(0o644)
+    write(target, b"content", temporary=temporary)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
 def test_nothing_but_the_file_is_left(tmp_path: Path, write: Callable[..., None]) -> None:
-    target, beside = paths(tmp_path)
-    write(target, b"content", beside=beside)
+    target, temporary = paths(tmp_path)
+    write(target, b"content", temporary=temporary)
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -99,42 +99,42 @@ def test_a_full_disk_leaves_no_half_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(os, "fsync", full)
-    target, beside = paths(tmp_path)
+    target, temporary = paths(tmp_path)
     with pytest.raises(OSError, match="No space"):
-        write(target, b"content", beside=beside)
+        write(target, b"content", temporary=temporary)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target, beside = paths(tmp_path)
+    target, temporary = paths(tmp_path)
     target.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        replace_file(target, b"content", beside=beside)
+        replace_file(target, b"content", temporary=temporary)
     assert target.read_bytes() == b"old"
 
 
 def test_a_rename_that_fails_leaves_nothing_beside(tmp_path: Path) -> None:
-    target, beside = paths(tmp_path)
+    target, temporary = paths(tmp_path)
     target.mkdir()
     with pytest.raises(OSError, match="directory"):
-        replace_file(target, b"content", beside=beside)
+        replace_file(target, b"content", temporary=temporary)
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_creating_leaves_a_file_alone_that_is_there(tmp_path: Path) -> None:
-    target, beside = paths(tmp_path)
+    target, temporary = paths(tmp_path)
     target.write_bytes(b"old")
     with pytest.raises(FileExistsError):
-        create_file(target, b"content", beside=beside)
+        create_file(target, b"content", temporary=temporary)
     assert target.read_bytes() == b"old"
 
 
 def test_creating_leaves_a_link_alone_that_leads_nowhere(tmp_path: Path) -> None:
-    target, beside = paths(tmp_path)
+    target, temporary = paths(tmp_path)
     target.symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
-        create_file(target, b"content", beside=beside)
+        create_file(target, b"content", temporary=temporary)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -142,7 +142,7 @@ def test_creating_leaves_a_link_alone_that_leads_nowhere(tmp_path: Path) -> None
 def test_creating_leaves_a_file_alone_that_came_a_moment_ago(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hard_links: bool
 ) -> None:
-    target, beside = paths(tmp_path)
+    target, temporary = paths(tmp_path)
 
     def another_was_quicker(path: Path, _: Path) -> None:
         path.write_bytes(b"of another")
@@ -150,7 +150,7 @@ def test_creating_leaves_a_file_alone_that_came_a_moment_ago(
 
     monkeypatch.setattr(Path, "hardlink_to", another_was_quicker)
     with pytest.raises(FileExistsError):
-        create_file(target, b"content", beside=beside)
+        create_file(target, b"content", temporary=temporary)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"of another"}
 
 
@@ -158,6 +158,6 @@ def test_creating_leaves_a_file_alone_that_came_a_moment_ago(
 def test_no_descriptor_is_left_open(tmp_path: Path, write: Callable[..., None]) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(5):
-        target, beside = paths(tmp_path)
-        write(target.with_name(f"file{number}"), b"content", beside=beside)
+        target, temporary = paths(tmp_path)
+        write(target.with_name(f"file{number}"), b"content", temporary=temporary)
     assert len(list(Path("/proc/self/fd").iterdir())) == before

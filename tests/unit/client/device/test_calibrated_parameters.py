@@ -54,7 +54,7 @@ def test_one_that_others_could_write_is_closed_to_them_with_its_directory(direct
     calibrated_parameters.save(directory, PROFILE)
     (directory.path / "profile.json").chmod(0o666)
     directory.path.chmod(0o777)
-    assert not directory.is_open_to_others()
+    assert not directory.is_writable_by_others()
     calibrated_parameters.read(directory)
     assert stat.S_IMODE((directory.path / "profile.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700

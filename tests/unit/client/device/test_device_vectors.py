@@ -20,12 +20,12 @@ from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.delete import delete
 from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.operations.keys import Unlocker
-from obscura_backup_client.operations.push import Exchange, Wishes
+from obscura_backup_client.operations.push import BackupSession, PushOptions
 from obscura_backup_client.operations.restore import restore
-from obscura_backup_client.sealing.kdf import refuse
+from obscura_backup_client.sealing.kdf import refuse_memory
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, SealingKey, open_sealed, seal_plaintext
 from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, VersionMismatch
-from obscura_backup_client.transport.interface import Described, Fetched
+from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup
 from support.client.devices import ACCOUNT, KEY, LOW_MEMORY, USER, yes
 from support.client.vectors import named, vectors
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from obscura_backup_client.content.model import Backup
-    from obscura_backup_client.device.remembered import Remembered
+    from obscura_backup_client.device.last_seen import LastSeen
 
 EDITS = vectors("edits")["edits"]
 SEQUENCES = vectors("devices")["sequences"]
@@ -70,12 +70,12 @@ class ScriptedServer:
     def at(self, step: dict[str, Any]) -> None:
         self.step, self.sent = step, None
 
-    def fetch(self, if_none_match: int | None = None) -> Fetched | None:
+    def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         assert if_none_match is None
-        return Fetched(self._held(), 1)
+        return FetchedBackup(self._held(), 1)
 
-    def head(self) -> Described:
-        return Described(1, len(self._held()), hashlib.sha256(self._held()).digest())
+    def head(self) -> BackupMetadata:
+        return BackupMetadata(1, len(self._held()), hashlib.sha256(self._held()).digest())
 
     def push(self, blob: bytes, expected_version: int) -> int:
         assert expected_version == (self.step["server"] is not None)
@@ -139,24 +139,24 @@ class ScriptedDevice:
         return None, []
 
     def _do(self, step: dict[str, Any]) -> None:
-        exchange = Exchange(
+        session = BackupSession(
             self.server, ACCOUNT, self.random, lambda: step["now_ms"], lambda _: None, DEFAULT_MAX_BLOB_BYTES
         )
         if step["do"] == "put":
             state = self.held.require()
             content = edited(state.content, step["edit"], step["now_ms"])
-            self.held.write(State(state.device_id, state.device_name, state.seq, content, state.remembered))
+            self.held.write(State(state.device_id, state.device_name, state.seq, content, state.last_seen))
             return
         if step["do"] == "delete":
-            delete(exchange, self.held, lambda _: True)
+            delete(session, self.held, lambda _: True)
             return
         keep = None if step["keep"] is None else Keep(step["keep"])
-        unlocker = Unlocker(KEY, USER, self.random, lambda _: None, refuse, lambda: LOW_MEMORY)
+        unlocker = Unlocker(KEY, USER, self.random, lambda _: None, refuse_memory, lambda: LOW_MEMORY)
         if step["new_password"]:
             unlocker.new_secret = NEW_PASSWORD
         if step["do"] == "restore":
             restore(
-                exchange,
+                session,
                 self.held,
                 unlocker,
                 confirm=yes,
@@ -167,7 +167,7 @@ class ScriptedDevice:
             )
             return
         try:
-            exchange.push(self.held, unlocker, Wishes(keep=keep, accept_rollback=step["accept"]))
+            session.push(self.held, unlocker, PushOptions(keep=keep, accept_rollback=step["accept"]))
         finally:
             if self.server.sent is not None:
                 self.sealing_key = unlocker.sealing_key(None, fresh=False)
@@ -177,8 +177,8 @@ class ScriptedDevice:
         sent = self.server.sent
         return None if sent is None else open_sealed(sent, self.sealing_key, USER).payload.hex()
 
-    def remembered(self) -> dict[str, Any] | None:
-        known: Remembered | None = None if self.held.state is None else self.held.state.remembered.get(ACCOUNT)
+    def last_seen(self) -> dict[str, Any] | None:
+        known: LastSeen | None = None if self.held.state is None else self.held.state.last_seen.get(ACCOUNT)
         if known is None:
             return None
         digests = {hashlib.sha256(blob).digest(): name for name, blob in self.server.blobs.items()}
@@ -204,7 +204,7 @@ def test_a_device_seals_remembers_and_says_what_is_written_down(row: dict[str, A
             "after": {
                 "device_id": None if state is None else state.device_id.hex(),
                 "seq": 0 if state is None else state.seq,
-                "remembered": device.remembered(),
+                "remembered": device.last_seen(),
             },
         }
         wanted = {

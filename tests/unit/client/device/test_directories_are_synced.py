@@ -22,23 +22,23 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 @pytest.mark.parametrize("depth", ["state", "one/state", "one/two/three/state"])
 def test_every_parent_of_a_new_state_directory_is_synced(tmp_path: Path, synced: list[Path], depth: str) -> None:
     path = tmp_path / depth
-    with StateDirectory(path).alone():
+    with StateDirectory(path).locked_without_reading():
         at_once = set(synced)
     made_in = {parent for parent in path.parents if parent == tmp_path or tmp_path in parent.parents}
     assert made_in <= at_once
 
 
 def test_state_directory_that_is_there_costs_no_sync(tmp_path: Path, synced: list[Path]) -> None:
-    with StateDirectory(tmp_path).alone():
+    with StateDirectory(tmp_path).locked_without_reading():
         pass
     assert synced == []
 
 
 def test_file_is_synced_before_its_folder_when_it_is_replaced(tmp_path: Path, synced: list[Path]) -> None:
-    replace_file(tmp_path / "state.json", b"{}", beside=tmp_path / "state.json.new")
+    replace_file(tmp_path / "state.json", b"{}", temporary=tmp_path / "state.json.new")
     assert synced == [tmp_path / "state.json.new", tmp_path]
 
 
 def test_file_is_synced_before_its_folder_when_it_is_created(tmp_path: Path, synced: list[Path]) -> None:
-    create_file(tmp_path / "export", b"{}", beside=tmp_path / ".export.new")
+    create_file(tmp_path / "export", b"{}", temporary=tmp_path / ".export.new")
     assert synced == [tmp_path / ".export.new", tmp_path]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from obscura_backup_client.device.directory import LOCK_NAME, StateDirectory
+from obscura_backup_client.device.directory import LOCK_FILE_NAME, StateDirectory
 from obscura_backup_client.device.errors import StateBusy, StateMissing
 
 
@@ -28,7 +28,7 @@ def directory(tmp_path: Path) -> StateDirectory:
 
 def test_while_it_is_locked_the_lock_alone_is_open(directory: StateDirectory) -> None:
     with directory.locked():
-        assert descriptors(directory.path) == [str(directory.path / LOCK_NAME)]
+        assert descriptors(directory.path) == [str(directory.path / LOCK_FILE_NAME)]
 
 
 def test_after_the_lock_nothing_is_open(directory: StateDirectory) -> None:
@@ -44,14 +44,14 @@ def test_after_a_failure_inside_nothing_is_open(directory: StateDirectory) -> No
 
 
 def test_a_wait_that_failed_leaves_nothing_open(directory: StateDirectory) -> None:
-    with directory.alone():
-        with pytest.raises(StateBusy), directory.alone():
+    with directory.locked_without_reading():
+        with pytest.raises(StateBusy), directory.locked_without_reading():
             pass
         assert len(descriptors(directory.path)) == 1
 
 
 def test_no_wait_at_all_still_takes_a_free_lock(directory: StateDirectory) -> None:
-    with directory.alone():
+    with directory.locked_without_reading():
         pass
 
 
@@ -60,26 +60,26 @@ def test_a_lock_is_tried_as_often_as_its_wait_has_polls(tmp_path: Path, wait_sec
     slept: list[float] = []
     holder = StateDirectory(tmp_path / "phone")
     waiting = StateDirectory(tmp_path / "phone", lock_wait_seconds=wait_seconds, sleep=slept.append)
-    with holder.alone(), pytest.raises(StateBusy), waiting.alone():
+    with holder.locked_without_reading(), pytest.raises(StateBusy), waiting.locked_without_reading():
         pass
     assert len(slept) == tries
 
 
 def test_replacing_leaves_nothing_open(directory: StateDirectory) -> None:
-    with directory.alone():
+    with directory.locked_without_reading():
         directory.replace(b"content")
     assert descriptors(directory.path) == []
 
 
 def test_reading_leaves_nothing_open(directory: StateDirectory) -> None:
-    with directory.alone():
+    with directory.locked_without_reading():
         directory.replace(b"content")
     assert directory.read_file("state.json") == b"content"
     assert descriptors(directory.path) == []
 
 
 def test_reading_takes_the_file_away_from_other_users(directory: StateDirectory) -> None:
-    with directory.alone():
+    with directory.locked_without_reading():
         directory.replace(b"content")
     path = directory.path / "state.json"
     path.chmod(0o644)

@@ -15,7 +15,7 @@ from obscura_backup_client.content.model import Backup, Writer
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.errors import StateBusy, StateDamaged, StateMissing, StateNewer, StateUnusable
 from obscura_backup_client.device.state import Account, State, decode_state, encode_state
-from obscura_backup_client.operations.rollback import remember
+from obscura_backup_client.operations.rollback import last_seen_of
 from support.client.contents import ALICE, IDENTITY, NOW_MS, PHONE, backup, backups, contact
 
 CONTENT = backup(contact(), writers=(Writer(PHONE, 4),), key_epoch=2, sealed_at_ms=NOW_MS, device_name="phone")
@@ -24,7 +24,7 @@ STATE = State(
     device_name="phone",
     seq=5,
     content=CONTENT,
-    remembered={Account("https://backup.example", ALICE): remember(CONTENT, b"blob", sealed_format=1, version=3)},
+    last_seen={Account("https://backup.example", ALICE): last_seen_of(CONTENT, b"blob", sealed_format=1, version=3)},
 )
 
 # As if every file here were another user's, of which tests that run as any one user cannot make any.
@@ -78,13 +78,13 @@ def test_a_directory_with_other_things_in_it_is_not_closed_and_said_to_be_open(d
     directory.path.chmod(0o777)
     directory.read()
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
-    assert directory.is_open_to_others()
+    assert directory.is_writable_by_others()
 
 
 def test_a_directory_that_was_open_is_closed_before_a_state_comes_into_it(directory: StateDirectory) -> None:
     directory.path.mkdir(parents=True)
     directory.path.chmod(0o777)
-    assert not directory.is_open_to_others()
+    assert not directory.is_writable_by_others()
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o777
     write(directory)
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
@@ -92,8 +92,8 @@ def test_a_directory_that_was_open_is_closed_before_a_state_comes_into_it(direct
 
 def test_a_directory_of_another_user_is_said_to_be_open_whatever_is_in_it(directory: StateDirectory) -> None:
     write(directory)
-    assert not directory.is_open_to_others()
-    assert replace(directory, trusted=NOBODY).is_open_to_others()
+    assert not directory.is_writable_by_others()
+    assert replace(directory, trusted=NOBODY).is_writable_by_others()
 
 
 def test_a_directory_that_could_not_be_closed_is_said_to_be_open(
@@ -105,7 +105,7 @@ def test_a_directory_that_could_not_be_closed_is_said_to_be_open(
     write(directory)
     directory.path.chmod(0o777)
     monkeypatch.setattr(os, "fchmod", refuse)
-    assert directory.is_open_to_others()
+    assert directory.is_writable_by_others()
 
 
 def test_a_directory_for_everybodys_files_is_left_as_it_is(directory: StateDirectory) -> None:
@@ -114,14 +114,14 @@ def test_a_directory_for_everybodys_files_is_left_as_it_is(directory: StateDirec
     write(directory)
     directory.read()
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o1777
-    assert directory.is_open_to_others()
+    assert directory.is_writable_by_others()
 
 
 def test_a_state_of_another_user_is_known_for_one_and_read(directory: StateDirectory) -> None:
-    assert not replace(directory, trusted=NOBODY).is_of_another_user()
+    assert not replace(directory, trusted=NOBODY).is_owned_by_another_user()
     write(directory)
-    assert not directory.is_of_another_user()
-    assert replace(directory, trusted=NOBODY).is_of_another_user()
+    assert not directory.is_owned_by_another_user()
+    assert replace(directory, trusted=NOBODY).is_owned_by_another_user()
     assert replace(directory, trusted=NOBODY).read() == STATE
 
 
@@ -187,7 +187,7 @@ def test_a_file_of_an_earlier_version_is_read() -> None:
 
 def test_a_home_directory_that_is_not_there_is_a_typed_error() -> None:
     with pytest.raises(StateUnusable):
-        StateDirectory.named("~nobody-of-this-name/state")
+        StateDirectory.at("~nobody-of-this-name/state")
 
 
 def test_a_file_that_a_crash_left_behind_is_not_written_into(directory: StateDirectory) -> None:
@@ -317,7 +317,7 @@ def test_neither_errors_nor_reprs_show_the_private_key() -> None:
 
 
 def test_what_is_remembered_is_kept_for_each_server_and_user(directory: StateDirectory) -> None:
-    known = remember(CONTENT, b"other", sealed_format=1, version=9)
-    both = {**STATE.remembered, Account("https://other.example", UUID(int=5)): known}
-    write(directory, replace(STATE, remembered=both))
-    assert directory.read().remembered == both
+    known = last_seen_of(CONTENT, b"other", sealed_format=1, version=9)
+    both = {**STATE.last_seen, Account("https://other.example", UUID(int=5)): known}
+    write(directory, replace(STATE, last_seen=both))
+    assert directory.read().last_seen == both

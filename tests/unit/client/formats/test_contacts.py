@@ -283,8 +283,8 @@ def test_a_contact_that_is_there_twice_is_read_once() -> None:
 
 
 def test_more_contacts_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert contact_files.MAX_CONTACTS == 100_000
-    monkeypatch.setattr(contact_files, "MAX_CONTACTS", 3)
+    assert contact_files.MAX_IMPORTED_CONTACTS == 100_000
+    monkeypatch.setattr(contact_files, "MAX_IMPORTED_CONTACTS", 3)
     lines = [f"{number:032x},n" for number in range(4)]
     assert len(read_contacts("\n".join([*lines[:3], lines[0]]).encode())) == 3
     assert str(refusal("\n".join(lines))).startswith("Line 4: the file has more than 3 contacts")

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from obscura_backup_client.content.model import Backup, Profile, Writer
 from obscura_backup_client.formats.errors import ExportRefused
-from obscura_backup_client.formats.export_reading import MAX_DOCUMENT_BYTES, decode_payload
+from obscura_backup_client.formats.export_reading import MAX_EXPORT_BYTES, decode_payload
 from obscura_backup_client.formats.export_writing import encode_payload
 from support.client.contents import ALICE, BOB, IDENTITY, NOW_MS, PHONE, backup, backups, contact, tombstone
 
@@ -249,7 +249,7 @@ def test_a_syntax_error_is_named_by_its_line() -> None:
 
 def test_a_file_that_is_far_too_long_is_not_even_read_as_json() -> None:
     with pytest.raises(ExportRefused, match="more than 67108864 bytes"):
-        decode_payload(b" " * (MAX_DOCUMENT_BYTES + 1))
+        decode_payload(b" " * (MAX_EXPORT_BYTES + 1))
 
 
 @pytest.mark.parametrize("value", ["hush-hush", "aHVzaC1odXNo*", 5, ["hush-hush"]])

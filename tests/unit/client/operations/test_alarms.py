@@ -13,7 +13,7 @@ from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import IdentityConflict
 from obscura_backup_client.device.errors import StateMissing
 from obscura_backup_client.operations.errors import NotConfirmed, RollbackSuspected
-from obscura_backup_client.operations.results import Doomed, RemoteState
+from obscura_backup_client.operations.results import DeletionPreview, RemoteState
 from obscura_backup_client.sealing.errors import Damaged
 from obscura_backup_client.sealing.sealed import open_sealed, seal_plaintext
 from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, Unavailable, VersionMismatch
@@ -174,7 +174,7 @@ def test_restoring_a_lost_backup_says_that_it_is_lost(phone: BackupClient, serve
 # --- deleting ---
 
 
-def agreed(_doomed: Doomed) -> bool:
+def agreed(_doomed: DeletionPreview) -> bool:
     return True
 
 
@@ -187,10 +187,10 @@ def test_a_deletion_removes_the_backup_and_nothing_here(phone: BackupClient, ser
 
 def test_what_is_to_be_deleted_is_shown_first(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
-    shown: list[Doomed] = []
+    shown: list[DeletionPreview] = []
 
-    def look_and_decline(doomed: Doomed) -> bool:
-        shown.append(doomed)
+    def look_and_decline(preview: DeletionPreview) -> bool:
+        shown.append(preview)
         return False
 
     with pytest.raises(NotConfirmed):
@@ -268,7 +268,7 @@ def test_once_a_backup_is_seen_again_its_absence_is_an_alarm_again(phone: Backup
 def test_a_deletion_that_did_not_happen_leaves_the_alarm_on(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
 
-    def another_device_is_faster(_doomed: Doomed) -> bool:
+    def another_device_is_faster(_doomed: DeletionPreview) -> bool:
         server.slot = replace(server.slot, version=2)
         return True
 

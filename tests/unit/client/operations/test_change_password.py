@@ -19,7 +19,7 @@ from obscura_backup_client.sealing.passwords import normalize
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_header
 from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, Unavailable
 from support.client.contents import BOB
-from support.client.derived_once import remembered_argon2id
+from support.client.derived_once import cached_argon2id
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, names, yes
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("derived_once")
 
 OLD, NEW = "correct horse battery", "rusty anvil cloud seven"
 SALT = b"old salt--------"
-OLD_KEY = SealingKey(LOW_MEMORY, SALT, remembered_argon2id(normalize(OLD), SALT, LOW_MEMORY))
+OLD_KEY = SealingKey(LOW_MEMORY, SALT, cached_argon2id(normalize(OLD), SALT, LOW_MEMORY))
 """What the old password comes to, so that most tests need not derive it to seal with it."""
 
 

@@ -20,7 +20,7 @@ from obscura_backup_client.formats.errors import ExportRefused
 from obscura_backup_client.formats.export_reading import MAX_AHEAD_MS, MAX_IMPORTED_COUNTER
 from obscura_backup_client.formats.export_writing import encode_payload
 from obscura_backup_client.operations.errors import NotConfirmed
-from obscura_backup_client.operations.export import MAX_WRITERS_BY_IMPORT, PayloadFound, import_payload
+from obscura_backup_client.operations.export import MAX_WRITERS_BY_IMPORT, ImportPreview, import_payload
 from obscura_backup_client.operations.results import Changes
 from support.client.contents import ALICE, BOB, NOW_MS, PHONE, backups
 from support.client.devices import KEY, Device, names, yes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.client import BackupClient
 
 
-def agreed(_found: PayloadFound) -> bool:
+def agreed(_found: ImportPreview) -> bool:
     return True
 
 
@@ -47,7 +47,7 @@ def test_an_export_makes_the_same_content_on_a_new_device(phone: BackupClient, d
     found = tablet.import_payload(phone.export_payload(), confirm=agreed, new_device_name="tablet")
     mine, theirs = phone.directory.read(), tablet.directory.read()
     assert theirs.content == mine.content
-    assert (theirs.device_name, theirs.seq, theirs.remembered) == ("tablet", 0, {})
+    assert (theirs.device_name, theirs.seq, theirs.last_seen) == ("tablet", 0, {})
     assert theirs.device_id != mine.device_id
     assert (found.local_contact_count, found.contact_count, found.changes) == (None, 1, Changes(added=1))
 
@@ -67,7 +67,7 @@ def test_what_was_imported_can_be_pushed_beside_the_device_that_it_came_from(
 def test_importing_what_is_here_asks_nothing_and_writes_nothing(phone: BackupClient) -> None:
     before = (phone.directory.path / "state.json").stat().st_ino
 
-    def never(_found: PayloadFound) -> bool:
+    def never(_found: ImportPreview) -> bool:
         raise AssertionError
 
     assert not phone.import_payload(phone.export_payload(), confirm=never).changes
@@ -222,7 +222,7 @@ def test_importing_a_whole_export_is_merging(
 def test_noise_is_refused_before_anything_is_looked_at(noise: bytes) -> None:
     with pytest.raises(ExportRefused):
         import_payload(
-            StateDirectory.named("/dev/null/nowhere"),
+            StateDirectory.at("/dev/null/nowhere"),
             noise,
             confirm=agreed,
             keep=None,
@@ -252,7 +252,7 @@ def test_a_name_that_no_device_can_have_is_refused(phone: BackupClient, device: 
 def test_contacts_of_a_wrong_clock_are_told(phone: BackupClient) -> None:
     document = json.loads(phone.export_payload())
     document["contacts"][0]["edited_at_ms"] = NOW_MS + MAX_AHEAD_MS
-    assert phone.import_payload(json.dumps(document).encode(), confirm=agreed).ahead == (ALICE,)
+    assert phone.import_payload(json.dumps(document).encode(), confirm=agreed).future_dated == (ALICE,)
 
 
 @pytest.mark.parametrize(

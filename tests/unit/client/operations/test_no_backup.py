@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, TooLarge, UnexpectedAnswer, VersionMismatch
+from obscura_backup_client.transport.errors import (
+    NotFound,
+    OutcomeUnknown,
+    TooLarge,
+    UnexpectedResponse,
+    VersionMismatch,
+)
 from support.client.scripted import Reply, Server, problem, scripted
 from support.client.transports import TRANSPORTS, AnyTransport
 
@@ -71,11 +77,11 @@ def test_the_services_own_404_and_an_empty_one_say_that_there_is_no_backup(conne
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
 def test_a_404_of_somebody_else_does_not_say_that_there_is_no_backup(connect: Connect, said: str) -> None:
     transport = connect(SOMETHING_ELSE[said])
-    with pytest.raises(UnexpectedAnswer, match="Is this the address of an Obscura server"):
+    with pytest.raises(UnexpectedResponse, match="Is this the address of an Obscura server"):
         transport.fetch()
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         transport.head()
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         transport.delete(7)
 
 
@@ -99,7 +105,7 @@ def test_a_backup_that_get_finds_and_head_does_not_is_described_by_what_get_foun
 @pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
 @pytest.mark.parametrize("version", [0, 7])
 def test_no_404_to_an_upload_says_that_there_is_no_backup(connect: Connect, said: Reply, version: int) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         connect(said).push(BLOB, version)
 
 
@@ -121,7 +127,7 @@ def test_no_other_404_says_what_became_of_a_deletion_whose_answer_was_lost(conne
 
 
 def test_a_404_after_the_server_was_busy_leaves_nothing_open(connect: Connect) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         connect(Reply(429), Reply(404)).push(BLOB, 7)
 
 

@@ -15,7 +15,7 @@ from obscura_backup_client.sealing.errors import DifferentKey, PasswordTooShort,
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_header, seal_plaintext
 from support.client.contents import BOB, NOW_MS
-from support.client.derived_once import remembered_argon2id
+from support.client.derived_once import cached_argon2id
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, names, yes
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_a_backup_sealed_below_the_floor_is_resealed_above_it(phone: BackupClien
     phone.push(KEY)
     payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
     plaintext = (len(payload).to_bytes(4, "big") + payload).ljust(16384, b"\0")
-    weak_key = SealingKey(weak, b"w" * 16, remembered_argon2id(PASSWORD.encode(), b"w" * 16, weak))
+    weak_key = SealingKey(weak, b"w" * 16, cached_argon2id(PASSWORD.encode(), b"w" * 16, weak))
     weak_blob = seal_plaintext(plaintext, weak_key, USER, nonce=b"n" * 12)
     server.slot = replace(server.slot, blob=weak_blob)
     phone.put_contacts([NewContact(BOB, "bob")])
@@ -137,7 +137,7 @@ def test_a_newer_identity_is_taken_over_by_a_confirmed_restore_and_not_by_a_push
 
 def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> None:
     replace(phone, now_ms=lambda: NOW_MS + 10 * 86_400_000).put_contacts([NewContact(BOB, "bob")])
-    assert phone.push(KEY).ahead == (BOB,)
+    assert phone.push(KEY).future_dated == (BOB,)
 
 
 # --- keys for the platform's key store ---

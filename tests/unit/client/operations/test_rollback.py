@@ -6,14 +6,20 @@ from dataclasses import replace
 import pytest
 
 from obscura_backup_client.content.model import Backup, Writer
-from obscura_backup_client.device.remembered import Sighting, content_sha256
+from obscura_backup_client.device.last_seen import BackupSummary, content_sha256
 from obscura_backup_client.operations.errors import RollbackSuspected
-from obscura_backup_client.operations.rollback import Reason, remember, require_latest, require_never_seen, suspicions
+from obscura_backup_client.operations.rollback import (
+    Reason,
+    last_seen_of,
+    require_absence_expected,
+    require_latest,
+    suspicions,
+)
 from support.client.contents import ALICE, LAPTOP, NOW_MS, PHONE, backup, contact
 
 BLOB, OTHER_BLOB = b"blob", b"other"
 SEEN = backup(contact(), writers=(Writer(LAPTOP, 2), Writer(PHONE, 5)), key_epoch=1, sealed_at_ms=NOW_MS)
-KNOWN = remember(SEEN, BLOB, sealed_format=1, version=3)
+KNOWN = last_seen_of(SEEN, BLOB, sealed_format=1, version=3)
 
 
 def check(fetched: Backup, blob: bytes = OTHER_BLOB, sealed_format: int = 1) -> tuple[Reason, ...]:
@@ -67,8 +73,8 @@ def test_the_alarm_says_what_was_expected_and_what_came() -> None:
     fetched = replace(backup(), device_name="tablet", sealed_at_ms=NOW_MS - 5)
     with pytest.raises(RollbackSuspected) as alarm:
         require_latest(KNOWN, fetched, OTHER_BLOB, sealed_format=1, version=9)
-    assert alarm.value.expected == Sighting(3, NOW_MS, "", contact_count=1, key_epoch=1)
-    assert alarm.value.found == Sighting(9, NOW_MS - 5, "tablet", contact_count=0, key_epoch=0)
+    assert alarm.value.expected == BackupSummary(3, NOW_MS, "", contact_count=1, key_epoch=1)
+    assert alarm.value.found == BackupSummary(9, NOW_MS - 5, "tablet", contact_count=0, key_epoch=0)
 
 
 def test_an_accepted_rollback_is_no_alarm() -> None:
@@ -81,16 +87,16 @@ def test_a_new_device_has_nothing_to_suspect() -> None:
 
 def test_a_backup_that_was_seen_and_is_gone_is_an_alarm() -> None:
     with pytest.raises(RollbackSuspected) as alarm:
-        require_never_seen(KNOWN)
-    assert (alarm.value.reasons, alarm.value.expected, alarm.value.found) == (("gone",), KNOWN.sighting, None)
+        require_absence_expected(KNOWN)
+    assert (alarm.value.reasons, alarm.value.expected, alarm.value.found) == (("gone",), KNOWN.summary, None)
 
 
 def test_a_backup_that_was_never_seen_may_be_missing() -> None:
-    require_never_seen(None)
+    require_absence_expected(None)
 
 
 def test_an_accepted_absence_is_no_alarm() -> None:
-    require_never_seen(KNOWN, accepted=True)
+    require_absence_expected(KNOWN, accepted=True)
 
 
 def test_what_each_sealing_changes_is_no_change_of_content() -> None:

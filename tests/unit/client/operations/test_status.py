@@ -32,7 +32,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "MAX_CONTACTS", 2)
+    monkeypatch.setattr(model, "MAX_LIVE_CONTACTS", 2)
 
 
 @pytest.fixture

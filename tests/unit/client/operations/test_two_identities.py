@@ -18,7 +18,7 @@ from support.client.devices import KEY, Device, names, yes
 if TYPE_CHECKING:
     from obscura_backup_client.client import BackupClient
     from obscura_backup_client.content.model import Backup
-    from obscura_backup_client.operations.results import Found
+    from obscura_backup_client.operations.results import RestorePreview
     from support.client.server_in_memory import ServerInMemory
 
 OTHER = replace(IDENTITY, public_key=b"Q" * 32, private_key=b"T" * 32)
@@ -68,9 +68,9 @@ def test_keeping_mine_puts_this_devices_identity_in_the_backup_and_the_others_ar
 
 
 def test_a_restore_shows_whose_identity_stays(stranger: BackupClient) -> None:
-    shown: list[Found] = []
+    shown: list[RestorePreview] = []
 
-    def look(found: Found) -> bool:
+    def look(found: RestorePreview) -> bool:
         shown.append(found)
         return True
 

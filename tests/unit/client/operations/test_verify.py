@@ -12,7 +12,7 @@ from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.model import Profile
 from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.errors import RollbackSuspected
-from obscura_backup_client.operations.results import Changes, Found
+from obscura_backup_client.operations.results import Changes, RestorePreview
 from obscura_backup_client.sealing.errors import Damaged
 from obscura_backup_client.transport.errors import BackupLost, NotFound
 from support.client.contents import ALICE, BOB, NOW_MS, backup, contact, tombstone
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from support.client.server_in_memory import ServerInMemory
 
 
-def never(_found: Found) -> bool:
+def never(_found: RestorePreview) -> bool:
     raise AssertionError("nobody is to be asked")
 
 
 def test_what_was_just_pushed_is_well_and_the_same(phone: BackupClient) -> None:
     phone.push(KEY)
     found = phone.verify(KEY)
-    assert (found.is_well, found.same_identity, found.incoming, found.outgoing) == (True, True, Changes(), Changes())
+    assert (found.is_ok, found.same_identity, found.incoming, found.outgoing) == (True, True, Changes(), Changes())
     assert (found.found.contact_count, found.found.device_name, found.found) == (1, "phone", found.expected)
 
 
@@ -47,17 +47,17 @@ def test_verifying_changes_nothing_here_or_there(
 ) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
     laptop.push(KEY)
-    before, held = (phone.directory.path / "state.json").read_bytes(), server.slot
+    before, slot_before = (phone.directory.path / "state.json").read_bytes(), server.slot
     server.calls.clear()
     phone.verify(KEY)
     assert (phone.directory.path / "state.json").read_bytes() == before
-    assert (server.slot, server.calls) == (held, ["fetch"])
+    assert (server.slot, server.calls) == (slot_before, ["fetch"])
 
 
 def test_a_device_without_an_identity_can_verify_and_stays_without(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
     found = device("new").verify(KEY)
-    assert (found.is_well, found.expected, found.same_identity, found.incoming) == (True, None, None, None)
+    assert (found.is_ok, found.expected, found.same_identity, found.incoming) == (True, None, None, None)
     assert not device("new").directory.path.exists()
 
 
@@ -68,7 +68,7 @@ def test_an_older_backup_is_told_with_what_was_expected(phone: BackupClient, ser
     phone.push(KEY)
     server.slot = replace(old, version=3)
     found = phone.verify(KEY)
-    assert (found.is_well, found.suspicions) == (False, ("older-writers",))
+    assert (found.is_ok, found.suspicions) == (False, ("older-writers",))
     assert found.expected is not None
     assert (found.expected.contact_count, found.found.contact_count) == (2, 1)
 
@@ -78,7 +78,7 @@ def test_another_identity_is_told_and_the_contacts_are_still_compared(phone: Bac
     stranger = device("stranger")
     stranger.create()
     found = stranger.verify(KEY)
-    assert (found.is_well, found.same_identity, found.incoming) == (False, False, Changes(added=1))
+    assert (found.is_ok, found.same_identity, found.incoming) == (False, False, Changes(added=1))
 
 
 def test_what_is_gone_lost_or_damaged_is_an_error(phone: BackupClient, device: Device, server: ServerInMemory) -> None:

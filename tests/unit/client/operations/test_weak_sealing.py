@@ -174,9 +174,9 @@ def test_a_program_that_insists_is_answered_once_for_each_time(pushed: BackupCli
 def test_verifying_says_so_and_changes_nothing(pushed: BackupClient, server: ServerInMemory) -> None:
     assert pushed.verify(PASSWORD).weakness == ""
     sealed_by_another_program(server, PASSWORD, WEAK)
-    held = server.slot
+    slot_before = server.slot
     assert pushed.verify(PASSWORD).weakness == "64 MiB of memory are the least"
-    assert server.slot == held
+    assert server.slot == slot_before
 
 
 def test_a_kept_key_that_is_too_weak_asks_for_the_password(pushed: BackupClient, server: ServerInMemory) -> None:
@@ -190,10 +190,10 @@ def test_other_parameters_than_those_of_a_kept_key_ask_for_the_password(
     phone: BackupClient, server: ServerInMemory
 ) -> None:
     phone.push(KEY)
-    held, seq = server.slot, phone.directory.read().seq
+    slot_before, seq = server.slot, phone.directory.read().seq
     with pytest.raises(DifferentKey):
         phone.push(KEY, parameters=PROFILES["desktop"])
-    assert (server.slot, phone.directory.read().seq) == (held, seq)
+    assert (server.slot, phone.directory.read().seq) == (slot_before, seq)
 
 
 def test_a_seq_is_not_spent_on_parameters_that_are_refused(pushed: BackupClient, server: ServerInMemory) -> None:

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.sealing.calibration import CALIBRATION_MAX_MEASUREMENTS, Fit, Rung, calibrate, measured
+from obscura_backup_client.sealing.calibration import (
+    CALIBRATION_MAX_MEASUREMENTS,
+    Fit,
+    Measurement,
+    calibrate,
+    measure_derivation,
+)
 from obscura_backup_client.sealing.errors import KeyDerivationFailed, RefusedParameters
 from obscura_backup_client.sealing.kdf import require_sealable
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
-from obscura_backup_client.sealing.kdf_timing import Timing, load_per_processor, seems_busy, timed
+from obscura_backup_client.sealing.kdf_timing import Timing, busy_reason, load_per_processor, time_call
 from support.client.speeds import steady
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ LOW_MEMORY = PROFILES["low-memory"]
 
 
 def test_measuring_gives_seconds_of_the_clock_and_of_the_processor() -> None:
-    found = measured(KdfParameters(8, 1, 1))
+    found = measure_derivation(KdfParameters(8, 1, 1))
     assert 0 < found.seconds < 5
     assert 0 < found.processor_seconds <= found.seconds + 0.1
 
@@ -39,7 +45,7 @@ def test_measuring_gives_seconds_of_the_clock_and_of_the_processor() -> None:
 def test_calibration_finds_the_target_on_devices_of_any_speed(
     seconds_per_gib_pass: float, expected: KdfParameters
 ) -> None:
-    chosen = calibrate(measure=steady(seconds_per_gib_pass), least=LOW_MEMORY)
+    chosen = calibrate(measure=steady(seconds_per_gib_pass), minimum=LOW_MEMORY)
     assert chosen.parameters == expected
     assert 0.5 <= chosen.seconds <= 1.0
     assert chosen.fit is Fit.ON_TARGET
@@ -49,28 +55,28 @@ def test_calibration_finds_the_target_on_devices_of_any_speed(
 def test_calibration_never_goes_below_the_default_on_a_slow_device(measure: Measure) -> None:
     chosen = calibrate(measure=measure)
     assert chosen.parameters == DEFAULT_PROFILE
-    assert {rung.parameters for rung in chosen.ladder} == {DEFAULT_PROFILE}
+    assert {measurement.parameters for measurement in chosen.measurements} == {DEFAULT_PROFILE}
     assert chosen.fit is (Fit.SLOWER if chosen.seconds > 1.0 else Fit.ON_TARGET)
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_calibration_never_goes_below_the_profile_that_is_named(name: str) -> None:
-    chosen = calibrate(measure=lambda _: 30.0, least=PROFILES[name])
+    chosen = calibrate(measure=lambda _: 30.0, minimum=PROFILES[name])
     assert (chosen.parameters, chosen.seconds, chosen.fit) == (PROFILES[name], 30.0, Fit.SLOWER)
 
 
 @pytest.mark.parametrize("passes", [3, 5, 16])
 def test_calibration_never_goes_below_the_passes_that_are_named(passes: int) -> None:
-    least = KdfParameters(100 * MIB, passes, 1)
-    chosen = calibrate(measure=lambda p: 9.0 if p == least else 0.001, least=least).parameters
+    minimum = KdfParameters(100 * MIB, passes, 1)
+    chosen = calibrate(measure=lambda p: 9.0 if p == minimum else 0.001, minimum=minimum).parameters
     assert chosen.memory_kib >= 100 * MIB
     assert chosen.passes >= passes
 
 
-@pytest.mark.parametrize("least", [KdfParameters(63 * MIB, 3, 1), KdfParameters(64 * MIB, 2, 1)])
-def test_nothing_below_the_sealing_floor_can_be_named(least: KdfParameters) -> None:
+@pytest.mark.parametrize("minimum", [KdfParameters(63 * MIB, 3, 1), KdfParameters(64 * MIB, 2, 1)])
+def test_nothing_below_the_sealing_floor_can_be_named(minimum: KdfParameters) -> None:
     with pytest.raises(RefusedParameters):
-        calibrate(measure=steady(1.0), least=least)
+        calibrate(measure=steady(1.0), minimum=minimum)
 
 
 def test_calibration_never_goes_above_the_ceiling_on_a_fast_device() -> None:
@@ -81,7 +87,7 @@ def test_calibration_never_goes_above_the_ceiling_on_a_fast_device() -> None:
 def test_what_calibration_chose_was_measured_twice_and_the_shorter_time_counts() -> None:
     honest, calls = steady(1.0), itertools.count()
     found = calibrate(measure=lambda p: honest(p) * (1.2 if next(calls) % 2 else 1.0))
-    times = [rung.seconds for rung in found.ladder if rung.parameters == found.parameters]
+    times = [measurement.seconds for measurement in found.measurements if measurement.parameters == found.parameters]
     assert len(times) == 2
     assert found.seconds == min(each for each in times if each is not None)
 
@@ -95,30 +101,30 @@ def test_one_slow_moment_does_not_weaken_what_is_chosen() -> None:
 
 
 def test_every_measurement_is_told_as_it_comes() -> None:
-    told: list[Rung] = []
-    assert calibrate(measure=steady(1.0), on_rung=told.append).ladder == tuple(told)
+    told: list[Measurement] = []
+    assert calibrate(measure=steady(1.0), on_measurement=told.append).measurements == tuple(told)
 
 
 @pytest.mark.parametrize("max_mib", [64, 96, 100, 256])
 def test_calibration_takes_no_more_memory_than_it_may(max_mib: int) -> None:
-    found = calibrate(measure=steady(0.5), max_memory_kib=max_mib * MIB, least=LOW_MEMORY)
-    assert max(rung.parameters.memory_kib for rung in found.ladder) <= max_mib * MIB
+    found = calibrate(measure=steady(0.5), max_memory_kib=max_mib * MIB, minimum=LOW_MEMORY)
+    assert max(measurement.parameters.memory_kib for measurement in found.measurements) <= max_mib * MIB
     assert found.parameters.passes > 3
 
 
 @pytest.mark.parametrize("memory_mib", [64, 70, 100, 200])
 def test_a_device_short_of_memory_gets_what_it_can_run(memory_mib: int) -> None:
-    found = calibrate(measure=steady(0.5, memory_mib=memory_mib), least=LOW_MEMORY)
+    found = calibrate(measure=steady(0.5, memory_mib=memory_mib), minimum=LOW_MEMORY)
     assert found.parameters.memory_kib <= memory_mib * MIB
     assert found.parameters.memory_kib >= memory_mib * MIB // 2
-    assert any(rung.seconds is None for rung in found.ladder)
+    assert any(measurement.seconds is None for measurement in found.measurements)
     assert found.fit is Fit.ON_TARGET
 
 
-@pytest.mark.parametrize(("least", "memory_mib"), [(LOW_MEMORY, 63), (DEFAULT_PROFILE, 127)])
-def test_a_device_that_cannot_run_the_least_is_told_so(least: KdfParameters, memory_mib: int) -> None:
+@pytest.mark.parametrize(("minimum", "memory_mib"), [(LOW_MEMORY, 63), (DEFAULT_PROFILE, 127)])
+def test_a_device_that_cannot_run_the_least_is_told_so(minimum: KdfParameters, memory_mib: int) -> None:
     with pytest.raises(KeyDerivationFailed):
-        calibrate(measure=steady(0.5, memory_mib=memory_mib), least=least)
+        calibrate(measure=steady(0.5, memory_mib=memory_mib), minimum=minimum)
 
 
 @pytest.mark.parametrize("max_mib", [0, 63, 127, 257])
@@ -130,9 +136,9 @@ def test_calibration_refuses_memory_that_sealing_does_not_take(max_mib: int) -> 
 @pytest.mark.parametrize("measured", [[0.001, 9.0, 0.001, 9.0], [9.0], [0.4, 1.1, 0.4, 1.1], [0.0, 0.0, 0.0, 0.0]])
 def test_calibration_ends_within_the_limits_however_the_clock_behaves(measured: list[float]) -> None:
     times = itertools.cycle(measured)
-    found = calibrate(measure=lambda _: next(times), least=LOW_MEMORY)
+    found = calibrate(measure=lambda _: next(times), minimum=LOW_MEMORY)
     require_sealable(found.parameters)
-    assert len(found.ladder) <= CALIBRATION_MAX_MEASUREMENTS
+    assert len(found.measurements) <= CALIBRATION_MAX_MEASUREMENTS
 
 
 @pytest.mark.parametrize("target", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.5), (0.5, float("inf")), (float("nan"), 1.0)])
@@ -146,10 +152,10 @@ def test_calibration_refuses_an_impossible_target(target: tuple[float, float]) -
 
 def shared(share: float) -> Measure:
     """A device of a good speed, whose derivations have the processor for this share of their time."""
-    alone = steady(1.0)
+    locked_without_reading = steady(1.0)
 
     def measure(parameters: KdfParameters) -> Timing:
-        seconds = alone(parameters)
+        seconds = locked_without_reading(parameters)
         return Timing(seconds / share, seconds)
 
     return measure
@@ -190,16 +196,16 @@ def test_the_load_is_looked_at_before_the_measurements_add_to_it() -> None:
     ("share", "load", "busy"), [(0.9, 0.7, False), (0.89, 0.7, True), (0.9, 0.71, True), (1.0, 0.0, False)]
 )
 def test_what_seems_busy_has_sharp_bounds(share: float, load: float, *, busy: bool) -> None:
-    assert bool(seems_busy([Timing(100.0, share * 100)], load)) == busy
+    assert bool(busy_reason([Timing(100.0, share * 100)], load)) == busy
 
 
 def test_no_measurement_at_all_says_nothing() -> None:
-    assert seems_busy([], 0.0) == seems_busy([Timing(0.0, 0.0)], 0.0) == ""
+    assert busy_reason([], 0.0) == busy_reason([Timing(0.0, 0.0)], 0.0) == ""
 
 
 def test_waiting_is_not_computing() -> None:
     """What a thread waits for, another program has the processor meanwhile."""
-    waited = timed(lambda: time.sleep(0.2))
+    waited = time_call(lambda: time.sleep(0.2))
     assert waited.seconds >= 0.2
     assert waited.processor_seconds < 0.1
 

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obscura_backup_client.sealing.padding import largest_payload_bytes, pad, padded_bytes, padme, payload_sizes, unpad
+from obscura_backup_client.sealing.padding import (
+    largest_payload_bytes,
+    pad,
+    padded_bytes,
+    padme,
+    payload_size_range,
+    unpad,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,7 @@ def test_unpad_gives_a_payload_or_a_value_error_for_any_bytes(plaintext: bytes) 
 
 @given(st.integers(0, 3_000_000))
 def test_a_padded_size_tells_the_payloads_that_it_may_hold(length: int) -> None:
-    sizes = payload_sizes(padded_bytes(length))
+    sizes = payload_size_range(padded_bytes(length))
     assert sizes is not None
     smallest, largest = sizes
     assert smallest <= length <= largest
@@ -98,4 +105,4 @@ def test_a_padded_size_tells_the_payloads_that_it_may_hold(length: int) -> None:
 
 @pytest.mark.parametrize("padded", [-1, 0, 4, 16383, 16385, 17409])
 def test_a_size_that_nothing_is_padded_to_holds_no_payload(padded: int) -> None:
-    assert payload_sizes(padded) is None
+    assert payload_size_range(padded) is None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from obscura_backup_client.transport.address import normal_address
+from obscura_backup_client.transport.address import normalize_address
 from obscura_backup_client.transport.bearer_token import user_id_of
 from obscura_backup_client.transport.errors import ServerRefused, TokenUnusable
 
@@ -29,7 +29,7 @@ TOKEN = "aaa.bbb.ccc"
     ],
 )
 def test_an_address_has_one_form(written: str, normal: str) -> None:
-    assert normal_address(written) == normal
+    assert normalize_address(written) == normal
 
 
 @pytest.mark.parametrize(
@@ -66,26 +66,26 @@ def test_an_address_has_one_form(written: str, normal: str) -> None:
 )
 def test_an_address_that_is_not_safe_to_send_a_token_to_is_refused(url: str) -> None:
     with pytest.raises(ServerRefused) as refused:
-        normal_address(url)
+        normalize_address(url)
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_host_of_253_characters_is_the_longest() -> None:
     longest = "https://" + "a." * 126 + "b"
-    assert normal_address(longest) == longest
+    assert normalize_address(longest) == longest
     with pytest.raises(ServerRefused):
-        normal_address(longest + "c")
+        normalize_address(longest + "c")
 
 
 def test_a_host_too_long_for_any_resolver_is_not_encoded_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """IDNA needs a minute of computing for a label of 20,000 different characters."""
     monkeypatch.setattr("encodings.idna.ToASCII", lambda _: pytest.fail("the long name was encoded"))
     with pytest.raises(ServerRefused):
-        normal_address("https://" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))
+        normalize_address("https://" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))
 
 
 def test_plain_http_to_another_machine_needs_an_explicit_word() -> None:
-    assert normal_address("http://10.0.0.1:8400", allow_insecure_http=True) == "http://10.0.0.1:8400"
+    assert normalize_address("http://10.0.0.1:8400", allow_insecure_http=True) == "http://10.0.0.1:8400"
 
 
 def jwt(**claims: Any) -> str:

@@ -12,9 +12,9 @@ import pytest
 import uvloop
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import Patience
+from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable
-from support.client.lying import answer, read_request, serving
+from support.client.hostile_server import answer, read_request, serving
 
 if TYPE_CHECKING:
     import socket
@@ -74,12 +74,12 @@ async def test_what_comes_while_an_upload_is_not_taken_does_not_fill_the_memory(
         while True:
             connection.sendall(bytes(64 * 1024))
 
-    blob, patience = bytes(20_000_000), Patience(read_seconds=0.2, attempts=1)
+    blob, retry_policy = bytes(20_000_000), RetryPolicy(read_timeout_seconds=0.2, attempts=1)
     with serving(serve) as address:
         tracemalloc.start()
         try:
             with pytest.raises(OutcomeUnknown):
-                await AsyncHttpTransport(address, TOKEN, patience=patience).push(blob, 7)
+                await AsyncHttpTransport(address, TOKEN, retry_policy=retry_policy).push(blob, 7)
             _, peak_bytes = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -145,7 +145,9 @@ async def test_a_next_byte_that_does_not_come_is_waited_for_only_so_long() -> No
     silent = Silent()
     with serving(silent) as address:
         with pytest.raises(Unavailable, match="no answer in time"):
-            await AsyncHttpTransport(address, TOKEN, patience=Patience(read_seconds=0.05, attempts=1)).fetch()
+            await AsyncHttpTransport(
+                address, TOKEN, retry_policy=RetryPolicy(read_timeout_seconds=0.05, attempts=1)
+            ).fetch()
         assert await asyncio.to_thread(silent.closed.wait, 5)
 
 

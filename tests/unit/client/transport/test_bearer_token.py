@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from obscura_backup_client import AsyncBackupClient, BackupClient
-from obscura_backup_client.transport.bearer_token import require_bearer, token_in, user_id_of
+from obscura_backup_client.transport.bearer_token import parse_token_file, require_bearer_token, user_id_of
 from obscura_backup_client.transport.errors import TokenUnusable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ MARK = b"\xef\xbb\xbf"
 
 @pytest.mark.parametrize("content", [BYTES, BYTES + b"\n", BYTES + b"\r\n", b"\n \t" + BYTES + b" \n\n", b"abc==\n"])
 def test_blanks_around_a_token_are_not_part_of_it(content: bytes) -> None:
-    assert token_in(content) == content.decode().strip()
+    assert parse_token_file(content) == content.decode().strip()
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_blanks_around_a_token_are_not_part_of_it(content: bytes) -> None:
 )
 def test_file_that_holds_no_token_is_told_what_is_wrong_with_it(content: bytes, says: str) -> None:
     with pytest.raises(TokenUnusable, match=says) as refused:
-        user_id_of(token_in(content))
+        user_id_of(parse_token_file(content))
     assert TOKEN[4:40] not in str(refused.value), "and it is not quoted"
 
 
 @pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f'"{TOKEN}"', f"\ufeff{TOKEN}", f"{TOKEN}\n", f"{TOKEN}\0", ""])
 def test_token_that_a_program_passes_is_told_the_same(token: str) -> None:
     with pytest.raises(TokenUnusable):
-        require_bearer(token)
+        require_bearer_token(token)
 
 
 def test_user_is_read_from_the_claim_that_is_named() -> None:

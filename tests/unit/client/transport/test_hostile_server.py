@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from obscura_backup_client.transport.bearer_token import user_id_of
-from obscura_backup_client.transport.blocking_transport import Patience
+from obscura_backup_client.transport.blocking_transport import RetryPolicy
 from obscura_backup_client.transport.errors import (
     BackupLost,
     OutcomeUnknown,
@@ -25,10 +25,10 @@ from obscura_backup_client.transport.errors import (
     TooLarge,
     TransportError,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from support.client.certificates import self_signed
-from support.client.lying import Serve, answer, dripping, problem, read_request, saying, serving
+from support.client.hostile_server import Serve, answer, dripping, problem, read_request, saying, serving
 from support.client.transports import TRANSPORTS, AnyTransport
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 DEEP = b"[" * 100_000
 LONG = "9" * 5000
 # Enough for this machine to answer in, and less than any test should take.
-AT_ONCE = Patience(answer_seconds=0.15, attempts=1)
+AT_ONCE = RetryPolicy(total_timeout_seconds=0.15, attempts=1)
 
 
 @pytest.fixture(params=TRANSPORTS)
 def client(request: pytest.FixtureRequest) -> Callable[..., AnyTransport]:
-    def make(address: str, patience: Patience = Patience(attempts=1)) -> AnyTransport:  # noqa: B008 - it is frozen
-        return TRANSPORTS[request.param](address, "aaa.bbb.ccc", patience=patience, sleep=lambda _: None)
+    def make(address: str, retry_policy: RetryPolicy = RetryPolicy(attempts=1)) -> AnyTransport:  # noqa: B008 - it is frozen
+        return TRANSPORTS[request.param](address, "aaa.bbb.ccc", retry_policy=retry_policy, sleep=lambda _: None)
 
     return make
 
@@ -55,7 +55,7 @@ Client = Callable[..., AnyTransport]
 
 @pytest.mark.parametrize("status", [200, 400, 404, 409, 413, 500])
 def test_json_that_is_nested_without_end_is_no_crash(client: Client, status: int) -> None:
-    with serving(answer(status, DEEP[:60_000], ETag='"0"')) as address, pytest.raises(UnexpectedAnswer):
+    with serving(answer(status, DEEP[:60_000], ETag='"0"')) as address, pytest.raises(UnexpectedResponse):
         client(address).limits()
 
 
@@ -96,7 +96,7 @@ def test_a_lost_backup_of_an_impossible_version_has_none(client: Client, version
 @pytest.mark.parametrize("etag", ['"0"', '"-1"', '"9007199254740992"', f'"{LONG}"', "7", '"x"', ""])
 def test_an_etag_that_is_no_version_is_not_taken_for_one(client: Client, etag: str) -> None:
     with serving(answer(200, b"bytes", ETag=etag)) as address:
-        with pytest.raises(UnexpectedAnswer):
+        with pytest.raises(UnexpectedResponse):
             client(address).fetch()
         with pytest.raises(OutcomeUnknown):
             client(address).push(b"sealed", 7)
@@ -243,7 +243,7 @@ def test_a_request_that_took_all_its_time_is_not_sent_again(client: Client) -> N
         time.sleep(1)
 
     with serving(serve) as address, pytest.raises(Unavailable):
-        client(address, Patience(answer_seconds=0.1, attempts=4)).fetch()
+        client(address, RetryPolicy(total_timeout_seconds=0.1, attempts=4)).fetch()
     assert connections == [1]
 
 

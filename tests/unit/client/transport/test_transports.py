@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client.transport.blocking_transport import Patience
+from obscura_backup_client.transport.blocking_transport import RetryPolicy
 from obscura_backup_client.transport.errors import (
     BackupLost,
     NotFound,
@@ -19,7 +19,7 @@ from obscura_backup_client.transport.errors import (
     TransportError,
     Unauthorized,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     VersionMismatch,
 )
 from support.client.scripted import Reply, Server, digest, problem, scripted
@@ -73,17 +73,17 @@ def test_a_version_that_is_still_current_is_not_downloaded(connect: Connect, ser
 
 
 def test_bytes_that_are_not_the_announced_ones_are_refused(connect: Connect) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         connect(Reply(200, {"ETag": '"7"', "Repr-Digest": digest(b"other")}, BLOB)).fetch()
 
 
 def test_an_answer_without_a_version_is_not_from_an_obscura_server(connect: Connect) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         connect(Reply(200, {}, b"<html>welcome to the hotel network")).fetch()
 
 
 def test_a_download_is_not_read_beyond_its_bound(connect: Connect) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         connect(OK, max_blob_bytes=len(BLOB) - 1).fetch()
 
 
@@ -151,16 +151,16 @@ def test_the_servers_limits_are_read(connect: Connect) -> None:
     [
         (problem(401), Unauthorized),
         (problem(403), Unauthorized),
-        (problem(404, kind="urn:obscura-backup:problem:backup-not-found"), UnexpectedAnswer),
-        (Reply(404), UnexpectedAnswer),
-        (problem(404, kind="urn:obscura-backup:problem:not-found"), UnexpectedAnswer),
-        (Reply(404, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>404</h1>"), UnexpectedAnswer),
+        (problem(404, kind="urn:obscura-backup:problem:backup-not-found"), UnexpectedResponse),
+        (Reply(404), UnexpectedResponse),
+        (problem(404, kind="urn:obscura-backup:problem:not-found"), UnexpectedResponse),
+        (Reply(404, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>404</h1>"), UnexpectedResponse),
         (problem(408), Unavailable),
         (problem(409, current_version=9), VersionMismatch),
         (problem(409), OutcomeUnknown),
         (problem(413, max_bytes=100), TooLarge),
         (problem(429), RateLimited),
-        (problem(400), UnexpectedAnswer),
+        (problem(400), UnexpectedResponse),
         (problem(500), OutcomeUnknown),
         (Reply(302, {"Location": "http://evil.example/v1/backup"}), ServerRefused),
     ],
@@ -205,7 +205,7 @@ def test_a_long_wait_that_rate_limiting_asks_for_is_told_at_once(connect: Connec
 
 def test_a_rate_limit_that_outlasts_patience_is_told_as_one(connect: Connect, waits: list[float]) -> None:
     with pytest.raises(RateLimited):
-        connect(Reply(429), patience=Patience(attempts=3, first_wait_seconds=1.0)).push(BLOB, 7)
+        connect(Reply(429), retry_policy=RetryPolicy(attempts=3, initial_backoff_seconds=1.0)).push(BLOB, 7)
     assert waits == [1.0, 2.0]
 
 
@@ -223,7 +223,7 @@ def test_a_refusal_after_a_lost_answer_does_not_say_what_became_of_the_first(con
 
 
 def test_two_versions_in_one_answer_are_none(connect: Connect) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         connect(Reply(200, {"ETag": '"7"', "etag": '"8"'}, BLOB)).fetch()
 
 
@@ -240,7 +240,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(connect: Connect, 
 
 def test_waits_double(connect: Connect, waits: list[float]) -> None:
     with pytest.raises(Unavailable):
-        connect(Reply(503), patience=Patience(attempts=4, first_wait_seconds=1.0)).fetch()
+        connect(Reply(503), retry_policy=RetryPolicy(attempts=4, initial_backoff_seconds=1.0)).fetch()
     assert waits == [1.0, 2.0, 4.0]
 
 

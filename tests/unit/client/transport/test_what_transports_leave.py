@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup_client.transport.backup_api import Patience
+from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import (
     OutcomeUnknown,
     ServerRefused,
     TransportError,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from support.client.lying import Serve, answer, read_request, serving
+from support.client.hostile_server import Serve, answer, read_request, serving
 from support.client.scripted import Reply, scripted
 from support.client.transports import TRANSPORTS, AnyTransport
 
@@ -35,8 +35,10 @@ Client = Callable[..., AnyTransport]
 
 @pytest.fixture(params=TRANSPORTS)
 def client(request: pytest.FixtureRequest) -> Client:
-    def make(address: str, patience: Patience, **options: Any) -> AnyTransport:
-        return TRANSPORTS[request.param](address, TOKEN, patience=patience, **{"sleep": lambda _: None, **options})
+    def make(address: str, retry_policy: RetryPolicy, **options: Any) -> AnyTransport:
+        return TRANSPORTS[request.param](
+            address, TOKEN, retry_policy=retry_policy, **{"sleep": lambda _: None, **options}
+        )
 
     return make
 
@@ -70,16 +72,16 @@ class Interrupted(Exception):
         pytest.param([b"nonsense\r\n\r\n"], Unavailable, id="not HTTP"),
         pytest.param([HEAD + b"X: \0\r\n\r\n"], Unavailable, id="a NUL"),
         pytest.param([HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n"], Unavailable, id="two lengths"),
-        pytest.param([HEAD + b"Content-Length: 9999\r\n\r\n" + bytes(9999)], UnexpectedAnswer, id="too long"),
+        pytest.param([HEAD + b"Content-Length: 9999\r\n\r\n" + bytes(9999)], UnexpectedResponse, id="too long"),
         pytest.param([b"HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"], ServerRefused, id="redirect"),
     ],
 )
 def test_a_connection_is_closed_however_its_request_ends(
     client: Client, parts: list[bytes], error: type[TransportError] | None
 ) -> None:
-    server, patience = Watched(*parts), Patience(read_seconds=0.3, attempts=1)
+    server, retry_policy = Watched(*parts), RetryPolicy(read_timeout_seconds=0.3, attempts=1)
     with serving(server) as address:
-        transport = client(address, patience, max_blob_bytes=1000)
+        transport = client(address, retry_policy, max_blob_bytes=1000)
         with contextlib.nullcontext() if error is None else pytest.raises(error):
             transport.fetch()
         assert server.closed.wait(10)
@@ -92,7 +94,7 @@ def test_a_connection_is_closed_where_the_application_raises(client: Client) -> 
     server = Watched(HEAD + b"Content-Length: 5\r\n\r\nbytes")
     with serving(server) as address:
         with pytest.raises(Interrupted):
-            client(address, Patience(), on_bytes=interrupt).fetch()
+            client(address, RetryPolicy(), on_bytes=interrupt).fetch()
         assert server.closed.wait(10)
 
 
@@ -100,14 +102,16 @@ def test_a_connection_is_closed_where_the_whole_takes_too_long(client: Client) -
     server = Watched(HEAD)
     with serving(server) as address:
         with pytest.raises(Unavailable, match="too long as a whole"):
-            client(address, Patience(read_seconds=FOR_EVER, answer_seconds=0.3, attempts=1)).fetch()
+            client(address, RetryPolicy(read_timeout_seconds=FOR_EVER, total_timeout_seconds=0.3, attempts=1)).fetch()
         assert server.closed.wait(10)
 
 
 def test_the_next_byte_is_waited_for_only_so_long(client: Client) -> None:
-    patience = Patience(connect_seconds=FOR_EVER, read_seconds=0.2, answer_seconds=FOR_EVER, attempts=1)
+    retry_policy = RetryPolicy(
+        connect_timeout_seconds=FOR_EVER, read_timeout_seconds=0.2, total_timeout_seconds=FOR_EVER, attempts=1
+    )
     with serving(Watched(HEAD)) as address, pytest.raises(Unavailable, match="no answer in time"):
-        client(address, patience).fetch()
+        client(address, retry_policy).fetch()
 
 
 def test_an_upload_that_is_not_taken_is_waited_for_only_so_long(client: Client) -> None:
@@ -118,26 +122,30 @@ def test_an_upload_that_is_not_taken_is_waited_for_only_so_long(client: Client) 
             stopped.wait(5)
 
     stopped = threading.Event()
-    patience = Patience(connect_seconds=FOR_EVER, read_seconds=0.2, answer_seconds=FOR_EVER, attempts=1)
+    retry_policy = RetryPolicy(
+        connect_timeout_seconds=FOR_EVER, read_timeout_seconds=0.2, total_timeout_seconds=FOR_EVER, attempts=1
+    )
     with serving(serve) as address:
         with pytest.raises(OutcomeUnknown):
-            client(address, patience).push(bytes(50_000_000), 7)
+            client(address, retry_policy).push(bytes(50_000_000), 7)
         stopped.set()
 
 
 def test_a_handshake_is_waited_for_as_long_as_a_connection(client: Client) -> None:
     stopped = threading.Event()
-    patience = Patience(connect_seconds=0.2, read_seconds=FOR_EVER, answer_seconds=FOR_EVER, attempts=1)
+    retry_policy = RetryPolicy(
+        connect_timeout_seconds=0.2, read_timeout_seconds=FOR_EVER, total_timeout_seconds=FOR_EVER, attempts=1
+    )
     with serving(lambda _: stopped.wait(10)) as address:
         with pytest.raises(Unavailable, match="no connection in time"):
-            client(address.replace("http:", "https:"), patience).push(b"sealed", 7)
+            client(address.replace("http:", "https:"), retry_policy).push(b"sealed", 7)
         stopped.set()
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
 def test_a_host_that_cannot_be_looked_up_is_told_as_one(client: Client, host: str) -> None:
     with pytest.raises(Unavailable, match="the host name is not known"):
-        client(f"https://{host}", Patience(attempts=1)).push(b"sealed", 7)
+        client(f"https://{host}", RetryPolicy(attempts=1)).push(b"sealed", 7)
 
 
 def test_each_request_has_all_of_the_time(client: Client) -> None:
@@ -152,7 +160,7 @@ def test_each_request_has_all_of_the_time(client: Client) -> None:
         connection.sendall(again if len(asked) == 2 else HEAD + b"Content-Length: 5\r\n\r\nbytes")
 
     with serving(serve) as address:
-        transport = client(address, Patience(answer_seconds=1.5, attempts=2))
+        transport = client(address, RetryPolicy(total_timeout_seconds=1.5, attempts=2))
         for _ in range(3):
             assert transport.fetch() is not None
     assert len(asked) == 4
@@ -164,7 +172,7 @@ def test_it_tries_just_so_often_and_waits_in_between(client: Client, attempts: i
     with scripted() as server:
         server.script[:] = [Reply(503)] * 10
         with pytest.raises(Unavailable):
-            client(server.address, Patience(attempts=attempts), sleep=waits.append).fetch()
+            client(server.address, RetryPolicy(attempts=attempts), sleep=waits.append).fetch()
         assert len(server.requests) == attempts
     assert len(waits) == attempts - 1
 
@@ -172,19 +180,19 @@ def test_it_tries_just_so_often_and_waits_in_between(client: Client, attempts: i
 def test_an_answer_of_just_the_bound_is_taken(client: Client) -> None:
     serve: Serve = answer(200, bytes(1000), ETag='"7"')
     with serving(serve) as address:
-        fetched = client(address, Patience(attempts=1), max_blob_bytes=1000).fetch()
+        fetched = client(address, RetryPolicy(attempts=1), max_blob_bytes=1000).fetch()
         assert fetched is not None
-        with pytest.raises(UnexpectedAnswer):
-            client(address, Patience(attempts=1), max_blob_bytes=999).fetch()
+        with pytest.raises(UnexpectedResponse):
+            client(address, RetryPolicy(attempts=1), max_blob_bytes=999).fetch()
 
 
 @pytest.mark.parametrize(("size", "taken"), [(64 * 1024, True), (64 * 1024 + 1, False)])
 def test_a_document_has_64_kib_at_most(client: Client, size: int, *, taken: bool) -> None:
     document = b'{"max_bytes": 5}'.ljust(size)
     with serving(answer(200, document)) as address:
-        transport = client(address, Patience(attempts=1))
+        transport = client(address, RetryPolicy(attempts=1))
         if taken:
             assert transport.limits().max_bytes == 5
         else:
-            with pytest.raises(UnexpectedAnswer):
+            with pytest.raises(UnexpectedResponse):
                 transport.limits()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
-from obscura_backup_client.cli.terminal.attack_cost import WHAT_IT_IS, costs_text, dollars
+from obscura_backup_client.cli.terminal.attack_cost import ATTACK_MODEL_NOTE, dollars, parameters_text
 
 if TYPE_CHECKING:
-    from obscura_backup_client.sealing.calibration import Calibration, Rung
+    from obscura_backup_client.sealing.calibration import Calibration, Measurement
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 DEFAULT_TARGET_MS = 750
@@ -19,7 +19,7 @@ DEFAULT_TARGET_MS = 750
 SHORTEST_TARGET_MS, LONGEST_TARGET_MS = 50, 10_000
 # 0.5 to 1 s around the default, and in proportion around others.
 BELOW, ABOVE = 2 / 3, 4 / 3
-FITS = {
+FIT_TEXTS = {
     "on-target": "",
     "slower": " This device takes longer than the target even for the least that it may use, and that is what it gets.",
     "faster": " This is the most that it may use, and takes less than the target.",
@@ -68,56 +68,60 @@ def calibrate(context: click.Context, target_ms: int, max_memory: int | None, pr
     here, and by `push --profile calibrated`. Needs no identity, no server and no password.
     """
     from obscura_backup_client.device import calibrated_parameters
-    from obscura_backup_client.device.directory import PROFILE_NAME
+    from obscura_backup_client.device.directory import PROFILE_FILE_NAME
     from obscura_backup_client.sealing.calibration import calibrate as find
     from obscura_backup_client.sealing.errors import KeyDerivationFailed
     from obscura_backup_client.sealing.kdf import SEALING_MAX_MEMORY_KIB
     from obscura_backup_client.sealing.kdf_parameters import PROFILES
 
-    least = PROFILES[profile]
+    minimum = PROFILES[profile]
     max_memory_kib = SEALING_MAX_MEMORY_KIB if max_memory is None else max_memory * 1024
-    if max_memory_kib < least.memory_kib:
+    if max_memory_kib < minimum.memory_kib:
         raise click.UsageError(
-            f"--max-memory {max_memory} is less than the {least.memory_kib // 1024} MiB of --profile {profile}. "
+            f"--max-memory {max_memory} is less than the {minimum.memory_kib // 1024} MiB of --profile {profile}. "
             "If this device needs less, say so with --profile low-memory."
         )
-    run = Run.of(context)
-    directory = run.local().directory
+    command = CommandContext.of(context)
+    directory = command.local().directory
     # Looked at before it takes seconds: a place that nothing can be kept in.
-    with directory.alone():
+    with directory.locked_without_reading():
         pass
-    run.note(f"Deriving keys, some of which take about {target_ms} ms:")
+    command.note(f"Deriving keys, some of which take about {target_ms} ms:")
     try:
         found = find(
             (target_ms / 1000 * BELOW, target_ms / 1000 * ABOVE),
-            least=least,
+            minimum=minimum,
             max_memory_kib=max_memory_kib,
-            on_rung=lambda rung: run.note(_rung_text(rung)),
-            measure=run.world.measure,
-            load=run.world.load,
+            on_measurement=lambda measurement: command.note(_measurement_text(measurement)),
+            measure=command.environment.measure,
+            load=command.environment.load,
         )
     except KeyDerivationFailed:
         if profile != "low-memory":
-            run.note(f"This device cannot give {least.memory_kib // 1024} MiB. --profile low-memory takes 64 MiB.")
+            command.note(
+                f"This device cannot give {minimum.memory_kib // 1024} MiB. --profile low-memory takes 64 MiB."
+            )
         raise
     if found.busy:
-        run.note(f"Warning: this machine seems busy ({found.busy}). Calibrate again when nothing else runs.")
+        command.note(f"Warning: this machine seems busy ({found.busy}). Calibrate again when nothing else runs.")
     milliseconds = round(found.seconds * 1000)
     calibrated_parameters.save(directory, calibrated_parameters.DeviceProfile(found.parameters, milliseconds))
-    path = str(directory.path / PROFILE_NAME)
-    run.result(_facts(found, target_ms, path), _text(found, milliseconds, path))
+    path = str(directory.path / PROFILE_FILE_NAME)
+    command.result(_facts(found, target_ms, path), _text(found, milliseconds, path))
 
 
 def _text(found: Calibration, milliseconds: int, path: str) -> str:
     from obscura_backup_client.sealing.attack_cost import attack_cost
     from obscura_backup_client.sealing.kdf_parameters import PROFILES
 
-    lines = [f"Chosen: {costs_text(found.parameters)}, {milliseconds} ms here.{FITS[found.fit.value]}"]
+    lines = [f"Chosen: {parameters_text(found.parameters)}, {milliseconds} ms here.{FIT_TEXTS[found.fit.value]}"]
     if found.fit.value == "slower" and not found.busy and found.parameters != PROFILES["low-memory"]:
         lines[0] += " --profile low-memory takes half the memory, and makes a guess four times cheaper."
-    if any(rung.seconds is None for rung in found.ladder):
+    if any(measurement.seconds is None for measurement in found.measurements):
         lines[0] += " More memory was not to be had."
-    lines.append(f"10^9 guesses at a password would cost about {dollars(attack_cost(found.parameters))}: {WHAT_IT_IS}.")
+    lines.append(
+        f"10^9 guesses at a password would cost about {dollars(attack_cost(found.parameters))}: {ATTACK_MODEL_NOTE}."
+    )
     lines.append(f"Kept in {path}.")
     return "\n".join(lines)
 
@@ -130,7 +134,7 @@ def _facts(found: Calibration, target_ms: int, path: str) -> dict[str, Any]:
         "target_ms": target_ms,
         "fit": found.fit.value,
         "busy": found.busy or None,
-        "ladder": [_numbers(rung.parameters, rung.seconds) for rung in found.ladder],
+        "ladder": [_numbers(measurement.parameters, measurement.seconds) for measurement in found.measurements],
         "estimated_usd_per_billion_guesses": round(attack_cost(found.parameters), 2),
         "saved": path,
     }
@@ -145,6 +149,6 @@ def _numbers(parameters: KdfParameters, seconds: float | None) -> dict[str, Any]
     }
 
 
-def _rung_text(rung: Rung) -> str:
-    took = "not enough memory" if rung.seconds is None else f"{round(rung.seconds * 1000):>6} ms"
-    return f"  {costs_text(rung.parameters):<20} {took}"
+def _measurement_text(measurement: Measurement) -> str:
+    took = "not enough memory" if measurement.seconds is None else f"{round(measurement.seconds * 1000):>6} ms"
+    return f"  {parameters_text(measurement.parameters):<20} {took}"

@@ -7,14 +7,14 @@ from typing import Final, Literal
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.environment import is_terminal
 from obscura_backup_client.cli.settings import global_options
 
 PROGRAM: Final = "obscura-client"
 # The variable by which a completing shell asks; click derives it from the program's name in the same way.
-ASKED_BY: Final = "_OBSCURA_CLIENT_COMPLETE"
-KEPT_IN: Final = {
+COMPLETION_VARIABLE: Final = "_OBSCURA_CLIENT_COMPLETE"
+COMPLETION_FILES: Final = {
     "bash": "~/.local/share/bash-completion/completions/obscura-client",
     "zsh": '"${fpath[1]}/_obscura-client"',
     "fish": "~/.config/fish/completions/obscura-client.fish",
@@ -36,6 +36,6 @@ def completion(context: click.Context, shell: Literal["bash", "zsh", "fish"]) ->
 
     if is_terminal(sys.stdout):
         # Whoever redirects it, or has it evaluated at each start of a shell, knows.
-        Run.of(context).note(f"To keep it: {PROGRAM} completion {shell} > {KEPT_IN[shell]}")
+        CommandContext.of(context).note(f"To keep it: {PROGRAM} completion {shell} > {COMPLETION_FILES[shell]}")
     kind: type[click.shell_completion.ShellComplete] = get_completion_class(shell)
-    click.echo(kind(app, {}, PROGRAM, ASKED_BY).source(), nl=False)
+    click.echo(kind(app, {}, PROGRAM, COMPLETION_VARIABLE).source(), nl=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options, read_file
 from obscura_backup_client.cli.terminal.completion_values import files
 from obscura_backup_client.cli.terminal.escaping import printable
@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
 
 def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -> UUID:
-    """The UUID that was typed; the standard library's class alone takes more spellings than people mean."""
-    from uuid import UUID
+    from obscura_backup_client.content.user_ids import parse_user_id
 
-    try:
-        user_id = UUID(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a UUID.") from None
-    if str(user_id) != value.lower():
-        raise click.BadParameter(f"{value!r} is not a UUID in its usual form.")
+    user_id = parse_user_id(value)
+    if user_id is None:
+        raise click.BadParameter(f"{value!r} is not a UUID of the form 0b0b0b0b-0000-4000-8000-000000000b0b.")
     return user_id
 
 
@@ -57,8 +53,8 @@ def add(context: click.Context, user_id: UUID, username: str, identity_key: byte
     """Add a contact, or change the name or key of one."""
     from obscura_backup_client.content.editing import NewContact
 
-    run = Run.of(context)
-    result = run.local().put_contacts([NewContact(user_id, username, identity_key)])
+    command = CommandContext.of(context)
+    result = command.local().put_contacts([NewContact(user_id, username, identity_key)])
     word = "Added" if result.added else "Changed" if result.changed else "Already there:"
     facts = {
         "user_id": str(user_id),
@@ -66,7 +62,7 @@ def add(context: click.Context, user_id: UUID, username: str, identity_key: byte
         "added": bool(result.added),
         "changed": bool(result.changed),
     }
-    run.result(facts, f"{word} {printable(username)} ({user_id}).")
+    command.result(facts, f"{word} {printable(username)} ({user_id}).")
 
 
 @contact.command()
@@ -75,9 +71,9 @@ def add(context: click.Context, user_id: UUID, username: str, identity_key: byte
 @click.pass_context
 def remove(context: click.Context, user_id: UUID) -> None:
     """Remove a contact, here now and on other devices once both have pushed."""
-    run = Run.of(context)
-    run.local().remove_contact(user_id)
-    run.result({"user_id": str(user_id), "removed": True}, f"Removed {user_id}.")
+    command = CommandContext.of(context)
+    command.local().remove_contact(user_id)
+    command.result({"user_id": str(user_id), "removed": True}, f"Removed {user_id}.")
 
 
 @contact.command("list")
@@ -85,13 +81,13 @@ def remove(context: click.Context, user_id: UUID) -> None:
 @click.pass_context
 def list_(context: click.Context) -> None:
     """List the contacts, by name."""
-    run = Run.of(context)
-    contacts = sorted(run.local().contacts(), key=lambda each: (each.username.casefold(), each.user_id.bytes))
+    command = CommandContext.of(context)
+    contacts = sorted(command.local().contacts(), key=lambda each: (each.username.casefold(), each.user_id.bytes))
     text = "\n".join(f"{each.user_id}  {printable(each.username)}" for each in contacts)
-    if contacts or run.settings.as_json:
-        run.result({"contacts": [_facts(each) for each in contacts]}, text)
+    if contacts or command.settings.as_json:
+        command.result({"contacts": [_facts(each) for each in contacts]}, text)
     else:
-        run.note("There are no contacts yet.")
+        command.note("There are no contacts yet.")
 
 
 @contact.command("import")
@@ -102,14 +98,16 @@ def list_(context: click.Context) -> None:
 def import_(context: click.Context, file: str, file_format: Any) -> None:
     """Add or change all contacts of a CSV, JSON or vCard file, or none of them if something in it is wrong."""
     from obscura_backup_client.content.editing import NewContact
-    from obscura_backup_client.formats.contacts import MAX_FILE_BYTES, read_contacts
+    from obscura_backup_client.formats.contacts import MAX_CONTACT_FILE_BYTES, read_contacts
 
-    run = Run.of(context)
-    content = read_file(file, max_bytes=MAX_FILE_BYTES + 1)
+    command = CommandContext.of(context)
+    content = read_file(file, max_bytes=MAX_CONTACT_FILE_BYTES + 1)
     found = read_contacts(content, file_format=file_format, name="" if file == "-" else file)
-    result = run.local().put_contacts([NewContact(each.user_id, each.username, each.identity_key) for each in found])
+    result = command.local().put_contacts(
+        [NewContact(each.user_id, each.username, each.identity_key) for each in found]
+    )
     facts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
-    run.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} as they were.")
+    command.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} as they were.")
 
 
 def _facts(each: Contact) -> dict[str, Any]:

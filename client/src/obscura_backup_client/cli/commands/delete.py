@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.wording import contacts_text
 
 if TYPE_CHECKING:
-    from obscura_backup_client.operations.results import Doomed
+    from obscura_backup_client.operations.results import DeletionPreview
 
 
 @click.command()
@@ -23,23 +23,25 @@ def delete(context: click.Context) -> None:
     Shows what is there and asks first. What is on this device stays; a later push uploads it anew and asks for a new
     password. Other devices are told that the backup is gone. Needs no password.
     """
-    run = Run.of(context)
-    gone = run.connected().delete(confirm=lambda doomed: _confirmed(run, doomed))
+    command = CommandContext.of(context)
+    gone = command.connected().delete(confirm=lambda preview: _confirmed(command, preview))
     facts = {"deleted": True, "version": gone.version}
-    run.result(facts, f"Deleted version {gone.version} from the server. This device keeps what it has.")
+    command.result(facts, f"Deleted version {gone.version} from the server. This device keeps what it has.")
 
 
-def _confirmed(run: Run, doomed: Doomed) -> bool:
-    size = "its bytes are lost" if doomed.size_bytes is None else f"{doomed.size_bytes} bytes"
-    stored = f", stored {doomed.updated_at}" if doomed.updated_at else ""
-    run.note(f"The server holds version {doomed.version} ({size}{stored}).")
-    if doomed.local_contact_count is None:
-        run.note("Warning: there is NO IDENTITY on this device. Unless another one has it, nothing of it remains.")
-    elif doomed.last_seen:
-        run.note(f"It is what this device last saw; {contacts_text(doomed.local_contact_count)} stay on this device.")
+def _confirmed(command: CommandContext, preview: DeletionPreview) -> bool:
+    size = "its bytes are lost" if preview.size_bytes is None else f"{preview.size_bytes} bytes"
+    stored = f", stored {preview.updated_at}" if preview.updated_at else ""
+    command.note(f"The server holds version {preview.version} ({size}{stored}).")
+    if preview.local_contact_count is None:
+        command.note("Warning: there is NO IDENTITY on this device. Unless another one has it, nothing of it remains.")
+    elif preview.last_seen:
+        command.note(
+            f"It is what this device last saw; {contacts_text(preview.local_contact_count)} stay on this device."
+        )
     else:
-        run.note(
+        command.note(
             "Warning: this device has not seen this version. What only another device put there is lost, unless that "
             "one pushes again."
         )
-    return run.settings.assume_yes or run.world.ask_yes("Delete this backup from the server?")
+    return command.settings.assume_yes or command.environment.ask_yes("Delete this backup from the server?")

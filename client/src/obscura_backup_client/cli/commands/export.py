@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.environment import is_terminal
 from obscura_backup_client.cli.exits import OutputLost
 from obscura_backup_client.cli.settings import global_options, is_closed
@@ -29,20 +29,20 @@ def export(context: click.Context, file: str, *, force: bool, without_identity: 
     """
     from obscura_backup_client.operations.export import write_export
 
-    run = Run.of(context)
-    client = run.local()
+    command = CommandContext.of(context)
+    client = command.local()
     exported = client.export_payload(with_identity=not without_identity)
     if file == "-":
         if not without_identity and is_terminal(sys.stdout):
-            run.note("Warning: this shows the PRIVATE KEY of your identity in clear.")
+            command.note("Warning: this shows the PRIVATE KEY of your identity in clear.")
         if is_closed(sys.stdout):
             # Elsewhere nobody wants the result then; here it is all that was asked for.
             raise OutputLost(OSError(errno.EBADF, "it is closed"))
         click.echo(exported, nl=False)
         return
     target = Path(file).expanduser()
-    write_export(target, exported, overwrite=force, directory=client.directory, random=run.world.random)
+    write_export(target, exported, overwrite=force, directory=client.directory, random=command.environment.random)
     count = len(client.contacts())
     facts = {"file": file, "contacts": count, "identity": not without_identity}
     held = "without the identity" if without_identity else "with the PRIVATE KEY of your identity in clear"
-    run.result(facts, f"Exported {contacts_text(count)} to {file}, {held}.")
+    command.result(facts, f"Exported {contacts_text(count)} to {file}, {held}.")

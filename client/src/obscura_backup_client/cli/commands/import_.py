@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options, read_file
 from obscura_backup_client.cli.terminal.choices import keep_of, keep_option
 from obscura_backup_client.cli.terminal.completion_values import files
 from obscura_backup_client.cli.terminal.wording import contacts_text
 
 if TYPE_CHECKING:
-    from obscura_backup_client.operations.export import PayloadFound
+    from obscura_backup_client.operations.export import ImportPreview
 
 
 @click.command("import", short_help="Merge what export wrote, edited or not, into this device.")
@@ -28,15 +28,15 @@ def import_(context: click.Context, file: str, keep: str | None) -> None:
     Of two entries for one contact the later edit stays. An entry without `edited_at_ms` counts as edited now, if it
     differs. Shows what changes and asks first. For address books there is `contact import`.
     """
-    from obscura_backup_client.content.names import nearest_device_name
-    from obscura_backup_client.formats.export_reading import MAX_DOCUMENT_BYTES
+    from obscura_backup_client.content.names import sanitized_device_name
+    from obscura_backup_client.formats.export_reading import MAX_EXPORT_BYTES
 
-    run = Run.of(context)
-    result = run.local().import_payload(
-        read_file(file, max_bytes=MAX_DOCUMENT_BYTES + 1),
-        confirm=lambda found: _confirmed(run, found),
+    command = CommandContext.of(context)
+    result = command.local().import_payload(
+        read_file(file, max_bytes=MAX_EXPORT_BYTES + 1),
+        confirm=lambda found: _confirmed(command, found),
         keep=keep_of(keep),
-        new_device_name=nearest_device_name(platform.node()),
+        new_device_name=sanitized_device_name(platform.node()),
     )
     facts = {
         "added": result.changes.added,
@@ -49,30 +49,30 @@ def import_(context: click.Context, file: str, keep: str | None) -> None:
         "contacts": result.contact_count,
         "new_device": result.local_contact_count is None,
     }
-    run.result(facts, f"Imported: {_counts(result)}. This device has {contacts_text(result.contact_count)} now.")
+    command.result(facts, f"Imported: {_counts(result)}. This device has {contacts_text(result.contact_count)} now.")
 
 
-def _counts(found: PayloadFound) -> str:
+def _counts(found: ImportPreview) -> str:
     profile = ", another profile picture" if found.changes.profile else ""
     return f"{found.changes.added} added, {found.changes.changed} changed, {found.changes.removed} removed{profile}"
 
 
-def _confirmed(run: Run, found: PayloadFound) -> bool:
+def _confirmed(command: CommandContext, found: ImportPreview) -> bool:
     if found.local_contact_count is None:
-        run.note("There is no identity here yet; this makes one of the file's.")
+        command.note("There is no identity here yet; this makes one of the file's.")
     else:
-        run.note(f"This is merged with {contacts_text(found.local_contact_count)} on this device.")
-    run.note(f"  contacts   {_counts(found)}")
-    run.note(f"  identity   {found.identity_public_key.hex()}")
+        command.note(f"This is merged with {contacts_text(found.local_contact_count)} on this device.")
+    command.note(f"  contacts   {_counts(found)}")
+    command.note(f"  identity   {found.identity_public_key.hex()}")
     for what, (before, after) in (("password", found.key_epochs), ("identity", found.identity_epochs)):
         # No contact changes by these, and no device can ever lower them again.
         if before != after:
-            run.note(f"  counters   {what} number {after} instead of {before}")
+            command.note(f"  counters   {what} number {after} instead of {before}")
     if found.writer_changes:
-        run.note(f"  devices    later sealings of {found.writer_changes} in it")
+        command.note(f"  devices    later sealings of {found.writer_changes} in it")
     if found.replaces_identity:
-        run.note("Warning: the file holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
+        command.note("Warning: the file holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
     if found.keeps_other_identity:
-        run.note("Warning: the file holds ANOTHER IDENTITY than this device. This device's is kept.")
-    run.tell_ahead(found.ahead)
-    return run.settings.assume_yes or run.world.ask_yes("Shall it be imported?")
+        command.note("Warning: the file holds ANOTHER IDENTITY than this device. This device's is kept.")
+    command.warn_future_dated(found.future_dated)
+    return command.settings.assume_yes or command.environment.ask_yes("Shall it be imported?")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options, opened_file
-from obscura_backup_client.cli.terminal.attack_cost import WHAT_IT_IS, costs_text, dollars
+from obscura_backup_client.cli.terminal.attack_cost import ATTACK_MODEL_NOTE, dollars, parameters_text
 from obscura_backup_client.cli.terminal.completion_values import files
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ def inspect(context: click.Context, file: str) -> None:
     """
     from obscura_backup_client.sealing import inspection
 
-    run = Run.of(context)
+    command = CommandContext.of(context)
     with opened_file(file) as stream:
         found = inspection.inspect(stream)
-    run.result(_facts(found), _text(found))
+    command.result(_facts(found), _text(found))
 
 
 def _text(found: Inspection) -> str:
     header, size = found.header, f"{found.size_bytes} bytes"
     lines = [
         f"Format      OBK{found.format}",
-        f"Derivation  Argon2id, {costs_text(header.parameters)}",
+        f"Derivation  Argon2id, {parameters_text(header.parameters)}",
         f"Salt        {header.salt.hex()}",
         f"Nonce       {header.nonce.hex()}",
         f"Commitment  {header.commitment.hex()}",
@@ -87,7 +87,7 @@ def _guessing_lines(found: Inspection) -> list[str]:
         return ["Guessing    cheaper than any estimate here could say: the model begins at 64 MiB of memory"]
     if found.verdict.value == "refuses":
         return ["Guessing    no estimate: nothing is sealed or opened like this"]
-    lines = [f"Guessing    10^9 guesses cost about {dollars(attack_cost(costs))}: {WHAT_IT_IS}"]
+    lines = [f"Guessing    10^9 guesses cost about {dollars(attack_cost(costs))}: {ATTACK_MODEL_NOTE}"]
     for bits, name in EXAMPLES:
         lines.append(f"            finding {name} costs about {dollars(search_cost(costs, bits))} on average")
     return lines

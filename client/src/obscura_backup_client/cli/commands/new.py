@@ -6,7 +6,7 @@ import platform
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
 
 
@@ -19,15 +19,15 @@ def new(context: click.Context, device_name: str | None) -> None:
 
     An identity that is here already is never overwritten. Needs no server and no password.
     """
-    from obscura_backup_client.content.names import nearest_device_name
+    from obscura_backup_client.content.names import sanitized_device_name
 
-    run = Run.of(context)
-    state = run.local().create(nearest_device_name(platform.node()) if device_name is None else device_name)
+    command = CommandContext.of(context)
+    state = command.local().create(sanitized_device_name(platform.node()) if device_name is None else device_name)
     public_key = state.content.identity.public_key.hex()
     facts = {
-        "state": str(run.settings.state),
+        "state": str(command.settings.state),
         "device_id": state.device_id.hex(),
         "device_name": state.device_name,
         "identity_public_key": public_key,
     }
-    run.result(facts, f"A new identity is in {run.settings.state}\nPublic key: {public_key}")
+    command.result(facts, f"A new identity is in {command.settings.state}\nPublic key: {public_key}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.choices import (
     keep_of,
@@ -53,25 +53,25 @@ def passwd(
     alone. A copy that somebody made of it before still opens with the old one, and nothing can change that: if the old
     password may be known to somebody, think of the identity and the contacts in such a copy as known, too.
     """
-    run = Run.of(context)
-    parameters = parameters_of(run, profile)
-    secret: NewSecret = run.secret(accept_weak=accept_weak, changes=True)
+    command = CommandContext.of(context)
+    parameters = parameters_of(command, profile)
+    secret: NewSecret = command.secret(accept_weak=accept_weak, changes=True)
     new_secret = secret
     if new_password_file is not None:
         # Both may come from standard input, one line after the other: the one that opens is read first.
-        secret = run.read_password() or secret
+        secret = command.read_password() or secret
         new_secret = new_from_file(new_password_file, accept_weak)
-    client = run.connected()
-    run.require_account(client)
+    client = command.connected()
+    command.confirm_account(client)
     result = client.change_password(
         secret,
         new_secret,
         parameters=parameters,
         keep=keep_of(keep),
         accept_rollback=accept_rollback,
-        confirm_memory=run.confirm_memory,
+        confirm_memory=command.confirm_memory,
     )
-    run.tell_ahead(result.ahead)
+    command.warn_future_dated(result.future_dated)
     facts = {
         "changed": result.uploaded,
         "version": result.version,
@@ -80,7 +80,7 @@ def passwd(
     }
     merged = f" Merged from other devices: {changes_text(result.merged)}." if result.merged else ""
     if not result.uploaded:
-        run.result(facts, f"The backup, version {result.version}, opens with the new password already.{merged}")
+        command.result(facts, f"The backup, version {result.version}, opens with the new password already.{merged}")
         return
-    run.note("Copies of the backup from before, on the server or elsewhere, still open with the old password.")
-    run.result(facts, f"The password is changed as of version {result.version}.{merged}")
+    command.note("Copies of the backup from before, on the server or elsewhere, still open with the old password.")
+    command.result(facts, f"The password is changed as of version {result.version}.{merged}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
-from obscura_backup_client.cli.terminal.attack_cost import costs_text, parameters_facts
+from obscura_backup_client.cli.terminal.attack_cost import parameters_facts, parameters_text
 from obscura_backup_client.cli.terminal.choices import (
     keep_of,
     keep_option,
@@ -34,17 +34,17 @@ def push(
     """
     from obscura_backup_client.sealing.kdf import weakness
 
-    run = Run.of(context)
-    client = run.connected()
-    run.require_account(client)
+    command = CommandContext.of(context)
+    client = command.connected()
+    command.confirm_account(client)
     result = client.push(
-        run.secret(accept_weak=accept_weak),
-        parameters=parameters_of(run, profile),
+        command.secret(accept_weak=accept_weak),
+        parameters=parameters_of(command, profile),
         keep=keep_of(keep),
         accept_rollback=accept_rollback,
-        confirm_memory=run.confirm_memory,
+        confirm_memory=command.confirm_memory,
     )
-    run.tell_ahead(result.ahead)
+    command.warn_future_dated(result.future_dated)
     facts = {
         "uploaded": result.uploaded,
         "version": result.version,
@@ -57,8 +57,10 @@ def push(
     merged = f", merged from other devices: {changes_text(result.merged)}" if result.merged else ""
     resealed = ""
     if result.resealed_from is not None and result.key is not None:
-        before, now = costs_text(result.resealed_from), costs_text(result.key.parameters)
+        before, now = parameters_text(result.resealed_from), parameters_text(result.key.parameters)
         resealed = f" Another program had sealed it with {before}; it is sealed anew, with {now}."
         if weakness(result.resealed_from):
-            run.note(f"Copies of the backup from before are still sealed too weakly ({before}), and cheap to guess.")
-    run.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.{resealed}")
+            command.note(
+                f"Copies of the backup from before are still sealed too weakly ({before}), and cheap to guess."
+            )
+    command.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.{resealed}")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from obscura_backup_client.cli.context import Run
+from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.choices import keep_of, keep_option, rollback_option
 from obscura_backup_client.cli.terminal.escaping import printable
-from obscura_backup_client.cli.terminal.wording import contacts_text, moment
+from obscura_backup_client.cli.terminal.wording import contacts_text, timestamp_text
 
 if TYPE_CHECKING:
-    from obscura_backup_client.operations.results import Found
+    from obscura_backup_client.operations.results import RestorePreview
 
 
 @click.command()
@@ -33,22 +33,22 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
     Shows when and where the backup was made and asks before anything changes. What is on this device already is kept
     and merged.
     """
-    from obscura_backup_client.content.names import nearest_device_name
+    from obscura_backup_client.content.names import sanitized_device_name
     from obscura_backup_client.sealing.kdf import weakness
 
-    run = Run.of(context)
-    result = run.connected().restore(
-        run.secret(),
-        confirm=lambda found: _confirmed(run, found),
+    command = CommandContext.of(context)
+    result = command.connected().restore(
+        command.secret(),
+        confirm=lambda found: _confirmed(command, found),
         device_name=device_name,
-        new_device_name=nearest_device_name(platform.node()),
+        new_device_name=sanitized_device_name(platform.node()),
         keep=keep_of(keep),
         accept_rollback=accept_rollback,
-        confirm_memory=run.confirm_memory,
+        confirm_memory=command.confirm_memory,
     )
     facts = {
         "version": result.found.version,
-        "sealed_at": moment(result.found.sealed_at_ms),
+        "sealed_at": timestamp_text(result.found.sealed_at_ms),
         "sealed_on": result.found.device_name,
         "contacts": result.contact_count,
         "new_device": result.new_device,
@@ -57,27 +57,35 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
     pending = " This device has changes that are not in the backup; push them." if result.pending else ""
     if weakness(result.found.parameters):
         pending = " Push now: the backup is sealed too weakly, and the push seals it anew."
-    run.result(facts, f"Restored from version {result.found.version}: {contacts_text(result.contact_count)}.{pending}")
+    command.result(
+        facts, f"Restored from version {result.found.version}: {contacts_text(result.contact_count)}.{pending}"
+    )
 
 
-def _confirmed(run: Run, found: Found) -> bool:
+def _confirmed(command: CommandContext, found: RestorePreview) -> bool:
     from obscura_backup_client.sealing.kdf import weakness
 
-    run.note(f"Found version {found.version} ({found.size_bytes} bytes), sealed {moment(found.sealed_at_ms)}")
-    run.note(f"  on         {printable(found.device_name) or 'a device without a name'}")
-    run.note(f"  contacts   {found.contact_count}")
-    run.note(f"  identity   {found.identity_public_key.hex()}")
-    run.note(f"  sealed by  {found.parameters}")
+    command.note(
+        f"Found version {found.version} ({found.size_bytes} bytes), sealed {timestamp_text(found.sealed_at_ms)}"
+    )
+    command.note(f"  on         {printable(found.device_name) or 'a device without a name'}")
+    command.note(f"  contacts   {found.contact_count}")
+    command.note(f"  identity   {found.identity_public_key.hex()}")
+    command.note(f"  sealed by  {found.parameters}")
     if reason := weakness(found.parameters):
-        run.note(f"Warning: another program sealed it too weakly ({reason}): it is cheap to guess until the next push.")
+        command.note(
+            f"Warning: another program sealed it too weakly ({reason}): it is cheap to guess until the next push."
+        )
     if found.local_contact_count is not None:
-        run.note(f"It is merged with {contacts_text(found.local_contact_count)} on this device.")
+        command.note(f"It is merged with {contacts_text(found.local_contact_count)} on this device.")
     if found.replaces_identity:
-        run.note("Warning: it holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
+        command.note("Warning: it holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
     if found.keeps_other_identity:
-        run.note(
+        command.note(
             "Warning: it holds ANOTHER IDENTITY than this device. This device's is kept, and the next push puts it"
         )
-        run.note("in the backup's place; other devices are asked before they take it.")
-    run.tell_ahead(found.ahead)
-    return run.settings.assume_yes or run.world.ask_yes("Is this the backup that you expect, and shall it be restored?")
+        command.note("in the backup's place; other devices are asked before they take it.")
+    command.warn_future_dated(found.future_dated)
+    return command.settings.assume_yes or command.environment.ask_yes(
+        "Is this the backup that you expect, and shall it be restored?"
+    )

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.context import Run
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.context import CommandContext
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.escaping import printable
-from obscura_backup_client.cli.terminal.wording import contacts_text, moment
+from obscura_backup_client.cli.terminal.wording import contacts_text, timestamp_text
 
 if TYPE_CHECKING:
     from obscura_backup_client.operations.results import Status
 
-REMOTE = {
+REMOTE_STATE_TEXTS = {
     "not-asked": "not asked: there is no token",
     "none": "no backup yet",
     "gone": "GONE, although this device has seen one",
@@ -30,11 +30,11 @@ REMOTE = {
 @click.pass_context
 def status(context: click.Context) -> None:
     """Show this device beside the server. Needs no password, and without a token not even a server."""
-    run = Run.of(context)
-    found = run.connected().status()
-    run.result(_facts(found), _text(found))
+    command = CommandContext.of(context)
+    found = command.connected().status()
+    command.result(_facts(found), _text(found))
     if found.remote_state.value == "gone":
-        context.exit(Exit.DECIDE)
+        context.exit(ExitCode.DECIDE)
 
 
 def _facts(found: Status) -> dict[str, Any]:
@@ -49,12 +49,12 @@ def _facts(found: Status) -> dict[str, Any]:
         "pending": found.pending,
         "weakness": found.weakness or None,
         "account": found.account and {"server": found.account.server, "user_id": str(found.account.user_id)},
-        "last_seen": found.known
+        "last_seen": found.last_seen
         and {
-            "version": found.known.version,
-            "sealed_at": moment(found.known.sealed_at_ms),
-            "sealed_on": found.known.device_name,
-            "contacts": found.known.contact_count,
+            "version": found.last_seen.version,
+            "sealed_at": timestamp_text(found.last_seen.sealed_at_ms),
+            "sealed_on": found.last_seen.device_name,
+            "contacts": found.last_seen.contact_count,
         },
         "remote": {
             "state": found.remote_state.value,
@@ -83,13 +83,10 @@ def _text(found: Status) -> str:
     if found.account is not None:
         lines.append(f"Account    {found.account.user_id} at {found.account.server}")
         lines.append(f"Pushed     {_pushed(found)}")
-    if found.known is not None:
-        sealed = (
-            f"{moment(found.known.sealed_at_ms)} on {printable(found.known.device_name) or 'a device without a name'}"
-        )
-        lines.append(
-            f"Last seen  version {found.known.version}, sealed {sealed}, {contacts_text(found.known.contact_count)}"
-        )
+    if found.last_seen is not None:
+        seen = found.last_seen
+        sealed = f"{timestamp_text(seen.sealed_at_ms)} on {printable(seen.device_name) or 'a device without a name'}"
+        lines.append(f"Last seen  version {seen.version}, sealed {sealed}, {contacts_text(seen.contact_count)}")
     remote = f"version {found.remote.version}: " if found.remote is not None else ""
-    lines.append(f"Server     {remote}{REMOTE[found.remote_state.value]}")
+    lines.append(f"Server     {remote}{REMOTE_STATE_TEXTS[found.remote_state.value]}")
     return "\n".join(lines)

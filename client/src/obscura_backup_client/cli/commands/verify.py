@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.context import Run
-from obscura_backup_client.cli.exits import Exit
+from obscura_backup_client.cli.context import CommandContext
+from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.attack_cost import parameters_facts
-from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, sighting_facts, sighting_text
+from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, summary_facts, summary_text
 
 if TYPE_CHECKING:
-    from obscura_backup_client.operations.results import Verified
+    from obscura_backup_client.operations.results import VerifyResult
 
 
 @click.command(short_help="Open the server's backup, compare it with this device, change nothing.")
@@ -24,19 +24,19 @@ def verify(context: click.Context) -> None:
 
     Ends with 0 where the backup opens and is no older than what this device saw, with 5 where you have to decide.
     """
-    run = Run.of(context)
-    found = run.connected().verify(run.secret(), confirm_memory=run.confirm_memory)
-    run.tell_ahead(found.ahead)
-    run.result(_facts(found), _text(found))
-    if not found.is_well:
-        context.exit(Exit.DECIDE)
+    command = CommandContext.of(context)
+    found = command.connected().verify(command.secret(), confirm_memory=command.confirm_memory)
+    command.warn_future_dated(found.future_dated)
+    command.result(_facts(found), _text(found))
+    if not found.is_ok:
+        context.exit(ExitCode.DECIDE)
 
 
-def _facts(found: Verified) -> dict[str, Any]:
+def _facts(found: VerifyResult) -> dict[str, Any]:
     return {
-        "well": found.is_well,
-        "found": sighting_facts(found.found),
-        "expected": found.expected and sighting_facts(found.expected),
+        "well": found.is_ok,
+        "found": summary_facts(found.found),
+        "expected": found.expected and summary_facts(found.expected),
         "suspicions": list(found.suspicions),
         "size_bytes": found.size_bytes,
         **parameters_facts(found.parameters),
@@ -49,9 +49,9 @@ def _facts(found: Verified) -> dict[str, Any]:
     }
 
 
-def _text(found: Verified) -> str:
+def _text(found: VerifyResult) -> str:
     lines = [
-        f"Opened     {sighting_text(found.found)}, {found.size_bytes} bytes",
+        f"Opened     {summary_text(found.found)}, {found.size_bytes} bytes",
         f"Sealed by  {found.parameters}",
         f"Identity   {found.identity_public_key.hex()}, epoch {found.identity_epoch}",
     ]
@@ -60,7 +60,7 @@ def _text(found: Verified) -> str:
     if found.suspicions:
         lines.append(f"ALARM      older than what this device saw, or another one ({', '.join(found.suspicions)})")
     if found.expected is not None:
-        lines.append(f"Last seen  {sighting_text(found.expected)}")
+        lines.append(f"Last seen  {summary_text(found.expected)}")
     if found.same_identity is not None:
         lines.append(f"This one   {'has the same identity' if found.same_identity else 'has ANOTHER IDENTITY'}")
     if found.incoming is not None and found.outgoing is not None:

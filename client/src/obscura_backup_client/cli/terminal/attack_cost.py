@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
-WHAT_IT_IS = "a model of published memory bandwidths of rented accelerators, which nobody has run"
+ATTACK_MODEL_NOTE = "a model of published memory bandwidths of rented accelerators, which nobody has run"
 
 
-def costs_text(parameters: KdfParameters) -> str:
+def parameters_text(parameters: KdfParameters) -> str:
     """The parameters in short: `128 MiB, 3 passes`, and the lanes where there is not just one."""
     memory = parameters.memory_kib
     shown = f"{memory // 1024} MiB" if memory % 1024 == 0 and memory else f"{memory} KiB"

@@ -9,7 +9,7 @@ import click
 from obscura_backup_client.cli.exits import NotCalibrated
 
 if TYPE_CHECKING:
-    from obscura_backup_client.cli.context import Run
+    from obscura_backup_client.cli.context import CommandContext
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
@@ -33,7 +33,7 @@ rollback_option = click.option(
 weak_option = click.option("--accept-weak", is_flag=True, help="Set a new password although it is easy to guess.")
 
 
-def parameters_of(run: Run, profile: str | None) -> KdfParameters | None:
+def parameters_of(command: CommandContext, profile: str | None) -> KdfParameters | None:
     """The parameters that `--profile` names, or None where it was not given.
 
     Raises:
@@ -44,7 +44,7 @@ def parameters_of(run: Run, profile: str | None) -> KdfParameters | None:
 
     if profile != CALIBRATED:
         return None if profile is None else PROFILES[profile]
-    found = calibrated_parameters.read(run.local().directory)
+    found = calibrated_parameters.read(command.local().directory)
     if found is None:
         raise NotCalibrated
     return found

@@ -19,7 +19,7 @@ _COLOURS: Final = {"Error": "red", "Warning": "yellow"}
 _LOST_OUTPUT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
-def plug_closed_descriptors() -> None:
+def open_closed_descriptors() -> None:
     """Put /dev/null where standard input, output or error is closed.
 
     Else the next file to be opened, which may be the state, takes its number, and whatever any library writes to
@@ -33,7 +33,7 @@ def plug_closed_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def tell(text: str) -> None:
+def write_stderr(text: str) -> None:
     """Write to standard error, if anybody is there; the word that it begins with in colour, if they may see any."""
     word, colon, rest = text.partition(":")
     if colon and word in _COLOURS and may_style(sys.stderr):
@@ -54,7 +54,7 @@ def may_style(stream: TextIO | None) -> bool:
     return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def writable(text: str, stream: TextIO | None) -> str:
+def encodable(text: str, stream: TextIO | None) -> str:
     """The text, in which what the stream's character encoding lacks is written as Python escapes it in a string."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
@@ -65,7 +65,7 @@ def is_lost_output(error: OSError) -> bool:
     return error.filename is None and error.errno in _LOST_OUTPUT
 
 
-def drained(code: int, *, otherwise: int) -> int:
+def flush_streams(code: int, *, otherwise: int) -> int:
     """Write out what is still buffered; the exit code, or `otherwise` where it was 0 and a result was lost."""
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -6,20 +6,19 @@ import math
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.cli.exits import PasswordEmpty, PasswordsDiffer, UnreadableFile
-from obscura_backup_client.cli.settings import read_password_line, shown_name
-from obscura_backup_client.cli.terminal.output import tell
+from obscura_backup_client.cli.settings import display_name, read_password_line
+from obscura_backup_client.cli.terminal.output import write_stderr
 from obscura_backup_client.sealing.errors import PasswordGuessable, PasswordRefused, WrongPassword
 
 if TYPE_CHECKING:
-    from obscura_backup_client.cli.environment import World
+    from obscura_backup_client.cli.environment import Environment
     from obscura_backup_client.operations.keys import Purpose
 
-TRIES = 3
 STRENGTHS = ("very weak", "weak", "fair", "good", "strong")
 
 
 def password(
-    world: World, purpose: Purpose, file: str | None, *, accept_weak: bool = False, changes: bool = False
+    environment: Environment, purpose: Purpose, file: str | None, *, accept_weak: bool = False, changes: bool = False
 ) -> str:
     """The password: from the file if one is named, else typed; a new one twice, and with its strength shown.
 
@@ -30,40 +29,44 @@ def password(
     """
     # Known here by its text: the class would load what `--help` must not wait for.
     if purpose.value == "set":
-        return _typed_twice(world, accept_weak=accept_weak) if file is None else new_from_file(file, accept_weak)
+        return _typed_twice(environment, accept_weak=accept_weak) if file is None else new_from_file(file, accept_weak)
     if purpose.value == "retry":
         if file is not None:
             raise WrongPassword
-        tell("The password is wrong (or the backup's header was altered).")
+        write_stderr("The password is wrong (or the backup's header was altered).")
     which = "Current backup" if changes else "Backup"
-    return world.ask_password(f"{which} password: ") if file is None else _first_line(file)
+    return environment.ask_password(f"{which} password: ") if file is None else _first_line(file)
 
 
 def new_from_file(name: str, accept_weak: bool) -> str:  # noqa: FBT001 - the name of the option
     """A new password from a file, judged. Raises as `password`."""
     given = _first_line(name)
-    _judge(given, accept_weak=accept_weak)
+    _require_strong(given, accept_weak=accept_weak)
     return given
 
 
-def _typed_twice(world: World, *, accept_weak: bool) -> str:
-    tell("This sets the password of the backup. Without it nobody can restore the backup, and nobody can reset it.")
-    for remaining in reversed(range(TRIES)):
-        first = world.ask_password("New backup password (at least 13 characters): ")
+def _typed_twice(environment: Environment, *, accept_weak: bool) -> str:
+    from obscura_backup_client.sealing.passwords import MAX_PASSWORD_ATTEMPTS
+
+    write_stderr(
+        "This sets the password of the backup. Without it nobody can restore the backup, and nobody can reset it."
+    )
+    for remaining in reversed(range(MAX_PASSWORD_ATTEMPTS)):
+        first = environment.ask_password("New backup password (at least 13 characters): ")
         try:
-            _judge(first, accept_weak=accept_weak)
+            _require_strong(first, accept_weak=accept_weak)
         except PasswordRefused as refused:
             if not remaining:
                 raise
-            tell(str(refused))
+            write_stderr(str(refused))
             continue
-        if world.ask_password("Once more: ") == first:
+        if environment.ask_password("Once more: ") == first:
             return first
-        tell("They are not the same.")
+        write_stderr("They are not the same.")
     raise PasswordsDiffer
 
 
-def _judge(new_password: str, *, accept_weak: bool) -> None:
+def _require_strong(new_password: str, *, accept_weak: bool) -> None:
     """Refuse what cannot be set, and say how strong the rest is: a guesser works offline, at leisure."""
     from obscura_backup_client.sealing.passwords import MIN_SCORE, require_settable, strength
 
@@ -71,12 +74,14 @@ def _judge(new_password: str, *, accept_weak: bool) -> None:
     found = strength(new_password)
     feedback = f" {found.feedback}" if found.feedback else ""
     guesses = f"about 10^{math.log10(found.guesses):.0f} guesses"
-    tell(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4, {guesses}).{feedback}")
+    write_stderr(f"Strength: {STRENGTHS[found.score]} ({found.score} of 4, {guesses}).{feedback}")
     if found.is_guessable:
         if not accept_weak:
-            tell("Several unrelated words, or a password manager, make a better one. To take this one: --accept-weak.")
+            write_stderr(
+                "Several unrelated words, or a password manager, make a better one. To take this one: --accept-weak."
+            )
             raise PasswordGuessable(found.score, MIN_SCORE)
-        tell("Warning: this password is easy to guess for whoever gets hold of the backup.")
+        write_stderr("Warning: this password is easy to guess for whoever gets hold of the backup.")
 
 
 def _first_line(name: str) -> str:
@@ -84,7 +89,7 @@ def _first_line(name: str) -> str:
         # An editor's byte order mark is not part of what a person would type elsewhere.
         line = read_password_line(name).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnreadableFile(shown_name(name), "it is not UTF-8 text") from None
+        raise UnreadableFile(display_name(name), "it is not UTF-8 text") from None
     if not line:
-        raise PasswordEmpty(shown_name(name))
+        raise PasswordEmpty(display_name(name))
     return line

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.cli.terminal.escaping import printable
-from obscura_backup_client.cli.terminal.output import may_style, tell
+from obscura_backup_client.cli.terminal.output import may_style, write_stderr
 from obscura_backup_client.operations.results import Step
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ProgressLine:
         elif self.shown and TEXTS[step] != self._said:
             # Without escape sequences nothing can be taken back: a line for each step, and none for the bytes.
             self._said = TEXTS[step]
-            tell(f"{self._said} ...")
+            write_stderr(f"{self._said} ...")
 
     def on_bytes(self, direction: str, done: int, total: int | None) -> None:
         """Say how far it is."""
@@ -56,7 +56,7 @@ class ProgressLine:
             self._say(text)
         elif reason != self._waited_for:
             self._waited_for = reason
-            tell(text)
+            write_stderr(text)
 
     def clear(self) -> None:
         """Make room for a question or a result."""

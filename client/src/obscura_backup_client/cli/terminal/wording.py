@@ -11,12 +11,12 @@ from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.sealing.errors import WrongPassword
 
 if TYPE_CHECKING:
-    from obscura_backup_client.device.remembered import Sighting
+    from obscura_backup_client.device.last_seen import BackupSummary
     from obscura_backup_client.errors import ClientError
     from obscura_backup_client.operations.results import Changes
 
 
-def moment(milliseconds: int) -> str:
+def timestamp_text(milliseconds: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC, to the second; the number itself where no calendar goes that far."""
     try:
         return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -49,31 +49,31 @@ def changes_facts(changes: Changes) -> dict[str, Any]:
     }
 
 
-def sighting_text(sighting: Sighting) -> str:
+def summary_text(summary: BackupSummary) -> str:
     """A backup as a person would recognise it."""
-    device = printable(sighting.device_name) or "a device without a name"
+    device = printable(summary.device_name) or "a device without a name"
     return (
-        f"version {sighting.version}, sealed {moment(sighting.sealed_at_ms)} on {device}, "
-        f"{contacts_text(sighting.contact_count)}, password number {sighting.key_epoch}"
+        f"version {summary.version}, sealed {timestamp_text(summary.sealed_at_ms)} on {device}, "
+        f"{contacts_text(summary.contact_count)}, password number {summary.key_epoch}"
     )
 
 
-def sighting_facts(sighting: Sighting) -> dict[str, Any]:
+def summary_facts(summary: BackupSummary) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "version": sighting.version,
-        "sealed_at": moment(sighting.sealed_at_ms),
-        "sealed_on": sighting.device_name,
-        "contacts": sighting.contact_count,
-        "key_epoch": sighting.key_epoch,
+        "version": summary.version,
+        "sealed_at": timestamp_text(summary.sealed_at_ms),
+        "sealed_on": summary.device_name,
+        "contacts": summary.contact_count,
+        "key_epoch": summary.key_epoch,
     }
 
 
-def particulars(error: ClientError) -> tuple[str, ...]:
+def decision_help(error: ClientError) -> tuple[str, ...]:
     """What a person has to look at before deciding, and how they say what they decided; a line each."""
     if isinstance(error, RollbackSuspected):
-        found = "nothing" if error.found is None else sighting_text(error.found)
-        return (f"  expected  {sighting_text(error.expected)}", f"  came      {found}", "  go on     --accept-rollback")
+        found = "nothing" if error.found is None else summary_text(error.found)
+        return (f"  expected  {summary_text(error.expected)}", f"  came      {found}", "  go on     --accept-rollback")
     if isinstance(error, IdentityError):
         return (
             f"  --keep mine    {error.local_public_key.hex()}, this device's",

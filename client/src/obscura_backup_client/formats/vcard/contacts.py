@@ -33,11 +33,11 @@ def vcard_entries(text: str) -> Iterator[Entry]:
         user_ids = card.all("UID")
         if not user_ids:
             raise ContactFileError("the card that begins here has no UID", card.line)
-        user_id = _the_only([(each, each.compact()) for each in user_ids], "user ids")
+        user_id = _single_value([(each, each.compact()) for each in user_ids], "user ids")
         yield Entry(user_ids[0].line, user_id, _card_username(card), _card_key(card))
 
 
-def _the_only(found: list[tuple[Property, str]], what: str) -> str:
+def _single_value(found: list[tuple[Property, str]], what: str) -> str:
     """The value that the card has, perhaps more than once: of two, one may be another card's or another program's."""
     for prop, value in found:
         if (parse_uuid(value) or value) != (parse_uuid(found[0][1]) or found[0][1]):
@@ -59,7 +59,7 @@ def _card_username(card: Card) -> str:
 def _only_name(card: Card, name: str) -> str:
     if card.version == "4.0":  # which has names in several languages and scripts
         return first_text(_full_name(each) for each in card.all(name))
-    return _the_only([(each, text) for each in card.all(name) if (text := _full_name(each))], "names")
+    return _single_value([(each, text) for each in card.all(name) if (text := _full_name(each))], "names")
 
 
 def _full_name(name: Property) -> str:
@@ -72,7 +72,7 @@ def _full_name(name: Property) -> str:
 
 def _card_key(card: Card) -> str:
     """Give the one key that may be one of ours: cards carry keys of mail programs far more often."""
-    return _the_only([(each, key) for each in card.all("KEY") if (key := _own_key(each))], "keys")
+    return _single_value([(each, key) for each in card.all("KEY") if (key := _own_key(each))], "keys")
 
 
 def _own_key(key: Property) -> str | None:

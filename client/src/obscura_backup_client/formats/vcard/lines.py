@@ -49,7 +49,7 @@ def physical_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
-def is_spaced(text: str) -> bool:
+def is_double_spaced(text: str) -> bool:
     """Whether there are blank lines between all others, so that they say nothing of where a property ends."""
     return _ADJACENT_LINES.search(text) is None
 
@@ -113,7 +113,7 @@ class LogicalLine:
         self.continued.append((join, line))
         self._length += len(line) - (join == "fold")
 
-    def spoil(self, reason: str, number: int) -> None:
+    def mark_unreadable(self, reason: str, number: int) -> None:
         """Remember that the value cannot be read for certain; the first reason stays."""
         self.problem = self.problem or Problem(reason, number)
 
@@ -124,7 +124,9 @@ class LogicalLine:
     def close(self) -> None:
         """The next property or boundary is there."""
         if self.base64_since is not None:
-            self.spoil("not a vCard property (NAME:value), and no blank line ends the base64", self.base64_since)
+            self.mark_unreadable(
+                "not a vCard property (NAME:value), and no blank line ends the base64", self.base64_since
+            )
 
     def has_soft_break(self) -> bool:
         """Whether the value is quoted-printable, and its last line so far ends in `=`: the next one belongs to it."""
@@ -162,7 +164,7 @@ class LogicalLine:
         """Whether the property was broken into lines that begin with white space."""
         return any(join == "fold" for join, _ in self.continued)
 
-    def torn_character(self, version: str | None) -> Problem | None:
+    def ambiguous_break(self, version: str | None) -> Problem | None:
         """A line end at a quoted-printable `=` that is either a soft break, or where a later fold tore `=41` in two."""
         torn = version != "2.1" and any(
             join == "soft break" and _BLANK_AND_HEX.match(line) for join, line in self.continued

@@ -102,7 +102,7 @@ def property_of(logical: LogicalLine, version: str | None, *, is_text: bool) -> 
         version=version,
         is_text=is_text,
         is_folded=logical.is_folded(),
-        problem=logical.problem or logical.torn_character(version) or problem,
+        problem=logical.problem or logical.ambiguous_break(version) or problem,
     )
 
 

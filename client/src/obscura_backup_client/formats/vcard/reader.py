@@ -16,8 +16,8 @@ from obscura_backup_client.formats.vcard.lines import (
     boundary_of,
     head_of,
     is_blank,
+    is_double_spaced,
     is_indented,
-    is_spaced,
     name_of,
     physical_lines,
 )
@@ -55,11 +55,11 @@ def read_cards(text: str, wanted: Iterable[str]) -> Iterator[Card]:
             without an end, or with more than 10,000 properties; a line that may or may not be a wanted property.
     """
     lines, is_text, names = physical_lines(text), _is_text(text), frozenset(wanted)
-    is_spaced_out = is_spaced(text)
+    is_double_spaced_file = is_double_spaced(text)
     card: _OpenCard | None = None
     for index, line in enumerate(lines):
         if is_blank(line):
-            if card is not None and not is_spaced_out:
+            if card is not None and not is_double_spaced_file:
                 card.take_blank()
         elif card is None:
             if boundary_of(line) != "begin":
@@ -104,7 +104,7 @@ class _OpenCard:
         elif name is not None and (head := head_of(lines, index)) is not None:
             self._take_property(name, head, line, number)
         else:
-            self._take_stray(line, number)
+            self._take_malformed(line, number)
         return None
 
     def closed(self, *, is_text: bool) -> Card:
@@ -125,9 +125,11 @@ class _OpenCard:
         if boundary == "end and begin":
             raise ContactFileError("one card ends and another begins inside a folded line", number)
         if boundary is not None:
-            current.spoil("the boundary of a card stands inside a folded line", number)
+            current.mark_unreadable("the boundary of a card stands inside a folded line", number)
         if current.is_over:
-            current.spoil("a blank line stands before this line, which looks like the rest of a folded one", number)
+            current.mark_unreadable(
+                "a blank line stands before this line, which looks like the rest of a folded one", number
+            )
         else:
             current.take("soft break" if current.has_soft_break() else "fold", line)
 
@@ -141,7 +143,7 @@ class _OpenCard:
             self._begin_inner_card()
             return None
         if current is not None and current.has_soft_break() and not current.is_over:
-            current.spoil("the quoted-printable text says that it goes on, and the card ends", current.number)
+            current.mark_unreadable("the quoted-printable text says that it goes on, and the card ends", current.number)
         self._close()
         if self._depth == 1:
             return boundary
@@ -161,7 +163,7 @@ class _OpenCard:
             # Some programs end a text in `=` although nothing follows: then this is what the card is read for.
             raise ContactFileError("quoted-printable text goes on here, in what reads as a property", number)
         if name is not None and (name in _COMMON or name.startswith("X-")):
-            current.spoil("quoted-printable text goes on here, in what reads as a property", number)
+            current.mark_unreadable("quoted-printable text goes on here, in what reads as a property", number)
         current.take("soft break", line)
 
     def _take_property(self, name: str, head: str, line: str, number: int) -> None:
@@ -179,14 +181,14 @@ class _OpenCard:
         elif name == "AGENT" and boundary_of(self._current.value()) == "begin":
             self._begin_inner_card()
 
-    def _take_stray(self, line: str, number: int) -> None:
+    def _take_malformed(self, line: str, number: int) -> None:
         current = self._current
         name, mark = (found[1], found[2]) if (found := _UP_TO_MARK.match(line)) else ("", "")
-        if mark and _legible(name) in self._wanted | _BOUNDARY_NAMES:
+        if mark and _visible_name(name) in self._wanted | _BOUNDARY_NAMES:
             raise ContactFileError("the name of this property cannot be read for certain", number)
         if mark and _ODD_NAME.fullmatch(name) and ":" in line:
             if current is not None and _may_be_words(name):
-                current.spoil(_NO_PROPERTY, number)
+                current.mark_unreadable(_NO_PROPERTY, number)
             self._take_property("", line.partition(":")[0] + ":", line, number)
         elif current is None:
             raise ContactFileError(_NO_PROPERTY, number)
@@ -194,7 +196,7 @@ class _OpenCard:
             current.take("base64", line)
             current.base64_since = current.base64_since or number
         else:
-            current.spoil(_NO_PROPERTY, number)
+            current.mark_unreadable(_NO_PROPERTY, number)
 
     def _close(self) -> None:
         if self._current is not None:
@@ -206,7 +208,7 @@ def _may_be_words(name: str) -> bool:
     return " " in name.strip() and not (name.isupper() or name.rpartition(".")[2].upper().startswith(("X-", "X_")))
 
 
-def _legible(name: str) -> str:
+def _visible_name(name: str) -> str:
     """The name without its group, and without blanks, underscores and invisible characters."""
     last = name.rpartition(".")[2]
     return "".join(letter for letter in last if letter not in " _" and letter.isprintable()).upper()

@@ -6,7 +6,13 @@ import base64
 import re
 from typing import TYPE_CHECKING, Final
 
-from obscura_backup_client.formats.character_sets import UndecodableError, decode, is_escaping, is_utf_8, keeps_ascii
+from obscura_backup_client.formats.character_sets import (
+    UndecodableError,
+    decode,
+    is_ascii_compatible,
+    is_iso_2022,
+    is_utf_8,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +88,7 @@ def unescape(value: str, version: str | None) -> str:
 
 def _characters(value: str, charset: str, *, is_text: bool) -> str:
     # Escape sequences are no part of any name: text that has them is ISO 2022, although it is ASCII as well.
-    is_escaped = not keeps_ascii(charset) and value.isascii() and (not is_escaping(charset) or "\x1b" in value)
+    is_escaped = not is_ascii_compatible(charset) and value.isascii() and (not is_iso_2022(charset) or "\x1b" in value)
     if (is_text or value.isascii()) and not is_escaped:
         return value
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class BackupSummary:
     """What a person can compare of two backups. All but `version` comes from inside the seal."""
 
     version: int
@@ -27,7 +27,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class LastSeen:
     """What a device keeps of one server and user: the latest backup that was stored there for it, or that it merged.
 
     `sha256` is over the sealed bytes. `version` is the server's own count: good for asking it whether anything
@@ -50,20 +50,20 @@ class Remembered:
     parameters: KdfParameters | None = None
 
     @property
-    def sighting(self) -> Sighting:
+    def summary(self) -> BackupSummary:
         """What a person is told of it."""
-        return Sighting(self.version, self.sealed_at_ms, self.device_name, self.contact_count, self.key_epoch)
+        return BackupSummary(self.version, self.sealed_at_ms, self.device_name, self.contact_count, self.key_epoch)
 
-    def holds(self, content: Backup) -> bool:
+    def includes(self, content: Backup) -> bool:
         """Whether a server that holds this has all of `content`: what a person would miss, and every sealing in it.
 
         After an accepted rollback the contents may be equal and the server's vector still lower. Other devices would
         then take it for an older backup for ever, unless somebody seals it anew.
         """
-        return self.content_sha256 == content_sha256(content) and covers(self.vector, content.vector)
+        return self.content_sha256 == content_sha256(content) and dominates(self.vector, content.vector)
 
 
-def covers(vector: Mapping[bytes, int], other: Mapping[bytes, int]) -> bool:
+def dominates(vector: Mapping[bytes, int], other: Mapping[bytes, int]) -> bool:
     """Whether `vector` is at or above `other` in every component."""
     return all(vector.get(device_id, 0) >= seq for device_id, seq in other.items())
 

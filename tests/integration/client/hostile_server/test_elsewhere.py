@@ -10,8 +10,8 @@ import pytest
 from obscura_backup_client.transport.errors import ServerRefused, Unauthorized
 from support.client.certificates import self_signed
 from support.client.devices import KEY
-from support.client.lying import Liar, reply, serving
-from support.client.truth import TOKEN, Elsewhere, Phone, Truth, honest, require_nothing_from
+from support.client.hostile_server import HostileServer, reply, serving
+from support.client.known_state import TOKEN, Elsewhere, KnownState, Phone, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_no_redirect_is_followed_by_any_request(
-    phone: Phone, liar: Liar, elsewhere: Elsewhere, status: int, where: str
+    phone: Phone, liar: HostileServer, elsewhere: Elsewhere, status: int, where: str
 ) -> None:
     port = elsewhere.address.rpartition(":")[2]
     location = {
@@ -45,21 +45,21 @@ def test_no_redirect_is_followed_by_any_request(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_upload_or_deletion_is_taken_elsewhere(
-    phone: Phone, liar: Liar, truth: Truth, elsewhere: Elsewhere, status: int
+    phone: Phone, liar: HostileServer, truth: KnownState, elsewhere: Elsewhere, status: int
 ) -> None:
     said = reply(status, b"", f"Location: {elsewhere.address}/v1/backup")
     liar.replies = {"GET": honest(truth.latest), "HEAD": honest(truth.latest), "POST": said, "DELETE": said}
     client = phone()
-    known = client.directory.read().remembered
+    known = client.directory.read().last_seen
     with pytest.raises(ServerRefused):
         client.push(KEY)
     with pytest.raises(ServerRefused):
         client.delete(confirm=lambda _: True)
-    assert client.directory.read().remembered == known
+    assert client.directory.read().last_seen == known
 
 
 def test_no_redirect_leads_from_tls_to_plain_http(
-    phone: Phone, liar: Liar, elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phone: Phone, liar: HostileServer, elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -80,7 +80,7 @@ def test_no_redirect_leads_from_tls_to_plain_http(
         'Digest realm="{}", nonce="1", uri="{}/v1/backup"',
     ],
 )
-def test_a_challenge_is_not_taken_up(phone: Phone, liar: Liar, elsewhere: Elsewhere, challenge: str) -> None:
+def test_a_challenge_is_not_taken_up(phone: Phone, liar: HostileServer, elsewhere: Elsewhere, challenge: str) -> None:
     challenge = challenge.replace("{}", elsewhere.address)
     liar.replies["GET"] = reply(401, b"", f"WWW-Authenticate: {challenge}")
     require_nothing_from(phone(), Unauthorized)
@@ -102,7 +102,7 @@ def test_a_challenge_is_not_taken_up(phone: Phone, liar: Liar, elsewhere: Elsewh
     ],
 )
 def test_what_an_answer_suggests_beside_its_bytes_is_not_followed(
-    phone: Phone, liar: Liar, truth: Truth, elsewhere: Elsewhere, trick: str
+    phone: Phone, liar: HostileServer, truth: KnownState, elsewhere: Elsewhere, trick: str
 ) -> None:
     line = trick.replace("{port}", elsewhere.address.rpartition(":")[2]).replace("{}", elsewhere.address)
     liar.replies = {"GET": honest(truth.latest, 2, line), "POST": reply(200, b"", 'ETag: "3"', line)}
@@ -112,7 +112,7 @@ def test_what_an_answer_suggests_beside_its_bytes_is_not_followed(
 
 
 def test_the_token_goes_to_the_named_server_with_every_request_and_in_one_header_only(
-    phone: Phone, liar: Liar, truth: Truth
+    phone: Phone, liar: HostileServer, truth: KnownState
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": reply(200, b"", 'ETag: "3"')}
     phone().push(KEY)

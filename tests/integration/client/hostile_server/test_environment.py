@@ -13,8 +13,8 @@ from obscura_backup_client.async_client import AsyncBackupClient
 from obscura_backup_client.client import BackupClient
 from support.client.certificates import self_signed
 from support.client.devices import KEY, yes
-from support.client.lying import Liar, serving
-from support.client.truth import TOKEN, Elsewhere, Truth, honest
+from support.client.hostile_server import HostileServer, serving
+from support.client.known_state import TOKEN, Elsewhere, KnownState, honest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,12 @@ def restore(request: pytest.FixtureRequest, tmp_path: Path) -> Restore:
     "names", [["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], ["http_proxy", "https_proxy", "all_proxy"]]
 )
 def test_no_proxy_of_the_environment_gets_the_token(
-    restore: Restore, liar: Liar, truth: Truth, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, names: list[str]
+    restore: Restore,
+    liar: HostileServer,
+    truth: KnownState,
+    elsewhere: Elsewhere,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
 ) -> None:
     for name in names:
         monkeypatch.setenv(name, elsewhere.address)
@@ -52,7 +57,7 @@ def test_no_proxy_of_the_environment_gets_the_token(
 
 
 def test_no_password_of_a_netrc_takes_the_place_of_the_token(
-    restore: Restore, liar: Liar, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    restore: Restore, liar: HostileServer, truth: KnownState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret\ndefault login somebody password secret\n")
@@ -66,7 +71,7 @@ def test_no_password_of_a_netrc_takes_the_place_of_the_token(
 
 
 def test_the_environment_says_which_certificates_are_trusted(
-    restore: Restore, liar: Liar, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    restore: Restore, liar: HostileServer, truth: KnownState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -79,7 +84,13 @@ def test_the_environment_says_which_certificates_are_trusted(
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_no_file_of_the_environment_gets_the_keys_of_a_connection(
-    restore: Restore, liar: Liar, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exists: bool
+    restore: Restore,
+    liar: HostileServer,
+    truth: KnownState,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    exists: bool,
 ) -> None:
     certificate, keys = self_signed(tmp_path), tmp_path / "keys.log"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

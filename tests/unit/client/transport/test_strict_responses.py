@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client.transport.answers import NoAnswerError
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import Patience, Request
-from obscura_backup_client.transport.errors import Unavailable, UnexpectedAnswer
+from obscura_backup_client.transport.backup_api import Request, RetryPolicy
+from obscura_backup_client.transport.errors import Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMING_BYTES, exchange
-from support.client.lying import Serve, read_request, saying, serving
+from obscura_backup_client.transport.responses import NoResponseError
+from support.client.hostile_server import Serve, read_request, saying, serving
 from support.client.transports import TRANSPORTS, AnyTransport
 
 Client = Callable[..., AnyTransport]
@@ -31,8 +31,8 @@ ONE_BYTE = b"1\r\nx\r\n"
 @pytest.fixture(params=TRANSPORTS)
 def client(request: pytest.FixtureRequest) -> Client:
     def make(address: str, seconds: float = 30, **options: Any) -> AnyTransport:
-        patience = Patience(answer_seconds=seconds, attempts=1)
-        return TRANSPORTS[request.param](address, TOKEN, patience=patience, sleep=lambda _: None, **options)
+        retry_policy = RetryPolicy(total_timeout_seconds=seconds, attempts=1)
+        return TRANSPORTS[request.param](address, TOKEN, retry_policy=retry_policy, sleep=lambda _: None, **options)
 
     return make
 
@@ -153,13 +153,15 @@ def test_a_long_answer_in_chunks_of_a_kilobyte_is_taken(client: Client) -> None:
 )
 def test_more_framing_than_an_eighth_of_the_body_and_64_kib_is_refused(client: Client, piece: bytes) -> None:
     whole = piece * (1024 * 1024 // len(piece))
-    with serving(saying(CHUNKED, whole, END)) as address, pytest.raises(UnexpectedAnswer, match="chunks"):
+    with serving(saying(CHUNKED, whole, END)) as address, pytest.raises(UnexpectedResponse, match="chunks"):
         client(address).fetch()
 
 
 def fed(answer: bytes) -> Iterator[bytes | None]:
     """The steps of a GET that is answered by these bytes, in pieces of one byte."""
-    steps = exchange(Request("GET", "/v1/backup", {}, longest=10_000_000), "http://127.0.0.1", lambda *_: None)
+    steps = exchange(
+        Request("GET", "/v1/backup", {}, max_response_bytes=10_000_000), "http://127.0.0.1", lambda *_: None
+    )
     pieces = iter(answer[at : at + 1] for at in range(len(answer)))
     wanted = next(steps)
     while True:
@@ -177,7 +179,7 @@ def test_the_bound_of_framing_is_exact(beyond: int, *, refused: bool) -> None:
     # Framing that no parser has looked at yet: its line does not end.
     extension = b"1;" + b"e" * (spare - 2 + beyond)
     # Taken, the connection breaks off here.
-    with pytest.raises(UnexpectedAnswer if refused else NoAnswerError):
+    with pytest.raises(UnexpectedResponse if refused else NoResponseError):
         collections.deque(fed(CHUNKED + body + extension), maxlen=0)
 
 
@@ -228,7 +230,7 @@ FLOODS = [
 def test_a_flood_ends_when_the_time_of_the_request_is_over(client: Client, serve: Serve) -> None:
     with serving(serve) as address:
         began = time.monotonic()
-        with pytest.raises((Unavailable, UnexpectedAnswer)):
+        with pytest.raises((Unavailable, UnexpectedResponse)):
             client(address, seconds=0.5, max_blob_bytes=10**9).fetch()
         assert time.monotonic() - began < 5
 
@@ -238,12 +240,12 @@ async def test_the_loop_goes_on_during_a_flood(serve: Serve) -> None:
     """The longest that the loop stood still, while eight seconds' worth of the smallest chunks came."""
     longest, last = 0.0, time.perf_counter()
     with serving(serve) as address:
-        transport = AsyncHttpTransport(address, TOKEN, patience=Patience(answer_seconds=1, attempts=1))
+        transport = AsyncHttpTransport(address, TOKEN, retry_policy=RetryPolicy(total_timeout_seconds=1, attempts=1))
         task = asyncio.create_task(transport.fetch())
         for _ in itertools.takewhile(lambda _: not task.done(), itertools.count()):
             await asyncio.sleep(0)
             now = time.perf_counter()
             longest, last = max(longest, now - last), now
-        with pytest.raises((Unavailable, UnexpectedAnswer)):
+        with pytest.raises((Unavailable, UnexpectedResponse)):
             await task
     assert longest < 0.5

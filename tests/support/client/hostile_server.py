@@ -103,7 +103,7 @@ def reply(status: int, body: bytes = b"", *lines: str) -> bytes:
 
 
 @dataclass
-class WithoutEnd:
+class EndlessReply:
     """Begins like this, and goes on with that until the other side hangs up; `taken` is how many bytes that was."""
 
     begin: bytes
@@ -119,7 +119,7 @@ class WithoutEnd:
 
 
 @dataclass
-class Liar:
+class HostileServer:
     """A server that answers by the method of a request; `heads` are those of all requests that came."""
 
     address: str = ""

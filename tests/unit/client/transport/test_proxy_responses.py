@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client.transport.blocking_transport import Patience
+from obscura_backup_client.transport.blocking_transport import RetryPolicy
 from obscura_backup_client.transport.errors import (
     NotFromService,
     NotStored,
@@ -17,7 +17,7 @@ from obscura_backup_client.transport.errors import (
     TransportError,
     Unauthorized,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from support.client.scripted import Reply, Server, problem, scripted
 from support.client.transports import TRANSPORTS, AnyTransport
@@ -111,7 +111,7 @@ def test_a_network_that_asks_for_a_login_is_named(connect: Connect) -> None:
         (problem(413, max_bytes=10), TooLarge),
         (problem(401, kind=OURS + "unauthenticated"), Unauthorized),
         (Reply(401, {"WWW-Authenticate": "Bearer"}), Unauthorized),
-        (problem(400, kind=OURS + "malformed-header"), UnexpectedAnswer),
+        (problem(400, kind=OURS + "malformed-header"), UnexpectedResponse),
         (Reply(401), Unauthorized),
     ],
 )
@@ -195,7 +195,9 @@ def test_a_download_that_cannot_be_had_is_not_told_as_an_upload(connect: Connect
 def test_each_wait_is_told_with_its_length_and_its_reason(connect: Connect, told: list[tuple[float, str]]) -> None:
     refused = unavailable("not-stored")
     refused.headers["Retry-After"] = "5"
-    transport = connect(refused, LOST, Reply(200, {"ETag": '"8"'}), patience=Patience(first_wait_seconds=1.0))
+    transport = connect(
+        refused, LOST, Reply(200, {"ETag": '"8"'}), retry_policy=RetryPolicy(initial_backoff_seconds=1.0)
+    )
     assert transport.push(BLOB, 7) == 8
     assert told == [
         (6.0, "status 503, 'The metadata store does not answer.'"),

@@ -15,11 +15,11 @@ from obscura_backup_client.transport.errors import (
     OutcomeUnknown,
     RateLimited,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from support.client.devices import KEY
-from support.client.lying import Liar, Reply, WithoutEnd, reply
-from support.client.truth import SOMEBODY_ELSE, Phone, Truth, honest, require_nothing_from
+from support.client.hostile_server import EndlessReply, HostileServer, Reply, reply
+from support.client.known_state import SOMEBODY_ELSE, KnownState, Phone, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from obscura_backup_client.errors import ClientError
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 PIECE = bytes(64 * 1024)
 
 STATUSES: dict[str, tuple[bytes, type[ClientError]]] = {
-    "a part of it": (reply(206, b"OBK1", 'ETag: "2"', "Content-Range: bytes 0-3/16554"), UnexpectedAnswer),
-    "not modified": (reply(304, b"", 'ETag: "2"'), UnexpectedAnswer),
-    "created": (reply(201, b"OBK1", 'ETag: "2"'), UnexpectedAnswer),
-    "no content": (reply(204, b"", 'ETag: "2"'), UnexpectedAnswer),
+    "a part of it": (reply(206, b"OBK1", 'ETag: "2"', "Content-Range: bytes 0-3/16554"), UnexpectedResponse),
+    "not modified": (reply(304, b"", 'ETag: "2"'), UnexpectedResponse),
+    "created": (reply(201, b"OBK1", 'ETag: "2"'), UnexpectedResponse),
+    "no content": (reply(204, b"", 'ETag: "2"'), UnexpectedResponse),
     "switching protocols": (b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", Unavailable),
-    "a page": (reply(200, b"<html>Welcome to the hotel", "Content-Type: text/html"), UnexpectedAnswer),
-    "status 999": (reply(999), UnexpectedAnswer),
+    "a page": (reply(200, b"<html>Welcome to the hotel", "Content-Type: text/html"), UnexpectedResponse),
+    "status 999": (reply(999), UnexpectedResponse),
     "come back in a year": (reply(429, b"", "Retry-After: 31536000"), RateLimited),
     "unavailable for a year": (reply(503, b"", "Retry-After: 31536000"), Unavailable),
     "lost": (reply(500, json.dumps({"type": "urn:x:backup-lost", "version": 2}).encode()), BackupLost),
@@ -45,23 +45,23 @@ STATUSES: dict[str, tuple[bytes, type[ClientError]]] = {
 
 
 @pytest.mark.parametrize("lie", STATUSES)
-def test_an_answer_that_is_none_gets_nothing_in(phone: Phone, liar: Liar, lie: str) -> None:
+def test_an_answer_that_is_none_gets_nothing_in(phone: Phone, liar: HostileServer, lie: str) -> None:
     liar.replies["GET"], error = STATUSES[lie]
     require_nothing_from(phone(), error)
 
 
-def test_conflicts_without_end_come_to_an_end(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_conflicts_without_end_come_to_an_end(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": reply(409, b'{"current_version": 3}')}
     client = phone()
-    known = client.directory.read().remembered
+    known = client.directory.read().last_seen
     with pytest.raises(PushContended):
         client.push(KEY)
     assert liar.asked == ["GET", "POST"] * 5
-    assert client.directory.read().remembered == known
+    assert client.directory.read().last_seen == known
 
 
 def test_an_upload_that_was_said_to_be_stored_and_was_not_is_noticed_by_the_next_push(
-    phone: Phone, liar: Liar, truth: Truth
+    phone: Phone, liar: HostileServer, truth: KnownState
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": reply(200, b"", 'ETag: "3"')}
     client = phone()
@@ -81,12 +81,12 @@ def test_an_upload_that_was_said_to_be_stored_and_was_not_is_noticed_by_the_next
         pytest.param(reply(204, b"", 'ETag: "3"'), id="no content"),
         pytest.param(reply(409, b'{"current_version": "x"}'), id="a conflict with nothing"),
         pytest.param(reply(502), id="a gateway's word"),
-        pytest.param(WithoutEnd(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="a head without end"),
-        pytest.param(WithoutEnd(reply(200, b"", 'ETag: "3"', "Content-Length: 999999999"), PIECE), id="endless"),
+        pytest.param(EndlessReply(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="a head without end"),
+        pytest.param(EndlessReply(reply(200, b"", 'ETag: "3"', "Content-Length: 999999999"), PIECE), id="endless"),
     ],
 )
 def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
-    phone: Phone, liar: Liar, truth: Truth, said: Reply
+    phone: Phone, liar: HostileServer, truth: KnownState, said: Reply
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": said}
     client = phone(attempts=1)
@@ -94,12 +94,14 @@ def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
     with pytest.raises(OutcomeUnknown):
         client.push(KEY)
     after = client.directory.read()
-    assert (after.remembered, after.content, after.seq) == (before.remembered, before.content, before.seq + 1)
+    assert (after.last_seen, after.content, after.seq) == (before.last_seen, before.content, before.seq + 1)
     liar.replies["POST"] = reply(200, b"", 'ETag: "3"')
     assert client.push(KEY).uploaded
 
 
-def test_a_server_that_stores_and_says_that_it_did_not_gains_nothing(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_a_server_that_stores_and_says_that_it_did_not_gains_nothing(
+    phone: Phone, liar: HostileServer, truth: KnownState
+) -> None:
     said = {"type": "urn:obscura-backup:problem:metadata-unavailable", "outcome": "not-stored"}
     liar.replies = {"GET": honest(truth.latest), "POST": reply(503, json.dumps(said).encode())}
     client = phone(attempts=1)
@@ -107,7 +109,7 @@ def test_a_server_that_stores_and_says_that_it_did_not_gains_nothing(phone: Phon
     with pytest.raises(NotStored):
         client.push(KEY)
     after = client.directory.read()
-    assert (after.remembered, after.content, after.seq) == (before.remembered, before.content, before.seq + 1)
+    assert (after.last_seen, after.content, after.seq) == (before.last_seen, before.content, before.seq + 1)
     liar.replies["POST"] = reply(200, b"", 'ETag: "3"')
     assert client.push(KEY).uploaded
     assert client.directory.read().seq == before.seq + 2, "the number that the server may have seen is never used again"

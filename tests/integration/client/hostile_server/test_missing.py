@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup_client.cli.exits import Exit, exit_code
+from obscura_backup_client.cli.exits import ExitCode, exit_code
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.operations.results import RemoteState
-from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, TransportError, UnexpectedAnswer
+from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, TransportError, UnexpectedResponse
 from support.client.contents import ALICE
 from support.client.devices import KEY, names
-from support.client.lying import Liar, reply
-from support.client.truth import Phone, Truth, files, honest, require_nothing_from
+from support.client.hostile_server import HostileServer, reply
+from support.client.known_state import KnownState, Phone, files, honest, require_nothing_from
 
 if TYPE_CHECKING:
     import socket
@@ -74,27 +74,29 @@ def newcomer(phone: Phone, tmp_path: Path) -> BackupClient:
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
-def test_somebody_elses_404_is_no_missing_backup_to_who_had_one(phone: Phone, liar: Liar, said: str) -> None:
+def test_somebody_elses_404_is_no_missing_backup_to_who_had_one(phone: Phone, liar: HostileServer, said: str) -> None:
     liar.replies = {**missing(SOMETHING_ELSE[said])}
     client = phone()
-    require_nothing_from(client, UnexpectedAnswer)
-    with pytest.raises(UnexpectedAnswer) as refused:
+    require_nothing_from(client, UnexpectedResponse)
+    with pytest.raises(UnexpectedResponse) as refused:
         client.status()
-    assert exit_code(refused.value) == Exit.SERVER
+    assert exit_code(refused.value) == ExitCode.SERVER
     assert "POST" not in liar.asked
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
-def test_nothing_is_sent_to_somebody_else_by_who_had_none(newcomer: BackupClient, liar: Liar, said: str) -> None:
+def test_nothing_is_sent_to_somebody_else_by_who_had_none(
+    newcomer: BackupClient, liar: HostileServer, said: str
+) -> None:
     liar.replies = {**missing(SOMETHING_ELSE[said])}
     before = files(newcomer)
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         newcomer.status()
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         newcomer.push(KEY)
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         newcomer.restore(KEY, confirm=lambda _: True)
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         newcomer.delete(confirm=lambda _: True)
     assert (files(newcomer), "POST" in liar.asked, "DELETE" in liar.asked) == (before, False, False)
 
@@ -103,7 +105,7 @@ def test_nothing_is_sent_to_somebody_else_by_who_had_none(newcomer: BackupClient
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_a_first_push_follows_the_servers_404(newcomer: BackupClient, liar: Liar, said: str) -> None:
+def test_a_first_push_follows_the_servers_404(newcomer: BackupClient, liar: HostileServer, said: str) -> None:
     liar.replies = {**missing(NONE[said]), "POST": reply(200, b"", 'ETag: "1"')}
     assert newcomer.status().remote_state is RemoteState.NONE
     with pytest.raises(NotFound):
@@ -112,7 +114,7 @@ def test_a_first_push_follows_the_servers_404(newcomer: BackupClient, liar: Liar
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_the_servers_404_is_an_alarm_to_who_had_one(phone: Phone, liar: Liar, said: str) -> None:
+def test_the_servers_404_is_an_alarm_to_who_had_one(phone: Phone, liar: HostileServer, said: str) -> None:
     liar.replies = {**missing(NONE[said])}
     client = phone()
     assert client.status().remote_state is RemoteState.GONE
@@ -124,26 +126,26 @@ def test_the_servers_404_is_an_alarm_to_who_had_one(phone: Phone, liar: Liar, sa
 
 @pytest.mark.parametrize("said", ANY)
 def test_a_404_to_a_first_upload_does_not_say_that_there_is_no_backup(
-    newcomer: BackupClient, liar: Liar, said: str
+    newcomer: BackupClient, liar: HostileServer, said: str
 ) -> None:
     liar.replies = {**missing(NONE["nothing"]), "POST": ANY[said]}
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         newcomer.push(KEY)
-    assert newcomer.directory.read().remembered == {}
+    assert newcomer.directory.read().last_seen == {}
 
 
 @pytest.mark.parametrize("said", ANY)
 def test_a_404_after_the_lost_answer_to_an_upload_leaves_it_open_and_the_next_push_safe(
-    phone: Phone, liar: Liar, truth: Truth, said: str
+    phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": in_turn(LOST, ANY[said])}
     client = phone()
     before = client.directory.read()
     with pytest.raises(OutcomeUnknown) as unknown:
         client.push(KEY)
-    assert exit_code(unknown.value) == Exit.SERVER
+    assert exit_code(unknown.value) == ExitCode.SERVER
     after = client.directory.read()
-    assert (after.remembered, after.content, after.seq) == (before.remembered, before.content, before.seq + 1)
+    assert (after.last_seen, after.content, after.seq) == (before.last_seen, before.content, before.seq + 1)
     liar.replies["POST"] = reply(200, b"", 'ETag: "3"')
     assert client.push(KEY).uploaded
     assert names(client) == {contact.username for contact in before.content.live_contacts}
@@ -154,14 +156,14 @@ def test_a_404_after_the_lost_answer_to_an_upload_leaves_it_open_and_the_next_pu
 
 @pytest.mark.parametrize("said", ANY)
 def test_after_a_deletion_whose_answer_was_lost_a_404_does_not_make_an_alarm_of_it(
-    phone: Phone, liar: Liar, truth: Truth, said: str
+    phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"HEAD": without_body(honest(truth.latest)), "DELETE": in_turn(LOST, ANY[said])}
     client = phone()
     error = NotFound if said == "the service's problem" else OutcomeUnknown
     with pytest.raises(error):
         client.delete(confirm=lambda _: True)
-    assert [known.may_be_gone for known in client.directory.read().remembered.values()] == [True]
+    assert [known.may_be_gone for known in client.directory.read().last_seen.values()] == [True]
     liar.replies = {**missing(NONE["nothing"]), "POST": reply(200, b"", 'ETag: "3"')}
     assert client.status().remote_state is RemoteState.NONE
     assert client.push(KEY).version == 3
@@ -169,19 +171,21 @@ def test_after_a_deletion_whose_answer_was_lost_a_404_does_not_make_an_alarm_of_
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
 def test_a_deletion_that_somebody_else_refused_is_not_remembered(
-    phone: Phone, liar: Liar, truth: Truth, said: str
+    phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"HEAD": without_body(honest(truth.latest)), "DELETE": SOMETHING_ELSE[said]}
     client = phone()
     before = client.directory.read()
     with pytest.raises(TransportError) as refused:
         client.delete(confirm=lambda _: True)
-    assert type(refused.value) is UnexpectedAnswer
+    assert type(refused.value) is UnexpectedResponse
     assert client.directory.read() == before
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_a_deletion_that_found_nothing_is_remembered(phone: Phone, liar: Liar, truth: Truth, said: str) -> None:
+def test_a_deletion_that_found_nothing_is_remembered(
+    phone: Phone, liar: HostileServer, truth: KnownState, said: str
+) -> None:
     liar.replies = {"HEAD": without_body(honest(truth.latest)), "DELETE": NONE[said]}
     client = phone()
     with pytest.raises(NotFound):

@@ -15,15 +15,15 @@ from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.sealing.errors import Damaged, RefusedParameters
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, open_sealed, seal
-from obscura_backup_client.transport.errors import UnexpectedAnswer
+from obscura_backup_client.transport.errors import UnexpectedResponse
 from support.client.devices import KEY, USER
-from support.client.lying import Liar, reply
-from support.client.truth import TOKEN, Phone, Truth, files, honest, require_nothing_from
+from support.client.hostile_server import HostileServer, reply
+from support.client.known_state import TOKEN, KnownState, Phone, files, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura_backup_client.sealing.kdf import Confirm
+    from obscura_backup_client.sealing.kdf import ConfirmMemory
 
 PASSWORD = "correct horse battery"
 MEMORY_AT = slice(5, 9)
@@ -40,14 +40,16 @@ def asking_for(blob: bytes, memory_kib: int) -> bytes:
     return bytes(altered)
 
 
-def test_memory_beyond_all_bounds_is_refused(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_memory_beyond_all_bounds_is_refused(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(asking_for(truth.latest, 10 * 1024 * 1024))
     refused = require_nothing_from(phone(), RefusedParameters, PASSWORD)
     assert isinstance(refused, RefusedParameters)
     assert refused.parameters == KdfParameters(10 * 1024 * 1024, 3, 1)
 
 
-def test_ten_gigabytes_of_memory_are_never_asked_of_this_machine(liar: Liar, truth: Truth, tmp_path: Path) -> None:
+def test_ten_gigabytes_of_memory_are_never_asked_of_this_machine(
+    liar: HostileServer, truth: KnownState, tmp_path: Path
+) -> None:
     program = """
 import resource, sys
 from obscura_backup_client import BackupClient, ClientError
@@ -73,7 +75,7 @@ except ClientError as error:
     assert int(peak_mib) < 150
 
 
-def test_half_a_gigabyte_needs_a_person_who_says_yes(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_half_a_gigabyte_needs_a_person_who_says_yes(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(asking_for(truth.latest, 512 * 1024))
     asked: list[KdfParameters] = []
 
@@ -82,28 +84,28 @@ def test_half_a_gigabyte_needs_a_person_who_says_yes(phone: Phone, liar: Liar, t
         return False
 
     require_nothing_from(phone(), RefusedParameters, PASSWORD)
-    confirm: Confirm = no
+    confirm: ConfirmMemory = no
     with pytest.raises(RefusedParameters):
         phone().push(PASSWORD, confirm_memory=confirm)
     assert asked == [KdfParameters(512 * 1024, 3, 1)]
 
 
-def test_another_users_backup_is_damaged(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_another_users_backup_is_damaged(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(truth.foreign)
     require_nothing_from(phone(), Damaged)
 
 
-def test_an_older_backup_is_an_alarm(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_an_older_backup_is_an_alarm(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(truth.first)
     require_nothing_from(phone(), RollbackSuspected)
 
 
-def test_an_older_backup_under_a_new_version_is_an_alarm(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_an_older_backup_under_a_new_version_is_an_alarm(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(truth.first, 3)
     require_nothing_from(phone(), RollbackSuspected)
 
 
-def test_the_same_backup_in_other_bytes_is_an_alarm(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_the_same_backup_in_other_bytes_is_an_alarm(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     payload = open_sealed(truth.latest, KEY, USER).payload
     other = seal(payload, KEY, USER, max_blob_bytes=DEFAULT_MAX_BLOB_BYTES, random=lambda count: b"n" * count)
     assert other != truth.latest
@@ -111,7 +113,7 @@ def test_the_same_backup_in_other_bytes_is_an_alarm(phone: Phone, liar: Liar, tr
     require_nothing_from(phone(), RollbackSuspected)
 
 
-def test_no_backup_where_there_was_one_is_an_alarm_to_a_push(phone: Phone, liar: Liar) -> None:
+def test_no_backup_where_there_was_one_is_an_alarm_to_a_push(phone: Phone, liar: HostileServer) -> None:
     liar.replies["GET"] = reply(404)
     client = phone()
     before = files(client)
@@ -120,13 +122,15 @@ def test_no_backup_where_there_was_one_is_an_alarm_to_a_push(phone: Phone, liar:
     assert (liar.asked, files(client)) == (["GET"], before)
 
 
-def test_bytes_that_do_not_match_their_digest_get_nothing_in(phone: Phone, liar: Liar, truth: Truth) -> None:
+def test_bytes_that_do_not_match_their_digest_get_nothing_in(
+    phone: Phone, liar: HostileServer, truth: KnownState
+) -> None:
     liar.replies["GET"] = honest(truth.latest, 2, digest_of(truth.first))
-    require_nothing_from(phone(), UnexpectedAnswer)
+    require_nothing_from(phone(), UnexpectedResponse)
 
 
 @pytest.mark.parametrize("at", [0, 4, 20, 35, 50, 100, -1])
-def test_an_altered_backup_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, at: int) -> None:
+def test_an_altered_backup_gets_nothing_in(phone: Phone, liar: HostileServer, truth: KnownState, at: int) -> None:
     altered = bytearray(truth.latest)
     altered[at] ^= 1
     liar.replies["GET"] = honest(bytes(altered))
@@ -138,13 +142,15 @@ def test_an_altered_backup_gets_nothing_in(phone: Phone, liar: Liar, truth: Trut
 
 
 @pytest.mark.parametrize("etag", ['"0"', '"9007199254740992"', f'"{"9" * 400}"', '"-1"', '"1e3"', '"2", "3"', "*"])
-def test_a_version_that_is_none_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, etag: str) -> None:
+def test_a_version_that_is_none_gets_nothing_in(
+    phone: Phone, liar: HostileServer, truth: KnownState, etag: str
+) -> None:
     liar.replies["GET"] = reply(200, truth.latest, f"ETag: {etag}")
-    require_nothing_from(phone(), UnexpectedAnswer)
+    require_nothing_from(phone(), UnexpectedResponse)
 
 
 def test_a_version_that_goes_backwards_changes_no_more_than_what_an_upload_is_conditional_on(
-    phone: Phone, liar: Liar, truth: Truth
+    phone: Phone, liar: HostileServer, truth: KnownState
 ) -> None:
     liar.replies = {"GET": honest(truth.latest, 1), "POST": reply(200, b"", 'ETag: "2"')}
     client = phone()

@@ -20,7 +20,7 @@ from obscura_backup_client.transport.errors import (
     ServerRefused,
     Unauthorized,
     Unavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     VersionMismatch,
 )
 
@@ -37,17 +37,17 @@ _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
 # Of a whole head, all of its lines and all interim answers before it. Servers and proxies send a tenth of it.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
-TOO_LONG: Final = "it took too long as a whole"
+DEADLINE_EXCEEDED: Final = "it took too long as a whole"
 
 # RFC 9457.
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
 # What `json.loads` comes to with text that somebody else wrote: no JSON, too deep, a number beyond all numbers.
-UNREADABLE_JSON: Final = (ValueError, RecursionError, OverflowError)
+JSON_ERRORS: Final = (ValueError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One HTTP answer, its body in full; header names are looked up in lower case."""
 
     status: int
@@ -59,7 +59,7 @@ class Answer:
         return self.headers.get(name.lower(), "")
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """No complete answer came; `sent` is whether the server may have the request, `final` whether to stop trying."""
 
     def __init__(self, reason: str, *, sent: bool, final: bool) -> None:
@@ -69,7 +69,7 @@ class NoAnswerError(Exception):
         self.final = final
 
 
-def connection_failure(error: Exception) -> str:
+def describe_network_error(error: Exception) -> str:
     """Why there is no connection, in a few plain words: the system's own text names addresses and internals."""
     # By name, since `ssl` and `socket` are loaded only for what needs them.
     names = {type_.__name__ for type_ in type(error).__mro__}
@@ -80,66 +80,66 @@ def connection_failure(error: Exception) -> str:
     return "no connection in time" if isinstance(error, TimeoutError) else "no connection"
 
 
-def answer_of(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+def make_response(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Response:
     """The answer, with the values of a header that came more than once in one list (RFC 9110, 5.3)."""
     named: dict[str, list[str]] = {}
     for name, value in headers:
         named.setdefault(name.lower(), []).append(value)
-    return Answer(status, {name: ", ".join(values) for name, values in named.items()}, body)
+    return Response(status, {name: ", ".join(values) for name, values in named.items()}, body)
 
 
-def require_one_length(headers: Iterable[tuple[str, str]]) -> int | None:
+def body_length(headers: Iterable[tuple[str, str]]) -> int | None:
     """How many bytes the answer's body will have, or None where the head does not say.
 
     Raises:
-        NoAnswerError: it says so in a way that two readers may understand as two lengths (RFC 9112, 6.3): somebody on
+        NoResponseError: it says so in a way that two readers may understand as two lengths (RFC 9112, 6.3): somebody on
             the way did not write it, or is about to slip something in.
     """
     named = [(name.lower(), value) for name, value in headers]
     lengths = {value for name, value in named if name == "content-length"}
     codings = [value.lower() for name, value in named if name == "transfer-encoding"]
-    length = count_of(next(iter(lengths))) if len(lengths) == 1 else None
+    length = parse_count(next(iter(lengths))) if len(lengths) == 1 else None
     if (lengths and (length is None or codings)) or codings not in ([], ["chunked"]):
-        raise NoAnswerError("the length of its answer is not clear", sent=True, final=False)
+        raise NoResponseError("the length of its answer is not clear", sent=True, final=False)
     return length
 
 
 @contextlib.contextmanager
-def nonsense_is_unknown() -> Iterator[None]:
+def unexpected_is_unknown() -> Iterator[None]:
     """Around what changes something: an answer that makes no sense does not say whether it did.
 
     Any other refusal (4xx) says by its status alone that it did not, whoever wrote it.
     """
     try:
         yield
-    except UnexpectedAnswer as nonsense:
+    except UnexpectedResponse as nonsense:
         if 400 <= nonsense.status < 500 and nonsense.status != 409:
             raise
         raise OutcomeUnknown(nonsense.reason) from nonsense
 
 
-def require_version(answer: Answer) -> int:
+def require_version(response: Response) -> int:
     """The version in the `ETag`.
 
     Raises:
-        UnexpectedAnswer: there is none, or it is not a version: something else than an Obscura server answers here.
+        UnexpectedResponse: there is none, or it is not a version: something else than an Obscura server answers here.
     """
-    version = _etag(answer)
+    version = _etag(response)
     if version is None:
-        raise UnexpectedAnswer(answer.status, "there is no version in it")
+        raise UnexpectedResponse(response.status, "there is no version in it")
     return version
 
 
-def count_of(value: object) -> int | None:
+def parse_count(value: object) -> int | None:
     """A count of bytes or seconds as a header or a problem gives it; None for what is none, or longer than any real."""
     if isinstance(value, str):
         return int(value) if _COUNT.fullmatch(value) else None
     return value if _is_count(value) else None
 
 
-def sha256_of(answer: Answer) -> bytes | None:
+def repr_sha256(response: Response) -> bytes | None:
     """The SHA-256 in `Repr-Digest` (RFC 9530), or None where the server sent none."""
-    found = _DIGEST.search(answer.header("repr-digest"))
+    found = _DIGEST.search(response.header("repr-digest"))
     return base64.b64decode(found.group(1)) if found else None
 
 
@@ -148,10 +148,10 @@ def digest_header(sha256: bytes) -> str:
     return f"sha-256=:{base64.b64encode(sha256).decode('ascii')}:"
 
 
-def retry_after_seconds(answer: Answer, now: datetime) -> float | None:
+def retry_after_seconds(response: Response, now: datetime) -> float | None:
     """What `Retry-After` asks for, whether it gives seconds or a date; None where it gives neither."""
-    value = answer.header("retry-after").strip()
-    if (seconds := count_of(value)) is not None:
+    value = response.header("retry-after").strip()
+    if (seconds := parse_count(value)) is not None:
         return float(seconds)
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
@@ -159,98 +159,97 @@ def retry_after_seconds(answer: Answer, now: datetime) -> float | None:
         return None
 
 
-def problem_code(answer: Answer) -> str:
+def problem_code(response: Response) -> str:
     """The last part of the problem's `type`, which is a URI of some kind; empty where there is none."""
-    kind = _problem(answer).get("type")
+    kind = _problem(response).get("type")
     return re.split("[:/]", kind.rstrip("/"))[-1] if isinstance(kind, str) else ""
 
 
-def says_not_stored(answer: Answer) -> bool:
+def says_not_stored(response: Response) -> bool:
     """Whether a 503 to an upload or deletion says that this very request changed nothing.
 
     It says nothing about requests before it. A server that lies here gains nothing: no number is used twice for it, and
     what it stored or deleted in secret shows at the next fetch.
     """
-    problem = _problem(answer)
+    problem = _problem(response)
     if "outcome" in problem:
-        return answer.status == 503 and problem["outcome"] == "not-stored"
-    return problem_code(answer) == "slot-busy"  # of a service from before there was an `outcome`
+        return response.status == 503 and problem["outcome"] == "not-stored"
+    return problem_code(response) == "slot-busy"  # of a service from before there was an `outcome`
 
 
-def max_bytes_of(answer: Answer) -> int | None:
+def problem_max_bytes(response: Response) -> int | None:
     """The most bytes that the server takes, where the problem says so."""
-    return count_of(_problem(answer).get("max_bytes"))
+    return parse_count(_problem(response).get("max_bytes"))
 
 
-def names_no_backup(answer: Answer) -> bool:
+def is_no_backup_problem(response: Response) -> bool:
     """Whether it is the service's own word that this user has no backup: a 404 whose problem is of just that type.
 
     Nothing else on the way says so, and the service itself says `not-found` of a path that it does not know.
     """
-    return answer.status == 404 and problem_code(answer) == "backup-not-found"
+    return response.status == 404 and problem_code(response) == "backup-not-found"
 
 
-def says_there_is_none(answer: Answer) -> bool:
-    """Whether a GET or DELETE was told that there is no backup. Anything on the way may say 404, and mean the address.
+def says_not_found(response: Response) -> bool:
+    """Whether the 404 to a GET or DELETE says that there is no backup. A proxy may also send 404, about the address.
 
-    A body decides by itself: only the service's own problem (see `names_no_backup`) counts. A gateway's or web server's
-    text, JSON or page does not, since taking it for "no backup" is an alarm where there was one, and an upload to a
-    stranger where there was none. A 404 with nothing in it counts, too, because servers and proxies may leave problems
-    out; unless its `Content-Type` is that of something else which was left out.
+    If there is a body, only the service's own problem counts (see `is_no_backup_problem`). A gateway's text, JSON or
+    page does not: believing it would raise a false alarm, or upload a first backup to a wrong server. An empty 404
+    counts too, because servers and proxies may drop problems, unless its `Content-Type` names something else.
 
-    It is not for HEAD, whose answer has no body to decide by, nor for POST: an upload where there is no backup is
-    either stored or a conflict.
+    Not for HEAD, whose response has no body, and not for POST: an upload without an earlier backup is either stored or
+    a conflict.
     """
-    if answer.status != 404 or answer.body:
-        return names_no_backup(answer)
-    media_type = answer.header("content-type").partition(";")[0].strip().lower()
+    if response.status != 404 or response.body:
+        return is_no_backup_problem(response)
+    media_type = response.header("content-type").partition(";")[0].strip().lower()
     return media_type in ("", PROBLEM_MEDIA_TYPE)
 
 
-def refusal(answer: Answer, now: datetime) -> TransportError:
+def error_for(response: Response, now: datetime) -> TransportError:
     """The error for an answer that is not a success, and that sending again would not change."""
-    status, problem = answer.status, _problem(answer)
+    status, problem = response.status, _problem(response)
     if status in (401, 403):
         return Unauthorized()
-    if says_there_is_none(answer):
+    if says_not_found(response):
         return NotFound()
     if status == 409:
-        current = problem.get("current_version", _etag(answer))
+        current = problem.get("current_version", _etag(response))
         if _is_count(current):
             return VersionMismatch(current)
-        return UnexpectedAnswer(status, "it does not say which version is current")
+        return UnexpectedResponse(status, "it does not say which version is current")
     if status == 429:
-        return RateLimited(retry_after_seconds(answer, now))
+        return RateLimited(retry_after_seconds(response, now))
     if status == 304:
-        return UnexpectedAnswer(status, "it says that nothing changed, and was not asked whether")
+        return UnexpectedResponse(status, "it says that nothing changed, and was not asked whether")
     if 300 <= status < 400:
         reason = "we are sent there, maybe to a login page, and a token is never taken along; check the address"
-        return ServerRefused(_redirected_to(answer), reason)
+        return ServerRefused(_redirected_to(response), reason)
     if status == 408:
         return Unavailable("the upload took too long")
-    if problem_code(answer) == "backup-lost":
-        version = problem.get("version", problem.get("current_version", _etag(answer)))
+    if problem_code(response) == "backup-lost":
+        version = problem.get("version", problem.get("current_version", _etag(response)))
         return BackupLost(version if _is_count(version) and version > 0 else None)
-    detail = detail_of(answer)
-    return UnexpectedAnswer(status, f"status {status}" + (f", {detail}" if detail else ""))
+    detail = problem_detail(response)
+    return UnexpectedResponse(status, f"status {status}" + (f", {detail}" if detail else ""))
 
 
-def detail_of(answer: Answer) -> str:
+def problem_detail(response: Response) -> str:
     """A problem's `detail`, the server's text for a person, quoted and cut short; it decides nothing."""
-    problem = _problem(answer)
+    problem = _problem(response)
     detail = problem.get("detail") or problem.get("title")
     return f"{detail[:200]!r}" if isinstance(detail, str) else ""
 
 
-def _redirected_to(answer: Answer) -> str:
+def _redirected_to(response: Response) -> str:
     try:
-        return urlsplit(answer.header("location")).hostname or "another path"
+        return urlsplit(response.header("location")).hostname or "another path"
     except ValueError:
         return "another address"
 
 
-def _etag(answer: Answer) -> int | None:
-    found = _ETAG.fullmatch(answer.header("etag").removeprefix("W/"))
+def _etag(response: Response) -> int | None:
+    found = _ETAG.fullmatch(response.header("etag").removeprefix("W/"))
     version = int(found.group(1)) if found else None
     return version if _is_count(version) else None
 
@@ -260,9 +259,9 @@ def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
 
 
-def _problem(answer: Answer) -> dict[str, Any]:
+def _problem(response: Response) -> dict[str, Any]:
     try:
-        document = json.loads(answer.body)
-    except UNREADABLE_JSON:
+        document = json.loads(response.body)
+    except JSON_ERRORS:
         return {}
     return document if isinstance(document, dict) else {}

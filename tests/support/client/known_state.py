@@ -13,7 +13,7 @@ import pytest
 
 from obscura_backup_client.client import BackupClient
 from support.client.devices import KEY, USER
-from support.client.lying import reply
+from support.client.hostile_server import reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
-class Truth:
+class KnownState:
     """What there was: a state that pushed versions 1 and 2 and has an edit that it did not push, and their blobs."""
 
     state: Path

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from obscura_backup_client.transport.answers import (
-    PROBLEM_MEDIA_TYPE,
-    UNREADABLE_JSON,
-    Answer,
-    detail_of,
-    max_bytes_of,
-    problem_code,
-)
 from obscura_backup_client.transport.errors import NotFromService
+from obscura_backup_client.transport.responses import (
+    JSON_ERRORS,
+    PROBLEM_MEDIA_TYPE,
+    Response,
+    problem_code,
+    problem_detail,
+    problem_max_bytes,
+)
 
 _ASK_OPERATOR: Final = "its operator has to let requests to the backup service through"
 _ADVICE: Final = {
@@ -38,39 +38,39 @@ _NO_SERVICE: Final = {
 _NEVER_OURS: Final = frozenset({407, 411, 414, 511, *_NO_SERVICE})
 
 
-def is_foreign(answer: Answer) -> bool:
+def is_from_proxy(response: Response) -> bool:
     """Whether an error answer is not the service's own: it has no problem document where there should be one.
 
     An answer with nothing in it is given the benefit of the doubt, as one to HEAD has to be, unless its `Content-Type`
     is that of a page which was left out. A 413 decides whether an upload can ever succeed, and needs the document.
     """
-    if answer.status in _NEVER_OURS:
+    if response.status in _NEVER_OURS:
         return True
-    if answer.status == 413:
-        return problem_code(answer) != "blob-too-large" and max_bytes_of(answer) is None
-    if answer.status == 401 and answer.header("www-authenticate").lower().startswith("bearer"):
+    if response.status == 413:
+        return problem_code(response) != "blob-too-large" and problem_max_bytes(response) is None
+    if response.status == 401 and response.header("www-authenticate").lower().startswith("bearer"):
         return False
-    if not answer.body:
-        media_type = answer.header("content-type").partition(";")[0].strip().lower()
+    if not response.body:
+        media_type = response.header("content-type").partition(";")[0].strip().lower()
         return media_type not in ("", PROBLEM_MEDIA_TYPE, "application/json")
     try:
-        document = json.loads(answer.body)
-    except UNREADABLE_JSON:
+        document = json.loads(response.body)
+    except JSON_ERRORS:
         return True
     return not (isinstance(document, dict) and isinstance(document.get("type"), str))
 
 
-def not_from_service(answer: Answer) -> NotFromService:
+def proxy_error(response: Response) -> NotFromService:
     """The error for a foreign answer."""
-    return NotFromService(answer.status, _ADVICE.get(answer.status, _OTHER))
+    return NotFromService(response.status, _ADVICE.get(response.status, _OTHER))
 
 
-def reason_of(answer: Answer) -> str:
+def retry_reason(response: Response) -> str:
     """Why an answer means "later": the status, and the service's own words or whose answer it is."""
-    status = f"status {answer.status}"
-    if answer.status in _NO_SERVICE:
-        return f"{status}, {_NO_SERVICE[answer.status]}"
-    if answer.status == 503 and answer.body and is_foreign(answer):
+    status = f"status {response.status}"
+    if response.status in _NO_SERVICE:
+        return f"{status}, {_NO_SERVICE[response.status]}"
+    if response.status == 503 and response.body and is_from_proxy(response):
         return f"{status}, from a proxy and not from the backup service"
-    detail = detail_of(answer)
+    detail = problem_detail(response)
     return f"{status}, {detail}" if detail else status

@@ -10,10 +10,10 @@ import pytest
 
 from obscura_backup_client.sealing.errors import Damaged, NotABackup
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport.errors import Unavailable, UnexpectedAnswer
+from obscura_backup_client.transport.errors import Unavailable, UnexpectedResponse
 from support.client.devices import KEY
-from support.client.lying import Liar, WithoutEnd
-from support.client.truth import Phone, Truth, files, honest, require_nothing_from
+from support.client.hostile_server import EndlessReply, HostileServer
+from support.client.known_state import KnownState, Phone, files, honest, require_nothing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ LENGTHS: dict[str, tuple[Callable[[bytes], bytes], type[ClientError]]] = {
 
 
 @pytest.mark.parametrize("lie", LENGTHS)
-def test_a_wrong_length_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, lie: str) -> None:
+def test_a_wrong_length_gets_nothing_in(phone: Phone, liar: HostileServer, truth: KnownState, lie: str) -> None:
     made, error = LENGTHS[lie]
     liar.replies["GET"] = made(truth.latest)
     require_nothing_from(phone(), error)
@@ -57,37 +57,37 @@ def test_a_wrong_length_gets_nothing_in(phone: Phone, liar: Liar, truth: Truth, 
 # --- without end ---
 
 PIECE = bytes(64 * 1024)
-ENDLESS: dict[str, tuple[WithoutEnd, type[ClientError]]] = {
-    "a body with a length": (WithoutEnd(honest(b"", 2, "Content-Length: 1000000000000"), PIECE), UnexpectedAnswer),
+ENDLESS: dict[str, tuple[EndlessReply, type[ClientError]]] = {
+    "a body with a length": (EndlessReply(honest(b"", 2, "Content-Length: 1000000000000"), PIECE), UnexpectedResponse),
     "a body without a length": (
-        WithoutEnd(b'HTTP/1.1 200 OK\r\nETag: "2"\r\n\r\n', PIECE),
-        UnexpectedAnswer,
+        EndlessReply(b'HTTP/1.1 200 OK\r\nETag: "2"\r\n\r\n', PIECE),
+        UnexpectedResponse,
     ),
     "chunks": (
-        WithoutEnd(honest(b"", 2, "Transfer-Encoding: chunked"), b"10000\r\n" + PIECE + b"\r\n"),
-        UnexpectedAnswer,
+        EndlessReply(honest(b"", 2, "Transfer-Encoding: chunked"), b"10000\r\n" + PIECE + b"\r\n"),
+        UnexpectedResponse,
     ),
     "one chunk": (
-        WithoutEnd(honest(b"ffffffffff\r\n", 2, "Transfer-Encoding: chunked"), PIECE),
-        UnexpectedAnswer,
+        EndlessReply(honest(b"ffffffffff\r\n", 2, "Transfer-Encoding: chunked"), PIECE),
+        UnexpectedResponse,
     ),
-    "lines of a head": (WithoutEnd(b"HTTP/1.1 200 OK\r\n", b"X-Filler: " + b"x" * 500 + b"\r\n"), Unavailable),
-    "one line of a head": (WithoutEnd(b"HTTP/1.1 200 OK\r\nX: ", PIECE.replace(b"\0", b"x")), Unavailable),
-    "interim answers": (WithoutEnd(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Unavailable),
-    "early hints": (WithoutEnd(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100), Unavailable),
+    "lines of a head": (EndlessReply(b"HTTP/1.1 200 OK\r\n", b"X-Filler: " + b"x" * 500 + b"\r\n"), Unavailable),
+    "one line of a head": (EndlessReply(b"HTTP/1.1 200 OK\r\nX: ", PIECE.replace(b"\0", b"x")), Unavailable),
+    "interim answers": (EndlessReply(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Unavailable),
+    "early hints": (EndlessReply(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100), Unavailable),
     "trailers": (
-        WithoutEnd(honest(b"0\r\n", 2, "Transfer-Encoding: chunked"), b"X: " + b"x" * 500 + b"\r\n"),
+        EndlessReply(honest(b"0\r\n", 2, "Transfer-Encoding: chunked"), b"X: " + b"x" * 500 + b"\r\n"),
         Unavailable,
     ),
     "an extension of a chunk": (
-        WithoutEnd(honest(b"5;", 2, "Transfer-Encoding: chunked"), b"x" * 1000),
+        EndlessReply(honest(b"5;", 2, "Transfer-Encoding: chunked"), b"x" * 1000),
         Unavailable,
     ),
 }
 
 
 @pytest.mark.parametrize("lie", ENDLESS)
-def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, liar: Liar, lie: str) -> None:
+def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, liar: HostileServer, lie: str) -> None:
     endless, error = ENDLESS[lie]
     liar.replies["GET"] = endless
     client = phone(attempts=1)
@@ -106,13 +106,13 @@ def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, l
     assert files(client) == before
 
 
-def test_a_compressed_bomb_is_not_blown_up(phone: Phone, liar: Liar) -> None:
+def test_a_compressed_bomb_is_not_blown_up(phone: Phone, liar: HostileServer) -> None:
     bomb = gzip.compress(bytes(10_000_000))
     liar.replies["GET"] = honest(bomb, 2, "Content-Encoding: gzip")
     client = phone()
     tracemalloc.start()
     try:
-        require_nothing_from(client, UnexpectedAnswer)
+        require_nothing_from(client, UnexpectedResponse)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

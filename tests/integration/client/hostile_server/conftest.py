@@ -9,13 +9,13 @@ from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.state import Account
-from obscura_backup_client.transport.backup_api import Patience
+from obscura_backup_client.transport.backup_api import RetryPolicy
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, USER, counting_random
-from support.client.lying import Liar, serving
+from support.client.hostile_server import HostileServer, serving
+from support.client.known_state import CAROL, SOMEBODY_ELSE, TOKEN, Elsewhere, KnownState, Phone
 from support.client.server_in_memory import ServerInMemory
 from support.client.transports import TRANSPORTS
-from support.client.truth import CAROL, SOMEBODY_ELSE, TOKEN, Elsewhere, Phone, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def listener() -> Iterator[Liar]:
-    one = Liar()
+def listener() -> Iterator[HostileServer]:
+    one = HostileServer()
     with serving(one.serve) as address:
         one.address = address
         yield one
@@ -39,7 +39,7 @@ def second_listener() -> Iterator[Elsewhere]:
 
 
 @pytest.fixture
-def liar(listener: Liar) -> Liar:
+def liar(listener: HostileServer) -> HostileServer:
     listener.replies, listener.heads = {}, []
     return listener
 
@@ -51,7 +51,7 @@ def elsewhere(second_listener: Elsewhere) -> Iterator[Elsewhere]:
 
 
 @pytest.fixture(scope="session")
-def truth(listener: Liar, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+def truth(listener: HostileServer, tmp_path_factory: pytest.TempPathFactory) -> KnownState:
     folder, random = tmp_path_factory.mktemp("truth"), counting_random()
 
     def device(name: str, user_id: UUID) -> tuple[BackupClient, ServerInMemory]:
@@ -68,17 +68,17 @@ def truth(listener: Liar, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     phone.put_contacts([NewContact(BOB, "bob")])
     _, other = device("stranger", SOMEBODY_ELSE)
     first, latest = server.pushed
-    return Truth(folder / "phone", first, latest, other.pushed[0])
+    return KnownState(folder / "phone", first, latest, other.pushed[0])
 
 
 @pytest.fixture(params=TRANSPORTS)
-def phone(request: pytest.FixtureRequest, truth: Truth, liar: Liar, tmp_path: Path) -> Phone:
+def phone(request: pytest.FixtureRequest, truth: KnownState, liar: HostileServer, tmp_path: Path) -> Phone:
     """The device of the truth, about to talk to the liar."""
     shutil.copytree(truth.state, tmp_path / "phone")
 
     def make(attempts: int = 2, address: str = liar.address) -> BackupClient:
-        patience = Patience(attempts=attempts, read_seconds=5, answer_seconds=5)
-        transport = TRANSPORTS[request.param](address, TOKEN, patience=patience, sleep=lambda _: None)
+        retry_policy = RetryPolicy(attempts=attempts, read_timeout_seconds=5, total_timeout_seconds=5)
+        transport = TRANSPORTS[request.param](address, TOKEN, retry_policy=retry_policy, sleep=lambda _: None)
         account = Account(liar.address, USER)
         return BackupClient(
             StateDirectory(tmp_path / "phone"), transport=transport, account=account, sleep=lambda _: None
