@@ -74,7 +74,7 @@ def left_over(before: Snapshot, folder: Path) -> list[str]:
 def descriptors() -> dict[_Key, str]:
     """All open descriptors of this process."""
     found: dict[_Key, str] = {}
-    for number in _numbers():
+    for number in sorted(descriptor_numbers()):
         try:
             status = os.fstat(number)
             target = (
@@ -87,9 +87,10 @@ def descriptors() -> dict[_Key, str]:
     return found
 
 
-def _numbers() -> list[int]:
-    folder = _PROC if _PROC.exists() else Path("/dev/fd")
-    return [int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()]
+def descriptor_numbers() -> set[int]:
+    """The numbers of all open descriptors, among them that of the listing itself."""
+    folder = _PROC if _PROC.exists() else "/dev/fd"
+    return {int(name) for name in os.listdir(folder) if name.isdigit()}  # noqa: PTH208  # fast: it runs after each test
 
 
 def _addresses(number: int) -> str:

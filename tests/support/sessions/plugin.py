@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from support.sessions.leftovers import MARK, Snapshot, descriptors, left_over
+from support.sessions.leftovers import MARK, Snapshot, descriptor_numbers, descriptors, left_over
 from support.sessions.signals import give_children_default_signals
 
 if TYPE_CHECKING:
@@ -44,23 +44,28 @@ class Session:
         self._is_controller = False
         self._open_after: dict[str, str] = {}
         self._known: set[Hashable] = set()
+        self._numbers: set[int] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         uvloop.new_event_loop().close()  # libuv opens one pipe with its first loop, and keeps it for ever
         self._start = Snapshot.now()
         self._known = set(self._start.descriptors)
+        self._numbers = descriptor_numbers()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """Note after which test each descriptor was open; collect what a test dropped while it is still its own."""
         result = yield
-        open_now = descriptors()
-        if not open_now.keys() <= self._known:
-            gc.collect()
+        numbers = descriptor_numbers()
+        if numbers != self._numbers:  # a look at each of them costs a millisecond, which thousands of tests would pay
             open_now = descriptors()
-            self._open_after |= {open_now[key]: item.nodeid for key in open_now.keys() - self._known}
-        self._known = set(open_now)
+            if not open_now.keys() <= self._known:
+                gc.collect()
+                open_now = descriptors()
+                self._open_after |= {open_now[key]: item.nodeid for key in open_now.keys() - self._known}
+            self._known = set(open_now)
+            self._numbers = descriptor_numbers()
         return result
 
     @pytest.hookimpl(trylast=True)
