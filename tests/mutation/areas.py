@@ -11,8 +11,8 @@ _SERVER: Final = "src/obscura_backup"
 _CLIENT: Final = "client/src/obscura_backup_client"
 # The modules of the client that decide whether a backup is confidential, complete and current.
 _CORE: Final = (
-    "attack_cost", "calibration", "codec", "kdf", "kdf_parameters", "keys", "merge", "model", "padding", "passwords",
-    "protobuf_wire", "remembered", "rollback", "sealed",
+    "attack_cost", "calibration", "codec", "kdf", "kdf_parameters", "keys", "last_seen", "merge", "model", "padding", "passwords",
+    "protobuf_wire", "rollback", "sealed",
 )  # fmt: skip
 
 
@@ -44,7 +44,12 @@ AREAS: Final = {
         Area("client", ("tests/unit/client",), 0.85),
         Area(
             "adapters",
-            ("tests/unit/server", "tests/integration/postgres/test_store.py", "tests/integration/s3/test_store.py"),
+            (
+                "tests/unit/server",
+                "tests/integration/postgres/test_store.py",
+                "tests/integration/postgres/test_schema.py",
+                "tests/integration/s3/test_store.py",
+            ),
             0.85,
         ),
         Area(

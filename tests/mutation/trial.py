@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mutation.environment import CONTEXT, DURATIONS, LIMITS, SETTINGS, TIMED_OUT
+from mutation.importers import importers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,20 +47,23 @@ class Reach:
     Attributes:
         lines: for a source file and a line, the test files; an empty name among them: when it was imported.
         seconds: what each test file took.
+        importers: for a source file, the test files that import it by name.
     """
 
     lines: dict[str, dict[int, set[str]]]
     seconds: dict[str, float]
+    importers: dict[str, set[str]] = field(default_factory=dict)
 
     def tests(self, path: str, first: int, last: int) -> list[str]:
         """The test files that reach these lines of a source file, the quickest first.
 
-        What only runs when the module is imported concerns every test that uses the module.
+        What only runs when the module is imported concerns every test that uses the module: that runs a line of it,
+        or that imports it, maybe for its values alone.
         """
         lines = self.lines.get(path, {})
         reached = {test for line in range(first, last + 1) for test in lines.get(line, ())}
         if "" in reached:
-            reached = {test for tests in lines.values() for test in tests}
+            reached = {test for tests in lines.values() for test in tests} | self.importers.get(path, set())
         return sorted(reached & self.seconds.keys(), key=lambda test: (self.seconds[test], test))
 
 
@@ -120,7 +125,7 @@ class Trial:
         }
         seconds = json.loads(durations.read_text(encoding="utf-8"))
         seconds = {name: took for name, took in seconds.items() if name not in failed}
-        self.reach = Reach(self._lines(data), seconds)
+        self.reach = Reach(self._lines(data), seconds, importers(self.tree, SOURCES, seconds))
         return sorted(failed)
 
     def _lines(self, data: Path) -> dict[str, dict[int, set[str]]]:
@@ -183,6 +188,8 @@ class Trial:
         paths = [str(self.tree / part) for part in (*SOURCES, "tests")]
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
+        # PostgreSQL does not run as root, so that root's tests run it as another user, who has to get to its folder.
+        self.folder.chmod(self.folder.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.tree,

@@ -10,6 +10,7 @@ import pytest
 from mutation.areas import AREAS, ROOT, Area, area_of
 from mutation.equivalents import Equivalent, equivalents
 from mutation.exclusions import excluded_spans, exclusion
+from mutation.importers import importers
 from mutation.mutant import Mutant, Site
 from mutation.report import Outcome, survivors_of
 from mutation.sampling import drawn
@@ -124,6 +125,15 @@ def test_after_a_mutant_the_copy_is_as_before(trial: Callable[..., Trial], monke
     assert (used.tree / MODULE).read_text(encoding="utf-8") == SOURCE
 
 
+def test_a_server_that_another_user_runs_reaches_its_folder(trial: Callable[..., Trial], tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir(mode=0o700)
+    looking = (
+        "import os, tempfile\n\ndef test_the_way():\n    folder = os.path.dirname(tempfile.gettempdir())\n"
+        "    assert os.stat(folder).st_mode & 0o011 == 0o011\n"
+    )
+    assert trial(looking=looking).verdict(mutant(), ["tests/looking.py"]) is Verdict.SURVIVED
+
+
 def test_the_repository_itself_is_never_changed(trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch) -> None:
     used = trial(test_killing=KILLING)
     seen: list[tuple[str, str]] = []
@@ -151,6 +161,35 @@ def test_the_quickest_test_file_runs_first() -> None:
 def test_what_runs_at_import_concerns_every_test_of_the_module() -> None:
     found = Reach({"m.py": {1: {""}, 5: {"one"}, 9: {"two"}}}, {"one": 1.0, "two": 2.0})
     assert found.tests("m.py", 1, 1) == ["one", "two"]
+
+
+def test_a_value_that_is_made_at_import_concerns_the_tests_that_import_it() -> None:
+    found = Reach({"m.py": {1: {""}, 5: {"one"}}}, {"one": 1.0, "two": 2.0}, {"m.py": {"two", "failed"}})
+    assert found.tests("m.py", 1, 1) == ["one", "two"]
+    assert found.tests("m.py", 5, 5) == ["one"]
+
+
+def test_a_file_without_a_function_is_reached_by_the_tests_that_import_it() -> None:
+    assert Reach({"m.py": {1: {""}}}, {"one": 1.0}, {"m.py": {"one"}}).tests("m.py", 1, 1) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "sources"),
+    [
+        ("import package.module", {"src/package/module.py"}),
+        ("from package.module import name", {"src/package/module.py"}),
+        ("from package import module, other", {"src/package/__init__.py", "src/package/module.py"}),
+        ("def test_it():\n    from package.module import name", {"src/package/module.py"}),
+        ("import elsewhere", set()),
+        ("from . import module", set()),
+    ],
+)
+def test_an_import_names_modules(tmp_path: Path, statement: str, sources: set[str]) -> None:
+    (tmp_path / "src" / "package").mkdir(parents=True)
+    for name in ("__init__.py", "module.py"):
+        (tmp_path / "src" / "package" / name).touch()
+    (tmp_path / "test_it.py").write_text(statement)
+    assert importers(tmp_path, ("src", "client/src"), ["test_it.py"]) == {source: {"test_it.py"} for source in sources}
 
 
 def test_a_test_file_that_failed_without_a_mutant_is_not_used() -> None:

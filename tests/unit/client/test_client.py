@@ -153,15 +153,20 @@ def test_endless_contention_is_an_error(phone: BackupClient, laptop: BackupClien
         phone.push(KEY)
 
 
-def test_waits_between_attempts_grow_and_are_jittered(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
+@pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5)])
+def test_waits_between_attempts_double_and_are_jittered(
+    phone: BackupClient, laptop: BackupClient, server: ServerInMemory, jitter: float, share: float
 ) -> None:
     waits: list[float] = []
-    laptop.put_contacts([NewContact(UUID(int=7), "carol")])
-    server.meanwhile.append(lambda: laptop.push(KEY))
+
+    def interfere() -> None:
+        laptop.put_contacts([NewContact(UUID(int=len(server.calls)), "x")])
+        laptop.push(KEY)
+
+    server.meanwhile.extend(each for _ in range(3) for each in (interfere, lambda: None))
     phone.put_contacts([NewContact(BOB, "bob")])
-    replace(phone, sleep=waits.append, jitter=lambda: 0.0).push(KEY)
-    assert waits == [0.05]
+    replace(phone, sleep=waits.append, jitter=lambda: jitter).push(KEY)
+    assert waits == pytest.approx([0.1 * share, 0.2 * share, 0.4 * share])
 
 
 # --- lost answers and seqs ---

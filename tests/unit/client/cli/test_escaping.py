@@ -107,3 +107,83 @@ def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None
     shown = decision_help(RollbackSuspected((), summary, summary))
     assert [each for line in shown for each in line if each in "\u200f\u200b"] == []
     assert shown[0].count("pho\\u200fne\\u200b") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "joins"),
+    [
+        (0x0620, True), (0x08FF, True), (0x0900, False),
+        (0x1820, True), (0x1819, False), (0x18AA, True), (0x18B0, False),
+        (0xFB4F, False), (0xFB50, True), (0xFDFB, True),
+        (0xFE70, True), (0xFEFC, True),
+        (0x1E900, True), (0x1E94B, True), (0x1E8D0, False),
+    ],
+)  # fmt: skip
+def test_letters_join_from_the_first_to_the_last_of_their_script(code: int, *, joins: bool) -> None:
+    """U+200C between a letter and an Arabic one, in either order, is needed where both are of a script that joins."""
+    for name in (f"{chr(code)}\u200c\u0627", f"\u0627\u200c{chr(code)}"):
+        assert (printable(name) == name) is joins
+
+
+@pytest.mark.parametrize(("code", "takes"), [(0x181F, False), (0x1820, True), (0x18AA, True), (0x18AB, False)])
+@pytest.mark.parametrize("selector", "\u180b\u180c\u180d\u180e\u180f")
+def test_mongolian_letters_take_variants_from_the_first_to_the_last(code: int, selector: str, *, takes: bool) -> None:
+    shown = printable(chr(code) + selector)
+    assert (selector in shown) is takes
+
+
+@pytest.mark.parametrize("code", range(0x1F3FB, 0x1F400))
+def test_each_skin_tone_is_part_of_an_emoji(code: int) -> None:
+    name = f"\U0001f469{chr(code)}\u200d\u2695"
+    assert printable(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u00a9\u200d\u2695",  # a sign that is no emoji stands before
+        "\u2695\u200d\u00a9",  # or behind
+        "\U0001f469\u200c\u2695",  # the wrong joiner
+        "\u200d\u2695",  # nothing stands before
+        "\u2695\u200d",  # or behind
+        "1\u200c\u0627",  # a digit joins nothing
+        "\u061b\u200c\u0627",  # nor does a punctuation mark of a script that joins
+        "+\ufe0f",  # a sign of ASCII is no emoji
+        "1\ufe0f\u20e0",  # a keycap needs its own frame
+        "\u3031\ufe0f",
+    ],
+)
+def test_a_joiner_or_selector_beside_the_wrong_character_is_escaped(name: str) -> None:
+    assert printable(name) != name
+
+
+@pytest.mark.parametrize("base", "#*0123456789")
+def test_each_key_has_a_cap(base: str) -> None:
+    assert printable(f"{base}\ufe0f\u20e3") == f"{base}\ufe0f\u20e3"
+
+
+@pytest.mark.parametrize("sign", "\u203c\u2049\u2139\u3030")
+def test_signs_that_are_emoji_by_exception(sign: str) -> None:
+    assert printable(f"{sign}\ufe0f") == f"{sign}\ufe0f"
+
+
+@pytest.mark.parametrize(("tags", "is_flag"), [(2, False), (3, True), (6, True), (7, False)])
+def test_a_flag_has_three_to_six_letters(tags: int, *, is_flag: bool) -> None:
+    name = "\U0001f3f4" + "\U000e0061" * tags + "\U000e007f"
+    assert (printable(name) == name) is is_flag
+
+
+@pytest.mark.parametrize(
+    ("code", "is_variant"),
+    [(0xFE00, True), (0xFE02, True), (0xFE03, False), (0xE0100, True), (0xE01EF, True), (0xE01F0, False)],
+)
+def test_variants_of_a_character_of_a_family_name(code: int, *, is_variant: bool) -> None:
+    assert (chr(code) in printable(f"\u845b{chr(code)}")) is is_variant
+    assert chr(code) not in printable(f"a{chr(code)}")
+
+
+def test_beside_the_marks_that_are_seen_stands_nothing_else_that_is_exempt() -> None:
+    near = {near for code in PREPENDED for near in (code - 1, code + 1)}
+    for code in near - set(PREPENDED):
+        hidden = unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+        assert (printable(f"a{chr(code)}b") != f"a{chr(code)}b") is hidden, hex(code)

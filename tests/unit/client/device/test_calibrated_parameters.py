@@ -132,3 +132,16 @@ def test_every_profile_with_a_name_could_be_saved(directory: StateDirectory) -> 
     for parameters in PROFILES.values():
         calibrated_parameters.save(directory, DeviceProfile(parameters, 1))
         assert calibrated_parameters.read(directory) == parameters
+
+
+def test_a_profile_is_kept_as_text_that_a_person_can_read() -> None:
+    assert encode_profile(PROFILE).decode().split("\n") == [
+        "{",
+        ' "format": 1,',
+        ' "memory_kib": 163840,',
+        ' "passes": 3,',
+        ' "lanes": 1,',
+        ' "milliseconds": 745',
+        "}",
+        "",
+    ]

@@ -15,9 +15,9 @@ import pytest
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
 from obscura_backup_client.transport.backup_api import Request, RetryPolicy
-from obscura_backup_client.transport.errors import Unavailable, UnexpectedResponse
+from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMING_BYTES, exchange
-from obscura_backup_client.transport.responses import NoResponseError
+from obscura_backup_client.transport.responses import NoResponseError, unexpected_is_unknown
 from support.client.hostile_server import Serve, read_request, saying, serving
 from support.client.transports import TRANSPORTS, AnyTransport
 
@@ -249,3 +249,17 @@ async def test_the_loop_goes_on_during_a_flood(serve: Serve) -> None:
         with pytest.raises((Unavailable, UnexpectedResponse)):
             await task
     assert longest < 0.5
+
+
+@pytest.mark.parametrize(
+    ("status", "is_known"),
+    [
+        (0, False), (200, False), (399, False), (400, True), (408, True), (409, False), (410, True), (499, True),
+        (500, False), (599, False),
+    ],
+)  # fmt: skip
+def test_only_a_refusal_says_by_its_status_that_nothing_was_changed(status: int, *, is_known: bool) -> None:
+    """Of answers that make no sense; a 409 has to say which version is current."""
+    kind = UnexpectedResponse if is_known else OutcomeUnknown
+    with pytest.raises(kind), unexpected_is_unknown():
+        raise UnexpectedResponse(status, "a reason")

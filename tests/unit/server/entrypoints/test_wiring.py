@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dependency_injector.errors import Error
 
 from obscura_backup.adapters.s3 import store as s3
 from obscura_backup.domain.errors import StoreUnusable
@@ -117,3 +118,9 @@ async def test_a_command_without_tokens_wants_no_secret(made: Callable[..., Cont
     async with started(with_stores(container, Store("metadata", []), Store("blobs", [])), tokens=False):
         pass
     assert not (tmp_path / "auth-secret").exists()
+
+
+def test_a_container_takes_settings_alone() -> None:
+    given: Any = {"data_dir": "/data"}
+    with pytest.raises(Error, match="is not an instance of"):
+        Container(settings=given).settings()

@@ -123,6 +123,10 @@ async def test_after_a_failed_folder_sync_nothing_is_believed(
     with pytest.raises(BlobStoreUnavailable, match="restart"):
         await blobs.stat(user)
     with pytest.raises(BlobStoreUnavailable, match="restart"):
+        await blobs.open(user)
+    with pytest.raises(BlobStoreUnavailable, match="restart"):
+        await stored(blobs, samples.user())
+    with pytest.raises(BlobStoreUnavailable, match="restart"):
         await blobs.check()
 
 

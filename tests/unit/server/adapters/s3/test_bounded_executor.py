@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
-from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
+from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor, _result
 from obscura_backup.domain.errors import BlobStoreUnavailable
 
 
@@ -85,3 +89,25 @@ async def test_after_closing_there_is_nobody_to_work() -> None:
     for _ in range(3):
         with pytest.raises(BlobStoreUnavailable, match="closed"):
             await threads.run(lambda: None)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_failure_in_the_moment_of_a_cancellation_is_nobodys_complaint(steps: int) -> None:
+    """However far the failure has come on its way to the caller when the caller is cancelled."""
+    loop, complaints = asyncio.get_running_loop(), list[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    work: Future[None] = Future()
+    work.set_running_or_notify_cancel()
+    caller = asyncio.create_task(_result(work, None, None))
+    await asyncio.sleep(0)
+    work.set_exception(ZeroDivisionError())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    caller.cancel()
+    with suppress(asyncio.CancelledError, ZeroDivisionError):
+        await caller
+    del caller, work
+    await asyncio.sleep(0)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []

@@ -1,0 +1,145 @@
+"""A bucket that is only remembered, with the faults that stores in the field have; in place of `S3Bucket`."""
+
+from __future__ import annotations
+
+import io
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from obscura_backup.adapters.s3.download import Download
+from obscura_backup.adapters.s3.errors import RefusedByStore
+from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, RangeNotSatisfiable
+from obscura_backup.domain.model import Revision, Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from obscura_backup.domain.model import ByteRange, Draft
+    from obscura_backup.domain.spool import Spool
+
+
+class BucketInMemory:
+    """Keeps all promises, except for those of `faults`.
+
+    Args:
+        faults: any of `creates over`, `takes a stale tag`, `takes a tag of nothing`, `knows no conditions`,
+            `knows no checksums`, `checks no checksums`, `drops metadata`, `loses bytes`, `never deletes`, `races`.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        self.name = "a-bucket"
+        self.faults = set(faults)
+        self.objects: dict[str, tuple[Revision, bytes]] = {}
+        self.calls: list[str] = []
+        self.failures: list[Exception] = []
+        self._lock = threading.Lock()
+        self._count = 0
+        self._of_thread = threading.local()
+
+    def connect(self) -> None:
+        self.calls.append("connect")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.failures:
+            raise self.failures.pop(0)
+
+    @contextmanager
+    def held_back(self, before_sending: Callable[[], None]) -> Iterator[None]:
+        self._of_thread.before_sending = before_sending
+        try:
+            yield
+        finally:
+            del self._of_thread.before_sending
+
+    def put(self, key: str, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
+        return self.put_as(key, blob, draft, condition)
+
+    def put_as(
+        self, key: str, blob: Spool, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
+    ) -> Revision:
+        self._call("put")
+        if condition and "knows no conditions" in self.faults:
+            raise RefusedByStore(501, "NotImplemented", "PutObject", "")
+        if "knows no checksums" in self.faults:
+            raise RefusedByStore(400, "InvalidArgument", "PutObject", "")
+        if claimed_sha256 is not None and len(claimed_sha256) != len(blob.sha256):
+            raise RefusedByStore(400, "InvalidDigest", "PutObject", "")  # also by stores that do not compute it
+        if claimed_sha256 is not None and claimed_sha256 != blob.sha256 and "checks no checksums" not in self.faults:
+            raise RefusedByStore(400, "BadDigest", "PutObject", "")
+        if hasattr(self._of_thread, "before_sending"):
+            self._of_thread.before_sending()
+            if "races" in self.faults:
+                return self._store(key, blob, draft)
+        with self._lock:
+            self._require(key, condition)
+            return self._store(key, blob, draft)
+
+    def _require(self, key: str, condition: dict[str, str]) -> None:
+        held = self.objects.get(key)
+        if "IfNoneMatch" in condition and held is not None and "creates over" not in self.faults:
+            raise PutRefused
+        if "IfMatch" in condition:
+            wanted = condition["IfMatch"].strip('"')
+            if held is None and "takes a tag of nothing" not in self.faults:
+                raise PutRefused
+            if held is not None and held[0].tag != wanted and "takes a stale tag" not in self.faults:
+                raise PutRefused
+
+    def _store(self, key: str, blob: Spool, draft: Draft) -> Revision:
+        self._count += 1
+        revision = Revision(
+            version=draft.version,
+            base=draft.base,
+            kind=draft.kind,
+            sha256=draft.sha256,
+            size=draft.size,
+            upload_id=draft.upload_id,
+            updated_at=draft.updated_at,
+            tag=Tag(f"tag {self._count}"),
+        )
+        self.objects[key] = revision, blob.read()
+        return revision
+
+    def get(self, key: str, wanted: ByteRange | None = None) -> Download | None:
+        self._call("get")
+        if key not in self.objects:
+            return None
+        revision, content = self.objects[key]
+        if "drops metadata" in self.faults:
+            revision = replace(revision, updated_at=revision.updated_at.replace(microsecond=0))
+        if "loses bytes" in self.faults:
+            content = content[:-1]
+        part = (0, revision.size) if wanted is None else wanted.resolve(revision.size)
+        if part is None:
+            raise RangeNotSatisfiable(size=revision.size)
+        start, length = part
+        return Download(io.BytesIO(content[start : start + length]), revision, start, length, b"")
+
+    def head(self, key: str) -> Revision | None:
+        self._call("head")
+        return self.objects[key][0] if key in self.objects else None
+
+    def keys(self, prefix: str, *, after: str = "", most: int = 1000) -> list[str]:
+        self._call("keys")
+        return sorted(key for key in self.objects if key.startswith(prefix) and key > after)[:most]
+
+    def delete(self, key: str) -> None:
+        self._call("delete")
+        if "never deletes" in self.faults:
+            raise BlobStoreUnavailable("Deleting is not allowed.")
+        self.objects.pop(key, None)
+
+    def clock_skew_seconds(self) -> float:
+        self._call("ask")
+        return 1.5
+
+    def server_name(self) -> str:
+        self._call("name")
+        return "AStore"

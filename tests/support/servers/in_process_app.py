@@ -1,0 +1,103 @@
+"""The whole application over stores in memory, asked without a server: one request in, one answer out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.adapters.tokens.verifier import issue_token
+from obscura_backup.entrypoints.http.app import create_app
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
+from obscura_backup.entrypoints.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from obscura_backup.domain.model import UserId
+
+SECRET = "a secret that only the tests know, 32 bytes and more"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a request.
+
+    Attributes:
+        status: its code.
+        headers: by their names in lower case.
+        body: all of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """Of the problem that this is."""
+        return str(self.json["type"]).removeprefix("urn:obscura-backup:problem:")
+
+
+class App:
+    """The application, with these settings beside those of the tests."""
+
+    def __init__(self, **settings: Any) -> None:
+        given = {"metadata_url": "memory:", "blobs_url": "memory:", "auth_secret": SECRET, **settings}
+        self.stopping = ShutdownState()
+        self._app: Any = create_app(load_settings(given, {}), self.stopping)
+
+    def token(self, user_id: UserId) -> str:
+        """For an hour."""
+        return issue_token(SECRET, user_id, timedelta(hours=1), SystemClock())
+
+    async def ask(
+        self,
+        method: str,
+        path: str = "/v1/backup",
+        *pieces: bytes,
+        user: UserId | None = None,
+        headers: Mapping[str, str] | None = None,
+        scope: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """One request, its body in these pieces."""
+        fields = {"host": "backup.example", **(headers or {})}
+        if user is not None:
+            fields["authorization"] = f"Bearer {self.token(user)}"
+        whole: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path.partition("?")[0],
+            "raw_path": path.partition("?")[0].encode(),
+            "query_string": path.partition("?")[2].encode(),
+            "root_path": "",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in fields.items()],
+            "client": ("192.0.2.1", 1),
+            "server": ("127.0.0.1", 8400),
+            "state": {},
+            **(scope or {}),
+        }
+        left = list(pieces) or [b""]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            if not left:
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await self._app(whole, receive, send)
+        start = sent[0]
+        names = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+        return Answer(start["status"], names, b"".join(message.get("body", b"") for message in sent[1:]))

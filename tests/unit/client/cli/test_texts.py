@@ -1,0 +1,409 @@
+"""What people and programs are told of a result, word for word and field by field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from obscura_backup_client.cli.commands import delete, import_, restore, status, verify
+from obscura_backup_client.cli.terminal.attack_cost import dollars, parameters_facts, parameters_text
+from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, contacts_text, timestamp_text
+from obscura_backup_client.device.last_seen import BackupSummary
+from obscura_backup_client.operations.results import (
+    Changes,
+    DeletionPreview,
+    RemoteState,
+    RestorePreview,
+    Status,
+    VerifyResult,
+)
+from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
+
+MOMENT_MS = 1_772_000_000_999
+KEY = bytes(range(32))
+PARAMETERS = PROFILES["default"]
+THERE = BackupSummary(3, MOMENT_MS, "pho\u200bne", 2, 1)
+THERE_TEXT = "version 3, sealed 2026-02-25T06:13:20Z on pho\\u200bne, 2 contacts, password number 1"
+BEFORE = BackupSummary(4, MOMENT_MS, "", 1, 2)
+BEFORE_TEXT = "version 4, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact, password number 2"
+SOME = Changes(added=1, changed=2, removed=3, profile=True, identity=True)
+SOME_TEXT = "1 contact added, 2 contacts changed, 3 contacts removed, another profile, ANOTHER IDENTITY"
+USER = UUID(int=7)
+
+
+def verified(**more: Any) -> VerifyResult:
+    return VerifyResult(THERE, 1234, PARAMETERS, KEY, 5, more.pop("expected", None), **more)
+
+
+def test_verify_of_a_device_without_an_identity_says_what_was_opened() -> None:
+    assert verify._text(verified()).split("\n") == [
+        f"Opened     {THERE_TEXT}, 1234 bytes",
+        f"Sealed by  {PARAMETERS}",
+        f"Identity   {KEY.hex()}, epoch 5",
+    ]
+
+
+def test_verify_beside_an_identity_says_what_differs() -> None:
+    found = verified(
+        expected=BEFORE,
+        suspicions=("older", "other"),
+        same_identity=False,
+        incoming=SOME,
+        outgoing=Changes(added=1),
+        weakness="too few passes",
+    )
+    assert verify._text(found).split("\n")[3:] == [
+        "WEAK       too few passes: the next push seals it anew",
+        "ALARM      older than what this device saw, or another one (older, other)",
+        f"Last seen  {BEFORE_TEXT}",
+        "This one   has ANOTHER IDENTITY",
+        f"There      {SOME_TEXT}",
+        "Here       1 contact added",
+    ]
+
+
+def test_verify_says_where_there_is_no_difference() -> None:
+    found = verified(expected=BEFORE, same_identity=True, incoming=Changes(), outgoing=Changes())
+    assert verify._text(found).split("\n")[3:] == [
+        f"Last seen  {BEFORE_TEXT}",
+        "This one   has the same identity",
+        "There      nothing that this device does not have",
+        "Here       nothing that the backup does not have",
+    ]
+
+
+def test_verify_for_programs_has_all_fields() -> None:
+    bare = verify._facts(verified())
+    assert bare == {
+        "well": True,
+        "found": {
+            "version": 3,
+            "sealed_at": "2026-02-25T06:13:20Z",
+            "sealed_on": "pho\u200bne",
+            "contacts": 2,
+            "key_epoch": 1,
+        },
+        "expected": None,
+        "suspicions": [],
+        "size_bytes": 1234,
+        "memory_kib": 131_072,
+        "passes": 3,
+        "lanes": 1,
+        "weakness": None,
+        "identity_public_key": KEY.hex(),
+        "identity_epoch": 5,
+        "same_identity": None,
+        "incoming": None,
+        "outgoing": None,
+    }
+    full = verify._facts(
+        verified(expected=BEFORE, suspicions=("older",), weakness="why", incoming=SOME, outgoing=Changes())
+    )
+    assert (full["well"], full["suspicions"], full["weakness"]) == (False, ["older"], "why")
+    assert full["expected"]["version"] == 4
+    assert full["incoming"] == {"added": 1, "changed": 2, "removed": 3, "profile": True, "identity": True}
+    assert full["outgoing"] == {"added": 0, "changed": 0, "removed": 0, "profile": False, "identity": False}
+
+
+def standing(**more: Any) -> Status:
+    given = {"device_name": "phone", "removed_count": 0, **more}
+    return Status(Path("/a/state"), b"\x01\x02", identity_public_key=KEY, identity_epoch=5, contact_count=2, **given)
+
+
+def test_status_without_a_server_says_what_is_here() -> None:
+    assert status._text(standing()).split("\n") == [
+        "State      /a/state",
+        "Device     phone, 0102",
+        f"Identity   {KEY.hex()}, epoch 5",
+        "Contacts   2",
+        "Server     not asked: there is no token",
+    ]
+
+
+ACCOUNT: Any = SimpleNamespace(user_id=USER, server="https://backup.example")
+KNOWN: Any = SimpleNamespace(version=6, sealed_at_ms=MOMENT_MS, device_name="", contact_count=1)
+REMOTE_STATE_TEXTS: Any = SimpleNamespace(version=7, size_bytes=99, updated_at="a date")
+
+
+def test_status_beside_a_server_says_what_is_there() -> None:
+    found = standing(
+        device_name="",
+        removed_count=3,
+        account=ACCOUNT,
+        known=KNOWN,
+        remote_state=RemoteState.CHANGED,
+        remote=REMOTE_STATE_TEXTS,
+    )
+    assert status._text(found).split("\n")[1:] == [
+        "Device     (no name), 0102",
+        f"Identity   {KEY.hex()}, epoch 5",
+        "Contacts   2 (3 removed)",
+        f"Account    {USER} at https://backup.example",
+        "Pushed     not everything: this device has changes",
+        "Last seen  version 6, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact",
+        "Server     version 7: changed since this device last saw it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"pending": False}, "everything"),
+        ({"pending": False, "weakness": "why"}, "everything"),
+        ({"weakness": "why"}, "sealed TOO WEAKLY when last seen (why): the next push seals it anew"),
+        ({}, "not everything: this device has changes"),
+    ],
+)
+def test_status_says_what_a_push_would_do(more: dict[str, Any], says: str) -> None:
+    assert status._pushed(standing(**more)) == says
+
+
+def test_every_state_of_a_server_has_words() -> None:
+    assert set(status.REMOTE_STATE_TEXTS) == {state.value for state in RemoteState}
+
+
+def test_status_for_programs_has_all_fields() -> None:
+    bare = status._facts(standing())
+    assert bare == {
+        "state": "/a/state",
+        "device_id": "0102",
+        "device_name": "phone",
+        "identity_public_key": KEY.hex(),
+        "identity_epoch": 5,
+        "contacts": 2,
+        "removed_contacts": 0,
+        "pending": True,
+        "weakness": None,
+        "account": None,
+        "last_seen": None,
+        "remote": {"state": "not-asked", "version": None, "size_bytes": None, "updated_at": None},
+    }
+    full = status._facts(standing(account=ACCOUNT, known=KNOWN, remote=REMOTE_STATE_TEXTS, weakness="why"))
+    assert full["account"] == {"server": "https://backup.example", "user_id": str(USER)}
+    assert full["last_seen"] == {
+        "version": 6,
+        "sealed_at": "2026-02-25T06:13:20Z",
+        "sealed_on": "",
+        "contacts": 1,
+    }
+    assert (full["remote"]["version"], full["remote"]["size_bytes"], full["remote"]["updated_at"]) == (7, 99, "a date")
+    assert full["weakness"] == "why"
+
+
+class Listening:
+    """A run whose notes are kept, and whose question is answered."""
+
+    def __init__(self, *, answer: bool = True, assume_yes: bool = False) -> None:
+        self.notes: list[str] = []
+        self.asked: list[str] = []
+        self.settings = SimpleNamespace(assume_yes=assume_yes)
+        self.world = SimpleNamespace(ask_yes=self._ask)
+        self.ahead: tuple[UUID, ...] = ()
+        self._answer = answer
+
+    def _ask(self, question: str) -> bool:
+        self.asked.append(question)
+        return self._answer
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn_future_dated(self, ahead: tuple[UUID, ...]) -> None:
+        self.ahead = ahead
+
+
+FOUND: dict[str, Any] = {
+    "version": 3,
+    "size_bytes": 1234,
+    "sealed_at_ms": MOMENT_MS,
+    "device_name": "pho\u200bne",
+    "contact_count": 2,
+    "identity_public_key": KEY,
+    "replaces_identity": False,
+    "keeps_other_identity": False,
+    "local_contact_count": None,
+    "parameters": PARAMETERS,
+}
+UNSEEN = (
+    "Warning: this device has not seen this version. What only another device put there is lost, unless that one "
+    "pushes again."
+)
+DOOMED = DeletionPreview(3, 1234, "a date", last_seen=True, local_contact_count=2)
+PAYLOAD: dict[str, Any] = {
+    "changes": SOME,
+    "local_contact_count": 1,
+    "identity_public_key": KEY,
+    "key_epochs": (1, 1),
+    "identity_epochs": (1, 1),
+    "writer_changes": 0,
+    "replaces_identity": False,
+    "keeps_other_identity": False,
+    "ahead": (USER,),
+}
+
+
+def asked_to_restore(run: Any, **more: Any) -> bool:
+    return restore._confirmed(run, RestorePreview(**{**FOUND, **more}))
+
+
+def asked_to_delete(run: Any, doomed: DeletionPreview = DOOMED) -> bool:
+    return delete._confirmed(run, doomed)
+
+
+def asked_to_import(run: Any, **more: Any) -> bool:
+    found: Any = SimpleNamespace(**{**PAYLOAD, **more})
+    return import_._confirmed(run, found)
+
+
+@pytest.mark.parametrize("ask", [asked_to_restore, asked_to_delete, asked_to_import])
+@pytest.mark.parametrize(
+    ("answer", "assume_yes", "agreed", "questions"),
+    [(True, False, True, 1), (False, False, False, 1), (False, True, True, 0)],
+)
+def test_nothing_is_done_without_a_yes(
+    ask: Any, questions: int, *, answer: bool, assume_yes: bool, agreed: bool
+) -> None:
+    run = Listening(answer=answer, assume_yes=assume_yes)
+    assert ask(run) is agreed
+    assert len(run.asked) == questions
+
+
+def test_a_restore_shows_what_it_brings() -> None:
+    run = Listening()
+    asked_to_restore(run, ahead=(USER,))
+    assert run.notes == [
+        "RestorePreview version 3 (1234 bytes), sealed 2026-02-25T06:13:20Z",
+        "  on         pho\\u200bne",
+        "  contacts   2",
+        f"  identity   {KEY.hex()}",
+        f"  sealed by  {PARAMETERS}",
+    ]
+    assert run.ahead == (USER,)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"device_name": ""}, "a device without a name"),
+        ({"local_contact_count": 1}, "It is merged with 1 contact on this device."),
+        ({"local_contact_count": 0}, "It is merged with 0 contacts on this device."),
+        ({"replaces_identity": True}, "ANOTHER IDENTITY than this device, and replaces"),
+        ({"keeps_other_identity": True}, "ANOTHER IDENTITY than this device. This device's is kept"),
+        ({"keeps_other_identity": True}, "in the backup's place; other devices are asked"),
+        ({"parameters": KdfParameters(8, 1, 1)}, "sealed it too weakly"),
+    ],
+)
+def test_a_restore_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], says: str) -> None:
+    plain, run = Listening(), Listening()
+    asked_to_restore(plain)
+    asked_to_restore(run, **more)
+    assert says in "\n".join(run.notes)
+    assert says not in "\n".join(plain.notes)
+
+
+@pytest.mark.parametrize(
+    ("doomed", "notes"),
+    [
+        (
+            DOOMED,
+            [
+                "The server holds version 3 (1234 bytes, stored a date).",
+                "It is what this device last saw; 2 contacts stay on this device.",
+            ],
+        ),
+        (
+            DeletionPreview(3, None, "", last_seen=False, local_contact_count=2),
+            [
+                "The server holds version 3 (its bytes are lost).",
+                UNSEEN,
+            ],
+        ),
+        (
+            DeletionPreview(3, 0, "", last_seen=True, local_contact_count=None),
+            [
+                "The server holds version 3 (0 bytes).",
+                "Warning: there is NO IDENTITY on this device. Unless another one has it, nothing of it remains.",
+            ],
+        ),
+    ],
+)
+def test_a_deletion_shows_what_goes(doomed: DeletionPreview, notes: list[str]) -> None:
+    run = Listening()
+    asked_to_delete(run, doomed)
+    assert run.notes == notes
+
+
+def test_an_import_shows_what_it_brings() -> None:
+    run = Listening()
+    asked_to_import(run)
+    assert run.notes == [
+        "This is merged with 1 contact on this device.",
+        "  contacts   1 added, 2 changed, 3 removed, another profile picture",
+        f"  identity   {KEY.hex()}",
+    ]
+    assert run.ahead == (USER,)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"local_contact_count": None}, "There is no identity here yet; this makes one of the file's."),
+        ({"key_epochs": (1, 4)}, "  counters   password number 4 instead of 1"),
+        ({"identity_epochs": (2, 3)}, "  counters   identity number 3 instead of 2"),
+        ({"writer_changes": 5}, "  devices    later sealings of 5 in it"),
+        ({"replaces_identity": True}, "ANOTHER IDENTITY than this device, and replaces this device's keys."),
+        ({"keeps_other_identity": True}, "ANOTHER IDENTITY than this device. This device's is kept."),
+    ],
+)
+def test_an_import_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], says: str) -> None:
+    plain, run = Listening(), Listening()
+    asked_to_import(plain)
+    asked_to_import(run, **more)
+    assert says in "\n".join(run.notes)
+    assert says not in "\n".join(plain.notes)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 contacts"), (1, "1 contact"), (2, "2 contacts")])
+def test_contacts_are_counted_in_words(count: int, text: str) -> None:
+    assert contacts_text(count) == text
+
+
+def test_changes_in_words_are_none_or_all() -> None:
+    assert changes_text(Changes()) == ""
+    assert changes_text(SOME) == SOME_TEXT
+    assert changes_facts(SOME) == {"added": 1, "changed": 2, "removed": 3, "profile": True, "identity": True}
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0, "1970-01-01T00:00:00Z"), (999, "1970-01-01T00:00:00Z"), (MOMENT_MS, "2026-02-25T06:13:20Z"),
+     (2**53, "9007199254740992 ms")],
+)  # fmt: skip
+def test_a_moment_is_told_to_the_second(milliseconds: int, text: str) -> None:
+    assert timestamp_text(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        (KdfParameters(131_072, 3, 1), "128 MiB, 3 passes"),
+        (KdfParameters(1536, 1, 1), "1536 KiB, 1 pass"),
+        (KdfParameters(0, 2, 4), "0 KiB, 2 passes, 4 lanes"),
+    ],
+)
+def test_parameters_are_told_in_short(parameters: KdfParameters, text: str) -> None:
+    assert parameters_text(parameters) == text
+    assert parameters_facts(parameters) == {
+        "memory_kib": parameters.memory_kib,
+        "passes": parameters.passes,
+        "lanes": parameters.lanes,
+    }
+
+
+@pytest.mark.parametrize(("amount", "text"), [(0.4, "$0"), (1.26, "$1"), (126.0, "$130"), (1_234_567.0, "$1,200,000")])
+def test_an_estimate_has_the_digits_that_it_deserves(amount: float, text: str) -> None:
+    assert dollars(amount) == text

@@ -1,0 +1,232 @@
+"""The commands before the first start, `migrate`, `init-bucket` and `doctor`, in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obscura_backup.adapters.postgres import schema as postgres_schema
+from obscura_backup.adapters.s3 import admin as minio_admin
+from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+from obscura_backup.entrypoints import doctor
+from obscura_backup.entrypoints.doctor import Check
+from support.servers.in_process import Ran, commands
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+
+S3 = "s3://a-bucket?endpoint=http://localhost:9"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+    with commands(capsys, monkeypatch) as command:
+        yield command
+
+
+def test_migrations_are_named(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def migrate(url: str) -> list[str]:
+        asked.append(url)
+        return ["0001", "0002"] if len(asked) == 1 else []
+
+    monkeypatch.setattr(postgres_schema, "migrate", migrate)
+    first, second = (run("migrate", "--metadata-url", "postgresql://localhost/db") for _ in range(2))
+    assert (first.code, first.out) == (0, "Applied 0001, 0002.\n")
+    assert (second.code, second.out) == (0, "Nothing to do: the schema is up to date.\n")
+    assert asked == ["postgresql://localhost/db"] * 2
+
+
+@pytest.mark.parametrize("url", ["sqlite:////tmp/a.db", "memory:"])
+def test_only_postgresql_is_migrated(run: Callable[..., Ran], url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_schema, "migrate", lambda _: pytest.fail("migrated"))
+    ran = run("migrate", "--metadata-url", url)
+    assert (ran.code, ran.out) == (0, "")
+    assert "only PostgreSQL has migrations" in ran.err
+
+
+@pytest.mark.parametrize("kind", [StoreUnusable, MetadataUnavailable])
+def test_a_migration_that_fails_says_why_in_a_sentence(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def failing(_: str) -> Any:
+        raise kind from OSError("connection refused")
+
+    monkeypatch.setattr(postgres_schema, "migrate", failing)
+    ran = run("migrate", "--metadata-url", "postgresql://localhost/db")
+    assert (ran.code, ran.out) == (3, "")
+    assert "(connection refused)" in ran.err
+    assert "Traceback" not in ran.err
+
+
+class Admin:
+    """Stands where MinIO is administered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, made: bool = True, failure: Exception | None = None) -> None:
+        self.buckets: list[dict[str, Any]] = []
+        self.users: list[dict[str, Any]] = []
+        self._made, self._failure = made, failure
+        monkeypatch.setattr(minio_admin, "init_bucket", self._bucket)
+        monkeypatch.setattr(minio_admin, "init_user", self._user)
+
+    def _bucket(self, **given: Any) -> bool:
+        if self._failure is not None:
+            raise self._failure
+        self.buckets.append(given)
+        return self._made
+
+    def _user(self, **given: Any) -> None:
+        self.users.append(given)
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "admin's secret"}
+SERVICE_KEYS = {"MINIO_SERVICE_ACCESS_KEY": "service", "MINIO_SERVICE_SECRET_KEY": "service's secret"}
+STORE = {
+    "endpoint": "http://localhost:9",
+    "bucket": "a-bucket",
+    "region": "us-east-1",
+    "access_key": "admin",
+    "secret_key": "admin's secret",
+    "session_token": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("made", "says"), [(True, "Made the bucket a-bucket."), (False, "The bucket a-bucket is there already.")]
+)
+def test_a_bucket_is_made_where_there_is_none(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, says: str, *, made: bool
+) -> None:
+    admin = Admin(monkeypatch, made=made)
+    ran = run("init-bucket", "--blobs-url", S3, **KEYS)
+    assert (ran.code, ran.out) == (0, f"{says}\n")
+    assert admin.buckets == [STORE]
+    assert admin.users == []
+
+
+def test_the_service_gets_a_user_of_its_own_when_asked_for(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = Admin(monkeypatch)
+    ran = run("init-bucket", "--blobs-url", S3, "--minio-user", **KEYS, **SERVICE_KEYS)
+    assert ran.code == 0
+    assert admin.users == [{**STORE, "user": "service", "user_secret": "service's secret"}]
+    assert "The user service may do" in ran.out
+
+
+@pytest.mark.parametrize("missing", [*KEYS, *SERVICE_KEYS])
+def test_keys_that_are_missing_are_named_before_anything_is_done(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    admin = Admin(monkeypatch)
+    given = {name: value for name, value in {**KEYS, **SERVICE_KEYS}.items() if name != missing}
+    ran = run("init-bucket", "--blobs-url", S3, "--minio-user", **given)
+    assert (ran.code, ran.out, admin.buckets) == (2, "", [])
+    assert missing in ran.err
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "region"),
+    [
+        ("&region=eu-west-1", {"AWS_REGION": "b", "AWS_DEFAULT_REGION": "c"}, "eu-west-1"),
+        ("", {"AWS_REGION": "b", "AWS_DEFAULT_REGION": "c"}, "b"),
+        ("", {"AWS_DEFAULT_REGION": "c"}, "c"),
+        ("", {}, "us-east-1"),
+    ],
+)
+def test_region_of_a_bucket(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], region: str
+) -> None:
+    admin = Admin(monkeypatch)
+    assert run("init-bucket", "--blobs-url", S3 + url, **KEYS, **environment).code == 0
+    assert admin.buckets[0]["region"] == region
+
+
+def test_a_bucket_without_an_endpoint_is_made_at_aws(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin(monkeypatch)
+    run("init-bucket", "--blobs-url", "s3://a-bucket?region=eu-west-1", AWS_SESSION_TOKEN="passing", **KEYS)
+    assert admin.buckets[0]["endpoint"] == "https://s3.eu-west-1.amazonaws.com"
+    assert admin.buckets[0]["session_token"] == "passing"
+
+
+def test_a_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin(monkeypatch)
+    ran = run("init-bucket", "--blobs-url", S3, "--policy")
+    assert ran.code == 0
+    assert json.loads(ran.out) == minio_admin.least_privilege_policy("a-bucket")
+    assert ran.out.splitlines()[1].startswith('  "')
+    assert admin.buckets == []
+
+
+def test_a_bucket_is_of_s3_alone(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin(monkeypatch)
+    ran = run("init-bucket", "--blobs-url", "memory:", **KEYS)
+    assert (ran.code, admin.buckets) == (2, [])
+    assert "begins with s3:" in ran.err
+
+
+def test_a_bucket_that_cannot_be_made_is_a_fault_of_the_store(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Admin(monkeypatch, failure=StoreUnusable("The keys are wrong."))
+    ran = run("init-bucket", "--blobs-url", S3, **KEYS)
+    assert (ran.code, ran.out, ran.err) == (3, "", "Error: The keys are wrong.\n")
+
+
+GOOD = Check("blobs", "answers", holds=True, seconds=0.0015)
+WARNING = Check("blobs", "space is left", holds=False, detail="7 MiB", must=False)
+BAD = Check("metadata", "is writable", holds=False, detail="a standby")
+
+
+@pytest.mark.parametrize(
+    ("checks", "code", "says"),
+    [
+        ([GOOD], 0, "All is well."),
+        ([GOOD, WARNING], 0, "All is well."),
+        ([BAD, GOOD], 5, "Something is not as it must be."),
+    ],
+)
+def test_a_verdict_is_given_over_all_checks(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, checks: list[Check], code: int, says: str
+) -> None:
+    script(monkeypatch, checks)
+    ran = run("doctor")
+    assert (ran.code, ran.err) == (code, f"{says}\n")
+    assert len(ran.out.splitlines()) == len(checks)
+    script(monkeypatch, checks)
+    ran = run("doctor", "--json")
+    assert (ran.code, ran.err) == (code, "")
+    assert [json.loads(line)["name"] for line in ran.out.splitlines()] == [check.name for check in checks]
+
+
+def script(monkeypatch: pytest.MonkeyPatch, checks: list[Check]) -> None:
+    async def examine(_: object) -> AsyncIterator[Check]:
+        for check in checks:
+            yield check
+
+    monkeypatch.setattr(doctor, "examine", examine)
+
+
+def test_a_check_is_one_line(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    script(monkeypatch, [GOOD, WARNING, BAD])
+    assert run("doctor").out.splitlines() == [
+        "ok    blobs          1.5 ms  answers",
+        "warn  blobs                  space is left: 7 MiB",
+        "FAIL  metadata               is writable: a standby",
+    ]
+
+
+def test_a_check_for_machines_has_all_its_parts(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    script(monkeypatch, [WARNING])
+    assert json.loads(run("doctor", "--json").out) == {
+        "part": "blobs",
+        "name": "space is left",
+        "holds": False,
+        "detail": "7 MiB",
+        "seconds": None,
+        "must": False,
+    }

@@ -1,0 +1,373 @@
+"""What the whole application answers, asked without a server, over stores in memory."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from contracts import samples
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.domain.errors import BackupDamaged, BackupLost, MetadataUnavailable
+from support.servers.in_process_app import App
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
+
+USER = samples.user(1)
+BLOB = bytes(range(100))
+DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(BLOB).digest()).decode()}:"
+
+
+@pytest.fixture
+def app() -> App:
+    return App(max_bytes=1000)
+
+
+@pytest.fixture
+async def stored(app: App) -> App:
+    """With one backup in it, of version 1."""
+    assert (await app.ask("POST", "/v1/backup", BLOB, user=USER)).status == 200
+    return app
+
+
+async def test_an_upload_is_answered_with_what_was_stored(app: App) -> None:
+    answer = await app.ask("POST", "/v1/backup", BLOB[:40], BLOB[40:], user=USER)
+    assert answer.status == 200
+    assert {name: answer.headers[name] for name in ("etag", "cache-control")} == {
+        "etag": '"1"',
+        "cache-control": "no-store",
+    }
+    assert set(answer.json) == {"version", "size", "sha256", "updated_at"}
+    assert (answer.json["version"], answer.json["size"]) == (1, 100)
+    assert answer.json["sha256"] == hashlib.sha256(BLOB).hexdigest()
+
+
+async def test_a_download_is_whole_with_its_headers(stored: App) -> None:
+    answer = await stored.ask("GET", user=USER)
+    assert (answer.status, answer.body) == (200, BLOB)
+    date = answer.headers["last-modified"]
+    assert answer.headers == {
+        "etag": '"1"',
+        "content-length": "100",
+        "content-type": "application/octet-stream",
+        "repr-digest": DIGEST,
+        "last-modified": date,
+        "accept-ranges": "bytes",
+        "cache-control": "private, no-store",
+    }
+    head = await stored.ask("HEAD", user=USER)
+    assert (head.status, head.headers, head.body) == (200, answer.headers, b"")
+
+
+@pytest.mark.parametrize(
+    ("field", "part", "told"),
+    [("bytes=0-0", BLOB[:1], "bytes 0-0/100"), ("bytes=90-", BLOB[90:], "bytes 90-99/100"),
+     ("bytes=-1", BLOB[99:], "bytes 99-99/100"), ("bytes=0-999", BLOB, "bytes 0-99/100")],
+)  # fmt: skip
+async def test_a_part_is_told_with_its_place(stored: App, field: str, part: bytes, told: str) -> None:
+    answer = await stored.ask("GET", user=USER, headers={"Range": field})
+    assert (answer.status, answer.body, answer.headers["content-range"]) == (206, part, told)
+    assert answer.headers["content-length"] == str(len(part))
+    assert answer.headers["repr-digest"] == DIGEST
+
+
+async def test_a_part_that_is_not_there(stored: App) -> None:
+    answer = await stored.ask("GET", user=USER, headers={"Range": "bytes=100-"})
+    assert (answer.status, answer.code, answer.headers["content-range"]) == (
+        416,
+        "range-not-satisfiable",
+        "bytes */100",
+    )
+    assert answer.json["size"] == 100
+
+
+@pytest.mark.parametrize(("known", "status"), [('"1"', 304), ('W/"1"', 304), ("*", 304), ('"2"', 200)])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_version_that_is_known_is_not_sent(stored: App, method: str, known: str, status: int) -> None:
+    for more in ({}, {"Range": "bytes=0-0"} if status == 304 else {}):
+        answer = await stored.ask(method, user=USER, headers={"If-None-Match": known, **more})
+        assert (answer.status, answer.headers["etag"]) == (status, '"1"')
+        if status == 304:
+            assert (answer.body, answer.headers["cache-control"]) == (b"", "private, no-store")
+
+
+@pytest.mark.parametrize(("validator", "status"), [('"1"', 206), ('"2"', 200), ('W/"1"', 200)])
+async def test_a_part_of_one_version_is_not_that_of_another(stored: App, validator: str, status: int) -> None:
+    answer = await stored.ask("GET", user=USER, headers={"Range": "bytes=0-0", "If-Range": validator})
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "code"),
+    [
+        ("POST", {"If-Match": '"7"'}, 409, "version-mismatch"),
+        ("POST", {}, 409, "version-mismatch"),
+        ("DELETE", {"If-Match": "2"}, 409, "version-mismatch"),
+        ("DELETE", {}, 428, "precondition-required"),
+        ("DELETE", {"If-Match": "x"}, 400, "malformed-header"),
+        ("POST", {"If-Match": '"1"', "Content-Encoding": "gzip"}, 415, "unsupported-media-type"),
+        ("POST", {"If-Match": '"1"', "Transfer-Encoding": "gzip, chunked"}, 415, "unsupported-media-type"),
+        ("POST", {"If-Match": '"1"', "Content-Type": " Multipart/form-data"}, 415, "unsupported-media-type"),
+        ("POST", {"If-Match": '"1"', "Content-Digest": "sha-256=:AAAA:"}, 400, "malformed-header"),
+        ("POST", {"If-Match": '"1"', "Content-Digest": DIGEST.replace("=:", "=:A", 1)}, 400, "malformed-header"),
+    ],
+)
+async def test_a_refusal_is_a_problem_document(
+    stored: App, method: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=USER, headers=headers)
+    assert (answer.status, answer.code, answer.json["status"]) == (status, code, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    if status == 409:
+        assert (answer.headers["etag"], answer.json["current_version"]) == ('"1"', 1)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Encoding": " Identity "}, {"Transfer-Encoding": "Chunked"}, {}])
+async def test_a_body_as_it_is_is_taken(app: App, headers: dict[str, str]) -> None:
+    assert (await app.ask("POST", "/v1/backup", BLOB, user=USER, headers=headers)).status == 200
+
+
+async def test_bytes_that_are_not_the_declared_ones_are_not_stored(app: App) -> None:
+    answer = await app.ask("POST", "/v1/backup", BLOB[::-1], user=USER, headers={"Content-Digest": DIGEST})
+    assert (answer.status, answer.code) == (400, "digest-mismatch")
+    assert (await app.ask("GET", user=USER)).status == 404
+    assert (await app.ask("POST", "/v1/backup", BLOB, user=USER, headers={"Content-Digest": DIGEST})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "facts"),
+    [(31, 400, {"size": 31, "min_bytes": 32}), (32, 200, {}), (1000, 200, {}), (1001, 413, {"max_bytes": 1000})],
+)
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_sizes_of_a_body(app: App, size: int, status: int, facts: dict[str, int], *, is_declared: bool) -> None:
+    headers = {"Content-Length": str(size)} if is_declared else {}
+    answer = await app.ask("POST", "/v1/backup", bytes(size), user=USER, headers=headers)
+    assert answer.status == status
+    if facts:
+        assert {name: answer.json[name] for name in facts} == facts
+
+
+async def test_a_declared_size_is_refused_before_anything_is_read(app: App) -> None:
+    answer = await app.ask("POST", "/v1/backup", user=USER, headers={"Content-Length": "1001"})
+    assert answer.status == 413
+
+
+async def test_a_body_that_is_shorter_than_declared_is_not_stored(app: App) -> None:
+    answer = await app.ask("POST", "/v1/backup", user=USER, headers={"Content-Length": "100"})
+    assert (answer.status, answer.code) == (400, "blob-too-small")
+    assert (await app.ask("GET", user=USER)).status == 404
+
+
+async def test_a_deletion_says_nothing_and_is_one(stored: App) -> None:
+    answer = await stored.ask("DELETE", user=USER, headers={"If-Match": '"1"'})
+    assert (answer.status, answer.body) == (204, b"")
+    again = await stored.ask("GET", user=USER)
+    assert (again.status, again.code) == (404, "backup-not-found")
+    assert (await stored.ask("DELETE", user=USER, headers={"If-Match": '"1"'})).status == 204
+
+
+async def test_users_have_slots_of_their_own(stored: App) -> None:
+    assert (await stored.ask("GET", user=samples.user(2))).status == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "challenge"),
+    [
+        ({}, 'Bearer realm="obscura-backup"'),
+        ({"Authorization": "Bearer a.b.c"}, 'Bearer realm="obscura-backup", error="invalid_token"'),
+        ({"Authorization": "Basic YTpi"}, 'Bearer realm="obscura-backup", error="invalid_token"'),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+async def test_a_token_is_needed(app: App, method: str, headers: dict[str, str], challenge: str) -> None:
+    answer = await app.ask(method, headers=headers)
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, challenge)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code", "facts"),
+    [
+        (BackupDamaged(), 500, "backup-damaged", {}),
+        (BackupLost(version=samples.revision(3).version), 500, "backup-lost", {"version": 3}),
+    ],
+)
+async def test_what_is_wrong_with_a_backup_is_told(
+    stored: App,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    status: int,
+    code: str,
+    facts: dict[str, int],
+) -> None:
+    failing(monkeypatch, MemoryBlobStore, "open", failure)
+    answer = await stored.ask("GET", user=USER)
+    assert (answer.status, answer.code) == (status, code)
+    assert {name: answer.json[name] for name in facts} == facts
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, kind: type[Any], name: str, failure: Exception) -> None:
+    """Let a coroutine of a store fail."""
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(kind, name, fails)
+
+
+@asynccontextmanager
+async def unavailable(*names: Any) -> AsyncIterator[None]:
+    """A lock that cannot be had."""
+    if names:
+        raise MetadataUnavailable
+    yield
+
+
+@pytest.mark.parametrize(
+    ("method", "outcome"), [("GET", None), ("HEAD", None), ("POST", "not-stored"), ("DELETE", "not-stored")]
+)
+async def test_a_store_that_is_down_is_told_with_what_became_of_a_change(
+    stored: App, monkeypatch: pytest.MonkeyPatch, method: str, outcome: str | None
+) -> None:
+    for kind, name in ((MemoryMetadataStore, "get"), (MemoryBlobStore, "open"), (MemoryBlobStore, "stat")):
+        failing(monkeypatch, kind, name, MetadataUnavailable())
+    monkeypatch.setattr(MemoryMetadataStore, "locked", unavailable)
+    answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=USER, headers={"If-Match": '"1"'})
+    assert (answer.status, int(answer.headers["retry-after"]) > 0) == (503, True)
+    if method != "HEAD":
+        assert answer.json.get("outcome") == outcome
+
+
+async def test_a_defect_tells_the_client_nothing(
+    stored: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing(monkeypatch, MemoryBlobStore, "open", ZeroDivisionError("a secret"))
+    answer = await stored.ask("GET", user=USER)
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert b"a secret" not in answer.body
+    assert "ZeroDivisionError: a secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/backup", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("/v1/config", "GET, HEAD, OPTIONS"),
+        ("/health/live", "GET, HEAD, OPTIONS"),
+        ("/health/ready", "GET, HEAD, OPTIONS"),
+        ("/metrics", "GET, OPTIONS"),
+        ("/docs", "GET, OPTIONS"),
+        ("/docs/openapi.json", "GET, OPTIONS"),
+    ],
+)
+async def test_methods_of_a_path_are_told(app: App, path: str, methods: str) -> None:
+    asked = await app.ask("OPTIONS", path)
+    assert (asked.status, asked.headers["allow"], asked.body) == (204, methods, b"")
+    refused = await app.ask("PATCH", path)
+    assert (refused.status, refused.headers["allow"], refused.code) == (405, methods, "method-not-allowed")
+    assert "connection" not in refused.headers
+
+
+@pytest.mark.parametrize("path", ["/v1//backup", "/v1/backup/", "/v1/%62ackup", "//"])
+async def test_a_path_is_written_in_one_way(app: App, path: str) -> None:
+    answer = await app.ask("GET", path, user=USER)
+    assert (answer.status, answer.code, answer.headers["connection"]) == (400, "bad-request", "close")
+
+
+async def test_a_path_that_is_none_is_not_found(app: App) -> None:
+    assert (await app.ask("GET", "/v2/backup")).code == "not-found"
+    assert (await app.ask("GET", "/")).status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/v1/config", "/health/live", "/health/ready"])
+async def test_probes_may_ask_by_head(app: App, method: str, path: str) -> None:
+    assert (await app.ask(method, path)).status == 200
+
+
+async def test_the_configuration_says_what_a_client_needs(app: App) -> None:
+    answer = await app.ask("GET", "/v1/config")
+    assert answer.json == {"min_bytes": 32, "max_bytes": 1000, "retention": {"versions": 1, "days": None}}
+    assert answer.headers["cache-control"] == "public, max-age=300"
+
+
+async def test_health_is_told_by_status_and_by_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    well = await app.ask("GET", "/health/ready")
+    assert (well.status, well.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})
+    assert well.headers["cache-control"] == "no-store"
+    failing(monkeypatch, MemoryBlobStore, "check", MetadataUnavailable())
+    ill = await app.ask("GET", "/health/ready")
+    assert (ill.status, ill.json) == (503, {"status": "unavailable", "metadata": "ok", "blobs": "unavailable"})
+    assert (await app.ask("GET", "/health/live")).json == {"status": "ok"}
+
+
+async def test_an_end_that_is_announced_makes_readiness_red_and_every_answer_the_last(app: App) -> None:
+    app.stopping.announced = True
+    answer = await app.ask("GET", "/health/ready")
+    assert (answer.status, answer.json["status"], answer.headers["connection"]) == (503, "stopping", "close")
+
+
+async def test_metrics_are_text(app: App) -> None:
+    answer = await app.ask("GET", "/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert b"obscura_backup_requests_total" in answer.body
+
+
+@pytest.mark.parametrize(("docs", "status"), [("on", 200), ("off", 404)])
+async def test_the_description_is_served_where_it_is_switched_on(docs: str, status: int) -> None:
+    app = App(docs=docs, max_bytes=99)
+    assert (await app.ask("GET", "/docs")).status == status
+    described = await app.ask("GET", "/docs/openapi.json")
+    assert described.status == status
+    if status == 200:
+        body = described.json["paths"]["/v1/backup"]["post"]["requestBody"]["content"]["application/octet-stream"]
+        assert body["schema"]["maxLength"] == 99
+
+
+ORIGIN = "https://app.example"
+
+
+async def test_a_browser_of_an_allowed_origin_may_ask_and_read() -> None:
+    app = App(cors_origins=(ORIGIN,))
+    asked = await app.ask(
+        "OPTIONS",
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization, if-match",
+        },
+    )
+    assert asked.status == 204
+    assert asked.headers["access-control-allow-origin"] == ORIGIN
+    assert asked.headers["access-control-max-age"] == "600"
+    assert {"GET", "HEAD", "POST", "DELETE"} <= set(asked.headers["access-control-allow-methods"].split(", "))
+    answer = await app.ask("GET", headers={"Origin": ORIGIN})
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, ORIGIN)
+    exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
+    assert exposed == {"etag", "repr-digest", "last-modified", "content-range", "accept-ranges", "retry-after"}
+
+
+async def test_requests_beyond_the_rate_are_refused_with_the_time_to_come_back() -> None:
+    app = App(rate_per_user=2, rate_per_address=2)
+    for who in ({"user": USER}, {}):
+        statuses = [await app.ask("GET", **who) for _ in range(5)]  # type: ignore[arg-type] # of one kind each
+        assert statuses[-1].status == 429
+        assert statuses[-1].code == "too-many-requests"
+        assert 0 < int(statuses[-1].headers["retry-after"]) <= 60
+
+
+async def test_a_request_that_comes_in_with_a_complaint_is_refused_with_it(app: App) -> None:
+    answer = await app.ask("GET", scope={"obscura.complaint": (505, "Not this version.")})
+    assert (answer.status, answer.code, answer.json["detail"]) == (
+        505,
+        "http-version-not-supported",
+        "Not this version.",
+    )
+    assert answer.headers["connection"] == "close"

@@ -1,0 +1,104 @@
+"""Which hosts and targets a request may name, and what is said of the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from obscura_backup.entrypoints.http.server.request_target import find_head_fault, is_host, is_target
+
+HOST = (b"host", b"backup.example")
+
+
+def fault(
+    url: bytes = b"/v1/backup", *headers: tuple[bytes, bytes], version: str = "1.1", strict: bool = True
+) -> tuple[int, str] | None:
+    return find_head_fault(url, headers, version, has_strict_line=strict)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_request_with_one_host_is_without_fault(version: str) -> None:
+    assert fault(b"/v1/backup", HOST, (b"accept", b"*/*"), version=version) is None
+
+
+def test_only_old_clients_may_name_no_host() -> None:
+    assert fault(version="1.0") is None
+    assert fault() == (400, "A request names one host, in one Host header.")
+
+
+@pytest.mark.parametrize("second", [HOST, (b"host", b"other.example")])
+def test_two_hosts_are_one_too_many(second: tuple[bytes, bytes]) -> None:
+    found = fault(b"/", HOST, second)
+    assert found is not None
+    assert found[0] == 400
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_host_that_is_none_is_a_fault(version: str) -> None:
+    assert fault(b"/", (b"host", b"a,b"), version=version) is not None
+
+
+def test_a_host_that_is_none_beside_one_that_is_is_a_fault_of_old_clients_too() -> None:
+    assert fault(b"/", HOST, (b"host", b"a b"), version="1.0") is not None
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9", "1.2", "3"])
+def test_another_version_is_told_by_its_own_status(version: str) -> None:
+    found = fault(b"/", HOST, version=version)
+    assert found is not None
+    assert found[0] == 505
+
+
+def test_a_request_line_that_may_be_read_in_two_ways_is_refused() -> None:
+    found = fault(b"/", HOST, strict=False)
+    assert found is not None
+    assert (found[0], "one space between them" in found[1]) == (400, True)
+
+
+def test_a_target_that_is_none_is_refused() -> None:
+    found = fault(b"v1/backup", HOST)
+    assert found is not None
+    assert (found[0], "names a path" in found[1]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"", b"backup.example", b"backup.example:443", b"backup.example:", b"192.0.2.1", b"[2001:db8::1]",
+        b"[2001:db8::1]:8400", b"[::ffff:192.0.2.1]", b"a:0", b"a:65535", b"under_score", b"%41",
+    ],
+)  # fmt: skip
+def test_a_host_with_or_without_a_port(host: bytes) -> None:
+    assert is_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"a,b", b"a b", b"a/b", b"user@a", b"a:65536", b"a:99999", b"a:123456", b"a:b", b"a:1:2", b"2001:db8::1",
+        b"[2001:db8::1", b"[::g]", b"[1:2:3]", b"[]", b"[::1]x", b"a?b", b"a#b", b"\xe4",
+    ],
+)  # fmt: skip
+def test_what_is_no_host(host: bytes) -> None:
+    assert not is_host(host)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/", b"/v1/backup", b"/a?b=c", b"/%41", b"*", b"http://a/", b"https://a:443/v1", b"HTTP://a/",
+        b"http://[::1]:80/a", b"/a//b", b"/!~",
+    ],
+)  # fmt: skip
+def test_a_path_alone_or_behind_a_host(target: bytes) -> None:
+    assert is_target(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"", b"v1", b"http://a", b"http:///a", b"ftp://a/", b"http://user@a/", b"http://a:65536/", b"http://[::g]/",
+        b"/a#b", b"/a b", b"/\x7f", b"/\xe4", b"//a#", b"**", b"a:80",
+    ],
+)  # fmt: skip
+def test_what_is_no_target(target: bytes) -> None:
+    assert not is_target(target)

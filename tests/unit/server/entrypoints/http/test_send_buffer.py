@@ -1,0 +1,176 @@
+"""What waits to be taken by a client, over real sockets: counted, timed, and forgotten by a reset."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obscura_backup.entrypoints.http.server import send_buffer
+from obscura_backup.entrypoints.http.server.send_buffer import (
+    SEND_BUFFER_BYTES,
+    SendBuffer,
+    abort,
+    count_unsent_bytes,
+    limit_send_buffer,
+)
+
+if TYPE_CHECKING:
+    from asyncio import Transport
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[Transport, socket.socket]]:
+    """A transport over TCP, and the client's end, which reads only when it is told to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname(), timeout=10)
+        served, _ = listening.accept()
+    with client:
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=served)
+        try:
+            yield transport, client
+        finally:
+            transport.abort()
+            await asyncio.sleep(0)
+
+
+def read_to_the_end(client: socket.socket) -> None:
+    while client.recv(1_000_000):
+        pass
+
+
+class Written:
+    """A transport of which so many bytes wait in the process, and so many in the system."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.buffered = 0
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_the_system_holds_so_much_and_no_more() -> None:
+    assert SEND_BUFFER_BYTES == 131_072
+    async with connected() as (transport, _):
+        limit_send_buffer(transport)
+        size = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert SEND_BUFFER_BYTES <= size <= 2 * SEND_BUFFER_BYTES
+
+
+async def test_nothing_waits_before_anything_is_written() -> None:
+    async with connected() as (transport, _):
+        assert count_unsent_bytes(transport) == 0
+
+
+async def test_what_the_client_does_not_take_is_counted_in_the_process_and_in_the_system() -> None:
+    async with connected() as (transport, client):
+        limit_send_buffer(transport)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        transport.write(bytes(4_000_000))
+        await asyncio.sleep(0.05)
+        in_process, unsent = transport.get_write_buffer_size(), count_unsent_bytes(transport)
+        assert 0 < in_process < unsent <= 4_000_000
+
+
+async def test_a_connection_that_ended_has_nothing_in_the_system() -> None:
+    async with connected() as (transport, _):
+        transport.get_extra_info("socket")._sock.close()
+        assert count_unsent_bytes(transport) == 0
+
+
+async def test_a_connection_with_unsent_bytes_is_aborted_by_a_reset() -> None:
+    async with connected() as (transport, client):
+        limit_send_buffer(transport)
+        transport.write(bytes(4_000_000))
+        await asyncio.sleep(0.05)
+        set_to = transport.get_extra_info("socket").getsockopt
+        abort(transport)
+        assert struct.unpack("ii", set_to(socket.SOL_SOCKET, socket.SO_LINGER, 8)) == (1, 0)
+        await asyncio.sleep(0.05)
+        with pytest.raises(ConnectionResetError):
+            read_to_the_end(client)
+
+
+async def test_a_connection_whose_client_took_everything_is_closed_in_order() -> None:
+    async with connected() as (transport, client):
+        transport.write(b"all of it")
+        assert client.recv(100) == b"all of it"
+        async with asyncio.timeout(10):
+            while count_unsent_bytes(transport):  # noqa: ASYNC110 - the system gives no sign when bytes are acknowledged
+                await asyncio.sleep(0.01)
+        abort(transport)
+        await asyncio.sleep(0.05)
+        assert client.recv(100) == b""
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch) -> tuple[SendBuffer, Written, Clock, list[int]]:
+    """A buffer, and what is left unsent of what was written to it."""
+    transport, clock, unsent = Written(), Clock(), [0]
+    monkeypatch.setattr(send_buffer, "count_unsent_bytes", lambda _: unsent[0])
+    made: Any = transport
+    return SendBuffer(made, clock), transport, clock, unsent
+
+
+def test_what_is_written_reaches_the_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer, transport, _, _ = scripted(monkeypatch)
+    buffer.write(b"one ")
+    buffer.write(b"two")
+    assert transport.data == b"one two"
+
+
+def test_a_client_for_whom_nothing_waits_does_not_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer, _, clock, _ = scripted(monkeypatch)
+    clock.now += 100
+    assert buffer.stalled_seconds() == 0
+
+
+def test_a_client_that_takes_nothing_stalls_from_the_first_write_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer, transport, clock, unsent = scripted(monkeypatch)
+    clock.now += 100
+    buffer.write(bytes(10))
+    transport.buffered = unsent[0] = 10
+    clock.now += 5
+    buffer.write(bytes(10))
+    unsent[0] = 20
+    clock.now += 2
+    assert buffer.stalled_seconds() == 7
+
+
+def test_a_client_that_took_something_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer, transport, clock, unsent = scripted(monkeypatch)
+    buffer.write(bytes(10))
+    transport.buffered = unsent[0] = 10
+    clock.now += 5
+    assert buffer.stalled_seconds() == 5
+    unsent[0] = 9
+    assert buffer.stalled_seconds() == 0
+    clock.now += 3
+    assert buffer.stalled_seconds() == 3
+
+
+def test_more_that_is_written_is_nothing_that_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer, transport, clock, unsent = scripted(monkeypatch)
+    buffer.write(bytes(10))
+    transport.buffered = unsent[0] = 10
+    assert buffer.stalled_seconds() == 0
+    buffer.write(bytes(10))
+    unsent[0] = 20
+    clock.now += 4
+    assert buffer.stalled_seconds() == 4

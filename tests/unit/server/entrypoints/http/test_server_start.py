@@ -1,0 +1,335 @@
+"""What is done before the service serves: its socket, the limit of open files, the setup of a worker, first words."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+
+from obscura_backup import __version__
+from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.entrypoints.cli.serve import _warn, _welcome
+from obscura_backup.entrypoints.http import app
+from obscura_backup.entrypoints.http.server import run as server
+from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
+from obscura_backup.entrypoints.http.server.run import (
+    AddressInUse,
+    AppFactory,
+    check_stores,
+    listen,
+    raise_descriptor_limit,
+)
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
+from obscura_backup.entrypoints.settings import Settings, load_settings
+from support.servers.in_process import Ran, commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SECRET = "a secret that only the tests know, 32 bytes and more"
+
+
+def settings(**values: Any) -> Settings:
+    return load_settings({"auth_secret": SECRET, **values}, {})
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_a_socket_listens_on_the_address_that_is_asked_for(host: str, family: socket.AddressFamily) -> None:
+    with listen(host, 0) as listening:
+        assert listening.family == family
+        assert listening.getsockname()[0] == host
+        with socket.create_connection(listening.getsockname()[:2], timeout=10):
+            pass
+
+
+def test_a_port_that_is_taken_is_told_with_its_address() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressInUse, match=rf"Cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
+            listen("127.0.0.1", port)
+
+
+def test_the_queue_of_a_socket_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(socket, "create_server", lambda _, **named: given.update(named))
+    listen("127.0.0.1", 0)
+    assert given == {"family": socket.AF_INET, "backlog": 2048}
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, int]]]:
+    """Pretend these limits of open files, call, and give what they were set to."""
+
+    def pretend(soft: int, hard: int, max_connections: int) -> list[tuple[int, int]]:
+        changes: list[tuple[int, int]] = []
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+        monkeypatch.setattr(resource, "setrlimit", lambda _, both: changes.append(both))
+        raise_descriptor_limit(settings(max_connections=max_connections))
+        return changes
+
+    return pretend
+
+
+WANTED = 3 * 100 + 512
+"""Open files of a hundred connections: as many again in line twice, and what the service itself has."""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "changes", "warns"),
+    [
+        (WANTED, WANTED, [], False),
+        (WANTED - 1, 1_000_000, [(WANTED, 1_000_000)], False),
+        (WANTED - 1, resource.RLIM_INFINITY, [(WANTED, resource.RLIM_INFINITY)], False),
+        (256, WANTED, [(WANTED, WANTED)], False),
+        (256, WANTED - 1, [(WANTED - 1, WANTED - 1)], True),
+        (1_000_000, 1_000_000, [], False),
+    ],
+)
+def test_as_many_files_may_be_open_as_the_connections_take(
+    limits: Callable[..., list[tuple[int, int]]],
+    caplog: pytest.LogCaptureFixture,
+    soft: int,
+    hard: int,
+    changes: list[tuple[int, int]],
+    *,
+    warns: bool,
+) -> None:
+    assert limits(soft, hard, 100) == changes
+    assert bool(caplog.records) is warns
+    if warns:
+        assert f"{hard} files may be open, and 100 connections want {WANTED}" in caplog.text
+
+
+def test_stores_are_started_once_before_anything_is_served(tmp_path: Path) -> None:
+    check_stores(settings(data_dir=tmp_path))
+    assert (tmp_path / "metadata.sqlite3").exists()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreUnusable):
+        check_stores(settings(data_dir=tmp_path / "file"))
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What an application was made of, and who was watched; the process is as before afterwards."""
+    calls: list[Any] = []
+
+    def create_app(*given: Any) -> str:
+        calls.append(given)
+        return "the application"
+
+    monkeypatch.setattr(app, "create_app", create_app)
+    monkeypatch.setattr(ShutdownState, "watch", lambda _, seconds, *, has_parent: calls.append((seconds, has_parent)))
+    monkeypatch.setattr(server, "log_to_stderr", calls.append)
+    monkeypatch.setattr(server, "_die_with_parent", lambda pid: calls.append(f"dies with {pid}"))
+    for name in ("max_connections", "max_connections_per_address", "addresses"):
+        monkeypatch.setattr(BoundedProtocol, name, getattr(BoundedProtocol, name))
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "level", logging.getLogger("uvicorn").level)
+    return calls
+
+
+def test_a_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
+    given = settings(
+        max_connections=77,
+        max_connections_per_address=7,
+        trusted_proxies=("10.0.0.0/8",),
+        log_level="error",
+        notice_seconds=1.5,
+    )
+    created: Any = AppFactory(given, os.getpid())()
+    assert created == "the application"
+    assert made[:2] == ["error", (1.5, False)]
+    assert (made[2][0], type(made[2][1])) == (given, ShutdownState)
+    assert (BoundedProtocol.max_connections, BoundedProtocol.max_connections_per_address) == (77, 7)
+    assert BoundedProtocol.addresses.of_peer(("10.1.2.3", 9)) is None
+    assert BoundedProtocol.addresses.of_peer(("192.0.2.1", 9)) == "192.0.2.1"
+    assert logging.getLogger("uvicorn").level == logging.ERROR
+
+
+def test_a_worker_ends_with_its_parent(made: list[Any]) -> None:
+    AppFactory(settings(), 1)()
+    assert made[0] == "dies with 1"
+    assert (1.0, True) in made
+
+
+def test_a_worker_whose_parent_is_gone_already_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Library:
+        @staticmethod
+        def prctl(option: int, number: int) -> None:
+            asked.append((option, number))
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library)
+    server._die_with_parent(os.getppid())
+    assert asked == [(1, signal.SIGKILL)]
+    with pytest.raises(SystemExit) as ended:
+        server._die_with_parent(os.getppid() + 1)
+    assert ended.value.code == 1
+
+
+class Served:
+    """Stands where uvicorn serves."""
+
+    def __init__(self, *, fails: BaseException | None = None, failed_to_start: bool = False) -> None:
+        self.sockets: list[Any] = []
+        self.failed_to_start = failed_to_start
+        self.folder = ""
+        self._fails = fails
+
+    def run(self, sockets: Any = None) -> None:
+        self.sockets = sockets
+        self.folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+        if self._fails is not None:
+            raise self._fails
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[str, Any], Served]]]:
+    """Run the service with nothing behind it; what uvicorn was told, and what served."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+
+    def running(served: Served, **values: Any) -> tuple[dict[str, Any], Served]:
+        told: dict[str, Any] = {}
+        monkeypatch.setattr(uvicorn, "Config", lambda made_by, **named: told.update(made_by=made_by, **named))
+        monkeypatch.setattr(uvicorn, "Server", lambda _: served)
+        monkeypatch.setattr("obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **__: served)
+        listening: Any = "the socket"
+        server.run(settings(**values), listening)
+        return told, served
+
+    yield running
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_uvicorn_is_told_what_the_service_relies_on(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+    told, served = run(Served(), drain_seconds=2.5)
+    assert served.sockets == ["the socket"]
+    assert told.pop("made_by") == AppFactory(settings(drain_seconds=2.5), os.getpid())
+    assert told == {
+        "factory": True,
+        "workers": 1,
+        "http": BoundedProtocol,
+        "loop": "uvloop",
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "headers": [("X-Content-Type-Options", "nosniff")],
+        "proxy_headers": False,
+        "timeout_keep_alive": 65,
+        "timeout_graceful_shutdown": 3,
+    }
+
+
+def test_an_orderly_end_is_a_success(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+    run(Served())
+    handler: Any = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        handler(signal.SIGTERM, None)
+    assert ended.value.code == 0
+
+
+def test_an_end_at_the_terminal_is_one_too(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+    run(Served(fails=KeyboardInterrupt()))
+
+
+def test_several_workers_add_up_their_metrics_in_a_folder_that_is_gone_afterwards(
+    run: Callable[..., tuple[dict[str, Any], Served]],
+) -> None:
+    _, served = run(Served(), workers=2)
+    assert "obscura-backup-metrics-" in served.folder
+    assert not os.path.exists(served.folder)  # noqa: PTH110 - a name from the environment
+
+
+def test_workers_that_could_not_start_are_a_failure(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(Served(failed_to_start=True), workers=2)
+    assert ended.value.code == STARTUP_FAILURE
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"auth_secret": "s" * 31}, "auth_secret is shorter than the 32 bytes"),
+        ({"auth_secret": "s" * 32}, None),
+        ({"auth_secret": None}, None),
+        ({"metadata_url": "memory:"}, "a store is in memory"),
+        ({"blobs_url": "memory:"}, "a store is in memory"),
+    ],
+)
+def test_what_is_warned_of_at_the_start(
+    caplog: pytest.LogCaptureFixture, given: dict[str, Any], says: str | None
+) -> None:
+    _warn(settings(**given))
+    assert len(caplog.records) == (says is not None)
+    assert (says or "") in caplog.text
+
+
+def test_first_words_lead_to_a_first_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/obscura-backup"])
+    text = _welcome(settings(data_dir=tmp_path), "http://127.0.0.1:8400")
+    assert "/opt/bin/obscura-backup token " in text
+    assert f"--data-dir {tmp_path} --out {tmp_path}/demo.token" in text
+    assert f"/opt/bin/obscura-client push --state {tmp_path}/demo --token-file {tmp_path}/demo.token\n" in text
+    assert "--server" not in text
+
+
+def test_words_of_a_later_start_lead_back_to_the_demo(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "state.json").write_text("{}")
+    given = settings(data_dir=tmp_path, auth_user_claim="a claim")
+    text = _welcome(given, "http://127.0.0.1:9000")
+    assert f"status --state {tmp_path}/demo" in text
+    assert text.count("--server http://127.0.0.1:9000 --user-claim 'a claim'\n") == 1
+    assert " token " not in text
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+    """Commands with a service that ends as soon as it serves. Its socket ends with the test, not with the process."""
+    with ExitStack() as opened:
+        monkeypatch.setattr(server, "listen", lambda host, port: opened.enter_context(listen(host, port)))
+        monkeypatch.setattr(server, "run", lambda _settings, _listening: None)
+        monkeypatch.setattr(server, "raise_descriptor_limit", lambda _: None)
+        yield opened.enter_context(commands(capsys, monkeypatch))
+
+
+@pytest.mark.parametrize(("docs", "tail"), [("on", " (its API: {url}/docs)"), ("off", "")])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_serve_says_where(command: Callable[..., Ran], tmp_path: Path, host: str, docs: str, tail: str) -> None:
+    ran = command("serve", "--data-dir", tmp_path, "--host", host, "--port", 0, OBSCURA_BACKUP_DOCS=docs)
+    assert (ran.code, ran.out) == (0, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith(f"Obscura Backup {__version__} listens on http://")
+    url = line.split()[5]
+    assert url.startswith("http://[::1]:" if host == "::1" else "http://127.0.0.1:")
+    assert line.endswith(url + tail.format(url=url))
+
+
+def test_serve_gives_lines_to_paste_when_asked_for(command: Callable[..., Ran], tmp_path: Path) -> None:
+    assert "A first push" in command("serve", "--data-dir", tmp_path, "--port", 0, "--welcome").err
+
+
+def test_serve_tells_a_taken_address_from_a_store_that_cannot_be_used(
+    command: Callable[..., Ran], tmp_path: Path
+) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        ran = command("serve", "--data-dir", tmp_path, "--port", taken.getsockname()[1])
+    assert (ran.code, ran.out) == (4, "")
+    (tmp_path / "file").write_text("in the way")
+    ran = command("serve", "--data-dir", tmp_path / "file" / "data", "--port", 0)
+    assert (ran.code, ran.out) == (3, "")
+    assert "cannot be used" in ran.err

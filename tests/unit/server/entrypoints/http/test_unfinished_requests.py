@@ -1,0 +1,64 @@
+"""A request that the end of the service cuts off is answered where that is possible, and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obscura_backup.entrypoints.http.messages.problems import begin_change
+from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
+
+if TYPE_CHECKING:
+    from litestar.types import Receive, Scope, Send
+
+
+async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -> list[dict[str, Any]]:
+    """What a request is sent whose application is cancelled, before or after its change or its answer began."""
+    sent: list[dict[str, Any]] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            begin_change(scope)
+        if answered:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise asyncio.CancelledError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {"type": "http", "method": method, "path": "/v1/backup", "raw_path": b"/v1/backup", "headers": []}
+    receive: Any = None
+    await RequestGuard(application)(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("method", "begun", "code", "outcome"),
+    [
+        ("POST", False, "stopping", "not-stored"),
+        ("DELETE", False, "stopping", "not-stored"),
+        ("POST", True, "outcome-unknown", "unknown"),
+        ("DELETE", True, "outcome-unknown", "unknown"),
+    ],
+)
+async def test_a_request_that_is_cut_off_says_what_became_of_it(
+    method: str, code: str, outcome: str, *, begun: bool
+) -> None:
+    start, body = await cut_off(method, begun=begun)
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    document = json.loads(body["body"])
+    assert (start["status"], headers["retry-after"], headers["connection"]) == (503, "1", "close")
+    assert (document["type"], document.get("outcome")) == (f"urn:obscura-backup:problem:{code}", outcome)
+
+
+async def test_a_request_whose_answer_has_begun_is_cut_off() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await cut_off("POST", answered=True)
+
+
+async def test_a_question_that_is_cut_off_may_be_asked_again_and_speaks_of_no_change() -> None:
+    start, body = await cut_off("GET")
+    assert (start["status"], "outcome" in json.loads(body["body"])) == (503, False)

@@ -1,0 +1,428 @@
+"""The supervisor of workers, over workers that are scripted: which are replaced, when, and which stay."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Process
+
+from obscura_backup.entrypoints.http.server import workers
+from obscura_backup.entrypoints.http.server.workers import Worker, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_SECONDS = 100.0
+HEALTH_CHECK_SECONDS = 5
+
+
+class Scripted:
+    """A worker of which a test says how it fares. It answers `ask` when it was asked as often as it takes to start."""
+
+    def __init__(self, pid: int, *, takes: int = 0, exitcode: int | None = None) -> None:
+        self.pid = pid
+        self.exitcode = exitcode
+        self.has_started = False
+        self.age_seconds = 0.0
+        self.answers = True
+        self.done: list[str] = []
+        self.given_seconds: list[float] = []
+        self._takes = takes
+        self.process = self
+
+    def is_alive(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            self.given_seconds.append(timeout)
+            return self.exitcode is None and self.answers
+        return self.exitcode is None
+
+    def start(self) -> None:
+        self.done.append("start")
+
+    def ask(self) -> bool:
+        self.age_seconds += 1
+        self._takes -= 1
+        self.has_started = self.has_started or self._takes < 0
+        return self.has_started
+
+    def terminate(self) -> None:
+        self.done.append("terminate")
+
+    def kill(self) -> None:
+        self.done.append("kill")
+        if self.exitcode is None:
+            self.exitcode = -9
+
+    def join(self, seconds: float | None = None) -> None:
+        self.done.append("join")
+
+
+class Supervised:
+    """A supervisor, and the workers that it makes: the prepared ones first, then ones that start at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int = 2) -> None:
+        self.prepared: deque[Scripted] = deque()
+        self.made: list[Scripted] = []
+        self.slept: list[float] = []
+        monkeypatch.setattr(workers, "Worker", self._make)
+        monkeypatch.setattr(time, "sleep", self.slept.append)
+        config: Any = SimpleNamespace(workers=count, timeout_worker_healthcheck=HEALTH_CHECK_SECONDS)
+        self.sockets = [Listening(), Listening()]
+        sockets: Any = self.sockets
+        self.them = Workers(config, sockets, start_seconds=START_SECONDS, stop_seconds=0.0)
+
+    def _make(self, config: Any, sockets: Any) -> Scripted:
+        assert (config, sockets) == (self.them.config, self.them.sockets)
+        worker = self.prepared.popleft() if self.prepared else Scripted(100 + len(self.made))
+        self.made.append(worker)
+        return worker
+
+    def hold(self, *scripted: Scripted) -> None:
+        """Begin with these."""
+        given: Any = list(scripted)
+        self.them.processes = given
+
+    @property
+    def pids(self) -> list[int | None]:
+        return [worker.pid for worker in self.them.processes]
+
+
+class Listening:
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def supervised(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
+    """The handlers of signals are as before afterwards."""
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGTTIN", "SIGTTOU")]
+    before = {each: signal.getsignal(each) for each in names}
+    yield Supervised(monkeypatch)
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+def well(pid: int) -> Scripted:
+    worker = Scripted(pid)
+    worker.has_started = True
+    return worker
+
+
+def test_as_many_as_configured_are_started(supervised: Supervised) -> None:
+    supervised.them.init_processes()
+    assert [worker.done for worker in supervised.made] == [["start"], ["start"]]
+    assert len(supervised.them.processes) == 2
+
+
+def test_one_more_is_started_when_asked_for(supervised: Supervised) -> None:
+    supervised.hold(well(1), well(2))
+    supervised.them.handle_ttin()
+    assert supervised.pids == [1, 2, 100]
+    assert supervised.them.processes_num == 3
+    assert supervised.made[0].done == ["start"]
+
+
+def test_a_restart_replaces_each_once_the_new_one_serves(supervised: Supervised) -> None:
+    old = well(1), well(2)
+    supervised.hold(*old)
+    supervised.prepared.extend([Scripted(11, takes=3), Scripted(12)])
+    supervised.them.restart_all()
+    assert supervised.pids == [11, 12]
+    assert [worker.done for worker in old] == [["terminate", "join"], ["terminate", "join"]]
+    assert [worker.done for worker in supervised.made] == [["start"], ["start"]]
+    assert supervised.slept == [0.05] * 3
+
+
+def test_a_new_one_that_does_not_start_in_time_is_killed_and_all_the_old_ones_stay(supervised: Supervised) -> None:
+    supervised.hold(well(1), well(2))
+    stuck = Scripted(11, takes=10_000)
+    supervised.prepared.append(stuck)
+    supervised.them.restart_all()
+    assert supervised.pids == [1, 2]
+    assert stuck.done == ["start", "kill", "join"]
+    assert stuck.age_seconds == START_SECONDS + 1
+    assert supervised.made == [stuck]
+
+
+def test_a_new_one_that_starts_at_the_last_moment_is_taken(supervised: Supervised) -> None:
+    supervised.hold(well(1))
+    supervised.prepared.append(Scripted(11, takes=int(START_SECONDS)))
+    supervised.them.restart_all()
+    assert supervised.pids == [11]
+
+
+def test_a_new_one_that_ends_at_once_is_not_waited_for(supervised: Supervised) -> None:
+    supervised.hold(well(1))
+    supervised.prepared.append(Scripted(11, exitcode=1, takes=10_000))
+    supervised.them.restart_all()
+    assert supervised.pids == [1]
+    assert supervised.slept == []
+
+
+@pytest.mark.parametrize(("number", "waits"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGHUP, True)])
+def test_a_restart_is_given_up_when_the_end_is_asked_for(
+    supervised: Supervised, number: signal.Signals, *, waits: bool
+) -> None:
+    supervised.hold(well(1))
+    supervised.prepared.append(Scripted(11, takes=5))
+    supervised.them.signal_queue.append(number)
+    supervised.them.restart_all()
+    assert supervised.pids == ([11] if waits else [1])
+    assert len(supervised.slept) == (5 if waits else 0)
+
+
+def test_those_that_are_well_are_left_alone(supervised: Supervised) -> None:
+    held = well(1), well(2)
+    supervised.hold(*held)
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == [1, 2]
+    assert [worker.done for worker in held] == [[], []]
+    assert held[0].given_seconds == [HEALTH_CHECK_SECONDS]
+
+
+def test_one_that_starts_is_asked_and_given_time(supervised: Supervised) -> None:
+    starting = Scripted(1, takes=2)
+    supervised.hold(starting)
+    for _ in range(3):
+        supervised.them.keep_subprocess_alive()
+    assert starting.has_started
+    assert starting.given_seconds == [], "it is not held to the time of one that has started"
+    supervised.them.keep_subprocess_alive()
+    assert starting.given_seconds == [HEALTH_CHECK_SECONDS]
+    assert supervised.pids == [1]
+
+
+@pytest.mark.parametrize(("age", "pids"), [(START_SECONDS - 1, [1]), (START_SECONDS, [100])])
+def test_one_that_starts_for_too_long_is_replaced(supervised: Supervised, age: float, pids: list[int]) -> None:
+    starting = Scripted(1, takes=10)
+    starting.age_seconds = age
+    supervised.hold(starting)
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == pids
+    assert starting.done == ([] if pids == [1] else ["kill", "join"])
+
+
+def test_one_that_ended_is_replaced(supervised: Supervised) -> None:
+    ended = Scripted(1, exitcode=1)
+    supervised.hold(ended, well(2))
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == [100, 2]
+    assert ended.done == ["kill", "join"]
+    assert supervised.made[0].done == ["start"]
+
+
+def test_one_that_serves_and_does_not_answer_is_killed_and_replaced(supervised: Supervised) -> None:
+    stuck = well(1)
+    stuck.answers = False
+    supervised.hold(stuck)
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == [100]
+    assert stuck.done == ["kill", "join"]
+
+
+def waits(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waited: list[float] = []
+    monkeypatch.setattr(supervised.them.should_exit, "wait", waited.append)
+    return waited
+
+
+def test_one_that_cannot_start_is_tried_again_a_second_later_while_others_serve(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = waits(supervised, monkeypatch)
+    supervised.hold(Scripted(1, exitcode=STARTUP_FAILURE), well(2))
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == [100, 2]
+    assert waited == [1.0]
+    assert not supervised.them.should_exit.is_set()
+
+
+def test_one_that_cannot_start_where_no_other_is_left_is_the_end(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = waits(supervised, monkeypatch)
+    supervised.hold(Scripted(1, exitcode=STARTUP_FAILURE), Scripted(2, exitcode=1))
+    supervised.them.keep_subprocess_alive()
+    assert supervised.them.should_exit.is_set()
+    assert supervised.pids == [1, 2]
+    assert (waited, supervised.made) == ([], [])
+    assert supervised.them.failed_to_start
+
+
+def test_one_that_ended_later_does_not_wait_to_be_replaced(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = waits(supervised, monkeypatch)
+    supervised.hold(Scripted(1, exitcode=1), Scripted(2, exitcode=-9))
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == [100, 101]
+    assert waited == []
+    assert not supervised.them.failed_to_start
+
+
+def test_nothing_is_replaced_once_the_end_has_come(supervised: Supervised) -> None:
+    supervised.hold(Scripted(1, exitcode=1))
+    supervised.them.should_exit.set()
+    supervised.them.keep_subprocess_alive()
+    assert supervised.pids == [1]
+
+
+def test_the_end_is_told_to_all_and_the_sockets_are_let_go_of(supervised: Supervised) -> None:
+    held = well(1), well(2)
+    supervised.hold(*held)
+    supervised.them.terminate_all()
+    assert [worker.done for worker in held] == [["terminate"], ["terminate"]]
+    assert [each.closed for each in supervised.sockets] == [True, True]
+
+
+class Ending(Scripted):
+    """Ends after it was waited for so often; by a kill at once."""
+
+    def __init__(self, pid: int, waits: int) -> None:
+        super().__init__(pid)
+        self._waits = waits
+
+    def join(self, seconds: float | None = None) -> None:
+        super().join(seconds)
+        if seconds is not None:
+            self.given_seconds.append(seconds)
+        self._waits -= 1
+        if self._waits < 0 and self.exitcode is None:
+            self.exitcode = 0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def ending(supervised: Supervised, monkeypatch: pytest.MonkeyPatch, stop_seconds: float, *them: Ending) -> None:
+    monkeypatch.setattr(time, "monotonic", Clock())
+    supervised.them._stop_seconds = stop_seconds
+    supervised.hold(*them)
+    supervised.them.join_all()
+
+
+def test_all_are_waited_for(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = Ending(1, waits=3), Ending(2, waits=0)
+    ending(supervised, monkeypatch, 100, slow, quick)
+    assert (slow.exitcode, quick.exitcode) == (0, 0)
+    assert slow.given_seconds == [0.05] * 4
+
+
+def test_one_that_is_stuck_is_killed_when_patience_ends(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = Ending(1, waits=1000)
+    ending(supervised, monkeypatch, 10, stuck)
+    assert stuck.exitcode == -9
+    assert stuck.done[-2:] == ["kill", "join"]
+    assert stuck.done.count("join") == 12, "eleven seconds by this clock, and once after the kill"
+
+
+@pytest.mark.parametrize(("number", "told"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGHUP, False)])
+def test_one_who_asks_again_for_the_end_does_not_wait_for_the_notice(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, *, told: bool
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, which: sent.append((pid, which)))
+    supervised.them.signal_queue.append(number)
+    ended = Ending(3, waits=0)
+    ended.exitcode = 0
+    ending(supervised, monkeypatch, 100, Ending(1, waits=2), Ending(2, waits=2), ended)
+    assert sent == ([(1, signal.SIGINT), (2, signal.SIGINT)] if told else [])
+    assert (supervised.them.signal_queue == []) is told
+
+
+class Pipe:
+    """The parent's end of the pipe to a worker."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.answers: list[bool] = []
+        self.is_broken = False
+
+    def send(self, data: bytes) -> None:
+        if self.is_broken:
+            raise BrokenPipeError
+        self.sent.append(data)
+
+    def poll(self) -> bool:
+        return bool(self.answers)
+
+    def recv(self) -> bool:
+        return self.answers.pop(0)
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, Pipe]:
+    started: list[str] = []
+
+    def prepared(worker: Any, _config: Any, _sockets: Any) -> None:
+        worker.parent_conn = Pipe()
+        worker.process = SimpleNamespace(start=lambda: started.append("start"))
+
+    monkeypatch.setattr(Process, "__init__", prepared)
+    config: Any = None
+    worker: Any = Worker(config, [])
+    worker.started = started
+    return worker, worker.parent_conn
+
+
+def test_a_worker_is_asked_once_until_it_answers(piped: tuple[Worker, Pipe]) -> None:
+    worker, pipe = piped
+    assert [worker.ask() for _ in range(3)] == [False, False, False]
+    assert pipe.sent == [b"ping"]
+
+
+def test_a_worker_that_says_that_it_serves_has_started(piped: tuple[Worker, Pipe]) -> None:
+    worker, pipe = piped
+    worker.ask()
+    pipe.answers.append(True)
+    assert worker.ask()
+    assert worker.has_started
+    assert worker.ask()
+    assert pipe.sent == [b"ping"]
+
+
+def test_a_worker_that_says_that_it_does_not_serve_yet_is_asked_again(piped: tuple[Worker, Pipe]) -> None:
+    worker, pipe = piped
+    worker.ask()
+    pipe.answers.append(False)
+    assert not worker.ask()
+    assert pipe.sent == [b"ping", b"ping"]
+
+
+def test_an_answer_to_nothing_is_not_read(piped: tuple[Worker, Pipe]) -> None:
+    worker, pipe = piped
+    pipe.answers.append(True)
+    assert not worker.ask()
+
+
+def test_a_worker_that_ended_has_not_started(piped: tuple[Worker, Pipe]) -> None:
+    worker, pipe = piped
+    pipe.is_broken = True
+    assert not worker.ask()
+
+
+def test_age_of_a_worker_is_counted_from_its_start(piped: tuple[Worker, Pipe], monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, _ = piped
+    monkeypatch.setattr(time, "monotonic", Clock())
+    worker.start()
+    assert worker.age_seconds == 1
+    assert worker.age_seconds == 2
+    started: Any = worker
+    assert started.started == ["start"]
