@@ -16,6 +16,10 @@ from obscura_backup.entrypoints.cli import options
 from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.types import ASGIApp
+
     from obscura_backup.entrypoints.settings import Settings
 
 
@@ -51,8 +55,14 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     click.echo(f"Obscura Backup {__version__} listens on {url}{api}", err=True)
     if welcome:
         click.echo(_welcome(settings, url), err=True)
-    server.run(settings, listening)
+    server.run(settings, listening, _make_app)
     return 0
+
+
+def _make_app(settings: Settings, is_stopping: Callable[[], bool]) -> ASGIApp:
+    from obscura_backup.entrypoints.http.app import create_app  # in the process that serves, after the port is bound
+
+    return create_app(settings, is_stopping)
 
 
 def _warn(settings: Settings) -> None:

@@ -1,32 +1,30 @@
-"""The application: routes, errors and policies put together around what the container holds."""
+"""The assembly of the HTTP application: handlers in the framework, and the middleware around it, in order."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.routes import HTTPRoute
 
 from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
-from obscura_backup.entrypoints.http.messages import openapi, problems
-from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication, recognised
+from obscura_backup.entrypoints.http.messages import problems
+from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication
+from obscura_backup.entrypoints.http.middleware.connection_close import ConnectionCloseMiddleware
 from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
 from obscura_backup.entrypoints.http.middleware.metrics import MetricsMiddleware
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitMiddleware, RateLimits
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
+from obscura_backup.entrypoints.http.route_table import ROUTES
 from obscura_backup.entrypoints.http.routes import service as service_routes
 from obscura_backup.entrypoints.http.routes.backup import BackupController, TransferDependencies
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
-from obscura_backup.entrypoints.http.server.shutdown import ConnectionCloseMiddleware, ShutdownState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,11 +33,8 @@ if TYPE_CHECKING:
 
     from obscura_backup.entrypoints.settings import Settings
 
-_EXPOSED = ["ETag", "Repr-Digest", "Last-Modified", "Content-Range", "Accept-Ranges", "Retry-After"]
-_ALLOWED = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Content-Digest", "Range", "If-Range"]
 
-
-def create_litestar(container: Container, stopping: ShutdownState, rates: RateLimits) -> Litestar:
+def create_litestar(container: Container, rates: RateLimits, is_stopping: Callable[[], bool]) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     settings = container.settings()
 
@@ -51,29 +46,28 @@ def create_litestar(container: Container, stopping: ShutdownState, rates: RateLi
     tokens = container.tokens()
 
     def authenticated(app: ASGIApp) -> ASGIApp:
-        # A function, since the framework makes deep copies of what it is given for a middleware: there would be two
-        # memories of who was verified, and two accounts of each.
+        # A function, since the framework deep-copies the arguments of a middleware. A copy would have its own cache of
+        # verified tokens and its own rate limits.
         return BearerAuthentication(app, tokens, rates)
 
-    backup = Router(path="/", route_handlers=[BackupController], middleware=[authenticated])
     return Litestar(
         route_handlers=[
-            backup,
+            Router(path="/", route_handlers=[BackupController], middleware=[authenticated]),
             service_routes.config,
             service_routes.live,
             service_routes.ready,
             service_routes.metrics,
         ],
         dependencies={
-            "service": _provide(container.service),
-            "limits": _provide(container.limits),
-            "stores": _provide(
-                lambda: service_routes.ReadinessCheck(
-                    container.metadata(), container.blobs(), stopping, timeout_seconds=settings.ready_seconds
+            "service": _provide(container.service()),
+            "limits": _provide(container.limits()),
+            "readiness_check": _provide(
+                service_routes.ReadinessCheck(
+                    container.metadata(), container.blobs(), is_stopping, timeout_seconds=settings.ready_seconds
                 )
             ),
             "transfers": _provide(
-                lambda: TransferDependencies(
+                TransferDependencies(
                     container.service(),
                     container.limits(),
                     ConcurrencyLimit(settings.max_uploads_per_user),
@@ -83,56 +77,38 @@ def create_litestar(container: Container, stopping: ShutdownState, rates: RateLi
             ),
         },
         exception_handlers={
-            ObscuraError: problems.refuse,
-            HTTPException: problems.refuse_http,
-            Exception: problems.fail,
+            ObscuraError: problems.answer_error,
+            HTTPException: problems.answer_http_exception,
+            Exception: problems.answer_exception,
         },
-        cors_config=_cors(settings.cors_origins),
-        openapi_config=openapi.openapi_config() if settings.has_docs else None,
+        openapi_config=None,
         lifespan=[lifespan],
         logging_config=None,
     )
 
 
-def create_app(settings: Settings, stopping: ShutdownState | None = None) -> ASGIApp:
-    """What a server runs: the application with everything around it."""
-    stopping = stopping or ShutdownState()
+def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: False) -> ASGIApp:
+    """The application that a server runs: the framework's, and the middleware around it, from the inside out.
+
+    Args:
+        settings: of the service.
+        is_stopping: whether this process was told to stop.
+    """
     container = Container(settings=settings)
+    tokens = container.tokens()
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
-    litestar = create_litestar(container, stopping, rates)
-    app: ASGIApp = litestar
-    methods = _methods(litestar)
+    routes = ROUTES
+    app: ASGIApp = create_litestar(container, rates, is_stopping)
     if settings.has_docs:
-        openapi.state_limits(litestar.openapi_schema, container.limits())
-        app = docs = DocsApp(litestar, litestar.openapi_schema)
-        methods |= docs.methods
-    limited = RateLimitMiddleware(app, rates, container.tokens())
-    door: ASGIApp = RequestGuard(limited, methods, partial(recognised, container.tokens()))
-    cors = _cors(settings.cors_origins)
-    return MetricsMiddleware(ConnectionCloseMiddleware(CorsMiddleware(door, cors) if cors else door, stopping))
+        app = docs = DocsApp(app, container.limits())
+        routes = {**ROUTES, **docs.routes}
+    app = RateLimitMiddleware(app, rates, tokens, routes)
+    app = RequestGuard(app, routes, tokens)
+    if settings.cors_origins:
+        app = CorsMiddleware(app, settings.cors_origins)
+    app = ConnectionCloseMiddleware(app, is_stopping)
+    return MetricsMiddleware(app, routes)
 
 
-def _methods(app: Litestar) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for route in app.routes:
-        if isinstance(route, HTTPRoute):
-            found.setdefault(route.path, set()).update(route.methods)
-    return found
-
-
-def _provide(make: Callable[[], Any]) -> Provide:
-    # Asked for once, here, instead of for every request.
-    part = make()
+def _provide(part: Any) -> Provide:
     return Provide(lambda: part, sync_to_thread=False)
-
-
-def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origins=list(origins),
-        allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=_ALLOWED,
-        expose_headers=_EXPOSED,
-        max_age=600,
-    )

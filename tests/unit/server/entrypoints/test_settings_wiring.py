@@ -215,7 +215,6 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
     monkeypatch.setattr(uvicorn, "Config", configured)
     monkeypatch.setattr(uvicorn, "Server", lambda _config: _Idle())
     monkeypatch.setattr(ShutdownState, "watch", lambda _self, *args, **named: watched(*args, **named))
-    monkeypatch.setattr(app, "create_app", lambda _settings, _stopping: None)
     monkeypatch.setattr(
         "obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **named: patient(**named) and _Idle()
     )
@@ -224,8 +223,8 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     given = settings(notice_seconds=1.5, drain_seconds=20, workers=workers, max_connections=77)
     try:
-        server.run(given, listening=None)  # type: ignore[arg-type]  # nobody listens
-        server.AppFactory(given, os.getpid())()
+        server.run(given, None, no_app)  # type: ignore[arg-type]  # without a socket
+        server.AppFactory(given, os.getpid(), no_app)()
     finally:
         signal.signal(signal.SIGTERM, before)
     assert configured.named["timeout_graceful_shutdown"] == 20
@@ -237,6 +236,10 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
             "start_seconds": given.start_seconds,
             "stop_seconds": 1.5 + 20 + server.STUCK_SECONDS,
         }
+
+
+def no_app(_settings: Settings, _is_stopping: object) -> Any:
+    return None
 
 
 class _Idle:

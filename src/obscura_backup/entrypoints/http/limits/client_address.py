@@ -7,6 +7,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from obscura_backup.entrypoints.http.request_state import RequestState
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Network
@@ -56,7 +58,7 @@ class ClientAddress:
 
     def _behind_proxies(self, peer: str, scope: Scope) -> str:
         hop = peer
-        fields = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]
+        fields = RequestState.of(scope).values(_HEADER)
         for entry in reversed(",".join(fields).rsplit(",", HOPS_MAX)):
             if not self._is_trusted(hop):
                 break

@@ -1,10 +1,11 @@
-"""Errors as problem documents (RFC 9457): one table from the domain's errors to status codes."""
+"""Errors as problem documents (RFC 9457): one builder, and one table from errors to status codes."""
 
 from __future__ import annotations
 
 import http
 import logging
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 from litestar.response import Response
@@ -19,16 +20,20 @@ from obscura_backup.entrypoints.http.messages.errors import (
     UploadTooSlow,
 )
 from obscura_backup.entrypoints.http.messages.headers import etag
+from obscura_backup.entrypoints.http.request_state import RequestState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar import Request
     from litestar.exceptions import HTTPException
-    from litestar.types import HTTPScope, Scope
+    from litestar.types import Send
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:obscura-backup:problem:"
+_TITLES = {status.value: status.phrase for status in http.HTTPStatus}
 
 # The first class that fits decides, so the narrow ones come first.
 STATUSES: dict[type[errors.ObscuraError], int] = {
@@ -55,17 +60,16 @@ STATUSES: dict[type[errors.ObscuraError], int] = {
 
 
 Outcome: TypeAlias = Literal["not-stored", "unknown"]
-"""`not-stored`: the request that is answered has changed nothing, and is not going to. `unknown`: it may have."""
+"""`not-stored`: the refused request has changed nothing and will change nothing. `unknown`: it may have."""
 
-_CHANGING = "obscura.changing"
 _CHANGES = frozenset({"POST", "DELETE"})
+_FACTS = ("min_bytes", "max_bytes", "size", "version")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem document. `type` is stable; the members after `detail` are there where the problem has them.
+    """A problem document. `type` is stable; the members after `detail` are there if the problem has them.
 
-    `outcome` is in every 503 to an upload or a deletion: `not-stored`, where the request is known to have changed
-    nothing, or `unknown`. It speaks of that one request alone.
+    `outcome` is in every 503 to an upload or a deletion, and describes that one request alone.
     """
 
     type: str
@@ -80,75 +84,128 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
 
 
-def begin_change(scope: Scope) -> None:
-    """Note that this upload or deletion is handed to the service now. Before that nothing can have changed."""
-    cast("dict[str, Any]", scope)[_CHANGING] = True
+@dataclass(frozen=True, slots=True)
+class ProblemAnswer:
+    """A problem document with its status and the headers that not every problem has, ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    async def send(self, send: Send) -> None:
+        """Answer a request that does not reach the framework."""
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"cache-control", b"no-store"),
+            *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
+        ]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+    def to_response(self) -> Response[bytes]:
+        """The answer for the framework to send."""
+        headers = {**self.headers, "Cache-Control": "no-store"}
+        return Response(self.body, status_code=self.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def outcome_of(scope: Scope, *, nothing_changed: bool) -> Outcome | None:
-    """What a 503 to this request says of it; None where it asks for no change.
+def problem(
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    retry_after_seconds: int | None = None,
+    close: bool = False,
+    **facts: Any,
+) -> ProblemAnswer:
+    """Build a problem document.
 
     Args:
-        scope: of the request.
-        nothing_changed: whether the service knows so, where the request was handed to it.
+        status: of the answer.
+        detail: what happened, in one sentence.
+        code: the last part of the problem's type; by default the status phrase, as in `not-found`.
+        headers: beside those that every problem document has.
+        retry_after_seconds: for the header Retry-After.
+        close: whether the connection ends with this answer.
+        **facts: further members of the document.
     """
-    if cast("HTTPScope", scope)["method"] not in _CHANGES:
-        return None
-    return "not-stored" if nothing_changed or _CHANGING not in scope else "unknown"
+    title = _TITLES[status]
+    code = code or title.lower().replace(" ", "-")
+    document = Problem(type=TYPE_PREFIX + code, title=title, status=status, detail=detail, **facts)
+    fields = dict(headers or {})
+    if retry_after_seconds is not None:
+        fields["Retry-After"] = str(retry_after_seconds)
+    if close:
+        fields["Connection"] = "close"
+    return ProblemAnswer(status, msgspec.json.encode(document), fields)
 
 
-def refuse(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Response[Problem]:
-    """The answer to one of the domain's errors."""
+def problem_of(error: errors.ObscuraError, state: RequestState, *, close: bool = False) -> ProblemAnswer:
+    """The problem document for an error of ours, as the answer to this request."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
-    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, error.with_cause)
-    facts = {
-        name: getattr(error, name)
-        for name in ("min_bytes", "max_bytes", "size", "version")
-        if getattr(error, name, None) is not None
-    }
+    facts = {name: getattr(error, name) for name in _FACTS if getattr(error, name, None) is not None}
     headers = {}
+    retry_after_seconds = None
     match error:
         case errors.VersionMismatch():
             facts["current_version"] = error.current
             headers["ETag"] = etag(error.current)
         case errors.Unauthenticated():
             challenge = 'Bearer realm="obscura-backup"'
-            if "authorization" in request.headers:
+            if state.has(b"authorization"):
                 challenge += ', error="invalid_token"'
             headers["WWW-Authenticate"] = challenge
         case errors.Unavailable():
-            facts["outcome"] = outcome_of(request.scope, nothing_changed=error.nothing_changed)
-            headers["Retry-After"] = str(error.retry_after_seconds)
+            facts["outcome"] = outcome_of(state, nothing_changed=error.nothing_changed)
+            retry_after_seconds = error.retry_after_seconds
         case TooManyRequests():
-            headers["Retry-After"] = str(error.retry_after_seconds)
+            retry_after_seconds = error.retry_after_seconds
         case errors.TooManyUploads() | errors.TooManyDownloads():
-            headers["Retry-After"] = "1"
+            retry_after_seconds = 1
         case errors.RangeNotSatisfiable():
             headers["Content-Range"] = f"bytes */{error.size}"
         case _:
             pass
-    return _answer(error.code, str(error), status, facts, headers)
-
-
-def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    """The answer to what the framework refuses: no such path, no such method, a query that cannot be read."""
-    status = error.status_code
-    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        return fail(request, error)
-    code = http.HTTPStatus(status).phrase.lower().replace(" ", "-")
-    return _answer(code, error.detail, status, {}, dict(error.headers or {}))
-
-
-def fail(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """The answer to a defect of ours: nothing of it is told to the client, all of it to the log."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer("internal-error", "The service failed; its log says why.", 500, {}, {})
-
-
-def _answer(code: str, detail: str, status: int, facts: dict[str, Any], headers: dict[str, str]) -> Response[Problem]:
-    document = Problem(
-        type=TYPE_PREFIX + code, title=http.HTTPStatus(status).phrase, status=status, detail=detail, **facts
+    return problem(
+        status,
+        str(error),
+        code=error.code,
+        headers=headers,
+        retry_after_seconds=retry_after_seconds,
+        close=close,
+        **facts,
     )
-    headers["Cache-Control"] = "no-store"
-    return Response(document, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def outcome_of(state: RequestState, *, nothing_changed: bool) -> Outcome | None:
+    """What a 503 to this request says about it; None if the request asks for no change.
+
+    Args:
+        state: of the request.
+        nothing_changed: whether the service knows that a request which it began has changed nothing.
+    """
+    if state.method not in _CHANGES:
+        return None
+    return "not-stored" if nothing_changed or not state.has_begun_change else "unknown"
+
+
+def answer_error(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Response[bytes]:
+    """Handle an error of the domain or of a header."""
+    answer = problem_of(error, RequestState.of(request.scope))
+    if answer.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.url.path, error.with_cause)
+    return answer.to_response()
+
+
+def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Handle what the framework refuses: an unknown path, or a query that cannot be parsed."""
+    if error.status_code >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answer_exception(request, error)
+    return problem(error.status_code, error.detail, headers=error.headers).to_response()
+
+
+def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Handle an internal error (a bug): the log gets all of it, the client nothing."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, "Internal error; the service's log has the details.", code="internal-error").to_response()

@@ -1,4 +1,4 @@
-"""Lets browsers read what is answered at the door: the framework sets the CORS fields on its own answers alone."""
+"""Cross-origin requests of browsers (the CORS protocol): all of it, for answers of handlers and for refusals."""
 
 from __future__ import annotations
 
@@ -6,40 +6,60 @@ from typing import TYPE_CHECKING
 
 from litestar.enums import ScopeType
 
+from obscura_backup.entrypoints.http.request_state import RequestState
+
 if TYPE_CHECKING:
-    from litestar.config.cors import CORSConfig
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-_ALLOW_ORIGIN = b"access-control-allow-origin"
+METHODS = "DELETE, GET, HEAD, POST"
+REQUEST_HEADERS = "Authorization, Content-Digest, Content-Type, If-Match, If-None-Match, If-Range, Range"
+EXPOSED_HEADERS = "ETag, Repr-Digest, Last-Modified, Content-Range, Accept-Ranges, Retry-After"
+PREFLIGHT_SECONDS = 600
+"""How long a browser may keep the answer to a preflight request."""
+
+_EXPOSE = (b"access-control-expose-headers", EXPOSED_HEADERS.encode())
+_PERMISSIONS = (
+    (b"access-control-allow-methods", METHODS.encode()),
+    (b"access-control-allow-headers", REQUEST_HEADERS.encode()),
+    (b"access-control-max-age", b"%d" % PREFLIGHT_SECONDS),
+)
 
 
 class CorsMiddleware:
-    """Wraps the door. Without it a page would take 429 and its `Retry-After` for a network that is down."""
+    """Adds the CORS headers to each answer to an allowed origin.
 
-    def __init__(self, app: ASGIApp, config: CORSConfig) -> None:
+    Refusals need them, too: a page would take a 429 without them for a broken network. The request guard answers
+    preflight requests, as it answers every OPTIONS.
+
+    Args:
+        app: the application behind.
+        origins: the allowed ones, as `scheme://host[:port]`; `*` allows all.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
         self._app = app
-        self._config = config
-        self._exposed = ", ".join(config.expose_headers).encode()
+        self._allows_all = "*" in origins
+        self._origins = frozenset(origin.encode() for origin in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; add the fields where an allowed origin asks and nobody has set them."""
-        origin = None
-        if scope["type"] == ScopeType.HTTP:
-            origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
-        if origin is None or not self._config.is_origin_allowed(origin.decode("latin-1")):
+        """Pass the request on, and add the headers to its answer."""
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
+        state = RequestState.of(scope)
+        origin = (state.value(b"origin") or "").encode("latin-1")
+        if not origin or not (self._allows_all or origin in self._origins):
+            await self._app(scope, receive, send)
+            return
+        fields = [(b"access-control-allow-origin", b"*" if self._allows_all else origin), _EXPOSE]
+        if not self._allows_all:
+            fields.append((b"vary", b"Origin"))
+        if state.is_preflight:
+            fields.extend(_PERMISSIONS)
 
-        async def readable(message: Message) -> None:
+        async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"]]
-                if all(name.lower() != _ALLOW_ORIGIN for name, _ in headers):
-                    headers += [
-                        (_ALLOW_ORIGIN, origin),
-                        (b"access-control-expose-headers", self._exposed),
-                        (b"vary", b"Origin"),
-                    ]
-                message["headers"] = headers
+                message["headers"] = [*message["headers"], *fields]
             await send(message)
 
-        await self._app(scope, receive, readable)
+        await self._app(scope, receive, send_with_fields)

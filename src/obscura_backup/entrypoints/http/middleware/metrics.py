@@ -1,7 +1,8 @@
-"""Counts and durations by method, route and status; never by user, and with no label that a stranger can make up."""
+"""Prometheus metrics by method, route and status; never by user, and never with a label that a client can invent."""
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -9,22 +10,23 @@ from litestar.enums import ScopeType
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client import values as prometheus_values
 
-from obscura_backup.entrypoints.http.limits.rate_limiter import RateLimit
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+    from obscura_backup.entrypoints.http.route_table import Route
+
 REGISTRY = CollectorRegistry()
-RENDERINGS_PER_MINUTE = 60
-"""That many at once, then one a second: what is handed out again is no older than that second."""
+MAX_AGE_SECONDS = 1.0
+"""How long a rendered text is handed out again."""
 _LABELS = ("method", "route", "status")
-_ROUTES = frozenset({"/v1/backup", "/v1/config", "/health/live", "/health/ready", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 _REQUESTS = Counter("obscura_backup_requests", "Requests answered.", _LABELS, registry=REGISTRY)
 _SECONDS = Histogram(
     "obscura_backup_request_seconds",
-    "From the first byte of a request to the last of its answer.",
+    "Seconds from the start of a request to the end of its answer.",
     ("method", "route"),
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
@@ -32,15 +34,22 @@ _SECONDS = Histogram(
 
 
 class MetricsText:
-    """The metrics as text, which the loop stands still for: whoever asks too often gets the last one again."""
+    """The metrics as text. Rendering blocks the event loop, so it happens at most once a second.
 
-    def __init__(self) -> None:
-        self._renderings = RateLimit(RENDERINGS_PER_MINUTE)
+    Args:
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._rendered_at = -math.inf
         self._text = b""
 
     def text(self) -> bytes:
-        """Of all workers, where there are several; at most a second old."""
-        if self._renderings.take(None) == 0:
+        """The metrics of all workers, at most a second old."""
+        now = self._clock()
+        if now - self._rendered_at >= MAX_AGE_SECONDS:
+            self._rendered_at = now
             self._text = self._render()
         return self._text
 
@@ -56,13 +65,19 @@ METRICS_TEXT = MetricsText()
 
 
 class MetricsMiddleware:
-    """Wraps the whole application, so that what the framework itself refuses is counted too."""
+    """Counts and times every request, also those that are refused before the framework sees them.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: the whole application.
+        routes: the paths that are served, by path.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Mapping[str, Route]) -> None:
         self._app = app
+        self._labels = {path: route.metrics_label for path, route in routes.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and look at what is sent."""
+        """Pass the request on, and note the status of its answer."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
@@ -76,7 +91,7 @@ class MetricsMiddleware:
             await send(message)
 
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = scope["path"] if scope["path"] in _ROUTES else "other"
+        route = self._labels.get(scope["path"], "other")
         try:
             await self._app(scope, receive, observed)
         finally:

@@ -1,49 +1,48 @@
-"""Too many requests are refused at the door: of a user, once it is known who asks, and of an address until then."""
+"""Rate limits of requests: per user if the token is known, per client address otherwise."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from litestar.enums import ScopeType
 from prometheus_client import Counter
 
 from obscura_backup.entrypoints.http.limits.rate_limiter import RateLimit
 from obscura_backup.entrypoints.http.messages.errors import TooManyRequests
-from obscura_backup.entrypoints.http.messages.openapi import is_docs
-from obscura_backup.entrypoints.http.middleware.authentication import RECOGNISED, recognised
+from obscura_backup.entrypoints.http.messages.problems import problem_of
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY
-from obscura_backup.entrypoints.http.middleware.request_guard import ALWAYS_OPEN, refuse
+from obscura_backup.entrypoints.http.request_state import RequestState
+from obscura_backup.entrypoints.http.route_table import is_docs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
     from obscura_backup.domain.model import UserId
     from obscura_backup.domain.ports import TokenVerifier
     from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
+    from obscura_backup.entrypoints.http.route_table import Route
 
 DOCS_PER_MINUTE = 60
-"""Requests for the API's description from one address, of anybody: ten visits by a browser that keeps nothing. A file
-has up to 1.5 MB where its client does not take gzip, so that a stranger gets 90 MB a minute at most."""
+"""Requests for the API documentation per address and minute: ten visits by a browser without a cache. A file has up to
+1.5 MB if its client does not accept gzip, so that one address gets at most 90 MB a minute."""
 
-_ACCOUNT = "obscura.account"
-
-_REFUSED = Counter(
-    "obscura_backup_rate_limited", "Requests refused for coming too often.", ("account",), registry=REGISTRY
-)
+_REFUSED = Counter("obscura_backup_rate_limited", "Requests refused by a rate limit.", ("account",), registry=REGISTRY)
 
 
 class RateLimits:
-    """Whose account a request goes on, and whether there is anything left on it.
+    """Which account a request is charged to, and whether that account is over its limit.
 
-    Who shows a token that was verified before is charged as that user alone, so that many people behind one address
-    do not get in each other's way, nor does a stranger among them. All else is charged to the address, before a token
-    is looked at; where the token then turns out to be good, the charge is moved to its user.
+    A request with a token that was verified before is charged to its user alone. So many people behind one address do
+    not disturb each other, and a stranger there does not disturb them. Every other request is charged to its address,
+    before its token is verified; if the token then proves valid, the charge moves to the user.
 
     Args:
-        per_user: requests a minute; 0 for no limit.
-        per_address: requests a minute that come without a good token; 0 for no limit.
-        addresses: tells where a request comes from.
+        per_user: requests per minute; 0 for no limit.
+        per_address: requests per minute without a valid token; 0 for no limit.
+        addresses: finds the client's address.
     """
 
     def __init__(self, per_user: int, per_address: int, addresses: ClientAddress) -> None:
@@ -52,74 +51,73 @@ class RateLimits:
         self._docs = RateLimit(min(per_address, DOCS_PER_MINUTE))
         self._address_of = addresses.of
 
-    def charge_address(self, scope: Scope) -> None:
-        """Put a request on the account of its address.
+    def charge_address(self, scope: HTTPScope, state: RequestState) -> None:
+        """Charge a request to its address.
 
         Raises:
-            TooManyRequests: too many of its requests had no good token.
+            TooManyRequests: too many requests from there had no valid token.
         """
         address = self._address_of(scope)
         _require_no_wait(self._addresses.take(address), "address")
-        cast("dict[str, Any]", scope)[_ACCOUNT] = address
+        state.charged_address = address
 
-    def charge_docs(self, scope: Scope) -> None:
-        """Put a request for the API's description on an account of its address for that alone.
+    def charge_docs(self, scope: HTTPScope) -> None:
+        """Charge a request for the API documentation to its address, on an account for the documentation alone.
 
         Raises:
-            TooManyRequests: it asks for the description too often.
+            TooManyRequests: the address is over the limit.
         """
         _require_no_wait(self._docs.take(self._address_of(scope)), "address")
 
-    def charge_user(self, scope: Scope, user_id: UserId) -> None:
-        """Put a request on the account of its user, and off that of its address.
+    def charge_user(self, state: RequestState, user_id: UserId) -> None:
+        """Charge a request to its user, and refund its address.
 
         Raises:
-            TooManyRequests: this user asks too often.
+            TooManyRequests: the user is over the limit.
         """
-        address = cast("dict[str, Any]", scope).pop(_ACCOUNT, None)
-        if address is not None:
-            self._addresses.refund(address)
+        if state.charged_address is not None:
+            self._addresses.refund(state.charged_address)
+            state.charged_address = None
         _require_no_wait(self._users.take(user_id), "user")
 
 
 class RateLimitMiddleware:
-    """Wraps the framework's application: what is too much costs no routing, no token's verification, and no body."""
+    """Refuses requests over a limit before routing, token verification and body.
 
-    def __init__(self, app: ASGIApp, limits: RateLimits, tokens: TokenVerifier) -> None:
+    Args:
+        app: the application behind.
+        limits: the accounts.
+        tokens: recognises users whose token was verified before.
+        routes: the paths that are served, by path; those that are always open are not limited.
+    """
+
+    def __init__(self, app: ASGIApp, limits: RateLimits, tokens: TokenVerifier, routes: Mapping[str, Route]) -> None:
         self._app = app
         self._limits = limits
         self._tokens = tokens
+        self._always_open = frozenset(path for path, route in routes.items() if route.is_always_open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Charge, then refuse or pass on."""
-        if scope["type"] == ScopeType.HTTP and scope["path"] not in ALWAYS_OPEN and not _is_preflight(scope):
+        """Charge the request, then refuse it or pass it on."""
+        if scope["type"] == ScopeType.HTTP and scope["path"] not in self._always_open:
+            state = RequestState.of(scope)
             try:
-                await self._charge(scope)
+                await self._charge(scope, state)
             except TooManyRequests as error:
-                # The connection of a stranger is closed: what they have sent on it already is not worth an answer each.
-                known = RECOGNISED in scope
-                seconds = error.retry_after_seconds
-                await refuse(send, 429, error.code, str(error), retry_after_seconds=seconds, close=not known)
+                # The connection of an unknown client is closed, so that further requests on it cost no answer each.
+                await problem_of(error, state, close=state.user_id is None).send(send)
                 return
         await self._app(scope, receive, send)
 
-    async def _charge(self, scope: HTTPScope) -> None:
+    async def _charge(self, scope: HTTPScope, state: RequestState) -> None:
         if is_docs(scope["path"]):
             self._limits.charge_docs(scope)
             return
-        user_id = await recognised(self._tokens, scope)
+        user_id = await state.recognise(self._tokens)
         if user_id is None:
-            self._limits.charge_address(scope)
+            self._limits.charge_address(scope, state)
         else:
-            cast("dict[str, Any]", scope)[RECOGNISED] = user_id
-            self._limits.charge_user(scope, user_id)
-
-
-def _is_preflight(scope: HTTPScope) -> bool:
-    # It never carries a token, so it would go on the account of the address: in a flood from there, a browser would
-    # not get to send the request of somebody who is known.
-    names = {name for name, _ in scope["headers"]}
-    return scope["method"] == "OPTIONS" and {b"origin", b"access-control-request-method"} <= names
+            self._limits.charge_user(state, user_id)
 
 
 def _require_no_wait(wait_seconds: float, account: str) -> None:

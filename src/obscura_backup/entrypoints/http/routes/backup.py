@@ -1,4 +1,4 @@
-"""`/v1/backup`: the one resource that a user has."""
+"""`/v1/backup`: the backup of the authenticated user."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, head, post
-from litestar.datastructures import Headers  # noqa: TC002  # as below
 
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
 from obscura_backup.domain.model import NO_VERSION, Limits, UserId
 from obscura_backup.domain.service import BackupService  # noqa: TC001  # Litestar reads the annotation at run time
 from obscura_backup.domain.spool import SpoolMemory, receive
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit, read_body
-from obscura_backup.entrypoints.http.messages import openapi
 from obscura_backup.entrypoints.http.messages.errors import PreconditionRequired, UnsupportedMediaType
 from obscura_backup.entrypoints.http.messages.headers import (
     byte_range,
@@ -26,23 +24,24 @@ from obscura_backup.entrypoints.http.messages.headers import (
     none_match,
     range_applies,
 )
-from obscura_backup.entrypoints.http.messages.problems import begin_change
+from obscura_backup.entrypoints.http.request_state import RequestState
+from obscura_backup.entrypoints.http.route_table import BACKUP
 from obscura_backup.entrypoints.http.routes.blob_response import BlobResponse, description, not_modified
 
 AuthenticatedRequest = Request[UserId, None, Any]
 
 EARLY_CHECK_BYTES = 64 * 1024
-"""From this size on a body is worth a question to the metadata store before it is read."""
+"""For bodies from this size on, the metadata store is asked first whether the upload can succeed."""
 
 
 class StoredBackup(msgspec.Struct, frozen=True):
-    """What an upload is answered with.
+    """The answer to an upload.
 
     Attributes:
-        version: of the backup now, to be sent in the next If-Match.
+        version: of the stored backup; the next If-Match names it.
         size: in bytes.
-        sha256: of its bytes, 64 hexadecimal digits.
-        updated_at: when it was accepted.
+        sha256: of the stored bytes, 64 hexadecimal digits.
+        updated_at: when the upload was accepted.
     """
 
     version: int
@@ -53,7 +52,7 @@ class StoredBackup(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class TransferDependencies:
-    """What a body needs, in or out, as one dependency: the framework resolves several side by side, in a task each."""
+    """What uploads and downloads need. One dependency, since the framework starts a task for each of several."""
 
     service: BackupService
     limits: Limits
@@ -65,54 +64,44 @@ class TransferDependencies:
 class BackupController(Controller):
     """Upload, download, describe and delete."""
 
-    path = "/v1/backup"
-    tags = ("backup",)
+    path = BACKUP.path
 
     @post(
-        operation_class=openapi.UploadOperation,
         status_code=200,
-        responses=openapi.problems(400, 401, 408, 409, 413, 415, 429, 503),
-        request_max_body_size=None,  # ours is stricter, and says so in a problem document
+        request_max_body_size=None,  # our own limit is stricter, and is answered by a problem document
     )
     async def upload(self, request: AuthenticatedRequest, transfers: TransferDependencies) -> Response[StoredBackup]:
-        """Store the body as the version that follows the one in If-Match.
-
-        The same body may be sent again after a lost answer: it is stored once.
-        """
-        headers = request.headers
-        _require_plain(headers)
-        expected = expected_version(headers.getall("if-match", []), headers.getall("if-none-match", [])) or NO_VERSION
-        sha256 = declared_sha256(headers.getall("content-digest", []))
-        declared_size = int(headers.get("content-length", -1))
+        """Store the body as the version after the one in If-Match. Repeating an upload stores it once."""
+        state = RequestState.of(request.scope)
+        _require_plain(state)
+        expected = expected_version(state.values(b"if-match"), state.values(b"if-none-match")) or NO_VERSION
+        sha256 = declared_sha256(state.values(b"content-digest"))
+        declared_size = int(state.value(b"content-length") or -1)
         _require_size(declared_size, transfers.limits)
         with transfers.uploads.admit(request.user):
-            # A body that is on its way already, and short, is read sooner than the question is answered.
-            if not 0 <= declared_size < EARLY_CHECK_BYTES or "expect" in headers:
+            # A short body that is being sent already is read sooner than the store would answer.
+            if not 0 <= declared_size < EARLY_CHECK_BYTES or state.has(b"expect"):
                 await transfers.service.refuse_early(request.user, expected)
             body = read_body(request.receive)
             with await receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
-                begin_change(request.scope)
+                state.has_begun_change = True
                 stored = await transfers.service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
         return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})
 
-    @get(
-        operation_class=openapi.DownloadOperation,
-        media_type="application/octet-stream",
-        responses=openapi.problems(401, 404, 416, 429, 500, 503) | openapi.without_body(206, 304),
-    )
+    @get(media_type="application/octet-stream")
     async def download(self, request: AuthenticatedRequest, transfers: TransferDependencies) -> Response[bytes]:
-        """Hand out the backup, whole or in part."""
+        """Send the backup, whole or in part."""
         service = transfers.service
-        headers = request.headers
-        known = headers.getall("if-none-match", [])
-        wanted = byte_range(headers.get("range"))
-        if wanted is not None and ("if-range" in headers or known):
-            # Which bytes to read hangs on the version, so that it has to be known first.
+        state = RequestState.of(request.scope)
+        known = state.values(b"if-none-match")
+        wanted = byte_range(state.value(b"range"))
+        if wanted is not None and (state.has(b"if-range") or known):
+            # Which bytes to read depends on the version, so that is looked up first.
             revision = await service.describe(request.user)
             if known and none_match(known, revision.version):
                 return not_modified(revision)
-            if not range_applies(headers.get("if-range"), revision):
+            if not range_applies(state.value(b"if-range"), revision):
                 wanted = None
         async with AsyncExitStack() as held:
             held.enter_context(transfers.downloads.admit(request.user))
@@ -122,39 +111,37 @@ class BackupController(Controller):
                 return not_modified(blob.revision)
             return BlobResponse(blob, partial=wanted is not None, held=held.pop_all())
 
-    @head(
-        operation_class=openapi.DescribeOperation,
-        responses=openapi.problems(401, 404, 429, 500, 503) | openapi.without_body(304),
-    )
+    @head()
     async def describe(self, request: AuthenticatedRequest, service: BackupService) -> Response[None]:
-        """Tell what a download would hand out."""
+        """Send the headers of a download."""
         revision = await service.describe(request.user)
-        known = request.headers.getall("if-none-match", [])
+        known = RequestState.of(request.scope).values(b"if-none-match")
         if known and none_match(known, revision.version):
             return not_modified(revision)
         return description(revision)
 
-    @delete(
-        operation_class=openapi.DeleteOperation,
-        status_code=204,
-        responses=openapi.problems(400, 401, 404, 409, 428, 429, 503),
-    )
+    @delete(status_code=204)
     async def delete(self, request: AuthenticatedRequest, service: BackupService) -> None:
-        """Delete the version in If-Match. To delete what is deleted already is a success."""
-        expected = expected_version(request.headers.getall("if-match", []), [])
+        """Delete the version in If-Match. Repeating a deletion succeeds."""
+        state = RequestState.of(request.scope)
+        expected = expected_version(state.values(b"if-match"), [])
         if expected is None:
             raise PreconditionRequired
-        begin_change(request.scope)
+        state.has_begun_change = True
         await service.delete(request.user, expected)
 
 
-def _require_plain(headers: Headers) -> None:
-    # A size limit on a compressed body would be no limit, and ciphertext does not compress.
-    coded = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
-    transferred = headers.get("transfer-encoding", "").strip().lower() not in ("", "chunked")
-    multipart = headers.get("content-type", "").strip().lower().startswith("multipart/")
+def _require_plain(state: RequestState) -> None:
+    # A size limit on a compressed body would not limit anything, and ciphertext does not compress.
+    coded = _lower(state, b"content-encoding") not in ("", "identity")
+    transferred = _lower(state, b"transfer-encoding") not in ("", "chunked")
+    multipart = _lower(state, b"content-type").startswith("multipart/")
     if coded or transferred or multipart:
         raise UnsupportedMediaType
+
+
+def _lower(state: RequestState, header: bytes) -> str:
+    return (state.value(header) or "").strip().lower()
 
 
 def _require_size(declared_size: int, limits: Limits) -> None:

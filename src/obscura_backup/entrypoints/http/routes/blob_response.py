@@ -1,4 +1,4 @@
-"""The answer to a download: headers from the revision, bytes straight from the store."""
+"""The answer to a download: headers from the revision, bytes streamed from the store."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from obscura_backup.domain.ports import OpenBlob
 
 MEDIA_TYPE = "application/octet-stream"
-# A backup belongs to one person, and is only worth having in its newest version.
+# A backup is private, and only its newest version is useful.
 CACHE_CONTROL = "private, no-store"
 
 
 def not_modified(revision: Revision) -> Response[Any]:
-    """304: the client has this version already."""
+    """304: the client already has this version."""
     return _Headers(304, {"ETag": etag(revision.version), "Cache-Control": CACHE_CONTROL})
 
 
 def description(revision: Revision) -> Response[Any]:
-    """The answer to HEAD: what GET would say, without the bytes."""
+    """The answer to HEAD: the headers of GET, without the bytes."""
     return _Headers(200, {**_headers(revision, revision.size), "Content-Type": MEDIA_TYPE})
 
 
 class _Headers(Response[None]):
-    """Headers alone, of which Content-Length may speak of a body that is not sent."""
+    """Headers only; Content-Length may describe a body that is not sent."""
 
     def __init__(self, status_code: int, headers: dict[str, str]) -> None:
         super().__init__(None, status_code=status_code, headers=headers)
@@ -43,7 +43,7 @@ class _Headers(Response[None]):
 
 
 class BlobResponse(Response[bytes]):
-    """200 with all of a blob, or 206 with a part of it. What is held for it is let go of, however the sending ends."""
+    """200 with a whole blob, or 206 with a part of it. `held` is closed however the sending ends."""
 
     def __init__(self, blob: OpenBlob, *, partial: bool, held: AsyncExitStack) -> None:
         headers = _headers(blob.revision, blob.length)
@@ -55,7 +55,7 @@ class BlobResponse(Response[bytes]):
         self._held = held
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
-        """Stream instead of what the base class would encode."""
+        """Stream the blob; the base class would send its content."""
         return _BlobStream(self._blob, self._held, self.headers, self.status_code or 200)
 
 
@@ -75,8 +75,8 @@ class _BlobStream(ASGIResponse):
             left -= len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
             if left > 0:
-                # The server waits for what was sent to be taken before it sends more, which may as well be nothing: a
-                # thousand slow readers shall not hold a piece on its way and the next one each.
+                # The server waits with each message until the client has taken the one before. So this empty message
+                # keeps the next chunk out of memory meanwhile, which counts with a thousand slow readers.
                 del chunk
                 await send({"type": "http.response.body", "body": b"", "more_body": True})
 

@@ -1,6 +1,6 @@
-"""`/docs`: the API's description and a page to read it on, whose every byte comes from this service.
+"""`/docs`: the OpenAPI document, and a page that shows it. Nothing is loaded from another server.
 
-Each file is made and compressed once, when it is first asked for. Nothing here depends on who asks.
+Each file is made and compressed once, on the first request. No answer depends on the caller.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import swagger_ui_bundle  # type: ignore[import-untyped]  # it is one path
+import msgspec
+import swagger_ui_bundle  # type: ignore[import-untyped]  # its only content is a path
 from litestar.enums import ScopeType
-from litestar.serialization import encode_json
 
-from obscura_backup.entrypoints.http.messages.openapi import DOCS_PATH, is_docs
-from obscura_backup.entrypoints.http.middleware.request_guard import refuse
+from obscura_backup import __version__
+from obscura_backup.entrypoints.http.messages.problems import problem
+from obscura_backup.entrypoints.http.request_state import RequestState
+from obscura_backup.entrypoints.http.route_table import BACKUP, DOCS_PATH, Route, is_docs, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from litestar.openapi.spec import OpenAPI
-    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+    from litestar.types import ASGIApp, Receive, Scope, Send
 
+    from obscura_backup.domain.model import Limits
+
+_OPENAPI = Path(__file__).with_name("openapi.yaml")
 _JAVASCRIPT = "text/javascript; charset=utf-8"
 _ASSETS = {
     "swagger-ui-bundle.js": _JAVASCRIPT,
@@ -32,15 +36,15 @@ _ASSETS = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "favicon-32x32.png": "image/png",
 }
-# The library sets styles by itself, and holds images as data; scripts come from here, in files.
+# Swagger UI sets inline styles and uses data: images. Scripts are files of this service.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_KEPT = b"public, max-age=86400, immutable"
-"""Of the library's files: they change with a release."""
-_ASKED_AGAIN = b"no-cache"
-"""Of what depends on the settings; by its tag it is not sent twice."""
+_CACHED = b"public, max-age=86400, immutable"
+"""For the files of Swagger UI, which change with a release only."""
+_REVALIDATED = b"no-cache"
+"""For files that depend on the settings; the ETag saves sending them again."""
 _PAGE = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -58,7 +62,7 @@ _PAGE = f"""<!DOCTYPE html>
 </body>
 </html>
 """
-# Without the last line the library asks a service elsewhere whether the description is valid.
+# With a validatorUrl, Swagger UI would send the document to a validator on another server.
 _START = f"""SwaggerUIBundle({{
   url: "{DOCS_PATH}/openapi.json",
   dom_id: "#page",
@@ -82,7 +86,7 @@ class _Source:
 class _Representation:
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
-    etag: bytes
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +96,46 @@ class _File:
 
 
 class DocsApp:
-    """Wraps the framework's application and serves GET of the files below `/docs`.
+    """Serves GET of the files under `/docs`, and passes every other request on.
 
     Args:
-        app: serves everything else.
-        document: the API's description, complete when it is first asked for.
+        app: the application behind.
+        limits: of this service, for the OpenAPI document.
     """
 
-    def __init__(self, app: ASGIApp, document: OpenAPI) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
         self._sources: Mapping[str, _Source] = {
-            DOCS_PATH: _Source(_PAGE.encode, "text/html; charset=utf-8", _ASKED_AGAIN),
+            DOCS_PATH: _Source(_PAGE.encode, "text/html; charset=utf-8", _REVALIDATED),
             f"{DOCS_PATH}/openapi.json": _Source(
-                lambda: encode_json(document.to_schema()), "application/vnd.oai.openapi+json", _ASKED_AGAIN
+                lambda: openapi_document(limits), "application/vnd.oai.openapi+json", _REVALIDATED
             ),
-            f"{DOCS_PATH}/assets/start.js": _Source(_START.encode, _JAVASCRIPT, _ASKED_AGAIN),
+            f"{DOCS_PATH}/assets/start.js": _Source(_START.encode, _JAVASCRIPT, _REVALIDATED),
             **{
-                f"{DOCS_PATH}/assets/{name}": _Source(_asset(name), media_type, _KEPT)
+                f"{DOCS_PATH}/assets/{name}": _Source(_asset(name), media_type, _CACHED)
                 for name, media_type in _ASSETS.items()
             },
         }
         self._files: dict[str, asyncio.Task[_File]] = {}
 
     @property
-    def methods(self) -> dict[str, set[str]]:
-        """By path, what may be asked of it."""
-        return {path: {"GET"} for path in self._sources}
+    def routes(self) -> Mapping[str, Route]:
+        """The paths that are served here."""
+        return table(Route(path, ("GET",)) for path in self._sources)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Answer the request, or pass it on."""
         if scope["type"] != ScopeType.HTTP or scope["method"] != "GET" or not is_docs(scope["path"]):
             await self._app(scope, receive, send)
             return
         if scope["path"] not in self._sources:
-            await refuse(send, 404, "not-found", "Not Found", close=False)
+            await problem(404, "Not Found").send(send)
             return
         file = await self._file(scope["path"])
-        chosen = file.compressed if _accepts_gzip(_values(scope, b"accept-encoding")) else file.plain
-        known = {tag.strip().removeprefix(b"W/") for tag in _values(scope, b"if-none-match")}
-        is_known = bool(known & {chosen.etag, b"*"})
+        state = RequestState.of(scope)
+        chosen = file.compressed if _accepts_gzip(_members(state, b"accept-encoding")) else file.plain
+        known = {tag.removeprefix("W/") for tag in _members(state, b"if-none-match")}
+        is_known = bool(known & {chosen.etag, "*"})
         body = b"" if is_known else chosen.body
         headers = [*chosen.headers] if is_known else [*chosen.headers, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 304 if is_known else 200, "headers": headers})
@@ -139,26 +144,35 @@ class DocsApp:
     async def _file(self, path: str) -> _File:
         making = self._files.get(path)
         if making is None or (making.done() and making.exception()):
-            # In a thread, since the largest takes a fifth of a second; one for all who ask meanwhile.
+            # In a thread, since the largest file takes 0.2 s; requests that arrive meanwhile share it.
             making = self._files[path] = asyncio.create_task(asyncio.to_thread(_make, self._sources[path]))
         return await asyncio.shield(making)
 
 
+def openapi_document(limits: Limits) -> bytes:
+    """The OpenAPI document of this service, as JSON: `openapi.yaml` with the version and the limits filled in."""
+    document = msgspec.yaml.decode(_OPENAPI.read_bytes())
+    document["info"]["version"] = __version__
+    body = document["paths"][BACKUP.path]["post"]["requestBody"]["content"]["application/octet-stream"]
+    body["schema"] |= {"minLength": limits.min_bytes, "maxLength": limits.max_bytes}
+    return msgspec.json.encode(document)
+
+
 def _make(source: _Source) -> _File:
     body = source.read()
-    digest = hashlib.sha256(body).hexdigest()[:32].encode()
-    plain = _representation(source, body, b'"%s"' % digest)
+    digest = hashlib.sha256(body).hexdigest()[:32]
+    plain = _representation(source, body, f'"{digest}"')
     packed = gzip.compress(body, mtime=0)
     if len(packed) >= len(body):
         return _File(plain, plain)
-    return _File(plain, _representation(source, packed, b'"%s-gzip"' % digest, (b"content-encoding", b"gzip")))
+    return _File(plain, _representation(source, packed, f'"{digest}-gzip"', (b"content-encoding", b"gzip")))
 
 
-def _representation(source: _Source, body: bytes, etag: bytes, *more: tuple[bytes, bytes]) -> _Representation:
+def _representation(source: _Source, body: bytes, etag: str, *more: tuple[bytes, bytes]) -> _Representation:
     headers = (
         (b"content-type", source.media_type.encode()),
         (b"cache-control", source.cache_control),
-        (b"etag", etag),
+        (b"etag", etag.encode()),
         (b"vary", b"Accept-Encoding"),
         (b"content-security-policy", _POLICY.encode()),
         (b"x-frame-options", b"DENY"),
@@ -172,16 +186,15 @@ def _asset(name: str) -> Callable[[], bytes]:
     return (Path(swagger_ui_bundle.swagger_ui_path) / name).read_bytes
 
 
-def _values(scope: HTTPScope, header: bytes) -> list[bytes]:
-    """The members of a list that a header holds, in one field or several."""
-    whole = b",".join(value for name, value in scope["headers"] if name == header)
-    return [member.strip() for member in whole.split(b",") if member.strip()]
+def _members(state: RequestState, header: bytes) -> list[str]:
+    """The members of a list in one or several headers of this name."""
+    return [member.strip() for member in ",".join(state.values(header)).split(",") if member.strip()]
 
 
-def _accepts_gzip(codings: Iterable[bytes]) -> bool:
+def _accepts_gzip(codings: Iterable[str]) -> bool:
     """RFC 9110, 12.5.3: gzip by name or by `*`, unless its weight is 0."""
     weights = {}
     for coding in codings:
-        name, _, weight = coding.lower().partition(b";")
-        weights[name.strip()] = weight.strip().rstrip(b"0.") != b"q="
-    return weights.get(b"gzip", weights.get(b"*", False))
+        name, _, weight = coding.lower().partition(";")
+        weights[name.strip()] = weight.strip().rstrip("0.") != "q="
+    return weights.get("gzip", weights.get("*", False))

@@ -18,9 +18,6 @@ STALLED_SECONDS = 1.0
 SWEEP_SECONDS = 0.25
 """How often all connections are asked whether they are stalled, while places are scarce: each costs a system call."""
 
-PLACE = "obscura.place"
-"""In the scope: the `Admission` of the request's connection."""
-
 
 class Connection(Protocol):
     """A connection that can be told to end."""

@@ -17,7 +17,8 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.server.connection_limit import PLACE, ConnectionLimit
+from obscura_backup.entrypoints.http.request_state import RequestState
+from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit
 from obscura_backup.entrypoints.http.server.message_splitter import MessageSplitter
 from obscura_backup.entrypoints.http.server.request_target import find_head_fault, is_target
 from obscura_backup.entrypoints.http.server.send_buffer import SendBuffer, abort, count_unsent_bytes, limit_send_buffer
@@ -55,9 +56,6 @@ IN_FLIGHT_MAX_BYTES = 16 * 1024
 """An answer is taken when no more of it than this waits: a client that reads need not wait a round trip for each."""
 ANSWER_POLL_SECONDS = (0.005, 0.5)
 """How often it is looked at whether an answer was taken: at first, and after a while."""
-
-COMPLAINT = "obscura.complaint"
-"""In the scope: a status and a sentence, where the head is one that no request should have."""
 
 _EMPTY = b"content-length: 0\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _EMPTY
@@ -189,10 +187,10 @@ class BoundedProtocol(HttpToolsProtocol):
         elif upgrades and self._announces_a_body():
             self._refuse(_NO_UPGRADE)  # its name came in two pieces: the parser is past telling where the body ends
         else:
-            cast("dict[str, Any]", self.scope)[COMPLAINT] = complaint
             if version == "1.0":
                 self.expect_100_continue = False  # its clients know of no answer before the answer (RFC 9110, 10.1.1)
             self._begin()
+            RequestState.of(self.cycle.scope).head_fault = complaint
             self.cycle.transport = cast("asyncio.Transport", _DeferredCloseTransport(self, self.cycle))
             if self._announces_a_body():
                 # Until somebody asks for it: a thousand bodies that wait for a busy store would wait in our memory.
@@ -294,8 +292,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._is_taken():
             self._arm("taken", ANSWER_POLL_SECONDS[0], lambda: self._look_again(cycle, app))
             return
-        scope = cast("dict[str, Any]", cycle.scope)
-        scope[PLACE] = self._connection_limit.admit_request(self, self.addresses.of(cast("Scope", scope)))
+        scope = cycle.scope
+        address = self.addresses.of(cast("Scope", scope))
+        RequestState.of(scope).admission = self._connection_limit.admit_request(self, address)
         super()._start_asgi_task(cycle, app)
 
     def _look_again(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn: one process, or several behind one socket."""
+"""Runs an application under uvicorn: one process, or several behind one socket."""
 
 from __future__ import annotations
 
@@ -21,61 +21,72 @@ from uvicorn.config import STARTUP_FAILURE
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.server.protocol import OPEN_CONNECTIONS_FACTOR, BoundedProtocol
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from litestar.types import ASGIApp
 
     from obscura_backup.entrypoints.settings import Settings
 
+    MakeApp: TypeAlias = Callable[[Settings, Callable[[], bool]], ASGIApp]
+
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 65
-"""Longer than the 60 seconds after which most load balancers close an idle connection, so that they do it first."""
+"""Longer than the 60 seconds after which most load balancers close an idle connection: they should do it first."""
 STUCK_SECONDS = 10.0
-"""Beyond all that it may take, after which a worker is taken for stuck: its stores have to be closed, too."""
+"""How much longer than notice and drain a worker may take to end (its stores have to be closed) before it is killed."""
 _PR_SET_PDEATHSIG = 1
 OWN_DESCRIPTORS = 512
-"""256 folders of the embedded store, threads, connections to other stores, and spools."""
+"""For the 256 folders of the embedded store, threads, connections to other stores, and spools."""
 
 log = logging.getLogger(__name__)
 
 
 class AddressInUse(ObscuraError):
-    """The address to listen on is not to be had."""
+    """The address to listen on is not available."""
 
     code = "address-in-use"
 
 
 @dataclass(frozen=True)
 class AppFactory:
-    """Makes the application inside the process that runs it; travels to worker processes."""
+    """Makes the application inside the process that runs it. Worker processes get a pickled copy.
+
+    Attributes:
+        settings: of the service.
+        parent_pid: of the process that was started first.
+        make_app: makes the application; its second argument tells whether the process was told to stop. A function at
+            the top of a module, since it is pickled.
+    """
 
     settings: Settings
     parent_pid: int
+    make_app: MakeApp
 
     def __call__(self) -> ASGIApp:
-        """The application, with this process set up for it."""
+        """Set this process up, and make the application."""
         if os.getpid() != self.parent_pid:
             _die_with_parent(self.parent_pid)
         log_to_stderr(self.settings.log_level)
         BoundedProtocol.max_connections = self.settings.max_connections
         BoundedProtocol.max_connections_per_address = self.settings.max_connections_per_address
         BoundedProtocol.addresses = ClientAddress(self.settings.trusted_proxies)
-        # uvicorn's lines at start and stop say what ours say; its warnings are of what strangers send.
+        # uvicorn's lines at start and stop repeat ours, and its warnings are about malformed requests.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
-        from obscura_backup.entrypoints.http.app import create_app  # where it is needed: in the worker
-        from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
-
-        stopping = ShutdownState()
-        stopping.watch(self.settings.notice_seconds, has_parent=os.getpid() != self.parent_pid)
-        return create_app(self.settings, stopping)
+        shutdown = ShutdownState()
+        shutdown.watch(self.settings.notice_seconds, has_parent=os.getpid() != self.parent_pid)
+        return self.make_app(self.settings, shutdown.is_announced)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a taken port is told before anything else is done.
+    """Bind a socket first, so that a port in use is reported before anything else is done.
 
     Raises:
-        AddressInUse: it is taken, or not ours to have.
+        AddressInUse: the address is in use, or this process may not have it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -85,16 +96,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def raise_descriptor_limit(settings: Settings) -> None:
-    """Raise the soft limit of open files to the hard one, and say where even that is too low for the connections."""
+    """Raise the soft limit of open files, and warn if even the hard one is too low for the connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Each connection that is not one too many may have its body in a file.
+    # Each served connection may have its body in a file.
     wanted = (OPEN_CONNECTIONS_FACTOR + 1) * settings.max_connections + OWN_DESCRIPTORS
     if soft < wanted:
         soft = hard if hard != resource.RLIM_INFINITY and hard < wanted else wanted
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft < wanted:
         log.warning(
-            "%d files may be open, and %d connections want %d: raise the limit (ulimit -n) or lower max_connections",
+            "the limit of open files is %d, but %d connections need %d: raise it (ulimit -n) or lower max_connections",
             soft,
             settings.max_connections,
             wanted,
@@ -102,12 +113,12 @@ def raise_descriptor_limit(settings: Settings) -> None:
 
 
 def check_stores(settings: Settings) -> None:
-    """Start and close the stores once, so that what is wrong with them is told in one sentence.
+    """Start and close the stores once, so that a problem with them is reported in one sentence.
 
     Raises:
         StoreUnusable: one of them cannot be used as configured.
     """
-    from obscura_backup.entrypoints.container import Container, started  # not before the port is ours
+    from obscura_backup.entrypoints.container import Container, started  # after the port is bound: it takes time
 
     async def check() -> None:
         async with started(Container(settings=settings)):
@@ -116,10 +127,10 @@ def check_stores(settings: Settings) -> None:
     asyncio.run(check())
 
 
-def run(settings: Settings, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, give notice of the end, then let requests in flight finish."""
+def run(settings: Settings, listening: socket.socket, make_app: MakeApp) -> None:
+    """Serve until SIGTERM or SIGINT, wait for the notice to pass, then let requests in flight finish."""
     config = uvicorn.Config(
-        AppFactory(settings, os.getpid()),
+        AppFactory(settings, os.getpid(), make_app),
         factory=True,
         workers=settings.workers,
         http=BoundedProtocol,
@@ -134,27 +145,27 @@ def run(settings: Settings, listening: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
-    # uvicorn raises the signal anew once it is done; an orderly end is a success.
+    # uvicorn raises the signal again at its end; an orderly end is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            from obscura_backup.entrypoints.http.server.workers import Workers  # most run one
+            from obscura_backup.entrypoints.http.server.workers import Workers  # most services run one process
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
-                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # the workers add their counts up there
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the workers add up their counts
                 stop_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
                 workers = Workers(config, [listening], start_seconds=settings.start_seconds, stop_seconds=stop_seconds)
                 workers.run()
                 if workers.failed_to_start:
-                    sys.exit(STARTUP_FAILURE)  # as of one process: no supervisor may take it for an end in order
+                    sys.exit(STARTUP_FAILURE)  # as with one process; a supervisor must not take it for an orderly end
     except KeyboardInterrupt:
         pass
 
 
 def _die_with_parent(parent_pid: int) -> None:
-    # A worker that outlived a killed parent would go on holding the port.
+    # A worker that outlived a killed parent would keep the port.
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:

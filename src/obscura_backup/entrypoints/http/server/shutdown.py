@@ -1,12 +1,12 @@
-"""An end that nobody is surprised by: whoever sends requests here is told to go elsewhere before the door closes.
+"""Shutdown with notice, so that load balancers send new requests elsewhere before the port closes.
 
-    SIGTERM             readiness is red, and every answer ends its connection; all else goes on as before
-    notice is over      who waits in the listener's queue is let in, and hardly anybody joins it any more
+    SIGTERM             readiness answers 503 and every answer ends its connection; all else goes on as before
+    notice is over      connections in the listener's backlog are accepted, and the backlog shrinks to nothing
     a moment later      the listener closes; requests in flight get `drain_seconds` to finish, then an answer
 
-A balancer that asks after readiness, or that keeps connections open, would otherwise meet a closed port with a request
-in its hands. SIGINT, which is a person at a terminal, and a second SIGTERM skip the notice. A worker's parent passes
-the second one on as SIGINT: supervisors such as systemd send the first to every process, and the parent then again.
+Without the notice, a balancer that polls readiness or keeps connections open would send requests to a closed port.
+SIGINT (a person at a terminal) and a second SIGTERM skip the notice. A worker's parent passes the second one on as
+SIGINT: supervisors such as systemd send the first SIGTERM to every process, and the parent sends it again.
 """
 
 from __future__ import annotations
@@ -20,23 +20,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
-
 BACKLOG_SECONDS = 0.3
-"""Enough to take in a queue and to read the heads of its requests."""
-_CLOSE = (b"connection", b"close")
+"""Enough to accept a backlog and to read the heads of its requests."""
 
 
 class ShutdownState:
-    """Whether this process was told to stop. `announced` is read by every request and set once."""
+    """Whether this process was told to stop.
+
+    Attributes:
+        announced: read by every request; set once.
+    """
 
     def __init__(self) -> None:
         self.announced = False
 
-    def watch(self, notice_seconds: float, *, has_parent: bool) -> None:
-        """From now on, let SIGTERM wait for the notice before it does what it did until now.
+    def is_announced(self) -> bool:
+        """Whether this process was told to stop."""
+        return self.announced
 
-        Called in the main thread, by the loop that serves, after the server has set its own handlers.
+    def watch(self, notice_seconds: float, *, has_parent: bool) -> None:
+        """Delay SIGTERM by the notice, from now on.
+
+        Call it in the main thread, in the loop that serves, after the server has set its own handlers.
+
+        Args:
+            notice_seconds: between SIGTERM and the handler that was set before.
+            has_parent: whether this is a worker process, whose parent gets the signals, too.
         """
         loop = asyncio.get_running_loop()
         stop: Any = signal.getsignal(signal.SIGTERM)
@@ -54,43 +63,22 @@ class ShutdownState:
                 close_backlog(getattr(stop, "__self__", None))
                 loop.call_later(BACKLOG_SECONDS, stop, number, frame)
 
-            # The handler runs between any two instructions: what touches the loop is left to the loop.
+            # A handler runs between any two instructions, so that only the loop may touch the loop.
             loop.call_soon_threadsafe(loop.call_later, notice_seconds, last_call)
 
         if callable(stop):
             signal.signal(signal.SIGTERM, announce)
-            # A terminal that is closed, unless somebody asked to outlive it; of several processes it is the parent's.
+            # A closed terminal stops the service, unless nohup prevents it. Of several, only the parent acts on it.
             if not has_parent and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
                 signal.signal(signal.SIGHUP, lambda _, frame: announce(signal.SIGTERM, frame))
 
 
 def close_backlog(server: Any) -> None:
-    """Shorten the queue of the listeners to nothing: closing one resets whoever waits in it for an answer.
+    """Shrink the backlog of the listeners to nothing, since closing a listener resets the connections in it.
 
-    Who still comes is not answered by the system, tries again a second later, and is then refused.
+    The system ignores clients that connect after that; they try again a second later, and are then refused.
     """
     for listener in getattr(server, "servers", ()):
         for listening in listener.sockets:
             with socket.socket(fileno=os.dup(listening.fileno())) as same:
                 same.listen(0)
-
-
-class ConnectionCloseMiddleware:
-    """Wraps an application: once the end is announced, each answer is the last one on its connection."""
-
-    def __init__(self, app: ASGIApp, stopping: ShutdownState) -> None:
-        self._app = app
-        self._stopping = stopping
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; add `Connection: close` where there is an answer to add it to."""
-
-        async def closing(message: Message) -> None:
-            if self._stopping.announced and message["type"] == "http.response.start":
-                headers = [*message["headers"]]
-                if _CLOSE not in headers:
-                    headers.append(_CLOSE)
-                message["headers"] = headers
-            await send(message)
-
-        await self._app(scope, receive, closing)

@@ -9,7 +9,7 @@ from obscura_backup.entrypoints.http.limits.client_address import HOPS_MAX, UNKN
 
 def address(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = ()) -> str:
     headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in forwarded]
-    scope: Any = {"client": None if peer is None else (peer, 1234), "headers": headers}
+    scope: Any = {"client": None if peer is None else (peer, 1234), "method": "GET", "headers": headers, "state": {}}
     return ClientAddress(trusted).of(scope)
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from litestar.config.cors import CORSConfig
 
-from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
+from obscura_backup.entrypoints.http.middleware.connection_close import ConnectionCloseMiddleware
+from obscura_backup.entrypoints.http.middleware.cors import EXPOSED_HEADERS, CorsMiddleware
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY, MetricsMiddleware
-from obscura_backup.entrypoints.http.server.shutdown import ConnectionCloseMiddleware, ShutdownState
+from obscura_backup.entrypoints.http.route_table import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,26 +33,28 @@ async def failing(scope: Scope, receive: Receive, send: Send) -> None:
     raise ZeroDivisionError
 
 
-async def headers_of(app: Callable[..., Any], *request: tuple[bytes, bytes], kind: str = "http") -> list[Any]:
+async def headers_of(
+    app: Callable[..., Any], *request: tuple[bytes, bytes], kind: str = "http", method: str = "GET"
+) -> list[Any]:
     """The headers of the answer to a request with these ones."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": kind, "method": "GET", "path": "/v1/config", "headers": list(request)}
+    scope = {"type": kind, "method": method, "path": "/v1/config", "headers": list(request), "state": {}}
     await app(scope, None, send)
     return list(sent[0]["headers"])
 
 
-def cors(app: ASGIApp) -> CorsMiddleware:
-    return CorsMiddleware(app, CORSConfig(allow_origins=[ORIGIN.decode()], expose_headers=["ETag", "Retry-After"]))
+def cors(app: ASGIApp, origin: bytes = ORIGIN) -> CorsMiddleware:
+    return CorsMiddleware(app, (origin.decode(),))
 
 
 async def test_an_allowed_origin_may_read_the_answer() -> None:
     assert await headers_of(cors(answering()), (b"origin", ORIGIN)) == [
         (b"access-control-allow-origin", ORIGIN),
-        (b"access-control-expose-headers", b"ETag, Retry-After"),
+        (b"access-control-expose-headers", EXPOSED_HEADERS.encode()),
         (b"vary", b"Origin"),
     ]
 
@@ -65,9 +67,32 @@ async def test_a_request_without_an_origin_gets_no_fields_for_browsers() -> None
     assert await headers_of(cors(answering())) == []
 
 
-async def test_fields_that_the_framework_set_are_not_set_twice() -> None:
-    own = (b"Access-Control-Allow-Origin", ORIGIN)
-    assert await headers_of(cors(answering(200, own)), (b"origin", ORIGIN)) == [own]
+async def test_every_origin_may_read_the_answer_where_all_are_allowed() -> None:
+    fields = await headers_of(cors(answering(), b"*"), (b"origin", b"https://other.example"))
+    assert (b"access-control-allow-origin", b"*") in fields
+    assert b"vary" not in dict(fields)
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "told"),
+    [
+        ("OPTIONS", [(b"access-control-request-method", b"POST")], True),
+        ("OPTIONS", [], False),
+        ("GET", [(b"access-control-request-method", b"POST")], False),
+    ],
+)
+async def test_permissions_are_told_to_a_preflight_request_alone(
+    method: str, asked: list[tuple[bytes, bytes]], *, told: bool
+) -> None:
+    fields = dict(await headers_of(cors(answering(204)), (b"origin", ORIGIN), *asked, method=method))
+    assert (fields.get(b"access-control-allow-methods") == b"DELETE, GET, HEAD, POST") is told
+    assert (b"If-Match" in fields.get(b"access-control-allow-headers", b"")) is told
+    assert (fields.get(b"access-control-max-age") == b"600") is told
+
+
+async def test_a_preflight_request_from_another_origin_is_told_nothing() -> None:
+    asked = (b"origin", b"https://other.example"), (b"access-control-request-method", b"POST")
+    assert await headers_of(cors(answering(204)), *asked, method="OPTIONS") == []
 
 
 async def test_the_fields_of_one_answer_are_not_those_of_the_next() -> None:
@@ -90,8 +115,8 @@ async def ask(app: ASGIApp, method: str = "GET", path: str = "/v1/backup", kind:
     async def send(_: Any) -> None:
         pass
 
-    scope: Any = {"type": kind, "method": method, "path": path, "headers": []}
-    await MetricsMiddleware(app)(scope, None, send)  # type: ignore[arg-type]
+    scope: Any = {"type": kind, "method": method, "path": path, "headers": [], "state": {}}
+    await MetricsMiddleware(app, ROUTES)(scope, None, send)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -138,32 +163,26 @@ async def test_what_is_no_request_is_not_counted() -> None:
     assert counted("OPTIONS", "/v1/backup", "200") == before
 
 
-def stopping(*, announced: bool) -> ShutdownState:
-    made = ShutdownState()
-    made.announced = announced
-    return made
-
-
 async def test_before_the_end_is_announced_connections_are_kept() -> None:
-    assert await headers_of(ConnectionCloseMiddleware(answering(), stopping(announced=False))) == []
+    assert await headers_of(ConnectionCloseMiddleware(answering(), lambda: False)) == []
 
 
 async def test_once_the_end_is_announced_an_answer_is_the_last_of_its_connection() -> None:
-    assert await headers_of(ConnectionCloseMiddleware(answering(), stopping(announced=True))) == [
-        (b"connection", b"close")
-    ]
+    assert await headers_of(ConnectionCloseMiddleware(answering(), lambda: True)) == [(b"connection", b"close")]
 
 
 async def test_an_answer_that_closes_already_says_so_once() -> None:
     closing = answering(200, (b"connection", b"close"))
-    assert await headers_of(ConnectionCloseMiddleware(closing, stopping(announced=True))) == [(b"connection", b"close")]
+    assert await headers_of(ConnectionCloseMiddleware(closing, lambda: True)) == [(b"connection", b"close")]
 
 
 async def test_an_end_that_is_announced_during_a_request_closes_its_connection() -> None:
-    state = stopping(announced=False)
+    announced: list[bool] = []
 
     async def announcing(scope: Scope, receive: Receive, send: Send) -> None:
-        state.announced = True
+        announced.append(True)
         await answering()(scope, receive, send)
 
-    assert await headers_of(ConnectionCloseMiddleware(announcing, state)) == [(b"connection", b"close")]
+    assert await headers_of(ConnectionCloseMiddleware(announcing, lambda: bool(announced))) == [
+        (b"connection", b"close")
+    ]

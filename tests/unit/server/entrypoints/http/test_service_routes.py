@@ -1,4 +1,4 @@
-"""What anybody may ask for as often as they like costs no more than one asker does."""
+"""Readiness and metrics cost the same, however often they are asked for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import Unavailable
-from obscura_backup.entrypoints.http.middleware.metrics import RENDERINGS_PER_MINUTE, MetricsText
-from obscura_backup.entrypoints.http.routes.service import CHECKS_PER_MINUTE, ReadinessCheck
-from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
+from obscura_backup.entrypoints.http.middleware.metrics import MetricsText
+from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
 
 if TYPE_CHECKING:
     import pytest
@@ -30,48 +29,69 @@ class CountedCheck:
             raise Unavailable("down")
 
 
-def stores_of(store: CountedCheck, stopping: ShutdownState | None = None) -> ReadinessCheck:
-    return ReadinessCheck(store, store, stopping or ShutdownState(), timeout_seconds=5)  # type: ignore[arg-type]  # its health is all
+class MovableClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def check_of(
+    store: CountedCheck, stopping: list[bool] | None = None, clock: MovableClock | None = None
+) -> ReadinessCheck:
+    return ReadinessCheck(
+        store,  # type: ignore[arg-type]  # only its health is asked for
+        store,  # type: ignore[arg-type]  # as above
+        lambda: bool(stopping),
+        timeout_seconds=5,
+        clock=clock or MovableClock(),
+    )
 
 
 async def test_all_who_ask_at_once_share_one_check() -> None:
     store = CountedCheck()
-    stores = stores_of(store)
-    answers = await asyncio.gather(*(stores.readiness() for _ in range(400)))
+    check = check_of(store)
+    answers = await asyncio.gather(*(check.readiness() for _ in range(400)))
     assert {answer.status for answer in answers} == {"ok"}
     assert store.asked == 2, "once as the metadata, once as the blobs"
 
 
-async def test_those_who_ask_without_end_are_told_what_was_found_last() -> None:
-    store = CountedCheck()
-    stores = stores_of(store)
-    for _ in range(10 * CHECKS_PER_MINUTE):
-        assert (await stores.readiness()).status == "ok"
-    assert store.asked < 3 * CHECKS_PER_MINUTE
+async def test_stores_are_asked_at_most_once_a_second() -> None:
+    store, clock = CountedCheck(), MovableClock()
+    check = check_of(store, clock=clock)
+    for _ in range(100):
+        assert (await check.readiness()).status == "ok"
+    assert store.asked == 2
+    clock.now += 0.99
+    await check.readiness()
+    assert store.asked == 2
 
 
-async def test_store_that_went_down_shows_at_once_to_who_asks_now_and_then() -> None:
-    store = CountedCheck()
-    stores = stores_of(store)
-    assert (await stores.readiness()).status == "ok"
+async def test_store_that_went_down_shows_a_second_later() -> None:
+    store, clock = CountedCheck(), MovableClock()
+    check = check_of(store, clock=clock)
+    assert (await check.readiness()).status == "ok"
     store.well = False
-    assert (await stores.readiness()).status == "unavailable"
+    clock.now += 1.0
+    assert (await check.readiness()).status == "unavailable"
 
 
 async def test_stopping_is_never_remembered_away() -> None:
-    store, stopping = CountedCheck(), ShutdownState()
-    stores = stores_of(store, stopping)
-    for _ in range(2 * CHECKS_PER_MINUTE):
-        await stores.readiness()
-    stopping.announced = True
-    assert (await stores.readiness()).status == "stopping"
+    stopping: list[bool] = []
+    check = check_of(CountedCheck(), stopping)
+    await check.readiness()
+    stopping.append(True)
+    assert (await check.readiness()).status == "stopping"
 
 
-async def test_who_hangs_up_takes_the_answer_from_nobody_else() -> None:
+async def test_client_that_disconnects_does_not_cancel_the_check_of_others() -> None:
     store = CountedCheck()
-    stores = stores_of(store)
+    check = check_of(store)
     store.goes_on.clear()
-    first, second = (asyncio.create_task(stores.readiness()) for _ in range(2))
+    first, second = (asyncio.create_task(check.readiness()) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.sleep(0)
@@ -79,14 +99,20 @@ async def test_who_hangs_up_takes_the_answer_from_nobody_else() -> None:
     assert (await second).status == "ok"
 
 
-def test_metrics_are_not_rendered_for_each_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_rendered_at_most_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     rendered: list[bytes] = []
 
     def render() -> bytes:
         rendered.append(b"text")
         return b"text"
 
-    exposition = MetricsText()
-    monkeypatch.setattr(exposition, "_render", render)
-    assert {exposition.text() for _ in range(10 * RENDERINGS_PER_MINUTE)} == {b"text"}
-    assert len(rendered) < 2 * RENDERINGS_PER_MINUTE
+    clock = MovableClock()
+    text = MetricsText(clock)
+    monkeypatch.setattr(text, "_render", render)
+    assert {text.text() for _ in range(100)} == {b"text"}
+    clock.now += 0.99
+    text.text()
+    assert len(rendered) == 1
+    clock.now += 0.01
+    text.text()
+    assert len(rendered) == 2
