@@ -225,12 +225,14 @@ class UploadContract(PersonFixture):
             connection.sendall(request.encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 415 ")
 
-    def test_client_that_asks_for_an_upgrade(self, service: Service, person: Person) -> None:
-        """As curl and others do in clear text when they would like to speak HTTP/2."""
+    def test_body_behind_an_upgrade_is_refused(self, service: Service, person: Person) -> None:
+        """As some clients send it in clear text when they prefer HTTP/2. A download is answered without it."""
         headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
         body = blob(5000)
-        assert service.request("POST", token=person.token, headers=headers, body=body).status == 200
-        assert person.download().body == body
+        assert person.upload(body).status == 200
+        refused = service.request("POST", token=person.token, headers={**headers, "If-Match": "1"}, body=blob(6000))
+        assert (refused.status, b"Upgrade" in refused.body) == (400, True)
+        assert service.request("GET", token=person.token, headers=headers).body == body
 
     def test_of_uploads_at_once_one_is_accepted(self, person: Person) -> None:
         person.upload(blob())

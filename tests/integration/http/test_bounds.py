@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from obscura_backup.entrypoints.http.server import protocol
+from obscura_backup.entrypoints.http.server import bounds
 from support.servers.bounded_protocol import (
     CARRIED_OUT,
     GET,
@@ -91,19 +93,40 @@ def test_one_byte_a_chunk(running: Running) -> None:
 
 
 def test_trailers_without_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 100_000)
+    monkeypatch.setattr(bounds, "DRAIN_MAX_BYTES", 100_000)
     with running.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
         assert sent_before_the_end(connection, b"a:\r\n" * 1000) < LARGE
 
 
 @pytest.mark.parametrize("split", [False, True])
-def test_upgrade_is_ignored_and_the_body_is_a_body(running: Running, *, split: bool) -> None:
-    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 34\r\n\r\n"
+@pytest.mark.parametrize("framing", [b"Content-Length: 34", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("first", [b"", GET])
+def test_body_behind_an_upgrade_is_refused_and_not_read(
+    running: Running, framing: bytes, first: bytes, *, split: bool
+) -> None:
+    """Behind an unanswered request it has no answer of its own: the client would take it for that request's."""
+    before = len(CARRIED_OUT)
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" + framing + b"\r\n\r\n"
     body = b"GET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n"
-    answer = running.exchange(head, body) if split else running.exchange(head + body)
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert answer.endswith(b"34 bytes")
+    answer = running.exchange(first + head, body) if split else running.exchange(first + head + body)
+    statuses = re.findall(rb"HTTP/1.1 (\d+) ", answer)
+    assert statuses in ([[b"200"], [b"200", b"400"]] if first else [[b"400"]])
+    assert "/read" not in CARRIED_OUT[before:]
+    assert "/smuggled" not in CARRIED_OUT[before:]
+    if not first:
+        assert answer.endswith(b"must not ask for an Upgrade; send it without.")
+
+
+def test_upgrade_without_a_body_is_ignored_and_the_connection_ends(running: Running) -> None:
+    answer = running.exchange(GET.replace(b"Host", b"Connection: Upgrade\r\nUpgrade: h2c\r\nHost") + GET)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200"]
+    assert b"connection: close" in answer.lower()
+
+
+def test_upgrade_that_the_connection_does_not_name_is_a_field_like_any_other(running: Running) -> None:
+    answer = running.exchange(b"POST /read HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc")
+    assert answer.endswith(b"; 3 bytes")
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3, 4])
@@ -176,7 +199,7 @@ def test_body_that_is_owed_for_too_long(running: Running) -> None:
 
 
 def test_body_that_is_far_too_long(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(bounds, "DRAIN_MAX_BYTES", 1_000_000)
     with running.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
         assert sent_before_the_end(connection, bytes(65536)) < 3 * LARGE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.entrypoints.http.server import protocol
+from obscura_backup.entrypoints.http.server import bounds
 from obscura_backup.entrypoints.http.server.send_buffer import SEND_BUFFER_BYTES
 from support.servers.bounded_protocol import (
     CARRIED_OUT,
@@ -45,7 +45,7 @@ def test_answer_that_nobody_takes(running: Running) -> None:
 
 
 def test_system_holds_little_of_an_answer_that_nobody_takes(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "WRITE_SECONDS", 600.0)
+    monkeypatch.setattr(bounds, "WRITE_SECONDS", 600.0)
     with ExitStack() as connections:
         readers = [connections.enter_context(socket.socket()) for _ in range(4)]
         for reader in readers:
@@ -72,7 +72,7 @@ def test_connection_is_counted_until_its_last_answer_is_taken_or_given_up(runnin
 
 def test_last_answer_reaches_a_slow_reader(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes longer than patience lasts with a client that takes nothing."""
-    monkeypatch.setattr(protocol, "WRITE_SECONDS", 5 * SECONDS)
+    monkeypatch.setattr(bounds, "WRITE_SECONDS", 5 * SECONDS)
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         reader.connect(running.socket.getsockname())
@@ -89,7 +89,7 @@ def test_slow_reader_that_takes_a_little_now_and_then_is_served(
 ) -> None:
     """For longer than a client may take nothing."""
     patience_seconds = 8 * SECONDS
-    monkeypatch.setattr(protocol, "WRITE_SECONDS", patience_seconds)
+    monkeypatch.setattr(bounds, "WRITE_SECONDS", patience_seconds)
     began = time.monotonic()
     with running.connect() as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.entrypoints.http.server import protocol
+from obscura_backup.entrypoints.http.server import bounds
 from obscura_backup.entrypoints.http.server.connection_limit import STALLED_SECONDS
 from obscura_backup.entrypoints.http.server.message_splitter import PIECES_MAX
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
@@ -35,7 +35,7 @@ HELD = GET.replace(b"/", b"/held", 1)
 def patient(running: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
     """Nothing ends by its time here, however slow the machine is."""
     for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
-        monkeypatch.setattr(protocol, name, 600.0)
+        monkeypatch.setattr(bounds, name, 600.0)
     return running
 
 
@@ -191,7 +191,7 @@ def test_connections_of_one_address_are_bounded(
 
 def test_refused_bodies_count_one_by_one(patient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kept connection is not cut after so many bytes of them in all."""
-    monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 100_000)
+    monkeypatch.setattr(bounds, "DRAIN_MAX_BYTES", 100_000)
     with patient.connect() as connection:
         for number in range(5):
             connection.sendall(b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" % number)
@@ -205,7 +205,7 @@ def test_refused_bodies_count_one_by_one(patient: Running, monkeypatch: pytest.M
 def test_refused_body_is_read_up_to_its_bound(
     patient: Running, monkeypatch: pytest.MonkeyPatch, size: int, *, is_kept: bool
 ) -> None:
-    monkeypatch.setattr(protocol, "DRAIN_MAX_BYTES", 100_000)
+    monkeypatch.setattr(bounds, "DRAIN_MAX_BYTES", 100_000)
     with patient.connect() as connection:
         connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
         receive_until(connection, b"content-length=%d" % size)
@@ -225,7 +225,7 @@ def test_heads_count_one_by_one(patient: Running) -> None:
 
 
 def test_framing_counts_for_each_body(patient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "OVERHEAD_MAX_BYTES", 1000)
+    monkeypatch.setattr(bounds, "OVERHEAD_MAX_BYTES", 1000)
     chunk = b"1;" + b"e" * 800 + b"\r\nx\r\n0\r\n\r\n"
     with patient.connect() as connection:
         for _ in range(5):

@@ -13,7 +13,8 @@ import pytest
 import uvicorn
 
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
-from obscura_backup.entrypoints.http.server import protocol
+from obscura_backup.entrypoints.http.route_table import ROUTES
+from obscura_backup.entrypoints.http.server import bounds
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 
 if TYPE_CHECKING:
@@ -74,7 +75,12 @@ class Running:
 
     def __init__(self) -> None:
         config = uvicorn.Config(
-            RequestGuard(application), http=Noted, ws="none", lifespan="off", log_config=None, timeout_keep_alive=600
+            RequestGuard(application, ROUTES),
+            http=Noted,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            timeout_keep_alive=600,
         )
         self.server = uvicorn.Server(config)
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -176,7 +182,7 @@ def closed_within(connection: socket.socket, seconds: float) -> bool:
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS", "SEND_POLL_SECONDS"):
-        monkeypatch.setattr(protocol, name, SECONDS)
+        monkeypatch.setattr(bounds, name, SECONDS)
     monkeypatch.setattr(BoundedProtocol, "max_connections", 4)
     RELEASE.clear()
     running = Running()

@@ -1,11 +1,12 @@
-"""uvicorn's HTTP/1.1 protocol, with bounds on everything that it leaves open to whoever can connect.
+"""uvicorn's HTTP/1.1 protocol, with a bound on everything that a client can make it hold or wait for.
 
-    a head: its size and the time for it        a body that nobody reads any more: its size and the time for it
-    trailers: dropped                            an answer that nobody takes: the time for it
-    connections: how many, of one address        requests that wait behind another on a connection: how many
+    a head: its size and the time for it        the rest of a body after its answer: its size and the time for it
+    trailers: dropped                            an answer that the client does not take: the time for it
+    connections: how many, per address, too      pipelined requests: how many
 
-It also answers before it closes where uvicorn would close with bytes unread, which the network turns into a reset that
-overtakes the answer; and it ignores `Upgrade` (RFC 9110, 7.8), on which the parser takes the body for another protocol.
+It also answers before it closes. uvicorn would close with bytes unread; the network turns that into a reset, which
+overtakes the answer. A request with a body and `Upgrade` is refused, since the parser would take the body for bytes of
+the other protocol; without a body `Upgrade` is ignored (RFC 9110, 7.8).
 """
 
 from __future__ import annotations
@@ -18,48 +19,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.request_state import RequestState
+from obscura_backup.entrypoints.http.server import bounds, request_head
+from obscura_backup.entrypoints.http.server.connection_end import ConnectionEnd, DeferredCloseTransport, Timers
 from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit
+from obscura_backup.entrypoints.http.server.connection_state import NEXT, Received, State
 from obscura_backup.entrypoints.http.server.message_splitter import MessageSplitter
-from obscura_backup.entrypoints.http.server.request_target import find_head_fault, is_target
-from obscura_backup.entrypoints.http.server.send_buffer import SendBuffer, abort, count_unsent_bytes, limit_send_buffer
-from obscura_backup.entrypoints.http.server.upgrade_header import without_upgrade
+from obscura_backup.entrypoints.http.server.send_buffer import SendBuffer, limit_send_buffer
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from litestar.types import Scope
     from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
-HEAD_MAX_BYTES = 32 * 1024
-FIELD_COST_BYTES = 32
-"""What a field counts for beside its name and value (as in RFC 7541, 4.1): ten thousand short ones are not little."""
-HEAD_SECONDS = 15.0
-DRAIN_MAX_BYTES = 8 * 1024 * 1024
-"""How much of a body is read and thrown away after its request was answered, so that the client sees the answer."""
-DRAIN_SECONDS = 20.0
-WRITE_SECONDS = 60.0
-"""How long a client may take nothing of an answer that is there for it."""
-SEND_POLL_SECONDS = 1.0
-"""How often a connection that ends, or whose answer waits, is looked at, whether its client has taken anything."""
-OPEN_CONNECTIONS_FACTOR = 2
-"""Beyond the bound connections are answered 503; beyond this many times the bound, not at all."""
-
-OVERHEAD_MAX_BYTES = 64 * 1024
-OVERHEAD_MAX_FACTOR = 8
-"""How much more than its body may be sent for it: a byte in a chunk of its own takes six. Else extensions never end."""
-
-PIPELINED_MAX = 16
-"""How many requests may wait behind one: each takes some kilobytes before anything looks at it."""
-IN_FLIGHT_MAX_BYTES = 16 * 1024
-"""An answer is taken when no more of it than this waits: a client that reads need not wait a round trip for each."""
-ANSWER_POLL_SECONDS = (0.005, 0.5)
-"""How often it is looked at whether an answer was taken: at first, and after a while."""
-
-_EMPTY = b"content-length: 0\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _EMPTY
-_NO_UPGRADE = b"HTTP/1.1 400 Bad Request\r\n" + _EMPTY
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -68,63 +40,77 @@ class BoundedProtocol(HttpToolsProtocol):
     max_connections: ClassVar[int] = 1024
     max_connections_per_address: ClassVar[int] = 512
     addresses: ClassVar[ClientAddress] = ClientAddress()
-    """All set once, before the first connection."""
+    """All three are set once, before the first connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connection_limit = ConnectionLimit.of(self.server_state, self._new_limit)
         self._splitter = MessageSplitter()
-        self._in_head = True
-        self._head_bytes = 0
-        self._field_bytes = 0
-        self._drained_bytes = 0
-        self._overhead_bytes = 0
-        self._closing = False
-        self._dead = False
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self.sending: SendBuffer = None  # type: ignore[assignment]  # until there is a connection
+        self._state = State.HEAD
+        self._received = Received()
+        self._timers = Timers(self.loop)
+        # Both are set as soon as there is a transport.
+        self.sending: SendBuffer = None  # type: ignore[assignment]
+        self._end: ConnectionEnd = None  # type: ignore[assignment]
 
     @classmethod
     def _new_limit(cls) -> ConnectionLimit:
         most = cls.max_connections
-        return ConnectionLimit(most, cls.max_connections_per_address, OPEN_CONNECTIONS_FACTOR * most)
+        return ConnectionLimit(most, cls.max_connections_per_address, bounds.OPEN_CONNECTIONS_FACTOR * most)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """A connection that sends nothing is one that sends its head too slowly."""
+    def _enter(self, state: State) -> None:
+        """Change the state; all changes are made here."""
+        if state is self._state:
+            return
+        if state not in NEXT[self._state]:
+            raise RuntimeError(f"a connection cannot go from {self._state.name} to {state.name}")
+        self._state = state
+        if state is State.HEAD:
+            self._splitter.begin_head()
+            self._received = Received()
+            self._timers.disarm("drain")
+        else:
+            self._timers.disarm("head")
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Start the time for the first head: a silent connection counts as a slow one."""
         super().connection_made(transport)
         limit_send_buffer(transport)
         self.sending = SendBuffer(transport, self.loop.time)
-        self._arm("head", HEAD_SECONDS, self._close)
+        self._end = ConnectionEnd(transport, self.sending, self._timers)
+        self._timers.arm("head", bounds.HEAD_SECONDS, self._close)
         self._connection_limit.add(self, self.addresses.of_peer(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        for name in list(self._timers):
-            self._disarm(name)
+        """Stop all timers."""
+        self._timers.disarm_all()
         self._connection_limit.remove(self)
         super().connection_lost(exc)
 
     def evict(self) -> None:
         """See `Connection`."""
-        self._abort()
+        self._end.abort()
 
     def stalled_seconds(self) -> float:
         """See `Connection`."""
-        if self._is_taken() and not self._is_answering():
+        if self.sending.is_taken() and not self._is_answering():
             return math.inf
         return self.sending.stalled_seconds()
 
-    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's own always gives up
-        """A client that has sent all it will ever send may still wait for its answer."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        if self._in_head and cycle is not None and not cycle.response_complete:
-            self._closing = True
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn always closes
+        """A client that has sent everything may still wait for its answers."""
+        if self._is_answering() and self._state in (State.HEAD, State.IGNORING):
+            self._enter(State.HALF_CLOSED)
             return True
         return None
 
+    # what is received
+
     def data_received(self, data: bytes) -> None:
-        """Count, then parse; the parser has no bound of its own."""
-        if self._dead:
+        """Count, then parse; the parser itself has no bounds."""
+        if self._state is State.IGNORING:
             self._drain(len(data))
             return
         for piece in self._splitter.pieces(data):
@@ -133,24 +119,22 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
 
     def _parse(self, piece: bytes) -> None:
-        if self._in_head:
-            self._arm("head", HEAD_SECONDS, self._close)  # where these are the first bytes of a further request
-            self._head_bytes += len(piece)
-            if not self._splitter.may_miss_start:
-                piece = without_upgrade(piece)
+        if self._state is State.HEAD:
+            self._timers.arm("head", bounds.HEAD_SECONDS, self._close)  # if this is the beginning of a further request
+            self._received.head += len(piece)
         else:
             if self.cycle.response_complete:
                 self._drain(len(piece))
-            self._overhead_bytes += len(piece)
+            self._received.overhead += len(piece)
         super().data_received(piece)
-        if self._in_head:
-            if self._head_bytes > HEAD_MAX_BYTES:
-                self._refuse(_TOO_LARGE)
-        elif self._overhead_bytes > OVERHEAD_MAX_BYTES and not self.transport.is_closing():
-            self.send_400_response("More is sent around the body than in it.")
+        if self._state is State.HEAD:
+            if self._received.head > bounds.HEAD_MAX_BYTES:
+                self._refuse(request_head.TOO_LARGE)
+        elif self._received.overhead > bounds.OVERHEAD_MAX_BYTES and not self.transport.is_closing():
+            self.send_400_response("Chunked-encoding overhead exceeds the limit.")
 
     def on_message_begin(self) -> None:
-        """A request whose line was not seen is not looked at; the client may send it again."""
+        """Do not look at a request whose line was not seen; the client may send it again."""
         if self._splitter.may_miss_start:
             self._give_up()
             raise _StopParsing
@@ -158,241 +142,180 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Count."""
-        self._field_bytes += len(url)
+        self._received.fields += len(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count; and drop trailers, which are not fields of the request (RFC 9110, 6.5.1)."""
-        if self._in_head:
-            self._field_bytes += len(name) + len(value) + FIELD_COST_BYTES
-            if self._field_bytes <= HEAD_MAX_BYTES:
+        if self._state is State.HEAD:
+            self._received.fields += len(name) + len(value) + bounds.FIELD_COST_BYTES
+            if self._received.fields <= bounds.HEAD_MAX_BYTES:
                 super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole: is it one that we go on with?"""
-        self._in_head = False
-        self._disarm("head")
+        """The head is complete: accept or refuse the request."""
+        body_bytes = request_head.body_length(self.headers)
+        self._splitter.begin_body(body_bytes)
+        if not self._is_over():
+            if len(self.pipeline) >= bounds.PIPELINED_MAX:
+                self._give_up()
+            elif self._received.fields > bounds.HEAD_MAX_BYTES:
+                self._refuse(request_head.TOO_LARGE)
+            elif self.parser.should_upgrade() and body_bytes != 0:
+                self._refuse(request_head.UPGRADE_WITH_BODY)
+            else:
+                self._accept(has_body=body_bytes != 0)
+        if self._state is not State.BODY:
+            raise _StopParsing  # so that a thousand heads behind this one are not even split
+
+    def _accept(self, *, has_body: bool) -> None:
         version = self.parser.get_http_version()
-        complaint = find_head_fault(self.url, self.headers, version, has_strict_line=self._splitter.has_strict_line)
-        if not is_target(self.url):
-            self.url = b"/"  # what the rest of the way can be trusted with
-        self._splitter.begin_body(self._body_length())
-        upgrades = self.parser.should_upgrade()
-        if self._closing:
-            self._close()
-        elif len(self.pipeline) >= PIPELINED_MAX:
-            self._give_up()
-        elif self._field_bytes > HEAD_MAX_BYTES:
-            self._refuse(_TOO_LARGE)
-        elif upgrades and self._announces_a_body():
-            self._refuse(_NO_UPGRADE)  # its name came in two pieces: the parser is past telling where the body ends
-        else:
-            if version == "1.0":
-                self.expect_100_continue = False  # its clients know of no answer before the answer (RFC 9110, 10.1.1)
-            self._begin()
-            RequestState.of(self.cycle.scope).head_fault = complaint
-            self.cycle.transport = cast("asyncio.Transport", _DeferredCloseTransport(self, self.cycle))
-            if self._announces_a_body():
-                # Until somebody asks for it: a thousand bodies that wait for a busy store would wait in our memory.
-                self.flow.pause_reading()
-            if upgrades:
-                self.cycle.keep_alive = False
-        if self._dead:
-            raise _StopParsing  # it ends the parsing: a thousand heads behind the last that counts are not even split
+        fault = request_head.find_head_fault(
+            self.url, self.headers, version, has_strict_line=self._splitter.has_strict_line
+        )
+        if not request_head.is_target(self.url):
+            self.url = b"/"  # which is safe to parse
+        if version == "1.0":
+            self.expect_100_continue = False  # its clients expect no interim answer (RFC 9110, 10.1.1)
+        super().on_headers_complete()  # if it raises, the state is HEAD still: there is no request to answer
+        cycle = self.cycle
+        RequestState.of(cycle.scope).head_fault = fault
+        cycle.transport = cast("asyncio.Transport", DeferredCloseTransport(self, cycle))
+        if self.parser.should_upgrade():
+            cycle.keep_alive = False
+        if has_body:
+            # Until the application asks for it: a thousand bodies that wait for a busy store would fill our memory.
+            self.flow.pause_reading()
+        self._enter(State.BODY)
 
     def on_body(self, body: bytes) -> None:
-        """Nothing of a request that was refused here."""
-        if not self._dead:
-            self._overhead_bytes -= (1 + OVERHEAD_MAX_FACTOR) * len(body)
+        """Pass the body of an accepted request on."""
+        if self._state is not State.IGNORING:
+            self._received.overhead -= (1 + bounds.OVERHEAD_MAX_FACTOR) * len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The next bytes, if any, are another head."""
-        if self._dead:
+        if self._state is State.IGNORING:
             return
         super().on_message_complete()
-        self._splitter.begin_head()
-        self._in_head = True
-        self._head_bytes = self._field_bytes = self._drained_bytes = self._overhead_bytes = 0
-        self._disarm("drain")
-        if self._closing and self.cycle.response_complete:
+        if self._state is State.LAST_BODY:
             self._close()
-
-    def on_response_complete(self) -> None:
-        """What is owed of the body is drained, for a while."""
-        super().on_response_complete()
-        if not self.cycle.response_complete:  # another request, that came meanwhile, is on
-            if self.pipeline or len(self.cycle.body) > HIGH_WATER_LIMIT:
-                self.flow.pause_reading()  # uvicorn reads on after each answer, whatever waits already
-            return
-        if self._is_taken():
-            self._connection_limit.mark_answered(self)  # else it is found out when places are scarce
-        if self._dead:
-            self.transport.write_eof()  # so that nobody waits for more
-        if self._dead or not self._in_head:
-            self._arm("drain", DRAIN_SECONDS, self._close)
-        elif self._closing:
-            self._close()
-
-    def pause_writing(self) -> None:
-        """The client takes nothing."""
-        super().pause_writing()
-        self._arm("write", SEND_POLL_SECONDS, self._look_at_writing)
-
-    def _look_at_writing(self) -> None:
-        del self._timers["write"]
-        if self.sending.stalled_seconds() >= WRITE_SECONDS:
-            self._abort()  # not `close`, which would wait for the very bytes that are not taken
         else:
-            self._arm("write", SEND_POLL_SECONDS, self._look_at_writing)
-
-    def resume_writing(self) -> None:
-        """The client takes something."""
-        self._disarm("write")
-        super().resume_writing()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Nothing came after the last answer, which may still be on its way."""
-        self._close()
+            self._enter(State.HEAD)
 
     def send_400_response(self, msg: str) -> None:
-        """The parser is at its end: say so, unless that would be taken for the answer to something else."""
-        if self._dead:
+        """The parser cannot go on: say so, unless the client would take that for the answer to another request."""
+        in_body = self._state in (State.BODY, State.LAST_BODY)
+        if self._is_over():
             return
-        if self._in_head and not self._is_answering():
-            super().send_400_response(msg)
-        elif not self._in_head and not self.pipeline and not self.cycle.response_started:
-            super().send_400_response(msg)  # to the very request whose body is malformed
-        elif self._is_answering():
-            self._give_up()
+        if self._is_answering():
+            if in_body and not self.pipeline and not self.cycle.response_started:
+                super().send_400_response(msg)  # to the request whose body is malformed
+            else:
+                self._give_up()
+        elif in_body:
+            self._close()
         else:
+            super().send_400_response(msg)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer the current head, and ignore what follows."""
+        if self._is_answering():
+            self._give_up()  # the client would take this answer for one that is still to come
+        elif not self.transport.is_closing():
+            self.sending.write(answer)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Ignore what follows: it was not looked at, and may be sent again (RFC 9112, 9.3.2)."""
+        self._enter(State.IGNORING)
+        if not self._is_answering():
+            self._timers.arm("drain", bounds.DRAIN_SECONDS, self._close)
+
+    def _drain(self, count: int) -> None:
+        self._received.drained += count
+        if self._received.drained > bounds.DRAIN_MAX_BYTES:
             self._close()
+            if self._state is State.IGNORING:
+                self.flow.pause_reading()
 
-    def close_after_answer(self, cycle: RequestResponseCycle) -> None:
-        """Close, once the request has been read to its end; what was sent after it is not carried out."""
-        self._closing = True
-        if self.pipeline:
-            self.pipeline.clear()
-            self.cycle = cycle
-            self._dead = True
-            self._disarm("head")
-        elif self._in_head:
-            self._close()
-
-    def _body_length(self) -> int | None:
-        """In bytes; None for a chunked body. The parser has made sure that there is one length at most."""
-        names = dict(self.headers)
-        return None if b"transfer-encoding" in names else int(names.get(b"content-length", b"0"))
-
-    def _announces_a_body(self) -> bool:
-        return self._body_length() != 0
+    # what is answered
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        # A client that takes no answers gets no more of them: each would hold its place and its memory.
-        if not self._is_taken():
-            self._arm("taken", ANSWER_POLL_SECONDS[0], lambda: self._look_again(cycle, app))
+        # A client that does not take its answers gets no more of them: each would hold a place and memory.
+        if not self.sending.is_taken():
+            self._timers.arm("taken", bounds.ANSWER_POLL_SECONDS[0], lambda: self._start_when_taken(cycle, app))
             return
         scope = cycle.scope
         address = self.addresses.of(cast("Scope", scope))
         RequestState.of(scope).admission = self._connection_limit.admit_request(self, address)
         super()._start_asgi_task(cycle, app)
 
-    def _look_again(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        del self._timers["taken"]
+    def _start_when_taken(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         stalled_seconds = self.sending.stalled_seconds()
-        if self._is_taken():
+        if self.sending.is_taken():
             self._start_asgi_task(cycle, app)
-        elif stalled_seconds >= WRITE_SECONDS:
-            self._abort()
+        elif stalled_seconds >= bounds.WRITE_SECONDS:
+            self._end.abort()
         else:
-            first, last = ANSWER_POLL_SECONDS
-            self._arm("taken", min(first + stalled_seconds / 4, last), lambda: self._look_again(cycle, app))
+            first, last = bounds.ANSWER_POLL_SECONDS
+            seconds = min(first + stalled_seconds / 4, last)
+            self._timers.arm("taken", seconds, lambda: self._start_when_taken(cycle, app))
 
-    def _begin(self) -> None:
-        try:
-            super().on_headers_complete()
-        except Exception:
-            self._in_head = True  # there is no request that the answer could be to
-            raise
+    def on_response_complete(self) -> None:
+        """Read the rest of the body for a while, or end the connection."""
+        super().on_response_complete()
+        if not self.cycle.response_complete:  # of another request, which arrived meanwhile
+            if self.pipeline or len(self.cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()  # uvicorn reads on after each answer, whatever is waiting
+            return
+        if self.sending.is_taken():
+            self._connection_limit.mark_answered(self)  # else it is found out when places are scarce
+        if self._state is State.HALF_CLOSED:
+            self._close()
+        elif self._state is not State.HEAD:
+            if self._state is State.IGNORING:
+                self._end.send_eof()
+            self._timers.arm("drain", bounds.DRAIN_SECONDS, self._close)
 
-    def _refuse(self, answer: bytes) -> None:
-        if self._is_answering():
-            self._give_up()  # or it would be taken for the answer that is still to come
-        elif not self._dead and not self.transport.is_closing():
-            self._dead = True
-            self._disarm("head")
-            self.sending.write(answer)
-            self._arm("drain", DRAIN_SECONDS, self._close)
+    def close_after_answer(self, cycle: RequestResponseCycle) -> None:
+        """Close once this request has been read to its end; requests behind it are not carried out."""
+        if self.pipeline:
+            self.pipeline.clear()
+            self.cycle = cycle
+            if self._state is not State.HALF_CLOSED:
+                self._enter(State.IGNORING)
+        elif self._state is State.BODY:
+            self._enter(State.LAST_BODY)
+        elif self._state is State.HEAD:
+            self._close()
 
-    def _give_up(self) -> None:
-        # What waits is answered; what comes after it was never looked at, and may be sent again (RFC 9112, 9.3.2).
-        self._dead = True
-        self._disarm("head")
+    def pause_writing(self) -> None:
+        """The client takes nothing at the moment."""
+        super().pause_writing()
+        self._end.watch_writing()
 
-    def _is_taken(self) -> bool:
-        return count_unsent_bytes(self.transport) <= IN_FLIGHT_MAX_BYTES
+    def resume_writing(self) -> None:
+        """The client takes something."""
+        self._end.stop_watching()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No request came after the last answer, which may still be on its way."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._end.close():
+            self._enter(State.IGNORING)
 
     def _is_over(self) -> bool:
-        return self._dead or self.transport.is_closing()
+        return self._state is State.IGNORING or self.transport.is_closing()
 
     def _is_answering(self) -> bool:
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and not cycle.response_complete
 
-    def _drain(self, count: int) -> None:
-        self._drained_bytes += count
-        if self._drained_bytes > DRAIN_MAX_BYTES:
-            self._close()
-            if self._dead:
-                self.flow.pause_reading()
-
-    def _close(self) -> None:
-        if not self.transport.is_closing() and "linger" not in self._timers:
-            if count_unsent_bytes(self.transport):
-                # Closed now, the connection would be gone from our books, and what is not taken still in memory.
-                self._dead = True
-                self.transport.write_eof()
-            self._linger()
-
-    def _linger(self) -> None:
-        self._timers.pop("linger", None)
-        stalled_seconds = self.sending.stalled_seconds()
-        if self.transport.is_closing() or not count_unsent_bytes(self.transport):
-            self.transport.close()
-        elif stalled_seconds >= WRITE_SECONDS:
-            self._abort()
-        else:
-            self._arm("linger", SEND_POLL_SECONDS, self._linger)
-
-    def _abort(self) -> None:
-        abort(self.transport)
-
-    def _arm(self, name: str, seconds: float, then: Callable[[], None]) -> None:
-        if name not in self._timers:
-            self._timers[name] = self.loop.call_later(seconds, then)
-
-    def _disarm(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
-
 
 class _StopParsing(Exception):
-    """What else was sent in one piece with this head is not looked at."""
-
-
-class _DeferredCloseTransport:
-    """The transport as one request sees it: its `close` waits until the request has been read."""
-
-    def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle) -> None:
-        self._protocol = protocol
-        self._cycle = cycle
-
-    def write(self, data: bytes) -> None:
-        self._protocol.sending.write(data)
-
-    def close(self) -> None:
-        self._protocol.close_after_answer(self._cycle)
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
+    """Ends the parsing of a piece: the rest of it is not looked at."""

@@ -20,7 +20,8 @@ from uvicorn.config import STARTUP_FAILURE
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.server.protocol import OPEN_CONNECTIONS_FACTOR, BoundedProtocol
+from obscura_backup.entrypoints.http.server.bounds import OPEN_CONNECTIONS_FACTOR
+from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from obscura_backup.entrypoints.logs import log_to_stderr
 

@@ -1,4 +1,4 @@
-"""What the system holds of answers that were sent and not taken: memory that no count of ours would see otherwise."""
+"""Answers that were sent and that the client has not taken: the system holds them, in memory that we do not see."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import sys
 import termios
 from typing import TYPE_CHECKING, cast
 
+from obscura_backup.entrypoints.http.server.bounds import IN_FLIGHT_MAX_BYTES
+
 if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Callable
 
 SEND_BUFFER_BYTES = 128 * 1024
-"""For each connection; left to itself, it grows to megabytes. Linux doubles it for its own book-keeping (socket(7))."""
+"""Per connection; the system's own choice grows to megabytes. Linux doubles it for its book-keeping (socket(7))."""
 
 
 def limit_send_buffer(transport: Transport) -> None:
-    """Let the system hold no more than that, so that the rest waits with us, where it is timed."""
+    """Let the system hold no more than that, so that the rest waits in this process, where it is timed."""
     _socket_of(transport).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 def count_unsent_bytes(transport: Transport) -> int:
-    """What was written and not acknowledged by the other side."""
+    """How much was written and not acknowledged by the client."""
     try:
         # SIOCOUTQ (tcp(7)) by another name.
         answer = fcntl.ioctl(_socket_of(transport).fileno(), termios.TIOCOUTQ, bytes(4))
         queued = int.from_bytes(answer, sys.byteorder)
     except (OSError, ValueError):
-        queued = 0  # another system, which has no such question, or a connection that just ended
+        queued = 0  # another system without this call, or a connection that just ended
     return transport.get_write_buffer_size() + queued
 
 
 class SendBuffer:
-    """What was written to one connection and not taken by its client yet.
+    """The bytes that were written to one connection and that its client has not taken.
 
     Args:
         transport: of the connection.
@@ -49,26 +51,27 @@ class SendBuffer:
         self._taken_at = clock()
 
     def write(self, data: bytes) -> None:
-        """Pass on to the transport, and count."""
+        """Write to the transport, and count."""
         if not self._transport.get_write_buffer_size():
             self._taken_at = self._clock()
         self._written_bytes += len(data)
         self._transport.write(data)
 
     def stalled_seconds(self) -> float:
-        """How long the client has taken nothing, as far as earlier calls could see; 0 where nothing waits for it."""
+        """How long the client has taken nothing, as seen by the calls of this method; 0 if nothing waits for it."""
         unsent_bytes = count_unsent_bytes(self._transport)
         taken_bytes = self._written_bytes - unsent_bytes
         if not unsent_bytes or taken_bytes > self._taken_bytes:
             self._taken_bytes, self._taken_at = taken_bytes, self._clock()
         return self._clock() - self._taken_at
 
+    def is_taken(self) -> bool:
+        """Whether the client has taken everything, but for a little that may be on its way."""
+        return count_unsent_bytes(self._transport) <= IN_FLIGHT_MAX_BYTES
+
 
 def abort(transport: Transport) -> None:
-    """End a connection and forget what was not taken, by a reset where there is such.
-
-    Without it the system would go on offering what it holds for minutes.
-    """
+    """End a connection; drop what was not taken, by a reset. Without it the system would keep that for minutes."""
     if count_unsent_bytes(transport):
         _socket_of(transport).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
