@@ -1,4 +1,4 @@
-"""The data directory: who may own it."""
+"""The data directory, and who may own it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ROOT = 0
 
 @contextmanager
 def opened_data_directory(path: Path) -> Iterator[int]:
-    """A descriptor of the data directory, which is made where it is missing.
+    """A descriptor of the data directory, which is created if it is missing.
 
-    The owner of a directory can replace every file in it, so it must be this process's user, or root.
+    Its owner can replace every file in it, and so must be this process's user or root.
 
     Raises:
-        StoreUnusable: it belongs to another user, or it cannot be made or opened.
+        StoreUnusable: it belongs to another user, or it cannot be created or opened.
     """
     try:
         make_directory(path)
@@ -35,7 +35,7 @@ def opened_data_directory(path: Path) -> Iterator[int]:
         if owner not in (user, _ROOT):
             raise StoreUnusable(
                 f"The data directory {path} belongs to another user (id {owner}; this process runs as {user}), who "
-                "could replace what is in it. Run the service as its owner, or give it to this user: "
+                "could replace its content. Run the service as its owner, or change the owner: "
                 f"chown {user} {path}"
             )
         yield descriptor

@@ -1,4 +1,4 @@
-"""Is everything that the service needs there, and does it do what the service relies on? Tried out, not believed."""
+"""Checks of everything that the service depends on: is it there, and does it behave as the service needs?"""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from obscura_backup.entrypoints.settings import Settings
 
 SKEW_MAX_SECONDS = 60.0
-"""S3 refuses requests that are signed 15 minutes off; a minute says that nobody keeps this clock."""
+"""S3 refuses requests whose time is 15 minutes off; a minute means that nothing synchronizes this clock."""
 FREE_MIN_BYTES = 256 * 1024 * 1024
 DIAGNOSIS_SECONDS = 6.0
-"""That PostgreSQL is looked at, however many addresses its name has, each with its own time to connect."""
+"""For all checks of PostgreSQL. Its name may have several addresses, each with its own time to connect."""
 
 READ_ONLY_HINT = (
     "a standby, or default_transaction_read_only is on; "
@@ -47,15 +47,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         part: `tokens`, `metadata` or `blobs`.
-        name: of what was looked at, in words.
-        holds: whether it is as it must be.
-        detail: a version, a place, or what is wrong.
-        seconds: that it took, where that says something.
-        must: whether the service can do without; what it can do without is a warning.
+        name: of the check, in words.
+        holds: whether it passed.
+        detail: a version, a location, or what is wrong.
+        seconds: how long it took; None if that says nothing.
+        must: whether the service needs it; a failed check that the service does not need is a warning.
     """
 
     part: str
@@ -67,14 +67,14 @@ class Check:
 
 
 async def examine(settings: Settings) -> AsyncIterator[Check]:
-    """Look at everything that these settings name, as far as one thing can be looked at when another fails."""
+    """Check everything that these settings name; one failure does not stop the checks that do not depend on it."""
     container = Container(settings=settings)
     if settings.uses_data_dir:
-        check = await _timed("metadata", "the data directory is this user's", lambda: _data_directory(settings))
+        check = await _timed("metadata", "the data directory belongs to this user", lambda: _data_directory(settings))
         yield check
         if not check.holds:
             return  # the checks of the stores would write into it
-    yield await _timed("tokens", "verification keys are there", lambda: _keys(container))
+    yield await _timed("tokens", "verification keys are available", lambda: _keys(container))
     metadata = container.metadata()
     try:
         async for check in _metadata(settings, metadata):
@@ -127,7 +127,7 @@ async def _metadata(settings: Settings, store: BackupMetadataStore) -> AsyncIter
 
 
 async def _postgres(url: str) -> AsyncIterator[Check]:
-    from obscura_backup.adapters.postgres import diagnosis as postgres_diagnosis  # for who uses it
+    from obscura_backup.adapters.postgres import diagnosis as postgres_diagnosis  # only if it is used
     from obscura_backup.adapters.postgres import schema as postgres_schema
 
     try:
@@ -154,9 +154,9 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
 
 
 async def _in_daemon_thread(look: Callable[[], T]) -> T:
-    """Unlike one of `asyncio.to_thread`, this thread is not waited for when the command is interrupted."""
+    """Run in a daemon thread, for which an interrupted command does not wait (unlike `asyncio.to_thread`)."""
     outcome: Future[T] = Future()
-    outcome.set_running_or_notify_cancel()  # from here on it cannot be cancelled under the thread's hands
+    outcome.set_running_or_notify_cancel()  # from here on it cannot be cancelled while the thread runs
 
     def run() -> None:
         try:
@@ -184,7 +184,7 @@ async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
         yield await _timed("blobs", "answers", lambda: _answers(store))
         if settings.blobs_kind == "file":
             free = shutil.disk_usage(settings.blobs_path).free
-            yield Check("blobs", "space is left", free > FREE_MIN_BYTES, f"{free // 2**20} MiB", must=False)
+            yield Check("blobs", "free space", free > FREE_MIN_BYTES, f"{free // 2**20} MiB", must=False)
             async for check in _conditional_files(settings.blobs_path):
                 yield check
 
@@ -203,9 +203,9 @@ async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
         skew = await store.clock_skew_seconds()
         report = await store.probe_conditional_writes()
     except ObscuraError as error:
-        yield Check("blobs", "conditional writes", holds=False, detail=f"could not be tried out: {error.with_cause}")
+        yield Check("blobs", "conditional writes", holds=False, detail=f"the probe failed: {error.with_cause}")
         return
-    yield Check("blobs", "the store calls itself", holds=True, detail=name)
+    yield Check("blobs", "server", holds=True, detail=name)
     yield _skew("blobs", skew)
     for result in report.results:
         must = result.severity.value != "advisory"
@@ -213,19 +213,19 @@ async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
 
 
 async def _conditional_files(root: Path) -> AsyncIterator[Check]:
-    """The same four behaviours, of this file system: network file systems are known to lack some."""
+    """The five behaviours of conditional writes, on this file system: some network file systems lack some."""
     with tempfile.TemporaryDirectory(prefix="probe-", dir=root) as scratch:
         store = FilesystemBlobStore(Path(scratch))
         await store.start()
         try:
-            for name, holds in await _try_out(store):
+            for name, holds in await _probe_conditional_writes(store):
                 yield Check("blobs", name, holds)
         finally:
             await store.close()
 
 
-async def _try_out(store: BlobStore) -> list[tuple[str, bool]]:
-    user, nobody = UserId(UUID(int=1)), UserId(UUID(int=2))
+async def _probe_conditional_writes(store: BlobStore) -> list[tuple[str, bool]]:
+    user, other = UserId(UUID(int=1)), UserId(UUID(int=2))
     first = await _tag_of(store, user, None)
     second = await _tag_of(store, user, first)
     return [
@@ -233,7 +233,7 @@ async def _try_out(store: BlobStore) -> list[tuple[str, bool]]:
         ("replaces by the current tag", second is not None),
         ("refuses to create over an object", await _tag_of(store, user, None) is None),
         ("refuses a stale tag", await _tag_of(store, user, first) is None),
-        ("refuses a tag where there is nothing", await _tag_of(store, nobody, first) is None),
+        ("refuses a tag where there is nothing", await _tag_of(store, other, first) is None),
     ]
 
 
@@ -265,4 +265,4 @@ async def _answers(store: BackupMetadataStore | BlobStore) -> str:
 
 
 def _skew(part: str, seconds: float) -> Check:
-    return Check(part, "its clock and ours agree", abs(seconds) < SKEW_MAX_SECONDS, f"{seconds:+.1f} s")
+    return Check(part, "its clock agrees with ours", abs(seconds) < SKEW_MAX_SECONDS, f"{seconds:+.1f} s")

@@ -1,4 +1,4 @@
-"""Every setting, from flags, then `OBSCURA_BACKUP_*` variables, then a TOML file, then the defaults."""
+"""All settings: from flags, else `OBSCURA_BACKUP_*` variables, else a TOML file, else the defaults."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 PREFIX = "OBSCURA_BACKUP_"
 CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
 SECRET_MIN_BYTES = 16
-"""Below this a secret can be guessed off-line from one token."""
+"""A shorter secret can be guessed offline from one token."""
 SECRET_RECOMMENDED_BYTES = 32
-"""RFC 7518 (3.2) asks for as much; we warn below it."""
+"""RFC 7518 (3.2) requires it; a shorter secret gets a warning."""
 CONFIG_MAX_BYTES = 1024 * 1024
 SECRET_MAX_BYTES = 64 * 1024
 
@@ -37,16 +37,16 @@ _MEMORY = "memory"
 
 
 class InvalidSettings(Exception):
-    """A setting is unknown, malformed, or contradicts another. The message names it and never quotes a secret."""
+    """A setting is unknown, malformed, or contradicts another one. The message names it and never quotes a secret."""
 
 
 def default_data_dir() -> Path:
-    """Where the embedded stores live unless told otherwise (the XDG base directory specification)."""
+    """The default directory of the embedded stores (XDG base directory specification)."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "obscura-backup"
 
 
-# What Kubernetes sets in every pod beside a Service that is called `obscura-backup`: not meant for us.
+# Kubernetes sets these in every pod if a Service is called `obscura-backup`. They are no settings.
 _SERVICE_LINK = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT.*|PORT_[0-9]+_(TCP|UDP).*)")
 _SERVICE_PORT = re.compile(r"(tcp|udp)://")
 _ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
@@ -57,41 +57,40 @@ _LISTS = frozenset({"cors_origins", "trusted_proxies"})
 
 
 class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole configuration of one service; how long it waits for others is in `Timeouts`.
+    """The configuration of one service. Its times are in `Timeouts`.
 
     Attributes:
-        data_dir: of the embedded stores and of the signing secret.
+        data_dir: directory of the embedded stores and of the signing secret.
         metadata_url: `sqlite:///PATH`, `postgresql://…` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
-        postgres_pool: connections to PostgreSQL at most, for each worker; an upload holds one while its blob is on
-            the way. All workers of all replicas together must fit into the server's `max_connections`.
+        postgres_pool: most connections to PostgreSQL per worker; an upload holds one while its blob is being stored.
+            All workers of all replicas together must fit into PostgreSQL's `max_connections`.
         blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`; None: `blobs` under `data_dir`.
-        allow_unconditional_blobs: the name of a bucket whose store may ignore conditional writes. Two uploads at once
-            can then overwrite each other unseen; it is here for trying things out.
-        min_bytes: the shortest blob.
-        max_bytes: the longest blob.
-        auth_secret: of HS256 tokens; None: the file `auth-secret` under `data_dir`, made on first use.
-        auth_secret_file: a file with that secret, read once at start; it may be a link, and another user's.
-        auth_jwks: a JWKS file or URL; tokens are then RS256, ES256 or EdDSA, and `auth_secret` is not used.
-        auth_issuer: that tokens must name in `iss`.
-        auth_audience: that tokens must name in `aud`.
-        auth_user_claim: that holds the user id.
-        auth_leeway_seconds: how long after `exp`, and before `nbf`, a token is good, because clocks differ.
-        host: to listen on.
-        port: to listen on; 0 for any free one.
-        workers: processes that serve.
-        cors_origins: that browsers may call from.
-        max_connections: open at once, for each worker. Silent and stalled ones give way to new ones, then those of the
-            user or address with the most requests under way; more are answered 503.
-        max_connections_per_address: of one address (IPv6: of one /56), in the same way. Trusted proxies are exempt.
-            0: no limit.
-        max_uploads_per_user: under way at once, for each worker, and as many downloads; more are answered 429.
-        upload_memory_bytes: that bodies which are arriving may hold together, for each worker; more goes to files.
-        rate_per_user: requests a minute of one user, for each worker; a minute's worth may come at once. 0: no limit.
-        rate_per_address: requests a minute without a valid token from one address (IPv6: from one /56), for each
-            worker; a minute's worth may come at once. 0: no limit.
+        allow_unconditional_blobs: the name of a bucket whose store may ignore conditional writes. Concurrent uploads
+            can then overwrite each other unnoticed; for experiments only.
+        min_bytes: size of the shortest blob.
+        max_bytes: size of the longest blob.
+        auth_secret: for HS256 tokens; None: the file `auth-secret` under `data_dir`, created on first use.
+        auth_secret_file: a file with that secret, read once at start. It may be a link, and belong to another user.
+        auth_jwks: a JWKS file or URL. Tokens are then RS256, ES256 or EdDSA, and `auth_secret` is not used.
+        auth_issuer: the `iss` that tokens must have.
+        auth_audience: the `aud` that tokens must have.
+        auth_user_claim: the claim with the user id.
+        auth_leeway_seconds: tolerance for `exp` and `nbf`, because clocks differ.
+        host: address to listen on.
+        port: port to listen on; 0 for any free port.
+        workers: number of worker processes.
+        cors_origins: origins of pages whose scripts may call the API.
+        max_connections: open connections per worker. For a new one, silent and stalled ones are evicted first, then one
+            of the user or address with the most requests under way; if there is none, the new one is answered 503.
+        max_connections_per_address: the same per address (IPv6: per /56). Trusted proxies are exempt. 0: no limit.
+        max_uploads_per_user: concurrent uploads per user and worker, and as many downloads; more are answered 429.
+        upload_memory_bytes: memory per worker for all bodies that are arriving; more goes to temporary files.
+        rate_per_user: requests per minute, user and worker; a minute's worth may come at once. 0: no limit.
+        rate_per_address: requests per minute without a valid token, per address (IPv6: per /56) and worker; a minute's
+            worth may come at once. 0: no limit.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` is believed.
-        docs: `on` or `off`: whether the API's description and its page are served.
-        log_level: of our own log lines. Those of libraries begin at `warning`: below, they hold what users send.
+        docs: `on` or `off`: whether the API documentation is served.
+        log_level: of our own log lines. Libraries log from `warning` on, since their debug lines hold users' data.
     """
 
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
@@ -123,32 +122,32 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:
-        # Secrets, and URLs that may hold one, have no business in a log.
+        # Without secrets, and without URLs that may hold one: this may get into a log.
         return f"Settings(host={self.host!r}, port={self.port}, metadata={self.metadata_kind}, blobs={self.blobs_kind})"
 
     @property
     def has_docs(self) -> bool:
-        """Whether the API's description is served."""
+        """Whether the API documentation is served."""
         return self.docs.lower() == "on"
 
     @property
     def metadata_kind(self) -> str:
-        """The technology of the metadata store."""
+        """The kind of metadata store: `sqlite`, `postgresql` or `memory`."""
         return _scheme("metadata_url", self.metadata_url or f"{_SQLITE}:", (_SQLITE, _POSTGRES, _MEMORY))
 
     @property
     def blobs_kind(self) -> str:
-        """The technology of the blob store."""
+        """The kind of blob store: `file`, `s3` or `memory`."""
         return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, _S3, _MEMORY))
 
     @property
     def metadata_path(self) -> Path:
-        """Of the SQLite file."""
+        """Path of the SQLite file."""
         return _path("metadata_url", self.metadata_url) if self.metadata_url else self.data_dir / "metadata.sqlite3"
 
     @property
     def blobs_path(self) -> Path:
-        """Of the blob directory."""
+        """Path of the blob directory."""
         return _path("blobs_url", self.blobs_url) if self.blobs_url else self.data_dir / "blobs"
 
     @property
@@ -158,22 +157,22 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def s3_location(self) -> S3Location:
-        """Of the bucket."""
+        """Bucket, endpoint and options of the S3 store."""
         return _s3_location(self.blobs_url or "")
 
 
 def load_settings(
     flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, config: Path | None = None
 ) -> Settings:
-    """Read all sources, the stronger over the weaker, and check the whole.
+    """Read all sources, with flags first, and check the result as a whole.
 
     Args:
-        flags: given on the command line, by setting; None means "not given".
+        flags: from the command line, by setting; None means "not given".
         environ: the environment.
-        config: a TOML file; None: the one that `OBSCURA_BACKUP_CONFIG` names, if any.
+        config: a TOML file; None: the one in `OBSCURA_BACKUP_CONFIG`, if any.
 
     Raises:
-        InvalidSettings: see there.
+        InvalidSettings: a setting is unknown, malformed, or contradicts another one.
     """
     path = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     values = _checked(_read_toml(path), f"in {path}") if path else {}
@@ -185,7 +184,7 @@ def load_settings(
     except msgspec.ValidationError as error:
         raise InvalidSettings(f"A setting is malformed: {error}.") from error
     settings = _with_secret(settings)
-    _check_whole(settings)
+    _check_consistency(settings)
     return settings
 
 
@@ -202,7 +201,7 @@ def _with_secret(settings: Settings) -> Settings:
     if settings.auth_secret_file is None:
         return settings
     if settings.auth_secret is not None or settings.auth_jwks is not None:
-        raise InvalidSettings("auth_secret_file, auth_secret and auth_jwks exclude each other.")
+        raise InvalidSettings("auth_secret_file, auth_secret and auth_jwks exclude each other: set only one.")
     path = settings.auth_secret_file
     try:
         secret = read_regular_file(path, SECRET_MAX_BYTES).decode("utf-8-sig").strip()
@@ -235,7 +234,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_regular_file(path, CONFIG_MAX_BYTES).decode("utf-8-sig"))
     except UnicodeDecodeError:
-        # Its text would quote the byte, which may be part of a secret.
+        # The error text would quote the byte, which may be part of a secret.
         raise InvalidSettings(f"The configuration file {path} cannot be read: it is not UTF-8 text.") from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InvalidSettings(f"The configuration file {path} cannot be read: {error}.") from error
@@ -250,17 +249,19 @@ def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, 
     return values
 
 
-def _check_whole(settings: Settings) -> None:
+def _check_consistency(settings: Settings) -> None:
     _check_authentication(settings)
     _check_callers(settings)
     if settings.min_bytes > settings.max_bytes:
         raise InvalidSettings("min_bytes is larger than max_bytes.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
-        raise InvalidSettings("A store in memory belongs to one worker.")
+        raise InvalidSettings(f"memory: stores work with workers=1 only (workers is {settings.workers}).")
     if settings.blobs_kind == _S3:
         _s3_location(settings.blobs_url or "")
         if settings.postgres_hold_seconds <= settings.s3_read_seconds:
-            raise InvalidSettings("postgres_hold_seconds must be more than s3_read_seconds: a lock outlasts an upload.")
+            raise InvalidSettings(
+                "postgres_hold_seconds must be more than s3_read_seconds, since the lock must outlast the upload."
+            )
     for kind, url in ((settings.metadata_kind, settings.metadata_url), (settings.blobs_kind, settings.blobs_url)):
         if url is not None and kind in (_SQLITE, _FILE):
             _path("metadata_url" if kind == _SQLITE else "blobs_url", url)
@@ -278,11 +279,13 @@ def _check_authentication(settings: Settings) -> None:
     if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_MIN_BYTES:
         raise InvalidSettings(f"auth_secret is too short to be safe: at least {SECRET_MIN_BYTES} bytes.")
     if settings.auth_secret is not None and settings.auth_jwks is not None:
-        raise InvalidSettings("auth_secret and auth_jwks exclude each other.")
+        raise InvalidSettings("auth_secret and auth_jwks exclude each other: set only one.")
     if settings.auth_jwks is not None and settings.auth_jwks.startswith("http:"):
         host = urlsplit(settings.auth_jwks).hostname
         if host not in ("localhost", "127.0.0.1", "::1"):
-            raise InvalidSettings("auth_jwks must be fetched over https: whoever can change it can be anybody.")
+            raise InvalidSettings(
+                "auth_jwks must be an https: URL. Anyone who can change the key set can act as any user."
+            )
 
 
 def _check_callers(settings: Settings) -> None:
@@ -304,9 +307,9 @@ def _s3_location(url: str) -> S3Location:
 
 
 def _path(name: str, url: str) -> Path:
-    # sqlite:///relative.db and sqlite:////absolute.db are SQLAlchemy's habit, file:///absolute the RFC's. A path after
-    # three slashes is absolute here for both.
+    # SQLAlchemy writes sqlite:///relative.db and sqlite:////absolute.db, the RFC file:///absolute. Here a path after
+    # three slashes is absolute for both.
     match = re.fullmatch(r"[a-z]+://(/[^?#]+)", url)
     if match is None:
-        raise InvalidSettings(f"{name} takes an absolute path: {url.partition(':')[0]}:///PATH.")
+        raise InvalidSettings(f"{name} needs an absolute path: {url.partition(':')[0]}:///PATH.")
     return Path(unquote(match[1]))

@@ -1,4 +1,4 @@
-"""The secret that signs tokens where no identity provider does: made on first use, readable by its owner alone."""
+"""The secret that signs tokens without an identity provider: created on first use, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MAX_BYTES = 4096
 
 
 def signing_secret(data_dir: Path) -> str:
-    """The secret in `data_dir`, which is made if there is none; two processes that start at once get the same.
+    """The secret in `data_dir`, created if there is none. Two processes that start at once get the same one.
 
     Raises:
-        StoreUnusable: the file cannot be made or read, is no regular file, belongs to another user, or others may read
-            it; or the directory belongs to another user.
+        StoreUnusable: the file cannot be created or read, is not a regular file, belongs to another user, or others may
+            read it; or the directory belongs to another user.
     """
     path = data_dir / FILE_NAME
     with opened_data_directory(data_dir) as folder:
@@ -38,7 +38,7 @@ def signing_secret(data_dir: Path) -> str:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StoreUnusable(
-                f"The signing secret {path} cannot be used: {reason}. A secret that is kept elsewhere is named by "
+                f"The signing secret {path} cannot be used: {reason}. To use another file, set "
                 "OBSCURA_BACKUP_AUTH_SECRET_FILE."
             ) from error
     if len(secret) < SECRET_BYTES:
@@ -47,15 +47,15 @@ def signing_secret(data_dir: Path) -> str:
 
 
 def _read(folder: int, path: Path) -> str:
-    # Judged by what was opened and not by the name, whose meaning can change meanwhile.
+    # Check the opened file and not the name, which can be changed to another file meanwhile.
     with opened_regular_file(FILE_NAME, follow_links=False, folder=folder) as (descriptor, described):
         if described.st_uid != os.geteuid():
             raise StoreUnusable(
                 f"The signing secret {path} belongs to another user (id {described.st_uid}; this process runs as "
-                f"{os.geteuid()}), who knows it. Remove it, and a new one is made; tokens by the old one end with it."
+                f"{os.geteuid()}), who knows it. Remove it to have a new one created; its tokens then become invalid."
             )
         if described.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise StoreUnusable(f"Others can read the signing secret {path}; make it yours alone: chmod 600 {path}")
+            raise StoreUnusable(f"Other users can read the signing secret {path}. Forbid it: chmod 600 {path}")
         return read_bounded(descriptor, _MAX_BYTES).decode("ascii").strip()
 
 
@@ -67,9 +67,9 @@ def _create(folder: int) -> None:
             file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        # Unlike a rename, a link never replaces the secret of a process that was first.
+        # Unlike a rename, a link never replaces the secret that another process has just created.
         with suppress(FileExistsError):
             os.link(draft, FILE_NAME, src_dir_fd=folder, dst_dir_fd=folder)
     finally:
         os.unlink(draft, dir_fd=folder)
-    os.fsync(folder)  # or a power cut takes the name back, and with it the validity of every token
+    os.fsync(folder)  # or a power cut could lose the name, which would invalidate all tokens

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 well, 1 a defect, 2 usage or settings, 3 a store cannot be used, 4 the address is taken, 5 "
-    "doctor or scrub found something. Every setting is also an OBSCURA_BACKUP_… variable and a key of the TOML file.",
+    epilog="Exit codes: 0 success, 1 internal error (a bug), 2 usage or settings, 3 a store cannot be used, 4 the "
+    "address is in use, 5 findings of doctor or scrub. Each setting can also be an OBSCURA_BACKUP_… variable or a key "
+    "of the TOML file.",
 )
 @click.version_option(__version__, prog_name="obscura-backup")
 def cli() -> None:
-    """End-to-end encrypted backup: the server, which knows nothing."""
+    """The server of an end-to-end encrypted backup; it cannot read what it stores."""
 
 
 for command in (serve, token, migrate, init_bucket, doctor, scrub):
@@ -35,7 +36,7 @@ for command in (serve, token, migrate, init_bucket, doctor, scrub):
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command and exit with its code; a defect goes to the log, whole."""
+    """Run the command and exit with its code. An internal error is logged with its traceback."""
     try:
         code = cli.main(arguments, prog_name="obscura-backup", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -44,6 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         error.show()
         code = error.exit_code
     except Exception:
-        logging.getLogger(__name__).exception("a defect; please report it")
+        logging.getLogger(__name__).exception("internal error (a bug); please report it")
         code = options.EXIT_INTERNAL_ERROR
     sys.exit(code)

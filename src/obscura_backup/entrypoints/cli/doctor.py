@@ -1,4 +1,4 @@
-"""`doctor`: look at everything that the service needs."""
+"""`doctor`: check everything that the service depends on."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ if TYPE_CHECKING:
 @options.metadata_url_option
 @options.blobs_url_option
 def doctor(*, as_json: bool, config: Path | None, **flags: Any) -> int:
-    """Look at each dependency, and try out on scratch objects that conditional writes are honoured.
+    """Check each dependency, and probe conditional writes with scratch objects.
 
-    Exit code 0 only when all holds; 5 when something does not.
+    Exit code 0 if all checks pass (warnings aside), else 5.
     """
     settings = options.settings_from(flags, config)
-    log_to_stderr("error")  # what is logged on the way is what the checks say
+    log_to_stderr("error")  # the checks report the rest
     return asyncio.run(_examine(settings, as_json=as_json))
 
 
 async def _examine(settings: Settings, *, as_json: bool) -> int:
     from obscura_backup.entrypoints.doctor import examine  # `--help` should not wait for it
 
-    well = True
+    checks = failed = 0
     async for check in examine(settings):
-        well = well and (check.holds or not check.must)
+        checks += 1
+        failed += check.must and not check.holds
         click.echo(json.dumps(asdict(check)) if as_json else _line(check))
     if not as_json:
-        click.echo("All is well." if well else "Something is not as it must be.", err=True)
-    return 0 if well else options.EXIT_FINDINGS
+        summary = f"{failed} of {checks} checks failed." if failed else f"All {checks} checks passed."
+        click.echo(summary, err=True)
+    return options.EXIT_FINDINGS if failed else 0
 
 
 def _line(check: Check) -> str:

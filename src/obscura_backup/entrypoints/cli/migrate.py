@@ -1,4 +1,4 @@
-"""`migrate` and `init-bucket`: an operator's work before the first start."""
+"""`migrate` and `init-bucket`: preparations by an operator, before the first start."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 @options.config_option
 @options.metadata_url_option
 def migrate(config: Path | None, **flags: Any) -> int:
-    """Bring the schema of the PostgreSQL metadata store up to date. Safe to repeat, and from several places at once."""
+    """Bring the schema of the PostgreSQL metadata store up to date. Safe to repeat, also concurrently."""
     from obscura_backup.domain.errors import StoreUnusable, Unavailable  # `--help` should not wait
 
     settings = options.settings_from(flags, config)
     if settings.metadata_kind != "postgresql":
-        click.echo("Nothing to do: only PostgreSQL has migrations.", err=True)
+        click.echo("Nothing to do: only a PostgreSQL store has migrations.", err=True)
         return 0
     from obscura_backup.adapters.postgres import schema as postgres_schema  # as above
 
@@ -36,17 +36,17 @@ def migrate(config: Path | None, **flags: Any) -> int:
 
 
 @click.command("init-bucket")
-@click.option("--policy", is_flag=True, help="Print the least-privilege policy for the service's credentials, alone.")
+@click.option("--policy", is_flag=True, help="Only print the least-privilege policy for the service's credentials.")
 @click.option(
     "--minio-user",
     is_flag=True,
-    help="Also make the service's user in MinIO, with that policy alone: MINIO_SERVICE_ACCESS_KEY and "
-    "MINIO_SERVICE_SECRET_KEY hold its keys. One that is there gets this secret and this policy.",
+    help="Also create the service's user in MinIO, with that policy only. MINIO_SERVICE_ACCESS_KEY and "
+    "MINIO_SERVICE_SECRET_KEY hold its keys. An existing user gets this secret and this policy.",
 )
 @options.config_option
 @options.blobs_url_option
 def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags: Any) -> int:
-    """Make the bucket where it is missing, with an administrator's credentials from the AWS variables."""
+    """Create the bucket if it is missing, with an administrator's credentials from the AWS variables."""
     from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
 
     settings = options.settings_from(flags, config)
@@ -73,17 +73,17 @@ def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags:
     }
     try:
         made = minio_admin.init_bucket(**store)
-        click.echo(f"Made the bucket {location.bucket}." if made else f"The bucket {location.bucket} is there already.")
+        click.echo(f"Created the bucket {location.bucket}." if made else f"The bucket {location.bucket} exists.")
         if minio_user:
             minio_admin.init_user(**store, user=user, user_secret=user_secret)
-            click.echo(f"The user {user} may do what the service does in this bucket, and nothing else.")
+            click.echo(f"The user {user} has the rights that the service needs in this bucket, and no others.")
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
     return 0
 
 
 def _from_environment(access_name: str, secret_name: str) -> tuple[str, str]:
-    """A pair of keys; secrets are not taken from flags, which other users of the machine can see."""
+    """A pair of keys. Not from flags, since other users of the machine can see them."""
     access_key, secret_key = os.environ.get(access_name), os.environ.get(secret_name)
     if not access_key or not secret_key:
         options.fail(f"{access_name} and {secret_name} are not set.", options.EXIT_USAGE)

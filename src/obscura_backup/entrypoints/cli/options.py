@@ -1,6 +1,6 @@
-"""What the commands share: options, settings, exit codes, and the way to fail in one sentence.
+"""Shared by the commands: options, settings, exit codes, and errors in one sentence.
 
-Imports click alone: whatever else a command needs, it imports when it runs, so that `--help` waits for nothing.
+Imports only click. A command imports everything else when it runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ config_option = click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file of settings."
 )
 data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Of the embedded stores and the secret."
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory of the embedded stores and the signing secret.",
 )
 metadata_url_option = click.option(
     "--metadata-url", help="sqlite:///PATH, postgresql://… or memory:. Default: a file in the data directory."
@@ -32,24 +34,24 @@ metadata_url_option = click.option(
 blobs_url_option = click.option(
     "--blobs-url", help="file:///DIR, s3://BUCKET?… or memory:. Default: a folder in the data directory."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 
 class Failure(click.ClickException):
-    """One sentence on standard error, and an exit code of its own."""
+    """An error in one sentence, with its exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click declares it on the class and reads it off the instance
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it on the class, and reads it from the instance
 
 
 def fail(why: object, exit_code: int) -> NoReturn:
-    """End the command."""
+    """End the command with an error."""
     raise Failure(str(why), exit_code)
 
 
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
-    """All settings, with the command's flags on top; fails with what is wrong with them."""
+    """All settings; flags override the other sources. Ends the command if a setting is invalid."""
     from obscura_backup.entrypoints.settings import InvalidSettings, load_settings  # see above
 
     try:

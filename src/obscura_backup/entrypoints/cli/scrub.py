@@ -1,4 +1,4 @@
-"""`scrub`: walk all slots, tell where the two stores differ, mend what loses nothing."""
+"""`scrub`: walk all slots, report where the two stores differ, and repair what loses no data."""
 
 from __future__ import annotations
 
@@ -28,24 +28,27 @@ BAR_STEPS = 1000
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Mend what may be mended without losing anything.")
-@click.option("--after", type=click.UUID, help="Go on behind this user, where an earlier walk was stopped.")
+@click.option("--after", type=click.UUID, help="Continue after this user, where an earlier walk stopped.")
 @options.json_option
 @options.config_option
 @options.data_dir_option
 @options.metadata_url_option
 @options.blobs_url_option
 def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | None, **flags: Any) -> int:
-    """Walk all slots, report every one whose row and blob differ, and why. The service may run meanwhile.
+    """Walk all slots, and report each one whose row and blob differ, with the reason. The service may run meanwhile.
 
-    Exit code 5 tells that differences are left. A walk that was stopped says how to go on.
+    Exit code 5 means that differences remain. A walk that was stopped prints how to continue.
     """
-    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # `--help` should not wait
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # so that `--help` is fast
 
     settings = options.settings_from(flags, config)
     if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():
-        options.fail(f"There is no metadata in {settings.metadata_path}; --data-dir names another.", options.EXIT_STORE)
+        options.fail(
+            f"There is no metadata in {settings.metadata_path}; choose another directory with --data-dir.",
+            options.EXIT_STORE,
+        )
     log_to_stderr("warning")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it, too, says how to go on
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it prints how to continue, too
     report = _Report(as_json=as_json)
     try:
         with _progress_bar(hidden=as_json) as advance:
@@ -76,7 +79,7 @@ async def _walk(
 
 
 class _Report:
-    """Findings to standard output as they come; where the walk is, for whoever wants to go on."""
+    """Writes findings to standard output as they come, and remembers how far the walk is."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -102,7 +105,7 @@ class _Report:
         if self._as_json:
             click.echo(json.dumps({"done": False, "last": self._last and str(self._last), **self._sums()}))
         elif self._last is not None:
-            click.echo(f"Stopped after {self._slots} slots. To go on: --after {self._last}", err=True)
+            click.echo(f"Stopped after {self._slots} slots. To continue: --after {self._last}", err=True)
 
     def ended(self) -> None:
         if self._as_json:
@@ -146,7 +149,7 @@ def _facts(revision: Revision | None) -> dict[str, Any] | None:
 
 @contextmanager
 def _progress_bar(*, hidden: bool) -> Iterator[Callable[[float], None]]:
-    """On a terminal only. User ids are random, so how far the walk is among them is how much of it is done."""
+    """On a terminal only. User ids are random, so that the current id tells how much is done."""
     hidden = hidden or not sys.stderr.isatty()
     with click.progressbar(length=BAR_STEPS, label="Slots", file=sys.stderr, hidden=hidden) as shown:
         done = 0

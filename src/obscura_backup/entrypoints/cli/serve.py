@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 @click.command()
 @options.config_option
 @options.data_dir_option
-@click.option("--host", help="To listen on. Default: 127.0.0.1.")
-@click.option("--port", type=int, help="To listen on; 0 for any free one. Default: 8400.")
-@click.option("--workers", type=int, help="Processes that serve. Default: 1.")
+@click.option("--host", help="Address to listen on. Default: 127.0.0.1.")
+@click.option("--port", type=int, help="Port to listen on; 0 for any free port. Default: 8400.")
+@click.option("--workers", type=int, help="Number of worker processes. Default: 1.")
 @options.metadata_url_option
 @options.blobs_url_option
 @click.option("--log-level", help="debug, info, warning or error. Default: info.")
-@click.option("--welcome", is_flag=True, help="Print lines to copy and paste for a first push.")
+@click.option("--welcome", is_flag=True, help="Print the commands of a first push.")
 def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
-    """Run the service. On a fresh machine it needs nothing else."""
-    from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
+    """Run the service. Without settings it uses embedded stores."""
+    from obscura_backup.domain.errors import StoreUnusable  # so that `--help` is fast
     from obscura_backup.entrypoints.http.server import run as server
 
     settings = options.settings_from(flags, config)
@@ -70,9 +70,9 @@ def _warn(settings: Settings) -> None:
 
     log = logging.getLogger("obscura_backup")
     if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_RECOMMENDED_BYTES:
-        log.warning("auth_secret is shorter than the %d bytes that RFC 7518 asks for", SECRET_RECOMMENDED_BYTES)
+        log.warning("auth_secret is shorter than the %d bytes that RFC 7518 requires", SECRET_RECOMMENDED_BYTES)
     if "memory" in (settings.metadata_kind, settings.blobs_kind):
-        log.warning("a store is in memory: what it holds is gone when the service stops")
+        log.warning("a store is in memory: its content is lost when the service stops")
 
 
 def _welcome(settings: Settings, url: str) -> str:
@@ -81,16 +81,16 @@ def _welcome(settings: Settings, url: str) -> str:
     server = "" if url.endswith(":8400") else f" --server {url}"
     if settings.auth_user_claim != "sub":
         server += f" --user-claim {shlex.quote(settings.auth_user_claim)}"
-    if (demo / "state.json").exists():  # a new token would be another person's
+    if (demo / "state.json").exists():  # a new token would be for another user
         return f"""
-The demo of an earlier start:
+Status of the demo from an earlier start:
 
     {here}/obscura-client status --state {demo} --token-file {demo}.token{server}
 
 Ctrl-C stops the service.
 """
     return f"""
-A first push, to copy into another terminal (it asks for a new password):
+A first push, to run in another terminal (it asks for a new password):
 
     {here}/obscura-backup token {uuid4()} --ttl 30d --data-dir {settings.data_dir} --out {demo}.token &&
     {here}/obscura-client new --state {demo} &&

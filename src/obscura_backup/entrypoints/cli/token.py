@@ -1,4 +1,4 @@
-"""`token`: who has the service's secret can speak for anybody."""
+"""`token`: issue a bearer token. Anyone with the service's secret can act as any user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ttl(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """See the base class."""
+        """Parse the value, or fail."""
         if isinstance(value, timedelta):
             return value
         match = _TTL.fullmatch(str(value))
@@ -37,16 +37,18 @@ class Ttl(click.ParamType[timedelta]):
 
 @click.command()
 @click.argument("user_id", type=click.UUID)
-@click.option("--ttl", type=Ttl(), default="1h", show_default=True, help="How long it is good: 90s, 30m, 1h, 7d.")
+@click.option("--ttl", type=Ttl(), default="1h", show_default=True, help="Lifetime: 90s, 30m, 1h, 7d.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A file for it, readable by its owner alone."
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the token to this file, readable by its owner only.",
 )
 @options.config_option
 @options.data_dir_option
 def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, **flags: Any) -> int:
     """Print a bearer token for USER_ID (a UUID), signed with the service's secret."""
     from obscura_backup.adapters.system_clock import SystemClock
-    from obscura_backup.adapters.tokens.verifier import issue_token  # `--help` should not wait for it
+    from obscura_backup.adapters.tokens.verifier import issue_token  # so that `--help` is fast
     from obscura_backup.domain.errors import StoreUnusable
     from obscura_backup.domain.model import UserId
     from obscura_backup.entrypoints.signing_secret import FILE_NAME, signing_secret
@@ -54,7 +56,7 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
     settings = options.settings_from(flags, config)
     if settings.auth_jwks is not None:
         options.fail(
-            "Tokens come from your identity provider: with auth_jwks there is no secret here to sign with.",
+            "With auth_jwks the identity provider issues the tokens; the service has no secret to sign with.",
             options.EXIT_USAGE,
         )
     new = settings.auth_secret is None and not (settings.data_dir / FILE_NAME).exists()
@@ -63,7 +65,10 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
     if new:
-        click.echo(f"Made a new signing secret in {settings.data_dir}; a service elsewhere has another.", err=True)
+        click.echo(
+            f"Created a new signing secret in {settings.data_dir}; other data directories have others.",
+            err=True,
+        )
     issued = issue_token(
         secret,
         UserId(user_id),
@@ -81,7 +86,7 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
 
 
 def _write_private(path: Path, text: str) -> None:
-    # A new file takes the name: the file that has it now may be another user's, or open in a program that reads along.
+    # Replace the file instead of writing into it: another user may own it, or another program may have it open.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):

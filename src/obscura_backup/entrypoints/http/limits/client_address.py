@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as that can be known: the peer, or whom trusted proxies say they speak for."""
+"""The client address of a request: the peer, or the address that trusted proxies name."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from litestar.types import Scope
 
 HOPS_MAX = 16
-"""More proxies than that do not stand in a row."""
+"""There are never more proxies in a row."""
 UNKNOWN = "unknown"
 _ADDRESS_MAX_CHARS = 64
-"""Nothing longer is kept in a cache: it would be no address, and might be long."""
+"""Longer values are no addresses, and are not kept in a cache."""
 _HEADER = b"x-forwarded-for"
 _WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]+)?|([^:\[\]]+):[0-9]+")
 _SITE_PREFIX_BITS = 56
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""Whoever is behind it has IPv4, in the last 32 bits (RFC 6052, 2.1)."""
+"""Clients behind it have IPv4; their address is in the last 32 bits (RFC 6052, 2.1)."""
 
 
 class ClientAddress:
-    """Reads the address off a request.
+    """Finds the client address of a request.
 
-    `X-Forwarded-For` is believed from trusted proxies only, and read from its right end, where they write: the first
-    hop that is no trusted proxy is the client. What stands further left is whatever that client liked to send.
+    `X-Forwarded-For` is believed from trusted proxies only, and read from its right end, where they write. The first
+    hop that is no trusted proxy is the client; what stands further left was sent by that client.
 
     Args:
         trusted_proxies: addresses and networks (CIDR).
 
     Raises:
-        ValueError: one of them is neither.
+        ValueError: a trusted proxy is neither.
     """
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self._trusted: list[IPv4Network | IPv6Network] = [ip_network(proxy) for proxy in trusted_proxies]
 
     def of(self, scope: Scope) -> str:
-        """The client's address; of an IPv6 address its /56, since one site is given more than a /64 (RFC 6177)."""
+        """The client's address; for IPv6 its /56, since one site is given more than a /64 (RFC 6177)."""
         peer = scope["client"]
         if peer is None:
             return UNKNOWN
@@ -64,7 +64,7 @@ class ClientAddress:
                 break
             earlier = _host(entry.strip())
             if len(earlier) > _ADDRESS_MAX_CHARS or _parsed(earlier) is None:
-                break  # a proxy that does not know, or that writes nonsense: it answers for its clients itself
+                break  # the proxy named no valid address: its clients share its own
             hop = earlier
         return hop
 
@@ -79,7 +79,7 @@ def _host(entry: str) -> str:
     return entry if with_port is None else with_port[1] or with_port[2]
 
 
-# Most requests come from addresses that were here a moment ago.
+# Most requests come from addresses that were seen shortly before.
 @lru_cache(maxsize=4096)
 def _parsed(host: str) -> IPv4Address | IPv6Address | None:
     try:

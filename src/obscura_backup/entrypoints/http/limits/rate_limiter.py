@@ -1,4 +1,4 @@
-"""How often one user, or one address, may ask: a bucket each, in bounded memory, without locks."""
+"""A rate limit per key (user or address), in bounded memory and without locks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 ENTRIES_MAX = 32_768
-"""About 6 MiB at most. Whoever has more addresses than that has as many buckets, remembered or not."""
+"""About 6 MiB at most. A client with more addresses than that has as many buckets anyway."""
 _MINUTE_SECONDS = 60.0
 
 
 class RateLimit:
-    """So many requests a minute for each key; a minute's worth may come at once.
+    """So many requests per minute and key; a minute's worth may come at once.
 
-    The generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket in one number a key: the moment at
-    which the bucket will be full again. An entry whose moment has passed says no more than none at all; the least
-    recently used one goes first where there are too many.
+    The generic cell rate algorithm (ITU-T I.371, annex A): a token bucket that needs one number per key, the time at
+    which the bucket will be full again. An entry whose time has passed means the same as no entry. If there are too
+    many entries, the least recently used one goes.
 
     Args:
-        per_minute: how many; 0 for no limit.
-        entries_max: how many keys are remembered.
+        per_minute: requests; 0 for no limit.
+        entries_max: how many keys are kept.
         clock: seconds that only go forward.
     """
 
@@ -37,9 +37,9 @@ class RateLimit:
         self._full_at: dict[Hashable, float] = {}
 
     def take(self, key: Hashable) -> float:
-        """Count one request: 0 where it may go on, or the seconds after which the next one may.
+        """Count one request: 0 if it is within the limit, else the seconds until the next one may be.
 
-        A refused request costs nothing, so that whoever keeps asking is served at the rate of the limit.
+        A refused request costs nothing, so that a client that keeps asking is served at the rate of the limit.
         """
         if not self._interval_seconds:
             return 0.0
@@ -55,7 +55,7 @@ class RateLimit:
         return 0.0
 
     def refund(self, key: Hashable) -> None:
-        """Take back what `take` counted: it turned out to be for somebody else's account."""
+        """Undo one `take`: the request was charged to another key."""
         full_at = self._full_at.get(key)
         if full_at is not None:
             self._full_at[key] = full_at - self._interval_seconds

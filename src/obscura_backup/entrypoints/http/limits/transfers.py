@@ -1,4 +1,4 @@
-"""What keeps one client from taking all there is: bodies at once, and the patience with a slow one."""
+"""Limits of transfers: how many a user may have at once, and how slow a body may be."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 STALL_SECONDS = 30.0
 """How long a body may pause."""
 BODY_SECONDS = 600.0
-"""How long a body may take: 2 MiB at 3.5 KiB a second."""
+"""How long a body may take: 2 MiB at 3.5 KiB per second."""
 GRACE_SECONDS = 60.0
 PACE_BYTES_PER_SECOND = 1024
-"""How fast a body must come on the average, after the grace: a trickle keeps a place no longer than silence does."""
+"""How fast a body must arrive on average, after the grace period: a slow body must not hold a place for longer."""
 
 
 class ConcurrencyLimit:
-    """Counts the uploads under way, by user; or the downloads, which wait in memory where nobody takes them."""
+    """Limits the uploads under way per user, or the downloads, which wait in memory for slow clients."""
 
     def __init__(self, max_per_user: int, refusal: type[ObscuraError] = TooManyUploads) -> None:
         self._max_per_user = max_per_user
@@ -35,10 +35,10 @@ class ConcurrencyLimit:
 
     @contextmanager
     def admit(self, user_id: UserId) -> Iterator[None]:
-        """Let one more in, until the block ends.
+        """Count one more transfer, until the block ends.
 
         Raises:
-            ObscuraError: the refusal; as many as may be are under way.
+            ObscuraError: the refusal; this user is at the limit.
         """
         count = self._under_way.get(user_id, 0)
         if count >= self._max_per_user:
@@ -55,11 +55,11 @@ class ConcurrencyLimit:
 async def read_body(
     receive: Receive, *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces of a request's body as they come, as long as they come.
+    """The pieces of a request's body as they arrive.
 
     Raises:
-        UploadTooSlow: it paused or took too long.
-        ClientDisconnected: its sender hung up before its end.
+        UploadTooSlow: the body paused or took too long.
+        ClientDisconnected: the client disconnected before the end of the body.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()

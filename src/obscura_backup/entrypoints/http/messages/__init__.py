@@ -1,1 +1,1 @@
-"""HTTP headers, problem documents and the OpenAPI document."""
+"""HTTP headers and problem documents."""

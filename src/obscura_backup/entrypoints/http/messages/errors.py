@@ -1,4 +1,4 @@
-"""What only HTTP can get wrong; beside the domain's errors, under the same root."""
+"""Errors of HTTP requests, under the same root as the domain's errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from obscura_backup.domain.errors import ObscuraError
 
 
 class MalformedHeader(ObscuraError):
-    """A header does not say what it should say."""
+    """A header cannot be parsed, or contradicts another one."""
 
     code = "malformed-header"
 
@@ -22,32 +22,32 @@ class PreconditionRequired(ObscuraError):
 
 
 class UnsupportedMediaType(ObscuraError):
-    """The body is the blob itself, as it is: no multipart form, no content coding."""
+    """The body must be the backup itself, without content coding or multipart form."""
 
     code = "unsupported-media-type"
 
 
 class ClientDisconnected(ObscuraError):
-    """The client hung up before the end of its body. There is nobody to tell."""
+    """The client disconnected before the end of its body."""
 
     code = "client-gone"
 
 
 class UploadTooSlow(ObscuraError):
-    """The body came too slowly."""
+    """The body paused for too long or arrived too slowly."""
 
     code = "upload-timeout"
 
 
 class TooManyRequests(ObscuraError):
-    """Requests come too often.
+    """A rate limit is exceeded.
 
     Attributes:
-        retry_after_seconds: when the next one is welcome.
+        retry_after_seconds: until the next request is within the limit.
     """
 
     code = "too-many-requests"
 
     def __init__(self, account: str, retry_after_seconds: int) -> None:
-        super().__init__(f"This {account} sends too many requests; the next one is welcome in {retry_after_seconds} s.")
+        super().__init__(f"Rate limit exceeded for this {account}; retry in {retry_after_seconds} s.")
         self.retry_after_seconds = retry_after_seconds

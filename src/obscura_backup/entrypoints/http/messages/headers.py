@@ -1,4 +1,4 @@
-"""What request headers say: conditions, ranges and digests. Pure functions over header values."""
+"""Request headers: conditions, ranges and digests. Pure functions over header values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # At most 18 digits: every version fits in 64 bits, here and in every store.
 _VERSION = re.compile(r'(")?(0|[1-9][0-9]{0,17})(?(1)")')
-# No two repetitions that could share a character stand beside each other: these read what strangers send.
+# No two adjacent repetitions can match the same character, so that hostile values take linear time.
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 _DIGEST = re.compile(r"sha-256=(:[^:;]*:)(;.*)?")
 FIELD_MAX_CHARS = 1024
@@ -32,23 +32,23 @@ def etag(version: Version) -> str:
 
 
 def expected_version(if_match: Sequence[str], if_none_match: Sequence[str]) -> Version | None:
-    """The version that a request wants to replace: 0 for "there is none", None where no header says anything.
+    """The version that a request wants to replace: 0 for "there is none yet", None if there is neither header.
 
-    `If-Match` takes `3` and `"3"`; `0` and `If-None-Match: *` say "first upload". `*`, weak tags and lists are refused:
-    a blind overwrite is what the version is there to prevent.
+    `If-Match` takes `3` and `"3"`; `0` and `If-None-Match: *` mean "first upload". `*`, weak tags and lists are
+    refused, since the version is there to prevent blind overwrites.
 
     Raises:
-        MalformedHeader: a header says anything else, or the two contradict each other.
+        MalformedHeader: a header has any other value, or the two contradict each other.
     """
     expected: Version | None = None
     if if_match:
         match = _VERSION.fullmatch(if_match[0].strip()) if len(if_match) == 1 else None
         if match is None:
-            raise MalformedHeader("If-Match", 'it takes one version, as "3" or 3; no list, no weak tag, no *')
+            raise MalformedHeader("If-Match", 'expected one version, as "3" or 3; no list, no weak tag, no *')
         expected = Version(int(match[2]))
     if if_none_match:
         if [value.strip() for value in if_none_match] != ["*"]:
-            raise MalformedHeader("If-None-Match", "on an upload it takes only *, for the first one")
+            raise MalformedHeader("If-None-Match", "on an upload only * is accepted, for the first one")
         if expected not in (None, NO_VERSION):
             raise MalformedHeader("If-None-Match", "it contradicts If-Match")
         expected = NO_VERSION
@@ -65,9 +65,9 @@ def none_match(if_none_match: Sequence[str], version: Version) -> bool:
 
 
 def byte_range(header: str | None) -> ByteRange | None:
-    """The one range asked for; None, for the whole, where there is none, several, or one in no known form.
+    """The one requested range; None (the whole) if there is none, or several, or an unknown form.
 
-    RFC 9110, 14.2: a server may ignore the Range header, and must where it does not understand it.
+    RFC 9110, 14.2: a server may ignore the Range header, and must ignore a unit that it does not know.
     """
     match = _RANGE.fullmatch(header.strip()) if header and len(header) <= FIELD_MAX_CHARS else None
     if match is None:
@@ -79,7 +79,7 @@ def byte_range(header: str | None) -> ByteRange | None:
 
 
 def range_applies(if_range: str | None, revision: Revision) -> bool:
-    """Whether `If-Range` lets a range be served from this revision (RFC 9110, 13.1.5: strong comparison)."""
+    """Whether `If-Range` allows a range of this revision (RFC 9110, 13.1.5: strong comparison)."""
     return if_range is None or if_range.strip() in (etag(revision.version), http_date(revision.updated_at))
 
 
@@ -94,7 +94,7 @@ def digest_field(sha256: bytes) -> str:
 
 
 def declared_sha256(values: Sequence[str]) -> bytes | None:
-    """The SHA-256 in a Content-Digest (RFC 9530), None where there is none; other algorithms are passed over.
+    """The SHA-256 in a Content-Digest (RFC 9530), None if there is none; other algorithms are ignored.
 
     Raises:
         MalformedHeader: it is not 32 bytes in base64 between colons, or there are two that differ.
@@ -121,4 +121,4 @@ def _byte_sequence(item: str) -> bytes:
             value = b""
         if len(value) == _SHA256_BYTES:
             return value
-    raise MalformedHeader("Content-Digest", "sha-256 takes 32 bytes in base64 between colons")
+    raise MalformedHeader("Content-Digest", "sha-256 must be 32 bytes in base64 between colons")

@@ -57,7 +57,7 @@ class MetricsText:
         registry = REGISTRY
         if prometheus_values.ValueClass.__name__ == "MmapedValue":
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library types all but this
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the only untyped call of the library
         return generate_latest(registry)
 
 

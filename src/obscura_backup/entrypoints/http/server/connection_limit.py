@@ -1,4 +1,4 @@
-"""How many connections are served at once, in all and of one address, and which of them give way to a new one."""
+"""How many connections are served at once, in all and per address, and which one is evicted for a new one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 STALLED_SECONDS = 1.0
-"""A client that takes nothing of its answer for this long gives way. It is more than a round trip by satellite."""
+"""A client that takes nothing of its answer for this long is evicted. It is more than a round trip by satellite."""
 SWEEP_SECONDS = 0.25
-"""How often all connections are asked whether they are stalled, while places are scarce: each costs a system call."""
+"""How often all connections are checked for stalls while places are scarce: each check costs a system call."""
 
 
 class Connection(Protocol):
-    """A connection that can be told to end."""
+    """A connection that can be evicted."""
 
     def evict(self) -> None:
         """End now."""
@@ -28,7 +28,7 @@ class Connection(Protocol):
     def stalled_seconds(self) -> float:
         """How long the client has taken nothing of an answer that waits for it.
 
-        0 where none waits; infinity where no request is under way either.
+        0 if no answer waits; infinity if no request is under way either.
         """
 
 
@@ -38,10 +38,10 @@ class _IdleQueue(Enum):
 
 
 class _Group:
-    """Connections that share one bound: all of a server, or all of one address.
+    """Connections that share one limit: all of a server, or all of one address.
 
-    Each connection is on one queue, in the order in which it came there: silent, answered, or that of the holder whose
-    request is under way.
+    Each connection is in one queue, in the order of arrival: that of connections without a request, that of answered
+    ones, or that of the owner whose request is under way.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -55,25 +55,25 @@ class _Group:
         return len(self._queue_of)
 
     def put(self, connection: Connection, queue: Hashable) -> None:
-        """Add it, or move it from the queue where it was."""
+        """Add the connection to this queue, or move it there."""
         self.take(connection)
         self._queue_of[connection] = queue
         self._queues.setdefault(queue, {})[connection] = None
 
     def take(self, connection: Connection) -> None:
-        """Take it out, if it is there."""
+        """Remove the connection, if it is there."""
         queue = self._queue_of.pop(connection, None)
         if queue is not None:
             del self._queues[queue][connection]
             if not self._queues[queue]:
                 del self._queues[queue]
 
-    def eviction_candidate(self, holder: Hashable | None) -> Connection | None:
-        """The connection that gives way to a new one of this holder, None where none does."""
+    def eviction_candidate(self, owner: Hashable | None) -> Connection | None:
+        """The connection to evict for a new one of this owner; None if there is none."""
         return (
             self._longest_idle()
             or self._longest_stalled()
-            or (None if holder is None else self._oldest_of_busiest(holder))
+            or (None if owner is None else self._oldest_of_busiest(owner))
         )
 
     def _longest_idle(self) -> Connection | None:
@@ -96,9 +96,9 @@ class _Group:
                 return connection
         return None
 
-    def _oldest_of_busiest(self, holder: Hashable) -> Connection | None:
+    def _oldest_of_busiest(self, owner: Hashable) -> Connection | None:
         busiest = max(self._queues.values(), key=len)
-        if len(busiest) > len(self._queues.get(holder, ())) + 1:
+        if len(busiest) > len(self._queues.get(owner, ())) + 1:
             return next(iter(busiest))
         return None
 
@@ -106,22 +106,23 @@ class _Group:
 class ConnectionLimit:
     """The connections of one server.
 
-    A connection alone earns nothing, since it costs nothing. Where all places are taken, one of them is freed:
+    An open connection costs a client nothing, so it gives no right to a place. If all places are taken, this
+    connection is evicted:
 
-    1. of the connection that has been silent longest, without one whole request;
-    2. of the one that was answered longest ago, and whose client took the answer;
-    3. of the one whose client has taken nothing of its answer for longest, and for STALLED_SECONDS at least;
-    4. of the holder with the most requests under way, if it has two more than the holder of the new request: the
-       oldest of them. A request is under way until its answer was taken. The holder is the user, or the client's
-       address until a token was recognised.
+    1. the one that has been open longest without a whole request;
+    2. else the one that was answered longest ago, and whose client took the answer;
+    3. else the one whose client has taken nothing of its answer for longest, and for at least STALLED_SECONDS;
+    4. else the oldest one of the owner with the most requests under way, if that owner has at least two more than the
+       owner of the new request. A request is under way until its answer was taken. The owner is the user, or the
+       client's address until a token was recognised.
 
-    A connection that finds no place is served once it has a request and finds one then; until then it is late. The
-    same holds within the connections of one address, so that a client behind a crowded address is served, too.
+    A connection that finds no place is over the limit. It is served if its next request finds one. The same rules
+    apply among the connections of one address, so that a client behind a crowded address is served, too.
 
     Args:
         max_served: connections with a place.
-        max_per_address: connections with a place of one address; 0 for no bound.
-        max_open: connections with or without a place; beyond it the one that has been late longest is ended.
+        max_per_address: connections with a place per address; 0 for no limit.
+        max_open: connections with or without a place; beyond it the one that has been over the limit longest is closed.
         clock: seconds that only go forward.
     """
 
@@ -141,39 +142,39 @@ class ConnectionLimit:
 
     @classmethod
     def of(cls, server_state: ServerState, make: Callable[[], ConnectionLimit]) -> ConnectionLimit:
-        """The one that all connections of a server share; made for the first of them."""
+        """The limit that all connections of a server share; made for the first connection."""
         limit = cls._of.get(server_state)
         if limit is None:
             limit = cls._of[server_state] = make()
         return limit
 
     def add(self, connection: Connection, address: str | None) -> None:
-        """Take a new connection in. `address` counts it against the bound by address; None exempts it."""
+        """Add a new connection. `address` counts it against the limit per address; None exempts it."""
         if not self._place(connection, address, _IdleQueue.NO_REQUEST, None):
             self._over_limit[connection] = address
         while self._over_limit and len(self._all) + len(self._over_limit) > self._max_open:
             self._evict(next(iter(self._over_limit)))
 
-    def admit_request(self, connection: Connection, holder: Hashable) -> Admission:
-        """A request of this holder starts."""
+    def admit_request(self, connection: Connection, owner: Hashable) -> Admission:
+        """Admit a request that starts now, on behalf of this owner."""
         place = Admission(self, connection)
-        place.claim(holder)
+        place.claim(owner)
         return place
 
-    def claim(self, connection: Connection, holder: Hashable) -> bool:
-        """Count a connection with a request under way for a holder: whether it has a place."""
+    def claim(self, connection: Connection, owner: Hashable) -> bool:
+        """Count a connection with a request under way for this owner: whether it has a place."""
         if connection in self._address_of:
-            self._put(connection, holder)
+            self._put(connection, owner)
             return True
-        return connection in self._over_limit and self._place(connection, self._over_limit[connection], holder, holder)
+        return connection in self._over_limit and self._place(connection, self._over_limit[connection], owner, owner)
 
     def mark_answered(self, connection: Connection) -> None:
-        """Its last request was answered."""
+        """All requests of this connection are answered."""
         if connection in self._address_of:
             self._put(connection, _IdleQueue.ANSWERED)
 
     def remove(self, connection: Connection) -> None:
-        """It has ended."""
+        """The connection has ended."""
         self._over_limit.pop(connection, None)
         self._all.take(connection)
         address = self._address_of.pop(connection, None)
@@ -182,11 +183,11 @@ class ConnectionLimit:
             if not self._groups[address]:
                 del self._groups[address]
 
-    def _place(self, connection: Connection, address: str | None, queue: Hashable, holder: Hashable | None) -> bool:
+    def _place(self, connection: Connection, address: str | None, queue: Hashable, owner: Hashable | None) -> bool:
         near = self._groups.get(address) if address is not None and self._max_per_address else None
         for group, maximum in ((near, self._max_per_address), (self._all, self._max_served)):
             if group is not None and len(group) >= maximum:
-                ending = group.eviction_candidate(holder)
+                ending = group.eviction_candidate(owner)
                 if ending is None:
                     return False
                 self._evict(ending)
@@ -209,7 +210,7 @@ class ConnectionLimit:
 
 
 class Admission:
-    """Whether the connection of one request has a place.
+    """Whether the connection of one request has a place. See `request_state.Admission`.
 
     Attributes:
         is_granted: as of the last claim.
@@ -220,7 +221,7 @@ class Admission:
         self._connection = connection
         self.is_granted = False
 
-    def claim(self, holder: Hashable) -> bool:
-        """Have the request counted for this holder from now on, and ask for a place if there was none."""
-        self.is_granted = self._limit.claim(self._connection, holder)
+    def claim(self, owner: Hashable) -> bool:
+        """Count the request for this owner from now on, and ask for a place if there was none."""
+        self.is_granted = self._limit.claim(self._connection, owner)
         return self.is_granted

@@ -1,7 +1,7 @@
-"""Cuts what a connection receives at the ends of heads and bodies, so that each request line is seen as it was sent.
+"""Cuts received bytes at the ends of heads and bodies, so that each request line is seen as it was sent.
 
-The parser takes a read of any shape, several requests in one, and does not say where one begins. It also skips blanks
-in a request line. Another program may take `GET  /a HTTP/1.1` for a request for the empty path.
+The parser takes a read of any shape, with several requests in it, and does not say where one begins. It also skips
+blanks in a request line, where another program may take `GET  /a HTTP/1.1` for a request for the empty path.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIECES_MAX = 64
-"""Pieces of one read. Random bytes need hardly any; a chunked body of empty lines would need thousands."""
+"""Pieces per read. Random bytes need hardly any; a chunked body of empty lines would need thousands."""
 
 _END = b"\r\n\r\n"
-"""Of a head; and of a chunked body, at the latest occurrence."""
+"""The end of a head; and of a chunked body, at the latest occurrence."""
 _OVERLAP = len(_END) - 1
-# One space between the parts (RFC 9112, 3). What a method and a target may be is judged elsewhere.
+# One space between the parts (RFC 9112, 3). Method and target are checked elsewhere.
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~]+ HTTP/[0-9]\.[0-9]\r\n")
 
 
 class MessageSplitter:
-    """The place in the stream of one connection; told by the parser's callbacks what a head announced.
+    """The position in the stream of one connection; the parser's callbacks report where heads and bodies end.
 
     Attributes:
-        may_miss_start: whether the current piece may hold the beginning of a message that nothing here has seen.
+        may_miss_start: whether the current piece may hold the start of a message whose line was not seen here.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class MessageSplitter:
         return self._has_line and _REQUEST_LINE.fullmatch(self._line) is not None
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The same bytes in pieces, each to be parsed before the next is asked for."""
+        """The same bytes in pieces. Parse each one before you take the next."""
         begin = 0
         for _ in range(PIECES_MAX):
             end = self._end_of_piece(data, begin)
@@ -59,13 +59,13 @@ class MessageSplitter:
         self.may_miss_start = False
 
     def begin_body(self, length_bytes: int | None) -> None:
-        """The head is whole. None: its body is chunked."""
+        """The head is complete. None if its body is chunked."""
         self._in_head = False
         self._left_bytes = length_bytes
         self._tail = b""
 
     def begin_head(self) -> None:
-        """The message is whole."""
+        """The message is complete."""
         self._in_head, self._has_line, self._line = True, False, b""
         self._left_bytes = None
         self._tail = b""
@@ -75,7 +75,7 @@ class MessageSplitter:
             end = min(begin + self._left_bytes, len(data))
             self._left_bytes -= end - begin
             return end
-        # The end may have begun in what was received before.
+        # The end may have begun in an earlier piece.
         near = (self._tail + data[begin : begin + _OVERLAP]).find(_END)
         found = begin - len(self._tail) + near if near >= 0 else data.find(_END, begin)
         if near < 0 and found < 0:
@@ -85,6 +85,6 @@ class MessageSplitter:
         return found + len(_END)
 
     def _read_line(self, piece: bytes) -> None:
-        # Empty lines before a request are skipped, as by the parser (RFC 9112, 2.2).
+        # Empty lines before a request are skipped, as in the parser (RFC 9112, 2.2).
         line, newline, _ = (self._line + piece).lstrip(b"\r\n").partition(b"\n")
         self._line, self._has_line = line + newline, bool(newline)

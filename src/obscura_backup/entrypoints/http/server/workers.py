@@ -1,4 +1,4 @@
-"""uvicorn's supervisor of workers, with a bound of its own for their start, and an orderly end."""
+"""uvicorn's supervisor of worker processes, with a time limit for their start and an orderly end."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ log = logging.getLogger(__name__)
 
 
 class Worker(Process):
-    """One process that serves, from its start on.
+    """One worker process.
 
     Attributes:
-        has_started: whether it has said that it serves.
+        has_started: whether it has answered that it serves.
     """
 
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         self.has_started = False
         self._started_at = time.monotonic()
-        self._asked = False
+        self._is_pinged = False
 
     def start(self) -> None:
         """Start the process."""
@@ -45,18 +45,18 @@ class Worker(Process):
 
     @property
     def age_seconds(self) -> float:
-        """Since its process was started."""
+        """Since the process was started."""
         return time.monotonic() - self._started_at
 
-    def ask(self) -> bool:
-        """Whether it has started, without waiting for its answer. One question is under way at a time."""
-        with suppress(OSError, EOFError):  # it has ended
-            if self._asked and self.parent_conn.poll():
+    def poll_started(self) -> bool:
+        """Whether the worker has started, without waiting for its answer. One ping is under way at a time."""
+        with suppress(OSError, EOFError):  # the process has ended
+            if self._is_pinged and self.parent_conn.poll():
                 self.has_started = self.parent_conn.recv()
-                self._asked = False
-            if not self.has_started and not self._asked:
+                self._is_pinged = False
+            if not self.has_started and not self._is_pinged:
                 self.parent_conn.send(b"ping")
-                self._asked = True
+                self._is_pinged = True
         return self.has_started
 
 
@@ -66,11 +66,11 @@ class Workers(Multiprocess):
     Args:
         config: uvicorn's; its `timeout_worker_healthcheck` is for workers that have started.
         sockets: to listen on.
-        start_seconds: that a worker gets to start; then it is killed, and another one started.
-        stop_seconds: that the workers get to end by themselves once they were told to.
+        start_seconds: for the start of a worker; after that it is killed and replaced.
+        stop_seconds: for the end of all workers after the signal; after that they are killed.
     """
 
-    processes: list[Worker]  # type: ignore[assignment]  # all are made here
+    processes: list[Worker]  # type: ignore[assignment]  # all are made in this class
 
     def __init__(self, config: Config, sockets: list[socket], *, start_seconds: float, stop_seconds: float) -> None:
         super().__init__(config, sockets)
@@ -79,23 +79,23 @@ class Workers(Multiprocess):
 
     @property
     def failed_to_start(self) -> bool:
-        """Whether it came to an end because no worker was left and a new one could not start."""
+        """Whether the supervisor ended because no worker was left and a new one failed to start."""
         return any(worker.exitcode == STARTUP_FAILURE for worker in self.processes)
 
     def init_processes(self) -> None:
-        """Start all of them."""
+        """Start all workers."""
         self.processes.extend(self._new_worker() for _ in range(self.processes_num))
 
     def handle_ttin(self) -> None:
-        """One more."""
+        """Start one more worker."""
         self.processes_num += 1
         self.processes.append(self._new_worker())
 
     def restart_all(self) -> None:
-        """Replace each worker once the new one has started; where one does not start in time, the old ones stay."""
+        """Replace each worker once the new one has started; if one does not start in time, the old ones stay."""
         for place, old in enumerate(self.processes):
             new = self._new_worker()
-            while new.process.is_alive() and not new.ask() and new.age_seconds <= self._start_seconds:
+            while new.process.is_alive() and not new.poll_started() and new.age_seconds <= self._start_seconds:
                 if _STOP_SIGNALS & set(self.signal_queue):
                     break
                 time.sleep(_POLL_SECONDS)
@@ -109,17 +109,17 @@ class Workers(Multiprocess):
             self.processes[place] = new
 
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that ended; while others are there, also one that could not start.
+        """Replace workers that ended; while other workers run, also one that failed to start.
 
-        The stores were proved before the first worker, so what keeps a later one from starting passes: a full disk, a
-        clock that is off. It is no reason to end those that serve.
+        The stores were checked before the first worker started. So the cause of a later failure is temporary, such as
+        a full disk or a wrong clock, and no reason to end the workers that serve.
         """
         for place, worker in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
             if self._is_healthy(worker):
                 continue
-            worker.kill()  # it may be there and not answer
+            worker.kill()  # it may run and not answer
             worker.join()
             log.warning("worker %s ended with code %s", worker.pid, worker.exitcode)
             if worker.exitcode == STARTUP_FAILURE:
@@ -139,7 +139,7 @@ class Workers(Multiprocess):
             return worker.is_alive(timeout=self.config.timeout_worker_healthcheck)
         if not worker.process.is_alive():
             return False
-        if worker.ask():
+        if worker.poll_started():
             log.info("worker %s started after %.1f s", worker.pid, worker.age_seconds)
         elif worker.age_seconds > self._start_seconds:
             log.error(
@@ -149,13 +149,13 @@ class Workers(Multiprocess):
         return True
 
     def terminate_all(self) -> None:
-        """Tell them, and let go of the socket: held here, it would take connections that nobody accepts any more."""
+        """Signal all workers, and close the socket: the system would put connections into its backlog, unaccepted."""
         super().terminate_all()
         for listening in self.sockets:
             listening.close()
 
     def join_all(self) -> None:
-        """Wait for them; whoever asks again does not want to wait for the notice. One that is stuck is killed."""
+        """Wait for all workers. A second signal skips their notice; a stuck worker is killed."""
         deadline = time.monotonic() + self._stop_seconds
         for worker in self.processes:
             while worker.process.is_alive():
