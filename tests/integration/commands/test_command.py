@@ -11,35 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from support.servers.command import refused, run
 from support.servers.service import COMMAND, SECRET, Person, Service, signed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
-    return subprocess.run(
-        [str(COMMAND), *arguments],
-        env={**inherited, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-def refused(result: subprocess.CompletedProcess[str], code: int, says: str) -> None:
-    """One clear sentence on standard error, nothing on standard output, no traceback."""
-    assert result.returncode == code, result.stderr
-    assert says in result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
 
 
 def test_help() -> None:

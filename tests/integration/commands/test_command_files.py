@@ -7,45 +7,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from support.servers.service import COMMAND, SECRET, Service, free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from support.servers.command import refused, run
+from support.servers.service import SECRET, Service, free_port
 
 CLIENT = Path(sys.executable).parent / "obscura-client"
 OTHER_USER = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 
 
-def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
-    return subprocess.run(
-        [str(COMMAND), *arguments],
-        env={**inherited, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
 def serve(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return run("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), *arguments, environment=environment)
-
-
-def refused(result: subprocess.CompletedProcess[str], code: int, says: str) -> None:
-    """One sentence on standard error, nothing on standard output, no traceback."""
-    assert (result.returncode, result.stdout) == (code, ""), result.stderr
-    assert says in result.stderr
-    assert "Traceback" not in result.stderr
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from support.servers.bounded_protocol import eventually
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 TIMES = 20
 SIZE = 1_000_000
@@ -22,13 +22,9 @@ IDLE: list[str] = []
 """What the service has open when it has just started: a lock."""
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("descriptors"))
-    service.start()
+@pytest.fixture(scope="module", autouse=True)
+def _idle(service: Service) -> None:
     IDLE.extend(open_blobs(service))
-    yield service
-    assert service.stop() == 0
 
 
 @pytest.fixture

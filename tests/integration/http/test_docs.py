@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup.entrypoints.http.middleware.rate_limits import DOCS_PER_MINUTE
-from support.servers.service import Answer, Person, Service
+from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.servers.service import Answer
 
 NUMBERS = itertools.count(1)
 BUNDLE = "/docs/assets/swagger-ui-bundle.js"
@@ -29,12 +29,9 @@ PATHS = [
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def environment() -> dict[str, str]:
     """Behind a proxy, so that each test has an address of its own."""
-    service = Service(tmp_path_factory.mktemp("docs"), {"OBSCURA_BACKUP_TRUSTED_PROXIES": "127.0.0.1"})
-    service.start()
-    yield service
-    assert service.stop() == 0
+    return {"OBSCURA_BACKUP_TRUSTED_PROXIES": "127.0.0.1"}
 
 
 @pytest.fixture

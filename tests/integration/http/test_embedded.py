@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from contracts.http_api import HttpContract
-from support.servers.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("data") / "new")
-    service.start()
-    yield service
-    assert service.stop() == 0
+    from support.servers.service import Service
 
 
 class TestEmbedded(HttpContract):

@@ -202,11 +202,6 @@ FLOODS = {
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    yield from run(Service(tmp_path_factory.mktemp("flooded")))
-
-
-@pytest.fixture(scope="module")
 def person(service: Service) -> Person:
     """Somebody who was here before the floods, from the address that they come from."""
     person = Person.of(service)

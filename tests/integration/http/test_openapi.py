@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers.service import Person, Service
+from support.servers.service import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.servers.service import Service
 
 COMMAND = Path(sys.executable).parent / "schemathesis"
 FOLDER = Path(__file__).parents[2] / "openapi"
@@ -23,13 +23,9 @@ SEED = os.environ.get("OPENAPI_SEED", "1")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    # Requests as fast as they can be made are the point here.
-    unlimited = {"OBSCURA_BACKUP_RATE_PER_USER": "0", "OBSCURA_BACKUP_RATE_PER_ADDRESS": "0"}
-    service = Service(tmp_path_factory.mktemp("openapi"), unlimited)
-    service.start()
-    yield service
-    assert service.stop() == 0
+def environment() -> dict[str, str]:
+    """Without rate limits, since requests are sent as fast as possible."""
+    return {"OBSCURA_BACKUP_RATE_PER_USER": "0", "OBSCURA_BACKUP_RATE_PER_ADDRESS": "0"}
 
 
 def test_service_keeps_to_its_description(service: Service, tmp_path: Path) -> None:

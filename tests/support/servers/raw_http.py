@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 SECONDS = 10.0
+NEXT = b"GET /v1/config HTTP/1.1\r\nHost: next\r\n\r\n"
+"""An innocent request behind a hostile one."""
 
 
 @dataclass(frozen=True)
