@@ -76,7 +76,7 @@ def test_second_process_on_the_same_data_is_safe(service: Service) -> None:
     assert other.stop() == 0
 
 
-def test_killing_the_parent_of_workers_leaves_nobody_on_the_port(tmp_path: Path) -> None:
+def test_killing_the_parent_of_workers_frees_the_port(tmp_path: Path) -> None:
     service = Service(tmp_path / "data", arguments=("--workers", "2"))
     service.start()
     service.kill()

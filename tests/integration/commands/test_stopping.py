@@ -173,14 +173,14 @@ def test_a_supervisor_that_tells_every_process_does_not_cut_the_notice_short(ser
     assert service.request("GET", "/health/ready", token=None).json["status"] == "stopping"
 
 
-def test_somebody_at_the_terminal_does_not_wait_for_the_notice(service: Service) -> None:
+def test_interrupt_from_a_terminal_skips_the_notice(service: Service) -> None:
     assert service.process is not None
     for pid in (*service.workers(), service.process.pid):  # as a terminal does: all of the foreground
         os.kill(pid, signal.SIGINT)
     service.process.wait(timeout=MIN_REFETCH_INTERVAL_SECONDS)
 
 
-def test_a_worker_that_is_stuck_keeps_nobody_from_ending(tmp_path: Path) -> None:
+def test_a_stuck_worker_does_not_keep_the_others_from_ending(tmp_path: Path) -> None:
     with running(tmp_path, 2, 0, drain_seconds=1) as service:
         assert service.process is not None
         os.kill(service.workers()[0], signal.SIGSTOP)
@@ -209,7 +209,7 @@ def queue_of(listening: socket.socket) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the length of a listener's queue")
-async def test_at_the_last_call_nobody_joins_the_queue_any_more() -> None:
+async def test_backlog_takes_no_connections_once_it_is_closed() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), sock=listening, backlog=100)
         before = queue_of(listening)

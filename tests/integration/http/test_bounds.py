@@ -176,7 +176,7 @@ def test_nothing_is_carried_out_behind_the_last_answer(running: Running, first: 
     assert "/" not in CARRIED_OUT[before:]
 
 
-# bodies that nobody reads
+# bodies that the handler does not read
 
 
 def test_answer_is_seen_although_the_body_is_still_being_sent(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""What answers that nobody takes may hold, and how connections give way to each other."""
+"""What answers may hold that the client does not take, and which connections are evicted for others."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ def test_half_closed_client_gets_its_answer(running: Running) -> None:
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
-# answers that nobody takes
+# answers that the client does not take
 
 
-def test_answer_that_nobody_takes(running: Running) -> None:
+def test_answer_that_the_client_does_not_take(running: Running) -> None:
     with running.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
         assert _eventually(lambda: not running.server.server_state.connections)
 
 
-def test_system_holds_little_of_an_answer_that_nobody_takes(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_holds_little_of_an_answer_that_the_client_does_not_take(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bounds, "WRITE_SECONDS", 600.0)
     with ExitStack() as connections:
         readers = [connections.enter_context(socket.socket()) for _ in range(4)]
@@ -60,7 +62,7 @@ def test_system_holds_little_of_an_answer_that_nobody_takes(running: Running, mo
 
 @pytest.mark.parametrize("path", [b"/large", b"/small"])
 def test_connection_is_counted_until_its_last_answer_is_taken_or_given_up(running: Running, path: bytes) -> None:
-    """Else whoever says `Connection: close` and reads nothing leaves memory behind that nobody counts."""
+    """Else a client that sends `Connection: close` and reads nothing would leave memory behind, uncounted."""
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         reader.connect(running.socket.getsockname())
@@ -144,7 +146,7 @@ def test_silent_connections_give_way_to_new_ones(running: Running) -> None:
         assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_was_answered_gives_way_where_nobody_is_silent(running: Running) -> None:
+def test_answered_connection_is_evicted_if_none_is_silent(running: Running) -> None:
     """Else one request each, or one with a body that never comes, would keep the places for as long as silence may."""
     with ExitStack() as connections:
         for request in (GET, GET, UNFINISHED.replace(b"/read", b"/unread"), UNFINISHED):

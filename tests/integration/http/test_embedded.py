@@ -17,7 +17,7 @@ class TestEmbedded(HttpContract):
 
 
 def test_everything_is_private(service: Service) -> None:
-    """Whoever can list the machine's users learns nothing of who has a backup."""
+    """Other users of the machine cannot find out which users have a backup."""
 
     def mode(path: Path) -> int:
         return path.stat().st_mode & 0o777

@@ -1,4 +1,4 @@
-"""Bodies that hardly come and answers that nobody takes, by the hundred: what they hold, and what they do not."""
+"""Hundreds of slow bodies and of answers that the client does not take: what they hold, and what they do not."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def held_in_postgres(url: str) -> tuple[int, int]:
     return sessions[0], locks[0]
 
 
-def test_slow_bodies_hold_no_lock_no_connection_and_nobody_up(service: Service, database_url: str) -> None:
+def test_slow_bodies_hold_no_lock_and_no_connection_and_delay_no_other_request(
+    service: Service, database_url: str
+) -> None:
     honest = Person.of(service)
     exchange(honest)
     before = open_files(service)

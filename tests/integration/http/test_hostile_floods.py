@@ -1,4 +1,4 @@
-"""Floods: of strangers, of one user, and of strangers who say that they are somebody else."""
+"""Floods: from unknown clients, from one user, and from clients with made-up addresses."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_body_of_a_refused_upload_is_no_request(limited: Service, address: str) 
     assert say(limited.port, head.encode() + smuggled).statuses == [429]
 
 
-def test_made_up_forwarding_helps_nobody_where_no_proxy_is_trusted(on_its_own: Service) -> None:
+def test_made_up_forwarding_has_no_effect_if_no_proxy_is_trusted(on_its_own: Service) -> None:
     answers = [ask(on_its_own, f"203.0.113.{number}").status for number in range(RATE + 10)]
     assert 429 in answers
 
@@ -203,7 +203,7 @@ FLOODS = {
 
 @pytest.fixture(scope="module")
 def person(service: Service) -> Person:
-    """Somebody who was here before the floods, from the address that they come from."""
+    """A user who was known before the floods, at the address that they come from."""
     person = Person.of(service)
     assert person.upload(b"0" * 100).status == 200
     return person

@@ -108,7 +108,7 @@ def test_chunk_that_can_be_read_in_two_ways(service: Service, body: bytes) -> No
 
 
 def test_malformed_chunk_after_the_answer_has_no_answer_of_its_own(service: Service) -> None:
-    """Two answers to one request: whoever reads them would take the second for the answer to their next one."""
+    """Of two answers to one request, the client would take the second for the answer to its next request."""
     heard = say(service.port, CHUNKED, b"5\r\nhello\r\n", b"zz\r\n" + NEXT)
     assert heard.statuses in ([400], [401])
 

@@ -46,9 +46,9 @@ def outcome(answer: Answer) -> str:
 
 
 def test_metadata_store_that_is_down_is_met_before_anything_is_stored(start: Callable[..., Service]) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        person = Person.of(start(METADATA_URL=f"postgresql://u:p@127.0.0.1:{nobody.getsockname()[1]}/d"))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        person = Person.of(start(METADATA_URL=f"postgresql://u:p@127.0.0.1:{unused.getsockname()[1]}/d"))
         answers = person.upload(SMALL), person.upload(LARGE), person.delete(if_match="1")
     assert [outcome(answer) for answer in answers] == ["not-stored"] * 3
 
@@ -58,9 +58,9 @@ def test_blob_store_that_is_down_is_met_before_anything_is_stored(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        person = Person.of(start(BLOBS_URL=f"s3://bucket?endpoint=http://127.0.0.1:{nobody.getsockname()[1]}"))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        person = Person.of(start(BLOBS_URL=f"s3://bucket?endpoint=http://127.0.0.1:{unused.getsockname()[1]}"))
         answers = person.upload(SMALL), person.upload(LARGE), person.delete(if_match="1")
     assert [outcome(answer) for answer in answers] == ["not-stored"] * 3
 
@@ -75,9 +75,9 @@ def test_body_that_there_is_no_room_for_is_not_stored(start: Callable[..., Servi
 
 
 def test_keys_that_cannot_be_read_are_met_before_anything_is_stored(start: Callable[..., Service]) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        person = Person.of(start(AUTH_SECRET="", AUTH_JWKS=f"http://127.0.0.1:{nobody.getsockname()[1]}/keys"))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        person = Person.of(start(AUTH_SECRET="", AUTH_JWKS=f"http://127.0.0.1:{unused.getsockname()[1]}/keys"))
         assert outcome(person.upload(SMALL)) == "not-stored"
 
 
@@ -129,9 +129,9 @@ def test_push_says_that_it_waits_and_that_nothing_was_stored(start: Callable[...
     run("push", "--profile", "low-memory")
     run("contact", "add", "0b0b0b0b-0000-4000-8000-000000000b0b", "bob")
     service.stop()
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        service.environment = {"OBSCURA_BACKUP_METADATA_URL": f"postgresql://u:p@127.0.0.1:{nobody.getsockname()[1]}/d"}
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        service.environment = {"OBSCURA_BACKUP_METADATA_URL": f"postgresql://u:p@127.0.0.1:{unused.getsockname()[1]}/d"}
         service.start()
         lines = run("push", code=7)
     waits = [line for line in lines if line.startswith("Waiting ")]

@@ -126,7 +126,7 @@ def attackers(patient: Running) -> Iterator[Callable[[int, bytes], None]]:
 
 
 @pytest.mark.parametrize("behind", [b"", path(1)])
-def test_connection_whose_answer_is_not_taken_gives_way(
+def test_connection_whose_answer_is_not_taken_is_evicted(
     patient: Running, attackers: Callable[[int, bytes], None], behind: bytes
 ) -> None:
     """As silent ones do; with a request behind the answer or without."""
@@ -135,7 +135,7 @@ def test_connection_whose_answer_is_not_taken_gives_way(
     assert eventually(lambda: b" 200 " in patient.exchange(GET), seconds=STALLED_SECONDS + 20)
 
 
-def test_streamed_answer_that_is_not_taken_gives_way_after_a_second(
+def test_streamed_answer_that_is_not_taken_is_evicted_after_a_second(
     patient: Running, attackers: Callable[[int, bytes], None]
 ) -> None:
     attackers(4, GET.replace(b"/", b"/stream", 1))

@@ -246,7 +246,7 @@ class _Idle:
     failed_to_start = False
 
     def run(self, **_named: Any) -> None:
-        """Serve nobody."""
+        """Serve nothing."""
 
 
 async def test_the_notice_lasts_as_long_as_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:

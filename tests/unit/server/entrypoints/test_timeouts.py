@@ -80,7 +80,7 @@ def test_the_notice_may_be_none_at_all() -> None:
     assert load_settings({}, {"OBSCURA_BACKUP_NOTICE_SECONDS": "0"}).notice_seconds == 0
 
 
-async def test_a_key_set_that_drips_does_not_hold_anybody_for_ever() -> None:
+async def test_a_key_set_that_drips_does_not_hold_a_request_for_ever() -> None:
     def drip() -> bytes:
         time.sleep(0.5)
         return b""

@@ -13,12 +13,12 @@ def address(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = ()) ->
     return ClientAddress(trusted).of(scope)
 
 
-def test_peer_itself_where_nobody_is_trusted() -> None:
+def test_peer_itself_if_no_proxy_is_trusted() -> None:
     assert address("192.0.2.1", "203.0.113.7") == "192.0.2.1"
 
 
 def test_peer_itself_where_it_is_not_the_trusted_one() -> None:
-    """Neither does a made-up field let a stranger evade, nor put it on somebody else's account."""
+    """A made-up field neither bypasses the limit, nor charges another client."""
     assert address("192.0.2.1", "203.0.113.7", trusted=("10.0.0.0/8",)) == "192.0.2.1"
 
 

@@ -1,4 +1,4 @@
-"""Which connection gives way to which; connections are names here, and the clock is turned by hand."""
+"""Which connection is evicted for which. Connections are names here, and the test moves the clock."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Places:
         self.limit.add(connection, address)
         return connection
 
-    def working(self, name: str, holder: str | None = None, address: str | None = STRANGERS) -> Named:
+    def working(self, name: str, owner: str | None = None, address: str | None = STRANGERS) -> Named:
         """With a request under way; each is of its own user unless told otherwise."""
         connection = self.silent(name, address)
-        self.limit.admit_request(connection, holder or f"user of {name}")
+        self.limit.admit_request(connection, owner or f"user of {name}")
         return connection
 
     def answered(self, name: str) -> Named:
@@ -70,8 +70,8 @@ def test_as_many_as_there_are_places_are_kept() -> None:
     assert places.ended == ["a"]
 
 
-def test_order_in_which_connections_give_way() -> None:
-    """Silent, answered, stalled, of the busiest holder; each time the oldest of the kind."""
+def test_order_in_which_connections_are_evicted() -> None:
+    """Silent, answered, stalled, of the busiest owner; each time the oldest of the kind."""
     places = Places(served=7, open=20)
     places.working("heavy 1", "heavy")
     places.working("heavy 2", "heavy")
@@ -96,7 +96,7 @@ def test_request_makes_an_answered_connection_safe_again() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "goes"), [(STALLED_SECONDS, True), (STALLED_SECONDS - 0.01, False)])
-def test_stalled_connection_gives_way_from_a_second_on(seconds: float, *, goes: bool) -> None:
+def test_stalled_connection_is_evicted_from_a_second_on(seconds: float, *, goes: bool) -> None:
     places = Places(served=1)
     places.working("a").stalled = seconds
     places.silent("b")
@@ -114,7 +114,7 @@ def test_longest_stalled_goes_first_and_one_that_reads_again_stays() -> None:
     assert places.ended == ["a", "b"]
 
 
-def test_connections_are_asked_whether_they_stall_at_most_so_often() -> None:
+def test_connections_are_checked_for_stalls_at_most_so_often() -> None:
     """A system call for each connection and each newcomer would be an attack of its own."""
     places = Places(served=1, open=20)
     busy = places.working("a")
@@ -127,7 +127,7 @@ def test_connections_are_asked_whether_they_stall_at_most_so_often() -> None:
 
 
 @pytest.mark.parametrize(("held", "served"), [(1, False), (2, True)])
-def test_holder_of_two_requests_gives_way_to_one_of_none(held: int, *, served: bool) -> None:
+def test_owner_of_two_requests_is_evicted_for_one_of_none(held: int, *, served: bool) -> None:
     places = Places(served=3)
     for number in range(held):
         places.working(f"heavy {number}", "heavy")
@@ -139,7 +139,7 @@ def test_holder_of_two_requests_gives_way_to_one_of_none(held: int, *, served: b
 
 
 @pytest.mark.parametrize(("held", "served"), [(2, False), (1, True)])
-def test_holder_takes_no_more_than_an_equal_share(held: int, *, served: bool) -> None:
+def test_owner_takes_no_more_than_an_equal_share(held: int, *, served: bool) -> None:
     places = Places(served=5)
     for number in range(3):
         places.working(f"heavy {number}", "heavy")

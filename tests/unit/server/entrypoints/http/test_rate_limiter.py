@@ -91,7 +91,7 @@ def test_one_a_minute(clock: MovableClock) -> None:
     assert taken(limit, "a", 5) == 1
 
 
-def test_zero_is_no_limit_and_remembers_nobody(clock: MovableClock) -> None:
+def test_zero_is_no_limit_and_keeps_no_entry(clock: MovableClock) -> None:
     limit = RateLimit(0, clock=clock)
     assert taken(limit, "a", 1000) == 1000
     assert not limit._full_at
