@@ -1,4 +1,4 @@
-"""The command `obscura-backup` as a person meets it: its words, its exit codes, and what bad input gets."""
+"""The command `obscura-backup`: its messages, its exit codes, and bad input."""
 
 from __future__ import annotations
 

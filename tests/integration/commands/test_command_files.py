@@ -1,4 +1,4 @@
-"""The command and the files and flags that an operator names: what is refused, how soon, and in which words."""
+"""Files and flags of the command: what is refused, how soon, and with which message."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def pid_of(service: Service) -> int:
 
 
 def checked(pid: int, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What the check says where this is the first process, in this environment."""
+    """The result of the check, with this process as the first one, in this environment."""
     return subprocess.run(
         ["bash", str(SCRIPT), str(pid)],
         env={"PATH": os.environ["PATH"], **environment},
@@ -50,7 +50,7 @@ def checked(pid: int, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def checked_with_flags(*flags: str, **environment: str) -> int:
-    """Its exit code where the first process has these flags; a service on a busy machine may need several tries."""
+    """The exit code if the first process has these flags; on a busy machine it may take several tries."""
     deadline = time.monotonic() + MIN_REFETCH_INTERVAL_SECONDS
     with subprocess.Popen(["sh", "-c", "sleep 600; :", "serve", *flags], start_new_session=True) as first:
         try:

@@ -1,4 +1,4 @@
-"""The end of a service, as those see it who are in the middle of something."""
+"""The end of a service, as clients with requests under way see it."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_terminal_that_is_closed_is_an_orderly_end(tmp_path: Path) -> None:
 
 
 def test_a_service_that_stops_leaves_no_temporary_files(tmp_path: Path, workers: int) -> None:
-    """Neither spools of bodies nor the folder in which workers share their counts."""
+    """Neither spools of bodies, nor the folder in which workers share their metrics."""
     with running(tmp_path, workers, 0) as service:
         assert Person.of(service).upload(b"x" * 500_000).status == 200
         assert service.stop() == 0
@@ -204,7 +204,7 @@ def test_a_service_that_stops_leaves_no_temporary_files(tmp_path: Path, workers:
 
 
 def queue_of(listening: socket.socket) -> int:
-    """How many may wait to be let in: of a listener, Linux tells it in this field of `tcp_info`."""
+    """The size of a listener's backlog, which Linux tells in this field of `tcp_info`."""
     return int(struct.unpack_from("=I", listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)[0])
 
 

@@ -1,4 +1,4 @@
-"""Workers that take long to start: a slow machine, imitated in the worker processes alone."""
+"""Workers that take long to start, as on a slow machine; only the worker processes are slowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if "spawn_main" in " ".join(sys.orig_argv):
     time.sleep(float(pathlib.Path(__file__).with_name("seconds").read_text()))
 """
 HEALTH_CHECK_SECONDS = 5
-"""After which uvicorn takes a worker that does not answer for dead."""
+"""After which uvicorn takes an unresponsive worker for dead."""
 FOREVER = 3600.0
 MIN_REFETCH_INTERVAL_SECONDS = 120.0
 
@@ -54,7 +54,7 @@ class Slow:
             )
 
     def let_workers_sleep(self, seconds: float) -> None:
-        """Those that start from now on."""
+        """Slow the workers that start from now on."""
         (self.folder / "seconds").write_text(str(seconds))
 
     def wait_for(self, words: str, count: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""How many uploads and downloads one user may have under way at once."""
+"""How many concurrent uploads and downloads a user may have."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT = Settings().max_uploads_per_user
 
 @pytest.fixture(params=[None, 2], ids=["default", "two"])
 def most(request: pytest.FixtureRequest) -> int | None:
-    """The setting; None where it is not set."""
+    """The setting; None for the default."""
     value: int | None = request.param
     return value
 
@@ -36,7 +36,7 @@ def service(tmp_path: Path, most: int | None) -> Iterator[Service]:
 
 
 def test_default_is_a_few() -> None:
-    """More than the devices of a person, each of which sends one upload at a time; far less than all places."""
+    """More than the devices of a user, each of which sends one upload at a time; far less than all connections."""
     assert DEFAULT == 8
 
 

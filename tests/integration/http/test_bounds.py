@@ -1,4 +1,4 @@
-"""What one request may take of a connection: its head, its body, and what is pipelined behind it."""
+"""The bounds of one request on a connection: its head, its body, and the requests pipelined behind it."""
 
 from __future__ import annotations
 

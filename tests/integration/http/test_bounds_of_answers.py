@@ -73,7 +73,7 @@ def test_connection_is_counted_until_its_last_answer_is_taken_or_given_up(runnin
 
 
 def test_last_answer_reaches_a_slow_reader(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes longer than patience lasts with a client that takes nothing."""
+    """It takes longer than a client may take nothing."""
     monkeypatch.setattr(bounds, "WRITE_SECONDS", 5 * SECONDS)
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -147,7 +147,7 @@ def test_silent_connections_give_way_to_new_ones(running: Running) -> None:
 
 
 def test_answered_connection_is_evicted_if_none_is_silent(running: Running) -> None:
-    """Else one request each, or one with a body that never comes, would keep the places for as long as silence may."""
+    """Else one request each, or one whose body never comes, would keep all places until a time-out."""
     with ExitStack() as connections:
         for request in (GET, GET, UNFINISHED.replace(b"/read", b"/unread"), UNFINISHED):
             connection = connections.enter_context(running.connect())
@@ -179,7 +179,7 @@ def test_far_too_many_are_turned_away(running: Running) -> None:
 
 
 def _tcp_queues() -> list[tuple[int, int]]:
-    """Of each connection of this system over IPv4: the port at its other end and how much waits to be sent there."""
+    """Per IPv4 connection of this system: the port at the other end, and how much waits to be sent there."""
     rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return [(int(row.split()[2][-4:], 16), int(row.split()[4].split(":")[0], 16)) for row in rows]
 

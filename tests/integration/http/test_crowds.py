@@ -1,4 +1,4 @@
-"""Crowds of connections that take all places of a small service: everybody else is served all the same."""
+"""Crowds of connections that take all places of a small service: other clients are still served."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def started(folder: Path, **environment: str) -> Iterator[Service]:
 
 @pytest.fixture(scope="module", params=["0", "16"], ids=["unbounded address", "bounded address"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """With as many uploads of one user as it took to fill the service when that was the default."""
+    """With as many concurrent uploads per user as fill the service."""
     yield from started(
         tmp_path_factory.mktemp("crowd"),
         OBSCURA_BACKUP_MAX_UPLOADS_PER_USER="16",
@@ -44,7 +44,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @contextmanager
 def crowd(service: Service, *sent: bytes, renewed: int = 1) -> Iterator[list[socket.socket]]:
-    """A connection for each of these, which is sent it and not read from."""
+    """One connection per entry: it sends the entry, and reads nothing."""
     connections: list[socket.socket] = []
     try:
         for data in sent * renewed:
@@ -68,7 +68,7 @@ def known(service: Service) -> Person:
 
 
 def assert_served(service: Service, person: Person) -> None:
-    """All requests of a known user; after a second also those of a new user and of a stranger."""
+    """All requests of a known user are served; after a second also those of a new user, and those without a token."""
     for _ in range(TIMES):
         version = person.describe().etag
         body = os.urandom(1000)
@@ -119,7 +119,7 @@ def test_known_people_are_served_while_connections_take_a_little_now_and_then(se
 
 
 def test_users_with_many_slow_uploads_and_unread_downloads_do_not_keep_others_out(service: Service) -> None:
-    """A few accounts have as many under way as they may, which is all places together."""
+    """A few accounts have as many requests under way as they may, which together take all places."""
     person = known(service)
     greedy = [Person.of(service) for _ in range(2)]
     for each in greedy:

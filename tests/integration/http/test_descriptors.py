@@ -1,4 +1,4 @@
-"""Answers without a body, and clients that go before one: the service opens nothing that it does not close."""
+"""Answers without a body, and clients that disconnect early: the service closes every file that it opens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TIMES = 20
 SIZE = 1_000_000
 IDLE: list[str] = []
-"""What the service has open when it has just started: a lock."""
+"""What the service has open after its start: a lock."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +35,7 @@ def person(service: Service) -> Person:
 
 
 def open_blobs(service: Service) -> list[str]:
-    """The files among the blobs and the spools that the service has open."""
+    """The blobs and spools that the service has open."""
     assert service.process is not None
     found = []
     for descriptor in Path(f"/proc/{service.process.pid}/fd").iterdir():

@@ -107,7 +107,7 @@ def test_files_of_the_library_are_kept_by_browsers(ask: Asker) -> None:
 
 
 def test_description_is_counted_apart(service: Service, ask: Asker) -> None:
-    """A token buys no more of it, and who has had enough of it is served everything else."""
+    """A token does not raise the limit, and a client over the limit is still served everything else."""
     person = Person.of(service)
     tokens = (None, person.token)
     statuses = [ask(PATHS[number % 7], tokens[number % 2]).status for number in range(DOCS_PER_MINUTE)]

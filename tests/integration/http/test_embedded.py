@@ -1,4 +1,4 @@
-"""The HTTP contract over the embedded stores: what `serve` runs on a machine that has nothing else."""
+"""The HTTP contract over the embedded stores: what `serve` runs without settings."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 SLOW = 300
 MANY = 1000
 POOL = 20
-"""Connections to PostgreSQL, which the service keeps, and a few files more."""
+"""For the service's connections to PostgreSQL, and a few files."""
 MEMORY_BOUND_MIB = 768
 """Of one worker with the default settings, whatever its 1,024 connections do; see docs/decisions/0008."""
 
@@ -90,14 +90,14 @@ def connections(service: Service, count: int) -> Iterator[list[socket.socket]]:
 
 
 def exchange(person: Person) -> None:
-    """What an honest client does, to the end."""
+    """All that an honest client does."""
     body = os.urandom(100_000)
     assert person.upload(body, if_match=person.describe().headers.get("etag", "0")).status == 200
     assert person.download().body == body
 
 
 def held_in_postgres(url: str) -> tuple[int, int]:
-    """Sessions of the service that are in the middle of something, and locks that any of them has."""
+    """How many sessions of the service are active, and how many locks they hold."""
     with psycopg.connect(url) as connection:
         sessions = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -134,7 +134,7 @@ def test_slow_bodies_hold_no_lock_and_no_connection_and_delay_no_other_request(
 
 
 def test_memory_stays_within_its_bound(service: Service) -> None:
-    """A thousand in the middle of a body, and then a thousand that read nothing of the largest blob there is."""
+    """A thousand clients in the middle of a body; then a thousand that read nothing of the largest blob."""
     before = open_files(service)
     peak = 0.0
     piece = os.urandom(64 * 1024)

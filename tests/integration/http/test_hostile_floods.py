@@ -58,7 +58,7 @@ def ask(
 
 
 def flooded(service: Service, address: str, token: str | None = None) -> list[int]:
-    """The answers to more requests than there may be."""
+    """The answers to more requests than the limit."""
     return [ask(service, address, token).status for _ in range(RATE + 10)]
 
 
@@ -81,7 +81,7 @@ def test_known_people_are_served_while_a_stranger_floods_from_their_address(limi
 
 
 def test_new_tokens_wait_while_a_stranger_floods_from_their_address(limited: Service, address: str) -> None:
-    """Verifying is the work that the limit is there to spare."""
+    """Verification is the work that the limit is there to save."""
     flooded(limited, address)
     answer = ask(limited, address, Person.of(limited).token)
     assert answer.status == 429
@@ -154,7 +154,7 @@ def test_pages_can_read_when_to_come_back(limited: Service, address: str, origin
 
 
 def test_browsers_of_known_people_get_leave_to_ask_while_a_stranger_floods(limited: Service, address: str) -> None:
-    """A preflight carries no token, and would go on the account of the address."""
+    """A preflight carries no token, and would be charged to the address."""
     flooded(limited, address)
     asked = {
         "X-Forwarded-For": address,

@@ -168,7 +168,7 @@ def test_body_of_a_get_is_a_body(service: Service) -> None:
 
 
 def test_old_version_has_no_chunks(service: Service) -> None:
-    """RFC 9112, 6.1: faulty framing, after which nothing on the connection is to be believed."""
+    """RFC 9112, 6.1: faulty framing, after which nothing on the connection can be trusted."""
     head = b"POST /v1/backup HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert len(say(service.port, head + END + NEXT).statuses) == 1
 
@@ -188,7 +188,7 @@ def test_token_is_not_taken_away_by_who_sent_it(service: Service) -> None:
 
 
 def test_requests_without_end_on_one_connection(service: Service) -> None:
-    """As many as may wait are answered, in order; what is behind them is not even looked at."""
+    """As many as may wait are answered, in order; later ones are not even looked at."""
     heard = say(service.port, NEXT * 5000)
     assert 1 <= len(heard.statuses) <= 100
     assert set(heard.statuses) == {200}

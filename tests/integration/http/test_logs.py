@@ -1,4 +1,4 @@
-"""The log of a service over real PostgreSQL and S3 servers, at its most talkative."""
+"""The log of a service over real PostgreSQL and S3 servers, at level `debug`."""
 
 from __future__ import annotations
 

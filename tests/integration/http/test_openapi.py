@@ -1,4 +1,4 @@
-"""The API against its own description, by schemathesis: a service that really runs, every check, no failure."""
+"""A running service against its OpenAPI document, by schemathesis with every check on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMAND = Path(sys.executable).parent / "schemathesis"
 FOLDER = Path(__file__).parents[2] / "openapi"
 EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "40")
-"""A call; and a seed, for more than the tests have time for: OPENAPI_EXAMPLES=5000 OPENAPI_SEED=7."""
+"""Per operation. For a longer run: OPENAPI_EXAMPLES=5000 OPENAPI_SEED=7."""
 SEED = os.environ.get("OPENAPI_SEED", "1")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from support.servers.postgres_server import PostgresServer
 
 SMALL, LARGE = b"s" * 100, b"l" * 200_000
-"""A body that is read at once, and one that the stores are asked about before it is read."""
+"""A body that is read at once, and one for which the store is asked first."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Requests that are sent before the last answer was read, and what is counted anew for each request of a connection."""
+"""Requests that are sent before the last answer was read, and counts that start again with each request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HELD = GET.replace(b"/", b"/held", 1)
 
 @pytest.fixture
 def patient(running: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """Nothing ends by its time here, however slow the machine is."""
+    """No time-out ends anything here, however slow the machine is."""
     for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
         monkeypatch.setattr(bounds, name, 600.0)
     return running
@@ -44,7 +44,7 @@ def path(number: int) -> bytes:
 
 
 def reader(running: Running) -> socket.socket:
-    """A connection that takes little before it is read from."""
+    """A connection with a small receive buffer."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     connection.settimeout(20)
@@ -190,7 +190,7 @@ def test_connections_of_one_address_are_bounded(
 
 
 def test_refused_bodies_count_one_by_one(patient: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kept connection is not cut after so many bytes of them in all."""
+    """A kept connection is not closed after so many bytes of them in total."""
     monkeypatch.setattr(bounds, "DRAIN_MAX_BYTES", 100_000)
     with patient.connect() as connection:
         for number in range(5):

@@ -1,4 +1,4 @@
-"""The protocol of our connections alone: a plain application behind it, and its bounds made small."""
+"""The server's protocol with small bounds, and a plain application behind it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READS: list[int] = []
 RELEASE = threading.Event()
 """Until it is set, `/held` is not answered."""
 SMALL = 50_000
-"""What the system takes at once, so that for us it is sent."""
+"""Small enough for the system's buffer, so that it counts as sent."""
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 UNFINISHED = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
 
@@ -93,7 +93,7 @@ class Running:
         return socket.create_connection(self.socket.getsockname(), timeout=5)
 
     def exchange(self, *pieces: bytes) -> bytes:
-        """Send piece by piece, each once the one before was read; all that comes until the other side is done."""
+        """Send piece by piece, each once the one before was read; return all that comes until the other side is done."""
         with self.connect() as connection:
             for piece in pieces:
                 READS.clear()
@@ -108,7 +108,7 @@ class Running:
 
 
 def received(connection: socket.socket, quiet_seconds: float = 0.2, first_seconds: float = 20.0) -> bytes:
-    """What comes until the other side closes, or says nothing for a while after one whole answer."""
+    """What comes until the other side closes, or sends nothing for a while after one whole answer."""
     data = b""
     try:
         while True:
@@ -123,7 +123,7 @@ def received(connection: socket.socket, quiet_seconds: float = 0.2, first_second
 
 
 def _is_whole(data: bytes) -> bool:
-    """Whether the last answer in it, which says its length, is all there."""
+    """Whether the last answer in it is complete, by its Content-Length."""
     head, _, body = data[data.rfind(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: ([0-9]+)", head)
     return length is not None and len(body) >= int(length[1]) and not head.startswith(b"HTTP/1.1 1")
@@ -158,7 +158,7 @@ def receive_until(connection: socket.socket, end: bytes, seconds: float = 20.0) 
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether it holds before so long."""
+    """Whether it holds within this time."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -192,7 +192,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 
 
 def sent_before_the_end(connection: socket.socket, piece: bytes) -> int:
-    """How much could be sent, the kernel's buffers included, until the other side had enough."""
+    """How much could be sent, into the kernel's buffers too, until the other side closed."""
     sent = 0
     while sent < 10 * LARGE:
         try:

@@ -1,4 +1,4 @@
-"""Every limit and time-out that is a setting reaches the very part that it is named after."""
+"""Every limit and time-out that is a setting reaches the part that it is named after."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POSTGRES = "postgresql://someone@localhost/db"
 
 
 class Calls:
-    """What was called with what."""
+    """Records calls and their arguments."""
 
     def __init__(self) -> None:
         self.arguments: list[tuple[tuple[Any, ...], dict[str, Any]]] = []

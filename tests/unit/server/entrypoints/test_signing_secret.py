@@ -1,4 +1,4 @@
-"""The file of the signing secret: what is synced, who may read it, and how short it may be."""
+"""The file of the signing secret: what is synced, its permissions, and its shortest length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose file the secret in the data directory may be, and how a secret is named that lies elsewhere."""
+"""The owner of the secret in the data directory, and secrets in other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every time-out is a setting, and each reaches whom it is named after."""
+"""Every time-out is a setting, and reaches the part that it is named after."""
 
 from __future__ import annotations
 

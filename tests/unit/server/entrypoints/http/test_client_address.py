@@ -72,7 +72,7 @@ def test_proxy_that_writes_nonsense_answers_for_it(nonsense: str) -> None:
 @pytest.mark.parametrize("left", ["203.0.113.9", "203.0.113.9, 10.0.0.2", "10.0.0.3", "[2001:db8::9]:80"])
 @pytest.mark.parametrize("lines", ["one", "two"])
 def test_hop_that_cannot_be_read_ends_the_walk(nonsense: str, left: str, lines: str) -> None:
-    """What stands left of it is what the client wrote, so that the proxy's own address counts."""
+    """The client wrote what stands left of it, so that the proxy's own address counts."""
     fields = (f"{left}, {nonsense}",) if lines == "one" else (left, nonsense)
     assert address("10.0.0.1", *fields, trusted=("10.0.0.0/8",)) == "10.0.0.1"
 
@@ -93,7 +93,7 @@ def test_exactly_as_many_hops_are_walked_as_may_be() -> None:
 
 
 def test_hop_of_exactly_the_greatest_length() -> None:
-    """An IPv6 address with a scope may be as long as one likes."""
+    """An IPv6 address with a scope may have any length."""
     longest = "fe80::1%" + "x" * (64 - 8)
     assert address("10.0.0.1", longest, trusted=("10.0.0.0/8",)) == "fe80::/56"
     assert address("10.0.0.1", longest + "x", trusted=("10.0.0.0/8",)) == "10.0.0.1"

@@ -28,7 +28,7 @@ class Named:
 
 @dataclass
 class Places:
-    """A limit with a clock that stands still until it is turned."""
+    """A limit whose clock the test moves."""
 
     served: int = 3
     per_address: int = 0
@@ -46,7 +46,7 @@ class Places:
         return connection
 
     def working(self, name: str, owner: str | None = None, address: str | None = STRANGERS) -> Named:
-        """With a request under way; each is of its own user unless told otherwise."""
+        """With a request under way; by default each has a user of its own."""
         connection = self.silent(name, address)
         self.limit.admit_request(connection, owner or f"user of {name}")
         return connection
@@ -115,7 +115,7 @@ def test_longest_stalled_goes_first_and_one_that_reads_again_stays() -> None:
 
 
 def test_connections_are_checked_for_stalls_at_most_so_often() -> None:
-    """A system call for each connection and each newcomer would be an attack of its own."""
+    """A system call per connection for each new connection would be an attack of its own."""
     places = Places(served=1, open=20)
     busy = places.working("a")
     for number in range(5):

@@ -1,4 +1,4 @@
-"""What the conditions, ranges and digests in request headers mean, at their exact boundaries."""
+"""Conditions, ranges and digests in request headers, at their exact boundaries."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Reader:
 
 
 def message(random: Random, number: int) -> tuple[bytes, bool]:
-    """A request and whether its line is strict; bodies and chunks are full of what ends a head."""
+    """A request, and whether its line is strict. Bodies and chunks contain many ends of heads."""
     strict = random.random() < 0.5
     line = b"%s%s/%d%sHTTP/1.1\r\nHost: x\r\n" % (
         random.choice([b"GET", b"POST"]),
@@ -103,7 +103,7 @@ def test_read_in_one_piece_is_not_copied() -> None:
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_one_read_is_cut_so_many_times_and_no_message_after_that_is_trusted(more: int) -> None:
-    """Else a body of empty lines would cost a call of the parser for each."""
+    """Else a body of empty lines would cost one call of the parser per line."""
     empty_lines = b"\r\n" * 2 * (PIECES_MAX - 4 + more)
     chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(empty_lines), empty_lines)
     reader = Reader()

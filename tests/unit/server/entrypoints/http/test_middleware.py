@@ -1,6 +1,4 @@
-"""The applications around the framework's own: what is counted, what browsers may read, and the last answer of each
-connection when the service stops.
-"""
+"""The middleware: metrics, CORS, and the last answer of each connection when the service stops."""
 
 from __future__ import annotations
 

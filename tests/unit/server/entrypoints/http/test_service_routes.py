@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CountedCheck:
-    """A store's health alone, which can be counted, held up and broken."""
+    """A store's health check, which counts calls and can be held up or fail."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -1,4 +1,4 @@
-"""The places of `ConcurrencyLimit`, counted by user, and what of it is left when nothing is under way."""
+"""`ConcurrencyLimit`: transfers are counted per user, and no entry is left when none is under way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ USER = samples.user(1)
 
 
 class Full(ObscuraError):
-    """All places are taken."""
+    """The limit is reached."""
 
 
 def test_nothing_is_kept_of_a_user_with_nothing_under_way() -> None:
