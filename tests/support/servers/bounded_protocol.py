@@ -93,7 +93,7 @@ class Running:
         return socket.create_connection(self.socket.getsockname(), timeout=5)
 
     def exchange(self, *pieces: bytes) -> bytes:
-        """Send piece by piece, each once the one before was read; return all that comes until the other side is done."""
+        """Send piece by piece, each once the one before was read; return all that comes until the end."""
         with self.connect() as connection:
             for piece in pieces:
                 READS.clear()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_CONTENT_TYPE = (b"content-type", MEDIA_TYPE.encode())
 TYPE_PREFIX = "urn:obscura-backup:problem:"
 _TITLES = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -84,7 +85,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProblemAnswer:
     """A problem document with its status and the headers that not every problem has, ready to be sent."""
 
@@ -95,7 +96,7 @@ class ProblemAnswer:
     async def send(self, send: Send) -> None:
         """Answer a request that does not reach the framework."""
         headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
+            _CONTENT_TYPE,
             (b"content-length", b"%d" % len(self.body)),
             (b"cache-control", b"no-store"),
             *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),

@@ -34,7 +34,8 @@ class RequestGuard:
     ) -> None:
         self._app = app
         self._routes = routes or {}
-        self._allowed = {path: route.allowed for path, route in self._routes.items()}
+        self._allowed = {path: frozenset(route.allowed) for path, route in self._routes.items()}
+        self._allow = {path: ", ".join(route.allowed) for path, route in self._routes.items()}
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +50,7 @@ class RequestGuard:
         if refusal is not None:
             await refusal.send(send)
         elif route is not None and method == "OPTIONS":
-            headers = [(b"allow", ", ".join(self._allowed[route.path]).encode())]
+            headers = [(b"allow", self._allow[route.path].encode())]
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
@@ -69,8 +70,8 @@ class RequestGuard:
             detail = "Too many connections are open; try again."
             return problem(503, detail, code="busy", retry_after_seconds=1, close=True, outcome=outcome)
         if route is not None and scope["method"] not in self._allowed[route.path]:
-            allowed = ", ".join(self._allowed[route.path])
-            return problem(405, f"Method not allowed here. Allowed: {allowed}.", headers={"Allow": allowed})
+            allow = self._allow[route.path]
+            return problem(405, f"Method not allowed here. Allowed: {allow}.", headers={"Allow": allow})
         return None
 
     async def _is_admitted(self, state: RequestState) -> bool:
