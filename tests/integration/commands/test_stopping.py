@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Longer than any test waits: what ends before it was not ended by it.
 LONG_SECONDS = 120
 SHORT_SECONDS = 0.5
-MIN_REFETCH_INTERVAL_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
@@ -61,7 +61,7 @@ def tell_to_stop(service: Service) -> None:
 
 
 def wait_until_red(service: Service) -> None:
-    deadline = time.monotonic() + MIN_REFETCH_INTERVAL_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     red = 0
     while red < 20:  # in a row, since every worker has to have heard
         red = red + 1 if service.request("GET", "/health/ready", token=None).status == 503 else 0
@@ -77,7 +77,7 @@ def listens(service: Service) -> bool:
 
 
 def wait_until_closed(service: Service) -> None:
-    deadline = time.monotonic() + MIN_REFETCH_INTERVAL_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while listens(service):
         assert time.monotonic() < deadline, "the listener never closed"
         time.sleep(0.02)
@@ -121,7 +121,7 @@ def test_an_upload_in_flight_finishes_after_the_listener_closed(tmp_path: Path, 
             connection.sendall(body[500:])
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert service.process is not None
-        assert service.process.wait(timeout=MIN_REFETCH_INTERVAL_SECONDS) == 0
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
         service.start()
         assert person.download().body == body
 
@@ -138,7 +138,7 @@ def test_the_drain_time_is_not_the_notice_time(tmp_path: Path, workers: int) -> 
                 time.sleep(1)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert service.process is not None
-        assert service.process.wait(timeout=MIN_REFETCH_INTERVAL_SECONDS) == 0
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
         service.start()
         assert person.download().body == b"x" * 600
 
@@ -177,7 +177,7 @@ def test_interrupt_from_a_terminal_skips_the_notice(service: Service) -> None:
     assert service.process is not None
     for pid in (*service.workers(), service.process.pid):  # as a terminal does: all of the foreground
         os.kill(pid, signal.SIGINT)
-    service.process.wait(timeout=MIN_REFETCH_INTERVAL_SECONDS)
+    service.process.wait(timeout=PATIENCE_SECONDS)
 
 
 def test_a_stuck_worker_does_not_keep_the_others_from_ending(tmp_path: Path) -> None:
@@ -185,14 +185,14 @@ def test_a_stuck_worker_does_not_keep_the_others_from_ending(tmp_path: Path) -> 
         assert service.process is not None
         os.kill(service.workers()[0], signal.SIGSTOP)
         tell_to_stop(service)
-        assert service.process.wait(timeout=MIN_REFETCH_INTERVAL_SECONDS) == 0
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def test_a_terminal_that_is_closed_is_an_orderly_end(tmp_path: Path) -> None:
     with running(tmp_path, 1, SHORT_SECONDS) as service:
         assert service.process is not None
         service.process.send_signal(signal.SIGHUP)
-        assert service.process.wait(timeout=MIN_REFETCH_INTERVAL_SECONDS) == 0
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 def test_a_service_that_stops_leaves_no_temporary_files(tmp_path: Path, workers: int) -> None:

@@ -26,7 +26,7 @@ if "spawn_main" in " ".join(sys.orig_argv):
 HEALTH_CHECK_SECONDS = 5
 """After which uvicorn takes an unresponsive worker for dead."""
 FOREVER = 3600.0
-MIN_REFETCH_INTERVAL_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Slow:
 
     def wait_for(self, words: str, count: int = 1) -> str:
         """The log, once these words are in it so many times."""
-        deadline = time.monotonic() + MIN_REFETCH_INTERVAL_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (text := (self.folder / "log").read_text()).count(words) < count:
             assert time.monotonic() < deadline, text
             time.sleep(0.1)
@@ -102,7 +102,7 @@ def test_workers_are_replaced_on_sighup_however_slowly_the_new_ones_start(slow: 
     slow.let_workers_sleep(HEALTH_CHECK_SECONDS + 1)
     assert slow.service.process is not None
     slow.service.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + MIN_REFETCH_INTERVAL_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while set(slow.service.workers()) & set(before):
         assert time.monotonic() < deadline, "the old workers are still there"
         time.sleep(0.1)

@@ -35,8 +35,8 @@ pytestmark = pytest.mark.usefixtures("s3_credentials")
 
 class TestCarelessStores:
     @pytest.mark.parametrize("flaw", [Flaw.IGNORES_CONDITIONS, Flaw.CREATES_BY_TAG])
-    async def test_store_that_ignores_conditions_is_refused(self, violation: Flaw) -> None:
-        with CarelessS3(violation) as careless:
+    async def test_store_that_ignores_conditions_is_refused(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS=bucket"):
                 await blobs.start()
@@ -76,8 +76,8 @@ class TestCarelessStores:
             await blobs.close()
 
     @pytest.mark.parametrize("flaw", [Flaw.ANSWERS_304, Flaw.ANSWERS_409])
-    async def test_other_words_for_a_refusal_are_understood(self, violation: Flaw) -> None:
-        with CarelessS3(violation) as careless:
+    async def test_other_words_for_a_refusal_are_understood(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
             await blobs.start()
             user = samples.user()
@@ -117,8 +117,8 @@ RACES = [Flaw.RACES_TO_CREATE, Flaw.RACES_TO_REPLACE, Flaw.ANSWERS_ONE_WRITES_AL
 
 class TestWritersAtOnce:
     @pytest.mark.parametrize("flaw", RACES)
-    async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(self, violation: Flaw) -> None:
-        with CarelessS3(violation) as careless:
+    async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
             with pytest.raises(StoreUnusable, match="at once"):
                 await blobs.start()
@@ -134,8 +134,8 @@ class TestWritersAtOnce:
             (Flaw.RACES_TO_REPLACE, "lets one of several replacements at once through"),
         ],
     )
-    async def test_report_names_the_race_that_was_lost(self, violation: Flaw, name: str) -> None:
-        with CarelessS3(violation) as careless:
+    async def test_report_names_the_race_that_was_lost(self, flaw: Flaw, name: str) -> None:
+        with CarelessS3(flaw) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True, start_seconds=60)
             await blobs.start()
             report = await blobs.probe_conditional_writes()
@@ -151,9 +151,9 @@ class TestWritersAtOnce:
         assert race.detail == "4 of 4 at once were written"
 
     @pytest.mark.parametrize("flaw", [Flaw.BUSY_409, Flaw.BUSY_503, Flaw.BUSY_409_FOR_ALL, Flaw.BUSY_503_FOR_ALL])
-    async def test_store_that_sends_writers_away_is_taken(self, violation: Flaw) -> None:
+    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw) -> None:
         """Whether one of them wins or none: no two do."""
-        with CarelessS3(violation) as busy:
+        with CarelessS3(flaw) as busy:
             blobs = S3BlobStore("bucket", endpoint=busy.endpoint, start_seconds=60)
             await blobs.start()
             await stored(blobs, samples.user())
@@ -192,9 +192,9 @@ class TestStoresThatKnowNoConditions:
         ],
     )
     @pytest.mark.parametrize("allowed", [False, True])
-    async def test_they_are_told_so(self, violation: Flaw, header: str, *, allowed: bool) -> None:
+    async def test_they_are_told_so(self, flaw: Flaw, header: str, *, allowed: bool) -> None:
         """Also where unconditional writes are allowed: the service sends its conditions all the same."""
-        with CarelessS3(violation) as careless:
+        with CarelessS3(flaw) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=allowed)
             with pytest.raises(StoreUnusable, match="knows no conditional writes") as refused:
                 await blobs.start()
@@ -207,8 +207,8 @@ class TestStoresThatKnowNoConditions:
 
 class TestAddressing:
     @pytest.mark.parametrize("flaw", [Flaw.REDIRECTS, Flaw.WANTS_VIRTUAL_HOSTS, Flaw.HAS_NO_BUCKET])
-    async def test_store_that_wants_the_other_form_is_told_with_the_way_out(self, violation: Flaw) -> None:
-        with CarelessS3(violation) as careless:
+    async def test_store_that_wants_the_other_form_is_told_with_the_way_out(self, flaw: Flaw) -> None:
+        with CarelessS3(flaw) as careless:
             blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="addressing=virtual"):
                 await blobs.start()

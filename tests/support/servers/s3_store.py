@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 READ_TIMEOUT_SECONDS = 0.5
-MIN_REFETCH_INTERVAL_SECONDS = 60.0
+LONG_TIMEOUT_SECONDS = 60.0
 
 
 def through(proxy: FaultProxy) -> str:
