@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts import samples
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import PutRefused, RangeNotSatisfiable
 from obscura_backup.domain.model import ByteRange, Kind, Revision, Tag
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from obscura_backup.domain.model import UserId
@@ -34,8 +34,8 @@ async def content(blobs: BlobStore, user_id: UserId, byte_range: ByteRange | Non
 
 
 async def stored(blobs: BlobStore, user_id: UserId, text: str = "sealed", replaces: Tag | None = None) -> Revision:
-    with samples.blob(text) as blob:
-        return await blobs.put(user_id, blob, samples.draft(blob), replaces=replaces)
+    blob = samples.blob(text)
+    return await blobs.put(user_id, blob, samples.draft(blob), replaces=replaces)
 
 
 class BlobStoreContract:
@@ -138,16 +138,16 @@ class BlobStoreContract:
     @pytest.mark.parametrize("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 512 * 1024])
     async def test_blob_of_a_size_at_the_border_of_a_piece(self, blobs: BlobStore, size: int) -> None:
         user, data = samples.user(), secrets.token_bytes(size)
-        with Spool.of(data) as blob:
-            revision = await blobs.put(user, blob, samples.draft(blob), replaces=None)
+        blob = Blob.of(data)
+        revision = await blobs.put(user, blob, samples.draft(blob), replaces=None)
         assert revision.size == size
         assert await blobs.stat(user) == revision
         assert await content(blobs, user) == data
 
     async def test_large_blob_comes_in_bounded_pieces(self, blobs: BlobStore) -> None:
         user, data = samples.user(), secrets.token_bytes(2 * 1024 * 1024 + 17)
-        with Spool.of(data) as blob:
-            await blobs.put(user, blob, samples.draft(blob), replaces=None)
+        blob = Blob.of(data)
+        await blobs.put(user, blob, samples.draft(blob), replaces=None)
         opened = await blobs.open(user)
         assert opened is not None
         pieces = [piece async for piece in opened.chunks()]
@@ -217,8 +217,8 @@ class BlobStoreContract:
 
     async def test_reader_sees_one_revision_whole(self, blobs: BlobStore) -> None:
         user, data = samples.user(), secrets.token_bytes(1024 * 1024)
-        with Spool.of(data) as blob:
-            first = await blobs.put(user, blob, samples.draft(blob), replaces=None)
+        blob = Blob.of(data)
+        first = await blobs.put(user, blob, samples.draft(blob), replaces=None)
         opened = await blobs.open(user)
         assert opened is not None
         await stored(blobs, user, "newer", replaces=first.tag)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.model import NO_VERSION, Draft, Kind, Revision, Sha256, Tag, UploadId, UserId, Version
-from obscura_backup.domain.spool import Spool
 
 MOMENT = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 
@@ -19,12 +19,12 @@ def user(number: int | None = None) -> UserId:
     return UserId(uuid4() if number is None else UUID(int=number << 64))
 
 
-def blob(text: str = "sealed") -> Spool:
+def blob(text: str = "sealed") -> Blob:
     """A blob of at least 32 bytes that holds the text."""
-    return Spool.of(text.encode().ljust(32, b"."))
+    return Blob.of(text.encode().ljust(32, b"."))
 
 
-def draft(of: Spool, version: int = 1, base: int | None = None, kind: Kind = Kind.LIVE) -> Draft:
+def draft(of: Blob, version: int = 1, base: int | None = None, kind: Kind = Kind.LIVE) -> Draft:
     """A draft for a blob, as the service would write it."""
     return Draft(
         version=Version(version),

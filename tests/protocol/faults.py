@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import (
     BlobStoreUnavailable,
     MetadataUnavailable,
@@ -15,7 +16,6 @@ from obscura_backup.domain.errors import (
     SlotBusy,
     Unavailable,
 )
-from obscura_backup.domain.spool import Spool
 from protocol.schedule import Call, Fate, current
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class LatePut:
     replaces: Tag | None
 
     async def arrive(self, blobs: BlobStore) -> Revision:
-        with Spool.of(self.data) as blob:
-            return await blobs.put(self.user_id, blob, self.draft, replaces=self.replaces)
+        blob = Blob.of(self.data)
+        return await blobs.put(self.user_id, blob, self.draft, replaces=self.replaces)
 
     def __repr__(self) -> str:
         return f"<PUT of version {self.draft.version} for user {self.user_id.int >> 64}>"
@@ -196,7 +196,7 @@ class FaultyBlobs:
     async def check(self) -> None:
         await self.inner.check()
 
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         operation = current()
         fate = await operation.meets(Call.PUT)
         match fate:

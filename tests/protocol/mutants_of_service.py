@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft
     from obscura_backup.domain.ports import LockedSlot, OpenBlob
-    from obscura_backup.domain.spool import Spool
 
 
 class AnyTag(str):
@@ -70,7 +70,7 @@ def _over_blobs(patch: pytest.MonkeyPatch, around: type[Around]) -> None:
 
 def unconditional_put(patch: pytest.MonkeyPatch) -> None:
     class Blind(Around):
-        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
             stored: Revision = await self.inner.put(user_id, blob, draft, replaces=UNCONDITIONAL)
             return stored
 
@@ -81,7 +81,7 @@ def physical_delete(patch: pytest.MonkeyPatch) -> None:
     original = memory.MemoryBlobStore.put
 
     async def put(
-        self: memory.MemoryBlobStore, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None
+        self: memory.MemoryBlobStore, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None
     ) -> Revision:
         stored = await original(self, user_id, blob, draft, replaces=replaces)
         if not stored.is_live:
@@ -109,7 +109,7 @@ def row_goes_back(patch: pytest.MonkeyPatch) -> None:
 def retry_answered_by_the_row(patch: pytest.MonkeyPatch) -> None:
     original = BackupService._apply
 
-    async def apply(self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Spool) -> Revision | None:
+    async def apply(self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Blob) -> Revision | None:
         if isinstance(request, Upload):
             row = await self._metadata.get(user_id)
             same = row is not None and row.is_live and row.sha256 == request.sha256
@@ -133,7 +133,7 @@ def early_refusal_by_the_row(patch: pytest.MonkeyPatch) -> None:
 def row_before_object(patch: pytest.MonkeyPatch) -> None:
     slow_path = BackupService._slow_path
 
-    async def apply(self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Spool) -> Revision | None:
+    async def apply(self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Blob) -> Revision | None:
         async with self._metadata.locked(user_id) as slot:
             attempts = _attempts()
             put = rules.decide(slot.record, request)
@@ -262,7 +262,7 @@ def tags_from_bytes(patch: pytest.MonkeyPatch) -> None:
         return Tag(draft.sha256.hex())
 
     async def put(
-        self: memory.MemoryBlobStore, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None
+        self: memory.MemoryBlobStore, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None
     ) -> Revision:
         stored = replace(await original(self, user_id, blob, draft, replaces=replaces), tag=tag_of(draft))
         self._objects[user_id] = stored, blob.read()
@@ -274,7 +274,7 @@ def tags_from_bytes(patch: pytest.MonkeyPatch) -> None:
 
 def unknown_is_stored(patch: pytest.MonkeyPatch) -> None:
     class Trusting(Around):
-        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
             try:
                 stored: Revision = await self.inner.put(user_id, blob, draft, replaces=replaces)
             except OutcomeUnknown:
@@ -286,7 +286,7 @@ def unknown_is_stored(patch: pytest.MonkeyPatch) -> None:
 
 def unknown_is_refused(patch: pytest.MonkeyPatch) -> None:
     class Doubting(Around):
-        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
             try:
                 stored: Revision = await self.inner.put(user_id, blob, draft, replaces=replaces)
             except OutcomeUnknown as error:
@@ -300,7 +300,7 @@ def refusal_is_a_conflict(patch: pytest.MonkeyPatch) -> None:
     original = BackupService._put
 
     async def put(
-        self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Spool, put: Put, attempts: Any
+        self: BackupService, user_id: UserId, request: Upload | Deletion, blob: Blob, put: Put, attempts: Any
     ) -> Revision | None:
         stored = await original(self, user_id, request, blob, put, attempts)
         if stored is None:

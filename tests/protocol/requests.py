@@ -26,7 +26,7 @@ from obscura_backup.domain.errors import (
 from obscura_backup.domain.model import ByteRange, Limits, UserId, Version
 from obscura_backup.domain.scrub import Finding, Scrubber
 from obscura_backup.domain.service import BackupService
-from obscura_backup.domain.spool import SpoolMemory, receive
+from obscura_backup.entrypoints.http.limits.spool import SpoolMemory, receive
 from protocol.faults import FaultyBlobs, FaultyMetadata, FaultyVerifier, JumpingClock, Network
 from protocol.register import (
     Answer,
@@ -132,7 +132,7 @@ async def upload(replica: Replica, token: str, expected: Version, body: Body, *,
         user_id = await replica.tokens.verify(token)
         if early:
             await replica.service.refuse_early(user_id, expected)
-        with await receive(body.pieces(), LIMITS, replica.memory, declared_sha256=body.declared_sha256) as blob:
+        async with receive(body.pieces(), LIMITS, replica.memory, declared_sha256=body.declared_sha256) as blob:
             stored = await replica.service.upload(user_id, expected, blob)
         _require_true(replica, stored, body.content)
         return Stored(stored.version)

@@ -13,7 +13,7 @@ from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from obscura_backup.domain.spool import Spool
+    from obscura_backup.domain.blob import Blob
 
 LOCK_TIMEOUT_SECONDS = 5.0
 CHUNK_BYTES = 256 * 1024
@@ -84,7 +84,7 @@ class MemoryBlobStore:
     def __init__(self) -> None:
         self._objects: dict[UserId, tuple[Revision, bytes]] = {}
 
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
         current = self._objects.get(user_id)
         if (current[0].tag if current else None) != replaces:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId
-    from obscura_backup.domain.spool import Spool
 
 
 class LockedSlot(Protocol):
@@ -117,7 +117,7 @@ class BlobStore(Protocol):
     async def close(self) -> None:
         """Finish what is under way and let go of everything; safe to call more than once."""
 
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """Store `blob` with its `draft` if and only if the object's tag is `replaces` (None: if there is no object).
 
         The bytes and the draft become visible in one step and are durable before this returns. It is never repeated by

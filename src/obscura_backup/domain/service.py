@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import (
     BackupLost,
     BackupNotFound,
@@ -24,7 +25,6 @@ from obscura_backup.domain.errors import (
 )
 from obscura_backup.domain.model import TOMBSTONE_BYTES, Draft, Kind, Revision, Sha256, UploadId
 from obscura_backup.domain.rules import Absent, Deletion, Done, Mismatch, Put, RestoreTombstone, Upload
-from obscura_backup.domain.spool import Spool
 from obscura_backup.domain.tombstone import restore_tombstone
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class BackupService:
         if current is not None:
             raise VersionMismatch(expected=expected, current=current)
 
-    async def upload(self, user_id: UserId, expected: Version, blob: Spool) -> Revision:
+    async def upload(self, user_id: UserId, expected: Version, blob: Blob) -> Revision:
         """Store `blob` as the version after `expected` (0: as the first), or find that this has happened already.
 
         Raises:
@@ -105,8 +105,8 @@ class BackupService:
             BackupNotFound: there never was a backup.
             Unavailable: as for `upload`.
         """
-        with Spool.of(self._random(TOMBSTONE_BYTES)) as tombstone:
-            await self._apply(user_id, Deletion(expected), tombstone)
+        tombstone = Blob.of(self._random(TOMBSTONE_BYTES))
+        await self._apply(user_id, Deletion(expected), tombstone)
 
     async def download(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob:
         """Begin to read the backup: bytes, version and digest from one read of one object. The caller closes it.
@@ -181,7 +181,7 @@ class BackupService:
             raise BackupNotFound
         return row
 
-    async def _apply(self, user_id: UserId, request: Upload | Deletion, blob: Spool) -> Revision | None:
+    async def _apply(self, user_id: UserId, request: Upload | Deletion, blob: Blob) -> Revision | None:
         attempts = _Attempts()
         try:
             async with self._metadata.locked(user_id) as slot:
@@ -197,7 +197,7 @@ class BackupService:
             raise
 
     async def _slow_path(
-        self, user_id: UserId, request: Upload | Deletion, blob: Spool, slot: LockedSlot, attempts: _Attempts
+        self, user_id: UserId, request: Upload | Deletion, blob: Blob, slot: LockedSlot, attempts: _Attempts
     ) -> Revision | None:
         found = await self._blobs.stat(user_id)
         while True:
@@ -230,7 +230,7 @@ class BackupService:
             await slot.save(found)
 
     async def _put(
-        self, user_id: UserId, request: Upload | Deletion, blob: Spool, put: Put, attempts: _Attempts
+        self, user_id: UserId, request: Upload | Deletion, blob: Blob, put: Put, attempts: _Attempts
     ) -> Revision | None:
         """Try one conditional PUT: the revision that is stored now, or None where it was refused."""
         draft = Draft(

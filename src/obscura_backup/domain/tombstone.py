@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import PutRefused
 from obscura_backup.domain.model import TOMBSTONE_BYTES, Draft, Kind
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,17 +43,17 @@ async def restore_tombstone(
     Raises:
         Unavailable: as `BlobStore.put`.
     """
-    with Spool.of(random(TOMBSTONE_BYTES)) as tombstone:
-        draft = Draft(
-            version=deleted.version,
-            base=deleted.base,
-            kind=Kind.TOMBSTONE,
-            sha256=tombstone.sha256,
-            size=tombstone.size,
-            upload_id=upload_id,
-            updated_at=now,
-        )
-        try:
-            return await blobs.put(user_id, tombstone, draft, replaces=replaces)
-        except PutRefused:
-            return None
+    tombstone = Blob.of(random(TOMBSTONE_BYTES))
+    draft = Draft(
+        version=deleted.version,
+        base=deleted.base,
+        kind=Kind.TOMBSTONE,
+        sha256=tombstone.sha256,
+        size=tombstone.size,
+        upload_id=upload_id,
+        updated_at=now,
+    )
+    try:
+        return await blobs.put(user_id, tombstone, draft, replaces=replaces)
+    except PutRefused:
+        return None

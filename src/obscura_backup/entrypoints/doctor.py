@@ -18,9 +18,9 @@ from uuid import UUID
 
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import ObscuraError, PutRefused
 from obscura_backup.domain.model import NO_VERSION, Draft, Kind, Tag, UploadId, UserId, Version
-from obscura_backup.domain.spool import Spool
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.data_directory import opened_data_directory
 
@@ -238,20 +238,20 @@ async def _probe_conditional_writes(store: BlobStore) -> list[tuple[str, bool]]:
 
 
 async def _tag_of(store: BlobStore, user_id: UserId, replaces: Tag | None) -> Tag | None:
-    with Spool.of(os.urandom(32)) as blob:
-        draft = Draft(
-            version=Version(1),
-            base=NO_VERSION,
-            kind=Kind.LIVE,
-            sha256=blob.sha256,
-            size=blob.size,
-            upload_id=UploadId(os.urandom(16).hex()),
-            updated_at=Container.clock().now(),
-        )
-        try:
-            return (await store.put(user_id, blob, draft, replaces=replaces)).tag
-        except PutRefused:
-            return None
+    blob = Blob.of(os.urandom(32))
+    draft = Draft(
+        version=Version(1),
+        base=NO_VERSION,
+        kind=Kind.LIVE,
+        sha256=blob.sha256,
+        size=blob.size,
+        upload_id=UploadId(os.urandom(16).hex()),
+        updated_at=Container.clock().now(),
+    )
+    try:
+        return (await store.put(user_id, blob, draft, replaces=replaces)).tag
+    except PutRefused:
+        return None
 
 
 async def _started(store: BackupMetadataStore | BlobStore) -> str:

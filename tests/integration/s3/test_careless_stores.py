@@ -21,8 +21,8 @@ from contracts.blob_store import stored
 from obscura_backup.adapters.s3.admin import init_bucket
 from obscura_backup.adapters.s3.probe import Severity
 from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
-from obscura_backup.domain.spool import Spool
 from obscura_backup.entrypoints.doctor import examine
 from obscura_backup.entrypoints.settings import Settings
 from support.servers.careless_s3 import CarelessS3, Flaw
@@ -265,9 +265,9 @@ class TestOnTheWire:
         with CarelessS3() as plain:
             blobs = S3BlobStore("bucket", endpoint=plain.endpoint)
             await blobs.start()
-            with Spool.of(data) as blob:
-                draft = samples.draft(blob)
-                await blobs.put(samples.user(), blob, draft, replaces=None)
+            blob = Blob.of(data)
+            draft = samples.draft(blob)
+            await blobs.put(samples.user(), blob, draft, replaces=None)
             await blobs.close()
             (sent,) = plain.uploads[-1:]
         digest = hashlib.sha256(data + bytes.fromhex(draft.upload_id))

@@ -46,13 +46,13 @@ class TestFaults:
         service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
         user = samples.user()
         proxy.plan(Fault.LOSE_ANSWER)
-        with samples.blob("first") as blob:
-            assert (await service.upload(user, NO_VERSION, blob)).version == 1
+        blob = samples.blob("first")
+        assert (await service.upload(user, NO_VERSION, blob)).version == 1
         proxy.plan(Fault.LOSE_ANSWER)
         await service.delete(user, Version(1))
         assert proxy.requests["PUT"] == 2
-        with samples.blob("second") as blob:
-            assert (await service.upload(user, NO_VERSION, blob)).version == 3
+        blob = samples.blob("second")
+        assert (await service.upload(user, NO_VERSION, blob)).version == 3
 
     async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
         proxy.plan(Fault.CUT_REQUEST)

@@ -106,12 +106,13 @@ class TestOutage:
         for method in ("PUT", "HEAD", "GET"):
             proxy.plan(Fault.STALL, method=method, times=9, seconds=READ_TIMEOUT_SECONDS * 2)
         for _ in range(2):
-            with samples.blob("kept") as blob, pytest.raises((BlobStoreUnavailable, OutcomeUnknown)):
+            blob = samples.blob("kept")
+            with pytest.raises((BlobStoreUnavailable, OutcomeUnknown)):
                 await service.upload(samples.user(), NO_VERSION, blob)
         proxy.forget()
         await recovered(shaky)
-        with samples.blob("kept") as blob:
-            assert (await service.upload(samples.user(), NO_VERSION, blob)).version == 1
+        blob = samples.blob("kept")
+        assert (await service.upload(samples.user(), NO_VERSION, blob)).version == 1
 
     async def test_its_beginning_and_its_end_are_logged_once(
         self, shaky: S3BlobStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture

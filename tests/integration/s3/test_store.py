@@ -11,9 +11,9 @@ from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.s3.metadata import metadata_of
 from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, PutRefused
 from obscura_backup.domain.model import ByteRange, Kind, slot_key
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from support.servers.fault_proxy import FaultProxy
@@ -49,8 +49,8 @@ class TestWhatIsInTheBucket:
 
     async def test_the_bytes_and_the_upload_id(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
         user, data = samples.user(), secrets.token_bytes(700_000)
-        with Spool.of(data) as blob:
-            revision = await blobs.put(user, blob, samples.draft(blob, version=3), replaces=None)
+        blob = Blob.of(data)
+        revision = await blobs.put(user, blob, samples.draft(blob, version=3), replaces=None)
         raw = object_bytes(server, bucket, slot_key(user))
         assert raw == data + bytes.fromhex(revision.upload_id)
         assert head_without_the_last_16_bytes(raw) == data  # as docs/deployment.md says
@@ -116,8 +116,8 @@ class TestWhatIsInTheBucket:
         self, blobs: S3BlobStore, server: S3Server, bucket: str
     ) -> None:
         user, data = samples.user(), secrets.token_bytes(700_000)
-        with Spool.of(data) as blob:
-            draft = samples.draft(blob)
+        blob = Blob.of(data)
+        draft = samples.draft(blob)
         suffix = bytes.fromhex(draft.upload_id)
         put_raw(server, bucket, slot_key(user), data + suffix[:15] + bytes([suffix[15] ^ 1]), metadata_of(draft))
         opened = await blobs.open(user)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
     from datetime import datetime
 
+    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Tag
-    from obscura_backup.domain.spool import Spool
 
 USER = samples.user(1)
 
@@ -134,7 +134,7 @@ class _Opened:
 
 
 class _Blobs:
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         revision = Revision.of(draft, stores.tag_of(draft))
         reply = await Ask(Wants.PUT, revision, replaces)
         if reply is Reply.DONE:
@@ -188,8 +188,8 @@ async def upload(service: BackupService, expected: Version, text: str, *, early:
     """An upload as the HTTP entrypoint makes it; `early`: of a body that is long enough to be refused beforehand."""
     if early:
         await service.refuse_early(USER, expected)
-    with samples.blob(text) as blob:
-        return Ending(Said.STORED, await service.upload(USER, expected, blob))
+    blob = samples.blob(text)
+    return Ending(Said.STORED, await service.upload(USER, expected, blob))
 
 
 async def delete(service: BackupService, expected: Version) -> Ending:

@@ -10,8 +10,8 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import stored
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable
-from obscura_backup.domain.spool import Spool
 from support.servers.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ async def recovered(blobs: S3BlobStore) -> None:
 
 async def stored_bytes(blobs: S3BlobStore, data: bytes) -> tuple[Any, Revision]:
     user = samples.user()
-    with Spool.of(data) as blob:
-        return user, await blobs.put(user, blob, samples.draft(blob), replaces=None)
+    blob = Blob.of(data)
+    return user, await blobs.put(user, blob, samples.draft(blob), replaces=None)
 
 
 def put_foreign(server: S3Server, bucket: str, key: str) -> None:

@@ -26,6 +26,7 @@ from uuid import UUID
 from obscura_backup.adapters.durable_directories import make_directory, sync_directory
 from obscura_backup.adapters.filesystem.directories import IncomingDirectory, ObjectDirectory
 from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, decode_header, encode_header
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import (
     BackupDamaged,
     BlobStoreUnavailable,
@@ -35,7 +36,6 @@ from obscura_backup.domain.errors import (
     StoreUnusable,
 )
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -84,7 +84,7 @@ class FilesystemBlobStore:
         while self._directories:
             self._directories.popitem()[1].close()
 
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
         return await self._in_thread(self._put, user_id, blob, draft, replaces)
 
@@ -133,8 +133,8 @@ class FilesystemBlobStore:
         # A full disk, a file system that became read-only, no descriptors left: only a write tells.
         path = f"{self._incoming.path}/check-{secrets.token_hex(8)}"
         try:
-            with Spool.of(b"well") as blob:
-                _write(path, b"", blob)
+            blob = Blob.of(b"well")
+            _write(path, b"", blob)
         except OSError as error:
             raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.") from error
         finally:
@@ -154,7 +154,7 @@ class FilesystemBlobStore:
             _log.warning("%s holds files that are not ours; they are skipped", self._directories[shard].path)
         return ours
 
-    def _put(self, user_id: UserId, blob: Spool, draft: Draft, replaces: Tag | None) -> Revision:
+    def _put(self, user_id: UserId, blob: Blob, draft: Draft, replaces: Tag | None) -> Revision:
         self._require_no_failed_sync()
         directory, path = self._locate(user_id)
         incoming = f"{self._incoming.path}/{draft.upload_id}"
@@ -254,7 +254,7 @@ class _FileBlob:
             self._file = None
 
 
-def _write(path: str, header: bytes, blob: Spool) -> None:
+def _write(path: str, header: bytes, blob: Blob) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         blob.file.seek(0)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from obscura_backup.adapters.s3.location import S3Location
-    from obscura_backup.domain.spool import Spool
+    from obscura_backup.domain.blob import Blob
 
 CONTENT_TYPE = "application/octet-stream"
 
@@ -112,12 +112,12 @@ class S3Bucket:
         if self._created is not None:
             self._created.close()
 
-    def put(self, key: str, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    def put(self, key: str, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """One conditional PUT, as `BlobStore.put` promises it."""
         return self.put_with(key, blob, draft, condition_on(replaces))
 
     def put_with(
-        self, key: str, blob: Spool, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
+        self, key: str, blob: Blob, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
     ) -> Revision:
         """One PUT under any condition or none, with the true checksum or another: to see what the store makes of it.
 
@@ -128,7 +128,7 @@ class S3Bucket:
         body = ObjectBody(blob.file, draft.size, suffix)
         checksum = {}
         if self._location.checksums:
-            sha256 = claimed_sha256 or blob.sha256_followed_by(suffix)
+            sha256 = claimed_sha256 or blob.sha256_with_suffix(suffix)
             checksum["ChecksumSHA256"] = base64.b64encode(sha256).decode()
         try:
             answer = self._client.put_object(

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from obscura_backup.adapters.s3.bucket import condition_on
 from obscura_backup.adapters.s3.concurrency_probe import ROUNDS, race
 from obscura_backup.adapters.s3.errors import Misconfigured, RefusedByStore, TransientFailure
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
 from obscura_backup.domain.model import Draft, Kind, UploadId, Version
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,25 +255,25 @@ class _Probe:
         claimed: bytes | None = None,
         condition: dict[str, str] | None = None,
     ) -> Revision:
-        with Spool.of(self._random(32)) as blob:
-            draft = Draft(
-                version=Version(2),
-                base=Version(1),
-                kind=Kind.LIVE,
-                sha256=blob.sha256,
-                size=blob.size,
-                upload_id=UploadId(self._random(16).hex()),
-                updated_at=_MOMENT,
-            )
-            under = condition_on(replaces) if condition is None else condition
-            try:
-                stored = self._bucket.put_with(key, blob, draft, under, claimed_sha256=claimed)
-            except OutcomeUnknown:
-                self._touched.add(key)
-                raise
+        blob = Blob.of(self._random(32))
+        draft = Draft(
+            version=Version(2),
+            base=Version(1),
+            kind=Kind.LIVE,
+            sha256=blob.sha256,
+            size=blob.size,
+            upload_id=UploadId(self._random(16).hex()),
+            updated_at=_MOMENT,
+        )
+        under = condition_on(replaces) if condition is None else condition
+        try:
+            stored = self._bucket.put_with(key, blob, draft, under, claimed_sha256=claimed)
+        except OutcomeUnknown:
             self._touched.add(key)
-            self._written[key] = stored, blob.read()
-            return stored
+            raise
+        self._touched.add(key)
+        self._written[key] = stored, blob.read()
+        return stored
 
     def _clean_up(self) -> None:
         detail = ""

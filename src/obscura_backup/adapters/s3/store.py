@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from obscura_backup.adapters.s3.download import Download
-    from obscura_backup.domain.spool import Spool
+    from obscura_backup.domain.blob import Blob
 
 R = TypeVar("R")
 
@@ -132,7 +132,7 @@ class S3BlobStore:
         self._bucket.close()
         self._probe_client.close()
 
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
         await self._require_verified()
         with _public_errors():

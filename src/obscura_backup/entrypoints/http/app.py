@@ -10,9 +10,9 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
-from obscura_backup.domain.spool import SpoolMemory
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
+from obscura_backup.entrypoints.http.limits.spool import SpoolMemory
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
 from obscura_backup.entrypoints.http.messages import problems
 from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication

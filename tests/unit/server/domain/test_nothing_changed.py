@@ -11,6 +11,7 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import (
     BlobStoreUnavailable,
     MetadataUnavailable,
@@ -22,7 +23,6 @@ from obscura_backup.domain.errors import (
 )
 from obscura_backup.domain.model import NO_VERSION, Version
 from obscura_backup.domain.service import BackupService
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,7 +89,8 @@ class World:
     service: BackupService
 
     async def refusal(self, expected: Version, body: bytes = BLOB) -> Unavailable:
-        with pytest.raises(Unavailable) as refused, Spool.of(body) as blob:
+        blob = Blob.of(body)
+        with pytest.raises(Unavailable) as refused:
             await self.service.upload(USER, expected, blob)
         return refused.value
 
@@ -150,8 +151,8 @@ async def test_deletion_that_did_not_get_the_lock_changed_nothing(world: World) 
 
 
 async def test_deletion_whose_row_was_not_saved_may_have_happened(world: World) -> None:
-    with Spool.of(BLOB) as blob:
-        await world.service.upload(USER, NO_VERSION, blob)
+    blob = Blob.of(BLOB)
+    await world.service.upload(USER, NO_VERSION, blob)
     world.metadata.saving = [MetadataUnavailable()]
     with pytest.raises(Unavailable) as refused:
         await world.service.delete(USER, Version(1))

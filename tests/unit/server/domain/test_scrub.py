@@ -51,8 +51,8 @@ class Stores:
     async def backed_up(self, user: UserId, versions: int = 2) -> None:
         version = NO_VERSION
         for number in range(versions):
-            with samples.blob(f"{user} {number}") as blob:
-                version = (await self.service.upload(user, version, blob)).version
+            blob = samples.blob(f"{user} {number}")
+            version = (await self.service.upload(user, version, blob)).version
 
     def copy(self, user: UserId) -> tuple[Revision | None, tuple[Revision, bytes] | None]:
         return self.metadata._rows.get(user), self.blobs._objects.get(user)
@@ -235,8 +235,8 @@ async def test_what_was_mended_is_told_before_the_walk_ends_with_a_failure(store
     failing = OneFails()
     service = BackupService(MemoryMetadataStore(), failing, SystemClock())
     for number in (1, 3):
-        with samples.blob(str(number)) as blob:
-            await service.upload(samples.user(number), NO_VERSION, blob)
+        blob = samples.blob(str(number))
+        await service.upload(samples.user(number), NO_VERSION, blob)
     failing._objects[samples.user(2)] = failing._objects[samples.user(1)]
     scrubber = Scrubber(MemoryMetadataStore(), failing, SystemClock())
     told: list[Finding] = []

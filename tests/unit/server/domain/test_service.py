@@ -24,7 +24,7 @@ from obscura_backup.domain.service import OPENS_PER_CALL, PUTS_PER_CALL, BackupS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from obscura_backup.domain.spool import Spool
+    from obscura_backup.domain.blob import Blob
 
 USER = samples.user(1)
 TEXT = "sealed".ljust(32, ".")
@@ -66,7 +66,7 @@ class Blobs(MemoryBlobStore):
         self.opened.append(Opened(found))
         return self.opened[-1]
 
-    async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         self.puts += 1
         if self.refuses:
             raise PutRefused
@@ -84,8 +84,8 @@ class Stores:
         self.service = BackupService(self.metadata, self.blobs, SystemClock())
 
     async def upload(self, expected: int = 0, text: str = "sealed") -> Revision:
-        with samples.blob(text) as blob:
-            return await self.service.upload(USER, Version(expected), blob)
+        blob = samples.blob(text)
+        return await self.service.upload(USER, Version(expected), blob)
 
 
 @pytest.fixture

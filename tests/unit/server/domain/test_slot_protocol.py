@@ -17,8 +17,8 @@ from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Revision, 
 from obscura_backup.domain.service import BackupService
 
 if TYPE_CHECKING:
+    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.ports import OpenBlob
-    from obscura_backup.domain.spool import Spool
 
 USER = samples.user(1)
 
@@ -28,7 +28,7 @@ async def test_upload_whose_answer_was_lost_is_known_by_its_id(answer: type[Exce
     """The store has it, and says nothing, or refuses the second copy that a client library sent by itself."""
 
     class Forgetful(MemoryBlobStore):
-        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
             await super().put(user_id, blob, draft, replaces=replaces)
             raise answer
 
@@ -45,7 +45,7 @@ async def test_busy_slot_after_two_lost_races() -> None:
     """A call that loses the race twice is refused instead of trying for ever."""
 
     class Contended(MemoryBlobStore):
-        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
             raise PutRefused
 
     service = BackupService(MemoryMetadataStore(), Contended(), SystemClock())

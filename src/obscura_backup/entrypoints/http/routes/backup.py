@@ -13,7 +13,7 @@ from litestar import Controller, Request, Response, delete, get, head, post
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
 from obscura_backup.domain.model import NO_VERSION, Limits, UserId
 from obscura_backup.domain.service import BackupService  # noqa: TC001  # Litestar reads the annotation at run time
-from obscura_backup.domain.spool import SpoolMemory, receive
+from obscura_backup.entrypoints.http.limits.spool import SpoolMemory, receive
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit, read_body
 from obscura_backup.entrypoints.http.messages.errors import PreconditionRequired, UnsupportedMediaType
 from obscura_backup.entrypoints.http.messages.headers import (
@@ -83,7 +83,7 @@ class BackupController(Controller):
             if not 0 <= declared_size < EARLY_CHECK_BYTES or state.has(b"expect"):
                 await transfers.service.refuse_early(request.user, expected)
             body = read_body(request.receive)
-            with await receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
+            async with receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
                 state.has_begun_change = True
                 stored = await transfers.service.upload(request.user, expected, blob)
         answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)

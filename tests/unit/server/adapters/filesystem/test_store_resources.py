@@ -11,9 +11,9 @@ import pytest
 from contracts import samples
 from contracts.blob_store import stored
 from obscura_backup.adapters.filesystem.store import CHUNK_BYTES, FilesystemBlobStore
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange
-from obscura_backup.domain.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -146,7 +146,7 @@ async def test_closing_a_blob_twice_closes_it_once(blobs: FilesystemBlobStore, t
 
 
 async def test_a_blob_that_was_closed_gives_no_more_bytes(blobs: FilesystemBlobStore) -> None:
-    user, large = samples.user(), Spool.of(bytes(CHUNK_BYTES * 2))
+    user, large = samples.user(), Blob.of(bytes(CHUNK_BYTES * 2))
     await blobs.put(user, large, samples.draft(large), replaces=None)
     opened = await blobs.open(user)
     assert opened is not None
@@ -160,7 +160,7 @@ async def test_a_blob_that_was_closed_gives_no_more_bytes(blobs: FilesystemBlobS
 @pytest.mark.parametrize("length", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES + 7])
 async def test_a_range_ends_where_it_should_at_the_edges_of_its_chunks(blobs: FilesystemBlobStore, length: int) -> None:
     data = os.urandom(3 * CHUNK_BYTES)
-    user, large = samples.user(), Spool.of(data)
+    user, large = samples.user(), Blob.of(data)
     await blobs.put(user, large, samples.draft(large), replaces=None)
     opened = await blobs.open(user, ByteRange(5, 5 + length - 1))
     assert opened is not None

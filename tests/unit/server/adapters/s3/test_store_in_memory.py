@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError  # type: ignore[import-untyped]  # botocore ships no types
+from obscura_backup.domain.spool import Spool
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract
@@ -18,7 +19,6 @@ from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, 
 from obscura_backup.adapters.s3.probe import Severity
 from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
-from obscura_backup.domain.spool import Spool
 from support.servers.bucket_in_memory import BucketInMemory
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import os
 import pytest
 
 from obscura_backup.adapters.s3.stored_object import ObjectBody, Part, blob_size, part_of, range_header, suffix_of
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange, UploadId
-from obscura_backup.domain.spool import Spool
 
 BLOB = b"0123456789"
 SUFFIX = bytes(range(16))
@@ -66,11 +66,11 @@ def test_suffix_never_follows_a_blob_that_is_cut_off() -> None:
 
 def test_checksum_of_both_goes_on_from_what_arrived() -> None:
     """Not from what was kept: bytes that a disk changed since are not what the store is told to expect."""
-    spool = Spool.of(BLOB)
+    spool = Blob.of(BLOB)
     spool.file.seek(0)
     spool.file.write(b"changed on the disk")
-    assert spool.sha256_followed_by(SUFFIX) == hashlib.sha256(WHOLE).digest()
-    assert spool.sha256_followed_by(b"another") == hashlib.sha256(BLOB + b"another").digest()
+    assert spool.sha256_with_suffix(SUFFIX) == hashlib.sha256(WHOLE).digest()
+    assert spool.sha256_with_suffix(b"another") == hashlib.sha256(BLOB + b"another").digest()
     assert spool.sha256 == hashlib.sha256(BLOB).digest()
 
 

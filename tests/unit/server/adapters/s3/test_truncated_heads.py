@@ -19,8 +19,8 @@ from obscura_backup.domain.model import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-with samples.blob() as _blob:
-    DRAFT = samples.draft(_blob, version=Version(12))
+_blob = samples.blob()
+DRAFT = samples.draft(_blob, version=Version(12))
 HEAD = (
     'HTTP/1.1 200 OK\r\nDate: Wed, 25 Nov 2026 00:00:00 GMT\r\nContent-Length: 32\r\nETag: "a-tag"\r\n'
     + "".join(f"x-amz-meta-{name}: {value}\r\n" for name, value in sorted(metadata_of(DRAFT).items()))
@@ -78,5 +78,6 @@ def test_head_that_breaks_off_is_no_answer(missing: int) -> None:
 
 
 def test_upload_whose_answer_breaks_off_in_its_head_is_an_unknown_outcome() -> None:
-    with bucket_answering(HEAD[:80]) as bucket, samples.blob() as blob, pytest.raises(OutcomeUnknown):
+    blob = samples.blob()
+    with bucket_answering(HEAD[:80]) as bucket, pytest.raises(OutcomeUnknown):
         bucket.put("backups/somebody", blob, samples.draft(blob), replaces=None)

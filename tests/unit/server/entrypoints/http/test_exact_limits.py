@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from typing import TYPE_CHECKING
@@ -28,12 +29,13 @@ from obscura_backup.domain.errors import (
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Limits, Revision, Tag, UserId, Version
 from obscura_backup.domain.scrub import CONCURRENCY, Scrubber
 from obscura_backup.domain.service import BackupService
-from obscura_backup.domain.spool import MEMORY_BYTES, Spool, SpoolMemory, receive
+from obscura_backup.entrypoints.http.limits.spool import MEMORY_BYTES, SpoolMemory, receive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.ports import OpenBlob
 
 USER = samples.user(1)
@@ -77,11 +79,12 @@ async def body(*sizes: int) -> AsyncIterator[bytes]:
 async def test_size_of_a_blob(size: int, refused: type[Exception] | None) -> None:
     limits, memory = Limits(min_bytes=32, max_bytes=100), SpoolMemory(1000)
     if refused is None:
-        with await receive(body(size), limits, memory) as blob:
+        async with receive(body(size), limits, memory) as blob:
             assert blob.size == size
     else:
         with pytest.raises(refused):
-            await receive(body(size), limits, memory)
+            async with receive(body(size), limits, memory):
+                pass
 
 
 @pytest.mark.parametrize(
@@ -96,8 +99,8 @@ async def test_size_of_a_blob(size: int, refused: type[Exception] | None) -> Non
 )
 async def test_memory_for_a_blob(shared: int, size: int, *, in_a_file: bool) -> None:
     memory = SpoolMemory(shared)
-    with await receive(body(size), Limits(min_bytes=1, max_bytes=size), memory) as blob:
-        assert blob.file._rolled is in_a_file  # type: ignore[attr-defined]  # the standard library has no other way
+    async with receive(body(size), Limits(min_bytes=1, max_bytes=size), memory) as blob:
+        assert isinstance(blob.file, io.BytesIO) is not in_a_file
         assert memory._left_bytes == (shared if in_a_file else shared - size)
 
 
@@ -208,7 +211,7 @@ async def test_two_puts_and_no_third_in_one_call() -> None:
     class Contended(MemoryBlobStore):
         puts = 0
 
-        async def put(self, user_id: UserId, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
             self.puts += 1
             raise PutRefused
 
