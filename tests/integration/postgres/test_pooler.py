@@ -58,9 +58,9 @@ async def test_no_setting_stays_on_a_connection(
     probe = PostgresMetadataStore(postgres_server.url_of(postgres_database, port=pgbouncer_port), pool_size=1)
     await probe.start()
     settings = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
-    connection, cursor = await probe._connections.begin(settings, {})
+    connection, cursor = await probe._pool.checkout(settings, {})
     assert await cursor.fetchall() == [("0", "0")]
-    await probe._connections.release(connection)
+    await probe._pool.release(connection)
     await probe.close()
 
 

@@ -124,4 +124,7 @@ class TestOutage:
         proxy.forget()
         await recovered(shaky)
         told = [record.message for record in caplog.records if record.name == "obscura_backup"]
-        assert [("is silent" in line, "answers again" in line) for line in told] == [(True, False), (False, True)]
+        assert [("is not available" in line, "available again" in line) for line in told] == [
+            (True, False),
+            (False, True),
+        ]

@@ -1,8 +1,8 @@
-"""Connections to PostgreSQL: a bounded pool that fails at once while the server is down and finds out when it is back.
+"""A bounded pool of connections to PostgreSQL that fails at once while the server is down.
 
-Nothing outlives a transaction on a connection, so that a pooler in transaction mode (PgBouncer) may stand between: no
-prepared statements, no session settings, and several statements go out as one message of the simple protocol. That
-message is one round trip, as a pipeline would be, and costs both sides less.
+Nothing outlives a transaction on a connection, so a pooler in transaction mode (PgBouncer) may stand between: there are
+no prepared statements and no session settings. Several statements go out as one message of the simple protocol. That is
+one round trip, as a pipeline would be, and costs both sides less.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from obscura_backup.adapters.postgres.circuit_breaker import Outage, unavailable
+from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.adapters.postgres.sessions import (
-    CHECK_SESSION,
     END_SESSION,
-    MAX_STALE_SESSIONS,
-    READ_ONLY,
-    WRITABLE,
     ReadOnlyServer,
     affects_all_connections,
+    connect_writable,
     is_read_only,
+    unavailable,
 )
 from obscura_backup.adapters.postgres.sockets import abort, has_unsolicited_input, is_closed_by_peer
 from obscura_backup.domain.errors import MetadataUnavailable
@@ -39,24 +37,24 @@ if TYPE_CHECKING:
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 Cursor: TypeAlias = psycopg.AsyncCursor[TupleRow]
 
-CONNECTS_PER_OUTAGE = 2
-"""Failed in a row: one alone may be the last word of a server that is up again. The pool tries again at once."""
+FAILED_CONNECTS = 2
+"""In a row are an outage. One alone may come from a server that is just back; `psycopg_pool` tries again at once."""
 LIFETIME_SECONDS = 30 * 60.0
-"""After which a connection is replaced, so that a fleet follows a move of the server or its name."""
+"""Older connections are replaced, so that a fleet follows a move of the server or of its name."""
 
 _OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 class ConnectionPool:
-    """A pool that nobody waits for in vain.
+    """`psycopg_pool` behind a circuit breaker.
 
     Args:
-        url: `postgresql://…`, whatever libpq takes, several hosts included.
-        size: connections at most.
-        waiting: callers at most that wait for a connection; one more fails at once.
+        url: `postgresql://…` as libpq reads it, also with several hosts.
+        size: maximum number of connections.
+        waiting: maximum number of callers that wait for a connection; one more fails at once.
         wait_seconds: how long they wait.
-        connect_timeout_seconds: for each host; libpq takes no less than 2.
-        answer_timeout_seconds: how long a server that should answer at once may take.
+        connect_timeout_seconds: per host; libpq takes no less than 2.
+        answer_timeout_seconds: how long the server may take to answer.
     """
 
     def __init__(
@@ -75,24 +73,28 @@ class ConnectionPool:
         self._wait_seconds = wait_seconds
         self._connect_timeout_seconds = connect_timeout_seconds
         self._answer_timeout_seconds = answer_timeout_seconds
-        self._outage = Outage(probe_seconds=connect_timeout_seconds + answer_timeout_seconds)
+        self._breaker = CircuitBreaker(
+            "metadata store",
+            threshold=FAILED_CONNECTS,
+            test_seconds=connect_timeout_seconds + answer_timeout_seconds,
+        )
+        self._cause: BaseException | None = None
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._failed_connects = 0
-        # Made since the last time that the pool was emptied.
-        self._current: WeakSet[Connection] = WeakSet()
-        self._waiting_timeouts: set[asyncio.Timeout] = set()
+        # Connections made since the pool was last emptied.
+        self._valid: WeakSet[Connection] = WeakSet()
+        self._waits: set[asyncio.Timeout] = set()
 
     async def open(self) -> None:
-        """Get ready to connect when somebody asks; a server that is down is no reason not to.
+        """Get ready to connect on demand; the server may be down.
 
         Raises:
-            StoreUnusable: the URL is none.
+            StoreUnusable: the URL is malformed.
         """
         kwargs = parameters(self._url, connect_timeout_seconds=self._connect_timeout_seconds)
-        # The pool would say many times, once for each connection, what `Outage` says once.
+        # It would log once per connection what the circuit breaker logs once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self._pool = AsyncConnectionPool(
-            connection_class=_reporting_to(self),
+            connection_class=_connecting_by(self.connect),
             kwargs={
                 **kwargs,
                 "autocommit": True,
@@ -105,7 +107,7 @@ class ConnectionPool:
             timeout=self._wait_seconds,
             max_waiting=self._max_waiting,
             max_lifetime=LIFETIME_SECONDS,
-            reconnect_timeout=0,  # whether and when to try again is for `Outage` to say
+            reconnect_timeout=0,  # the circuit breaker decides when to try again
         )
         await self._pool.open()
 
@@ -114,82 +116,101 @@ class ConnectionPool:
         if self._pool is not None:
             await self._pool.close()
 
-    async def begin(self, query: str, values: Mapping[str, Any], *, seconds: float = 0) -> tuple[Connection, Cursor]:
-        """Ask on a connection that is given out with the answer; the caller releases it.
+    async def checkout(self, query: str, values: Mapping[str, Any], *, seconds: float = 0) -> tuple[Connection, Cursor]:
+        """Take a connection and execute on it; the caller releases it.
 
-        A connection that turns out dead (the server was restarted) is replaced and the question asked once more, so the
-        query must be one that may be sent twice.
+        A dead connection, as after a restart of the server, is replaced and the query sent once more. The query must
+        therefore be safe to send twice.
 
         Args:
             query: any number of statements.
             values: for its placeholders.
-            seconds: that the server is allowed to take over it, on top of the time to answer.
+            seconds: added to the time that the server may take to answer.
 
         Raises:
-            MetadataUnavailable: there is no connection to be had.
-            psycopg.Error: as the server answered, or the connection was lost twice.
+            MetadataUnavailable: there is no connection.
+            psycopg.Error: from the server, or the connection was lost twice.
         """
-        for final in (False, True):
+        for is_last in (False, True):
             connection = await self._acquire()
             try:
-                return connection, await self.ask(connection, query, values, seconds=seconds)
+                return connection, await self.execute(connection, query, values, seconds=seconds)
             except psycopg.Error as error:
-                lost = connection.closed or is_read_only(error)
+                is_lost = connection.closed or is_read_only(error)
                 if is_read_only(error):
-                    await self._end_session(connection)
+                    # A pooler would lend this session again.
+                    with suppress(psycopg.Error):
+                        await self._execute_in_time(connection, END_SESSION)
                 await self.release(connection)
-                if not lost:
+                if not is_lost:
                     raise
-                if final or self._outage.forbids_connecting:
-                    self._begin_outage(error)
+                if is_last or self._breaker.state is State.OPEN:
+                    self._record_failure(error, is_certain=True)
                     raise
             except BaseException:
                 await self.release(connection)
                 raise
-        raise AssertionError("the second time either answers or raises")
+        raise AssertionError("the second time either returns or raises")
 
-    async def ask(
+    async def execute(
         self, connection: Connection, query: str, values: Mapping[str, Any] | None = None, *, seconds: float = 0
     ) -> Cursor:
-        """Ask on a connection that the caller holds: one message, one answer, never sent twice.
+        """Execute on a connection of the caller: one message, one answer, never sent twice.
 
         Raises:
-            psycopg.Error: as the server answered, or the connection was lost.
+            psycopg.Error: from the server, or the connection was lost.
         """
         try:
-            cursor = await self._ask_in_time(connection, query, values, seconds)
+            cursor = await self._execute_in_time(connection, query, values, seconds=seconds)
         except psycopg.Error as error:
             if affects_all_connections(error):
-                self._invalidate_all_if_current(connection)
+                self._invalidate_with(connection)
             elif not connection.closed:
-                self._outage.end()
+                self._breaker.record_success()
             raise
-        self._outage.end()
+        self._breaker.record_success()
         return cursor
 
-    async def _ask_in_time(
-        self, connection: Connection, query: str, values: Mapping[str, Any] | None, seconds: float = 0
-    ) -> Cursor:
-        # `asyncio.timeout` would not do: on cancellation the driver asks the server to cancel, and waits for its word.
-        guard = asyncio.get_running_loop().call_later(
-            seconds + self._answer_timeout_seconds, self._time_out, connection
-        )
-        try:
-            return await connection.execute(query.encode(), values)
-        finally:
-            guard.cancel()
-
     async def release(self, connection: Connection) -> None:
-        """Give a connection back, rolling back what is open on it; one in an unclear state is closed instead."""
+        """Return a connection after a rollback of its open transaction; in any other state it is closed."""
         try:
             if connection.pgconn.transaction_status in _OPEN_TRANSACTION:
-                with suppress(psycopg.Error):  # then it is lost, and its transaction with it
-                    await self.ask(connection, "ROLLBACK")
+                with suppress(psycopg.Error):  # the connection is lost, and its transaction with it
+                    await self.execute(connection, "ROLLBACK")
         finally:
-            if connection.pgconn.transaction_status != TransactionStatus.IDLE or connection not in self._current:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE or connection not in self._valid:
                 await connection.close()
-            # Being cancelled halfway would cost the pool one connection for good.
+            # Cancelled in the middle, the pool would lack one connection for good.
             await asyncio.shield(self._opened.putconn(connection))
+
+    def report_read_only(self) -> MetadataUnavailable:
+        """A session turned out to be read-only. Empties the pool, and returns what to raise."""
+        self._invalidate_all()
+        self._record_failure(ReadOnlyServer(), is_certain=True)
+        return unavailable(self._cause)
+
+    async def connect(self, connect: Callable[[], Awaitable[Connection]]) -> Connection:
+        """Make a connection for `psycopg_pool` to a server that accepts writes.
+
+        Raises:
+            psycopg.Error: there is none. Waiting callers fail at once if this is an outage.
+        """
+        if self._breaker.state is State.OPEN:  # else the pool would try once per lost connection
+            raise psycopg.OperationalError("not tried: the server was down a moment ago")
+
+        async def connect_valid() -> Connection:
+            connection = await connect()
+            self._valid.add(connection)
+            return connection
+
+        try:
+            return await connect_writable(connect_valid, self._execute_in_time)
+        except psycopg.Error as error:
+            # A server without a free connection is not down while others of ours are open: callers get one of those.
+            if all(is_closed_by_peer(connection) for connection in self._valid):
+                is_certain = isinstance(error, psycopg.errors.ConnectionTimeout) or is_read_only(error)
+                self._record_failure(error, is_certain=is_certain)
+            raise
 
     @property
     def _opened(self) -> AsyncConnectionPool[Connection]:
@@ -198,125 +219,76 @@ class ConnectionPool:
         return self._pool
 
     async def _acquire(self) -> Connection:
-        self._outage.admit()
+        if self._breaker.state is not State.CLOSED and not self._breaker.try_half_open():
+            raise unavailable(self._cause) from self._cause
         try:
-            async with asyncio.timeout(None) as timeout:
-                self._waiting_timeouts.add(timeout)
+            async with asyncio.timeout(None) as wait:
+                self._waits.add(wait)
                 try:
-                    connection = await self._next_alive(timeout)
+                    return await self._next_valid(wait)
                 finally:
-                    self._waiting_timeouts.discard(timeout)
+                    self._waits.discard(wait)
         except (TimeoutError, psycopg.Error) as error:
-            cause = self._outage.cause or error
+            cause = error if self._breaker.state is State.CLOSED else self._cause or error
             raise unavailable(cause) from cause
-        return connection
 
-    async def _next_alive(self, deadline: asyncio.Timeout) -> Connection:
+    async def _next_valid(self, wait: asyncio.Timeout) -> Connection:
         for _ in range(self._size + 1):
             connection = await self._opened.getconn()
-            if connection in self._current and not has_unsolicited_input(connection):
+            if connection in self._valid and not has_unsolicited_input(connection):
                 return connection
             await connection.close()
             await self._opened.putconn(connection)
-            if deadline.expired():  # Python 3.11 may lose a cancellation that meets a result, here a dead connection
+            if wait.expired():  # Python 3.11 may lose a cancellation that coincides with a result
                 raise TimeoutError
         raise MetadataUnavailable("The metadata store closes each connection at once.")
 
-    async def make(self, connect: Callable[[], Awaitable[Connection]]) -> Connection:
-        """A new connection for the pool, to a server that takes writes.
-
-        Raises:
-            psycopg.Error: there is none; callers that wait for a connection are told where that is an outage.
-        """
-        # Else the pool would knock once for each connection that was lost.
-        if self._outage.forbids_connecting:
-            raise psycopg.OperationalError("not tried: the server was down a moment ago")
+    async def _execute_in_time(
+        self, connection: Connection, query: str, values: Mapping[str, Any] | None = None, *, seconds: float = 0
+    ) -> Cursor:
+        # Not by `asyncio.timeout`: when cancelled, the driver asks the server to cancel, and waits for its answer.
+        timer = asyncio.get_running_loop().call_later(
+            seconds + self._answer_timeout_seconds, self._time_out, connection
+        )
         try:
-            connection = await self._writable(connect)
-        except psycopg.Error as error:
-            self._failed_to_connect(error)
-            raise
-        self._failed_connects = 0
-        return connection
+            return await connection.execute(query.encode(), values)
+        finally:
+            timer.cancel()
 
-    async def _writable(self, connect: Callable[[], Awaitable[Connection]]) -> Connection:
-        for _ in range(MAX_STALE_SESSIONS):
-            connection = await connect()
-            self._current.add(connection)
-            try:
-                state = await self._state_of(connection)
-            except BaseException:
-                await connection.close()
-                raise
-            if state == WRITABLE:
-                return connection
-            await connection.close()
-            if state == READ_ONLY:
-                break
-        raise ReadOnlyServer
+    def _time_out(self, connection: Connection) -> None:
+        # The other connections lead to the same silent server; to try each would take as long again. A connection from
+        # before the pool was emptied says nothing about the server behind the address now.
+        if self._invalidate_with(connection):
+            self._record_failure(TimeoutError("no answer in time"), is_certain=True)
+        abort(connection)
 
-    async def _state_of(self, connection: Connection) -> str:
-        try:
-            cursor = await self._ask_in_time(connection, CHECK_SESSION, {"pid": connection.info.backend_pid})
-            (row,) = await cursor.fetchall()
-        except psycopg.errors.AdminShutdown:  # the session's own end, as asked for
-            return ""
-        return str(row[0])
-
-    def report_read_only(self) -> MetadataUnavailable:
-        """A session that was given out turned out to be read-only: what to raise, once nothing is left to build on."""
-        self._invalidate_all()
-        self._begin_outage(ReadOnlyServer())
-        return unavailable(self._outage.cause)
-
-    def _failed_to_connect(self, error: psycopg.Error) -> None:
-        """Learn from it; in an outage whoever waits is told at once."""
-        self._failed_connects += 1
-        certain = isinstance(error, psycopg.errors.ConnectionTimeout) or is_read_only(error)
-        if self._failed_connects < CONNECTS_PER_OUTAGE and not certain:
-            return
-        # A server that has no connection to spare is not down while those that we have still work, in use or at rest:
-        # whoever waits gets one of them. Those of a server that is gone have all been hung up.
-        if all(is_closed_by_peer(connection) for connection in self._current):
-            self._begin_outage(error)
-
-    def _invalidate_all_if_current(self, connection: Connection) -> None:
-        # One of many that were cut at once may come back after new ones were made, which are none the worse for it.
-        if connection in self._current:
+    def _invalidate_with(self, connection: Connection) -> bool:
+        """Empty the pool because of `connection`, unless this has been done since it was made."""
+        is_valid = connection in self._valid
+        if is_valid:
             self._invalidate_all()
+        return is_valid
 
     def _invalidate_all(self) -> None:
-        """Empty the pool: what rests is hung up now, what is in use when it comes back."""
-        left, self._current = self._current, WeakSet()
-        for connection in left:
+        """Empty the pool: idle connections are aborted now, the others are closed on release."""
+        invalid, self._valid = self._valid, WeakSet()
+        for connection in invalid:
             if connection.pgconn.transaction_status == TransactionStatus.IDLE:
                 abort(connection)
 
-    async def _end_session(self, connection: Connection) -> None:
-        # Behind a pooler the connection is ours and the session is not: the pooler would lend it again.
-        with suppress(psycopg.Error):
-            await self._ask_in_time(connection, END_SESSION, None)
-
-    def _begin_outage(self, cause: BaseException) -> None:
-        self._outage.begin(cause)
-        waiting, self._waiting_timeouts = self._waiting_timeouts, set()
-        for timeout in waiting:
-            timeout.reschedule(0)
-
-    def _time_out(self, connection: Connection) -> None:
-        # The others lead to the same silence; with them each further look would take as long as this one. One from
-        # before the pool was emptied says nothing about the server that the address leads to now.
-        if connection in self._current:
-            self._invalidate_all()
-            self._begin_outage(TimeoutError("no answer in time"))
-        abort(connection)
+    def _record_failure(self, cause: BaseException, *, is_certain: bool) -> None:
+        if self._breaker.record_failure(cause, is_certain=is_certain):
+            self._cause = cause.with_traceback(None)
+            waits, self._waits = self._waits, set()
+            for wait in waits:
+                wait.reschedule(0)
 
 
-def _reporting_to(connections: ConnectionPool) -> type[Connection]:
-    class Reporting(psycopg.AsyncConnection[TupleRow]):
+def _connecting_by(connect: Callable[[Callable[[], Awaitable[Connection]]], Awaitable[Connection]]) -> type[Connection]:
+    class Connecting(psycopg.AsyncConnection[TupleRow]):
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             plain = super().connect
-            return cast("Self", await connections.make(lambda: plain(*args, **kwargs)))
+            return cast("Self", await connect(lambda: plain(*args, **kwargs)))
 
-    return Reporting
+    return Connecting

@@ -5,7 +5,18 @@ After a switch-over connections may lead to the server that was demoted. It answ
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Protocol
+
 import psycopg
+
+from obscura_backup.domain.errors import MetadataUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from psycopg.rows import TupleRow
+
+    Connection = psycopg.AsyncConnection[TupleRow]
 
 MAX_STALE_SESSIONS = 32
 """So many stale sessions of a pooler are ended in a row, at most. PgBouncer keeps 20 unless told otherwise."""
@@ -51,3 +62,49 @@ def is_read_only(error: BaseException | None) -> bool:
 def affects_all_connections(error: psycopg.Error) -> bool:
     """Whether the other connections to the server are of no more use than the one that the error came on."""
     return is_read_only(error) or (error.sqlstate or "").startswith(_OPERATOR_INTERVENTION)
+
+
+def unavailable(cause: BaseException | None) -> MetadataUnavailable:
+    """The domain's error for this cause."""
+    return MetadataUnavailable("The metadata database is read-only." if is_read_only(cause) else None)
+
+
+class _Execute(Protocol):
+    async def __call__(
+        self, connection: Connection, query: str, values: Mapping[str, Any], /
+    ) -> psycopg.AsyncCursor[TupleRow]: ...
+
+
+async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute: _Execute) -> Connection:
+    """A connection to a server that accepts writes; stale sessions of a pooler are ended on the way.
+
+    Args:
+        connect: makes a connection.
+        execute: executes a query on a connection, in bounded time.
+
+    Raises:
+        ReadOnlyServer: the server only reads.
+        psycopg.Error: from `connect` or `execute`.
+    """
+    for _ in range(MAX_STALE_SESSIONS):
+        connection = await connect()
+        try:
+            state = await _state_of(connection, execute)
+        except BaseException:
+            await connection.close()
+            raise
+        if state == WRITABLE:
+            return connection
+        await connection.close()
+        if state == READ_ONLY:
+            break
+    raise ReadOnlyServer
+
+
+async def _state_of(connection: Connection, execute: _Execute) -> str:
+    try:
+        cursor = await execute(connection, CHECK_SESSION, {"pid": connection.info.backend_pid})
+        (row,) = await cursor.fetchall()
+    except psycopg.errors.AdminShutdown:  # the session ended, as requested
+        return ""
+    return str(row[0])

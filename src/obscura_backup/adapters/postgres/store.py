@@ -15,7 +15,6 @@ from uuid import UUID
 import psycopg
 from psycopg import errors as answers
 
-from obscura_backup.adapters.postgres.circuit_breaker import unavailable
 from obscura_backup.adapters.postgres.pool import ConnectionPool
 from obscura_backup.adapters.postgres.rows import COLUMNS, revision_of, values_of
 from obscura_backup.adapters.postgres.schema import (
@@ -24,6 +23,7 @@ from obscura_backup.adapters.postgres.schema import (
     describe_missing_privileges,
     require_current,
 )
+from obscura_backup.adapters.postgres.sessions import unavailable
 from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
 from obscura_backup.domain.model import Revision, UserId
@@ -111,7 +111,7 @@ class PostgresMetadataStore:
         connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
     ) -> None:
-        self._connections = ConnectionPool(
+        self._pool = ConnectionPool(
             url,
             size=pool_size,
             waiting=pool_waiting,
@@ -134,7 +134,7 @@ class PostgresMetadataStore:
         Raises:
             StoreUnusable: the URL is none, or the schema is missing, too old or too new.
         """
-        await self._connections.open()
+        await self._pool.open()
         try:
             await self._require_schema()
         except MetadataUnavailable:
@@ -142,7 +142,7 @@ class PostgresMetadataStore:
 
     async def close(self) -> None:
         """See `BackupMetadataStore.close`."""
-        await self._connections.close()
+        await self._pool.close()
 
     @asynccontextmanager
     async def locked(self, user_id: UserId) -> AsyncIterator[_PostgresSlot]:
@@ -199,7 +199,7 @@ class PostgresMetadataStore:
         await self._check_schema_once()
         ((read_only, missing),) = await self._read(_READY, {})
         if read_only != "off":
-            raise self._connections.report_read_only()
+            raise self._pool.report_read_only()
         if missing := describe_missing_privileges(missing):
             raise MetadataUnavailable(missing)
 
@@ -221,25 +221,25 @@ class PostgresMetadataStore:
             "hold_ms": _milliseconds(self._hold_seconds),
         }
         try:
-            connection, cursor = await self._connections.begin(_LOCK_ROW, values, seconds=lock_seconds)
+            connection, cursor = await self._pool.checkout(_LOCK_ROW, values, seconds=lock_seconds)
         except psycopg.Error as error:
             raise _domain_error(error) from error
         try:
             rows = await _last_result(cursor)
             record = revision_of(rows[0]) if rows else None
-            return _PostgresSlot(self._connections, connection, user_id, record, self._statement_seconds)
+            return _PostgresSlot(self._pool, connection, user_id, record, self._statement_seconds)
         except BaseException:
-            await self._connections.release(connection)
+            await self._pool.release(connection)
             raise
 
     async def _read(self, query: str, values: Mapping[str, Any]) -> list[Any]:
         values = {**values, "statement_ms": _milliseconds(self._statement_seconds)}
         try:
-            connection, cursor = await self._connections.begin(query, values)
+            connection, cursor = await self._pool.checkout(query, values)
             try:
                 return await _last_result(cursor)
             finally:
-                await self._connections.release(connection)
+                await self._pool.release(connection)
         except psycopg.Error as error:
             raise _domain_error(error) from error
 
@@ -269,13 +269,13 @@ class PostgresMetadataStore:
 class _PostgresSlot:
     def __init__(
         self,
-        connections: ConnectionPool,
+        pool: ConnectionPool,
         connection: Connection,
         user_id: UserId,
         record: Revision | None,
         statement_seconds: float,
     ) -> None:
-        self._connections = connections
+        self._pool = pool
         self._connection: Connection | None = connection
         self._user_id = user_id
         self._statement_seconds = statement_seconds
@@ -287,11 +287,11 @@ class _PostgresSlot:
         connection, self._connection = self._connection, None
         values = {**values_of(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
         try:
-            cursor = await self._connections.ask(connection, _SAVE, values)
+            cursor = await self._pool.execute(connection, _SAVE, values)
         except psycopg.Error as error:
             raise MetadataUnavailable from error
         finally:
-            await self._connections.release(connection)
+            await self._pool.release(connection)
         outcome = [cursor.statusmessage]
         while cursor.nextset():
             outcome.append(cursor.statusmessage)
@@ -301,7 +301,7 @@ class _PostgresSlot:
     async def unlock(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await self._connections.release(connection)
+            await self._pool.release(connection)
 
 
 def _domain_error(error: psycopg.Error) -> Unavailable:

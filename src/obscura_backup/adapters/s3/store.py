@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
+from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
 from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
 from obscura_backup.adapters.s3.bucket import S3Bucket
-from obscura_backup.adapters.s3.circuit_breaker import Outage
 from obscura_backup.adapters.s3.errors import Misconfigured, TransientFailure, got_no_response
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.probe import ProbeReport, probe, require_usable
@@ -41,6 +41,8 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 10.0
 PING_TIMEOUT_SECONDS = 2.0
 START_SECONDS = 2.5
+FAILED_CALLS = 2
+"""In a row, without a response, are an outage. One alone may be a connection that broke."""
 RETRY_AFTER_SECONDS = (0.05, 0.25)
 PREFIX = "backups/"
 PAGE_KEYS = 1000
@@ -107,7 +109,7 @@ class S3BlobStore:
         self._writes = bounds(threads, name="blobs-write")
         self._reads = bounds(read_threads, name="blobs-read")
         self._control_threads = bounds(1, name="blobs-ask")
-        self._outage = Outage()
+        self._breaker = CircuitBreaker("blob store", threshold=FAILED_CALLS, test_seconds=2 * ping_timeout_seconds)
         self._verified = False
         self._verification = asyncio.Lock()
 
@@ -241,35 +243,33 @@ class S3BlobStore:
         discard: Callable[[R], None] | None = None,
         is_last_try: bool = True,
     ) -> R:
-        """Let a thread do it, unless there is an outage; whoever finds one out may have to ask whether it is over."""
-        if self._outage.take_turn():
-            try:
-                await self._ping()
-            finally:
-                self._outage.end_turn()
+        """Run `work` in a thread if the circuit breaker is closed. In an outage the caller may test the store first."""
+        if self._breaker.try_half_open():
+            with suppress(BlobStoreUnavailable):  # the result is in the circuit breaker
+                await self._control_threads.run(partial(self._recorded, self._probe_client.clock_skew_seconds))
 
         def run_if_available() -> R:
-            self._outage.refuse()  # an outage that began while this call waited for its thread
+            self._require_closed_breaker()  # an outage may have begun while the call waited for its thread
             return self._recorded(work, is_last_try=is_last_try)
 
-        self._outage.refuse()
+        self._require_closed_breaker()
         return await threads.run(run_if_available, discard=discard)
 
-    async def _ping(self) -> None:
-        with suppress(BlobStoreUnavailable):  # what came of it, the outage was told
-            await self._control_threads.run(partial(self._recorded, self._probe_client.clock_skew_seconds))
+    def _require_closed_breaker(self) -> None:
+        if self._breaker.state is not State.CLOSED:
+            raise BlobStoreUnavailable
 
     def _recorded(self, work: Callable[[], R], *, is_last_try: bool = True) -> R:
-        """Do it, and tell the outage whether the store answered. A try that is not the last one tells no silence."""
+        """Run `work` and record whether the store answered. Only the last try records a failure."""
         try:
             result = work()
         except ObscuraError as error:
             if not got_no_response(error):
-                self._outage.answered()
+                self._breaker.record_success()
             elif is_last_try or not isinstance(error, TransientFailure):
-                self._outage.silent(error)
+                self._breaker.record_failure(error)
             raise
-        self._outage.answered()
+        self._breaker.record_success()
         return result
 
 

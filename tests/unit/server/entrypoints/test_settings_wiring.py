@@ -12,7 +12,7 @@ import uvicorn
 
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryMetadataStore
-from obscura_backup.adapters.postgres import pool as postgres_connections
+from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.adapters.s3 import store as s3
@@ -92,7 +92,7 @@ async def test_times_of_the_postgres_store_reach_its_pool(monkeypatch: pytest.Mo
         async def open(self) -> None:
             """Connect to nothing."""
 
-    monkeypatch.setattr(postgres_connections, "AsyncConnectionPool", Pool)
+    monkeypatch.setattr(postgres_pool, "AsyncConnectionPool", Pool)
     store = PostgresMetadataStore(
         POSTGRES,
         pool_size=21,
@@ -103,11 +103,11 @@ async def test_times_of_the_postgres_store_reach_its_pool(monkeypatch: pytest.Mo
         connect_timeout_seconds=25,
         answer_timeout_seconds=26.5,
     )
-    await store._connections.open()
+    await store._pool.open()
     (pool,) = pools
     assert (pool["max_size"], pool["max_waiting"], pool["timeout"]) == (21, 27, 24.5)
     assert pool["kwargs"]["connect_timeout"] == 25
-    assert store._connections._answer_timeout_seconds == 26.5
+    assert store._pool._answer_timeout_seconds == 26.5
     assert store._locks._timeout_seconds == 22.5
 
 
@@ -123,7 +123,7 @@ async def test_times_of_a_lock_go_out_with_the_question_for_it(monkeypatch: pyte
 
     store = PostgresMetadataStore(POSTGRES, idle_in_transaction_seconds=23.5, answer_timeout_seconds=10)
     store._schema_is_current = True
-    monkeypatch.setattr(store._connections, "begin", begin)
+    monkeypatch.setattr(store._pool, "checkout", begin)
     with pytest.raises(Stop):
         await store._lock_row(samples.user(), 0.5)
     assert asked[0]["hold_ms"] == 23_500

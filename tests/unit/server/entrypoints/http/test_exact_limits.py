@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +13,10 @@ from contracts import samples
 from contracts.metadata_store import saved
 from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, decode_header
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
-from obscura_backup.adapters.s3.circuit_breaker import PAUSE_SECONDS, Outage
 from obscura_backup.adapters.sqlite import BATCH_ROWS, PAGE_ROWS, SqliteMetadataStore, _Write
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import (
     BackupDamaged,
-    BlobStoreUnavailable,
     BlobTooLarge,
     BlobTooSmall,
     PutRefused,
@@ -254,43 +251,3 @@ async def test_row_that_names_the_version_before_costs_no_look(expected: Version
     service = BackupService(MemoryMetadataStore(), Unseen(), SystemClock())
     await service.upload(USER, NO_VERSION, samples.blob("one"))
     assert (await service.upload(USER, expected, samples.blob("two"))).version == version
-
-
-class TestSilenceOfTheBlobStore:
-    def silent(self, outage: Outage, times: int) -> None:
-        for _ in range(times):
-            outage.silent(OSError("no answer"))
-
-    def test_once_is_no_outage(self) -> None:
-        outage = Outage()
-        self.silent(outage, 1)
-        outage.refuse()
-        assert not outage.take_turn()
-
-    def test_twice_is_one(self) -> None:
-        outage = Outage()
-        self.silent(outage, 2)
-        with pytest.raises(BlobStoreUnavailable):
-            outage.refuse()
-
-    def test_twice_with_an_answer_in_between_is_none(self) -> None:
-        outage = Outage()
-        self.silent(outage, 1)
-        outage.answered()
-        self.silent(outage, 1)
-        outage.refuse()
-
-    def test_question_is_asked_again_when_the_pause_is_over_and_not_before(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        now = [100.0]
-        monkeypatch.setattr(time, "monotonic", lambda: now[0])
-        outage = Outage()
-        self.silent(outage, 2)
-        assert outage.take_turn()
-        outage.end_turn()
-        now[0] = 100.0 + PAUSE_SECONDS - 0.001
-        assert not outage.take_turn()
-        now[0] = 100.0 + PAUSE_SECONDS
-        assert outage.take_turn()
-        assert not outage.take_turn()
