@@ -9,7 +9,7 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
-from obscura_backup.adapters.s3.metadata import metadata_of
+from obscura_backup.adapters.s3.metadata import check_of, metadata_of
 from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, PutRefused
@@ -71,6 +71,7 @@ class TestWhatIsInTheBucket:
             "x-amz-meta-sha256": blob.sha256.hex(),
             "x-amz-meta-upload-id": draft.upload_id,
             "x-amz-meta-updated-at": "2026-03-14T15:09:26.535897+00:00",
+            "x-amz-meta-check": check_of(metadata_of(draft), blob.size),
         }
 
     async def test_one_object_a_slot_and_no_scratch(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:

@@ -1,42 +1,40 @@
-"""One bucket by boto3, blocking, one request a call, in the domain's errors.
+"""One bucket: blocking calls, one request each, with the errors of the domain.
 
-Three of its habits are turned off. It repeats a failed request, and a PUT that is repeated can meet its own
-success and take it for another's. It announces a body by `Expect: 100-continue` and waits for leave to send it: a round
-trip more, and a quarter more CPU time. And it adds checksums of its own, under TLS as a trailer that many stores do not
-understand; ours is known beforehand and travels as a header.
-
-One is kept: where the bucket is in another region, it asks for that region once and remembers it. This question itself
-is not asked again, or a store that redirects every request would be asked without end.
+A response whose head was cut off looks complete to Python's HTTP client: `x-amz-meta-version: 12` may arrive as version
+1. The check value in the metadata shows it after a HEAD. After a GET, the first byte of the body proves a whole head.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 import threading
 import time
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import boto3.session  # type: ignore[import-untyped]  # boto3 ships no types; `_Client` is what is used of it
-import botocore.loaders  # type: ignore[import-untyped]  # as above
-import botocore.session  # type: ignore[import-untyped]  # as above
-from botocore.config import Config  # type: ignore[import-untyped]  # as above
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # as above
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # botocore ships no types
 
-from obscura_backup.adapters.s3.download import Download
-from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, failure_of_put, failure_of_read, reason_of, status_of
-from obscura_backup.adapters.s3.location import DEFAULT_REGION
+from obscura_backup.adapters.s3.client import make_client
+from obscura_backup.adapters.s3.download import Download, ReadAhead
+from obscura_backup.adapters.s3.errors import (
+    DRIVER_ERRORS,
+    TransientFailure,
+    failure_of_put,
+    failure_of_read,
+    reason_of,
+    status_of,
+)
 from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
-from obscura_backup.adapters.s3.stored_object import ObjectBody, blob_size, part_of, range_header, suffix_of
-from obscura_backup.adapters.s3.truncated_heads import demand_whole_heads
-from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable, StoreUnusable
+from obscura_backup.adapters.s3.stored_object import ObjectBody, Part, blob_size, part_of, range_header, suffix_of
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from obscura_backup.adapters.s3.client import Client
     from obscura_backup.adapters.s3.location import S3Location
     from obscura_backup.domain.blob import Blob
 
@@ -45,15 +43,6 @@ CONTENT_TYPE = "application/octet-stream"
 _ONE_BYTE = ByteRange(0, 0)
 _NOT_FOUND = 404
 _RANGE_NOT_SATISFIABLE = 416
-
-
-class _Client(Protocol):
-    def put_object(self, **parameters: Any) -> dict[str, Any]: ...
-    def get_object(self, **parameters: Any) -> dict[str, Any]: ...
-    def head_object(self, **parameters: Any) -> dict[str, Any]: ...
-    def delete_object(self, **parameters: Any) -> dict[str, Any]: ...
-    def list_objects_v2(self, **parameters: Any) -> dict[str, Any]: ...
-    def close(self) -> None: ...
 
 
 class S3Bucket:
@@ -74,43 +63,27 @@ class S3Bucket:
         self._connections = connections
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
-        self._created: _Client | None = None
+        self._made_client: Client | None = None
         self._thread_local = threading.local()
 
     def connect(self) -> None:
-        """Find credentials and make the client; asks the store nothing.
+        """Find credentials and make the client; sends no request.
 
         Raises:
-            StoreUnusable: there are no credentials, or the configuration is not one.
+            StoreUnusable: there are no credentials, or the configuration is invalid.
         """
-        session = botocore.session.get_session()
-        session.register_component("data_loader", _loader())
-        if self._location.endpoint is not None:
-            # Only AWS hands out credentials by machine. Elsewhere the question would go nowhere, slowly.
-            session.get_component("credential_provider").remove("iam-role")
-        try:
-            if session.get_credentials() is None:
-                raise StoreUnusable(
-                    "There are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                    ", or give this machine a role where the store is AWS."
-                )
-            made = boto3.session.Session(botocore_session=session).client(
-                "s3",
-                endpoint_url=self._location.endpoint,
-                region_name=self._location.region or session.get_config_variable("region") or DEFAULT_REGION,
-                config=self._config(),
-            )
-        except (BotoCoreError, ValueError) as error:
-            raise StoreUnusable(f"S3 cannot be used as it is configured ({type(error).__name__}).") from error
-        made.meta.events.register("before-send.s3", self._before_sending)
-        made.meta.events.register("before-call.s3.HeadBucket", _without_redirect)
-        demand_whole_heads()
-        self._created = made
+        self._made_client = make_client(
+            self._location,
+            connections=self._connections,
+            connect_timeout_seconds=self._connect_timeout_seconds,
+            read_timeout_seconds=self._read_timeout_seconds,
+            before_sending=self._before_sending,
+        )
 
     def close(self) -> None:
         """Close the connections; safe to call more than once."""
-        if self._created is not None:
-            self._created.close()
+        if self._made_client is not None:
+            self._made_client.close()
 
     def put(self, key: str, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """One conditional PUT, as `BlobStore.put` promises it."""
@@ -143,9 +116,10 @@ class S3Bucket:
             )
         except DRIVER_ERRORS as error:
             raise failure_of_put(error, self._location.other_addressing) from error
-        if not answer.get("ETag"):
-            raise OutcomeUnknown("The blob store took an upload without naming its tag.")
-        return Revision.of(draft, _tag(answer))
+        try:
+            return Revision.of(draft, _tag(answer))
+        except BlobStoreUnavailable as error:
+            raise OutcomeUnknown("The blob store accepted an upload without naming its ETag.") from error
 
     def get(self, key: str, byte_range: ByteRange | None = None) -> Download | None:
         """One GET: the object's revision and the first piece of its bytes; None where there is no object.
@@ -167,12 +141,17 @@ class S3Bucket:
                     if size is None:
                         return None
                     raise RangeNotSatisfiable(size=size) from error
-            raise failure_of_read(error, self._location.other_addressing) from error
+            raise self._failure(error) from error
         body = answer["Body"]
         try:
-            part = part_of(answer, partial=byte_range is not None)
-            revision = revision_of(answer["Metadata"], tag=_tag(answer), size=part.size)
-            if byte_range is not None and not part.length:  # what came is of the suffix
+            try:
+                part, revision = _parse(answer, byte_range)
+            except BackupDamaged:
+                if answer.get("ContentLength") == 0:
+                    raise  # an empty object has no first byte, and is not ours
+                body = ReadAhead(body)  # its first byte proves that the head was not cut off
+                part, revision = _parse(answer, byte_range, is_whole=True)
+            if byte_range is not None and not part.length:  # only bytes of the suffix
                 raise RangeNotSatisfiable(size=part.size)
         except BaseException:
             body.close()
@@ -193,8 +172,11 @@ class S3Bucket:
         except DRIVER_ERRORS as error:
             if isinstance(error, ClientError) and status_of(error) == _NOT_FOUND:
                 return self._head_by_get(key)
-            raise failure_of_read(error, self._location.other_addressing) from error
-        return revision_of(answer["Metadata"], tag=_tag(answer), size=blob_size(int(answer["ContentLength"])))
+            raise self._failure(error) from error
+        try:
+            return _parse(answer, None)[1]
+        except BackupDamaged:
+            return self._head_by_get(key)
 
     def keys(self, prefix: str, *, after: str = "", limit: int = 1000) -> list[str]:
         """One page of keys in their order, from behind `after` on; fewer than `most` where these are the last.
@@ -213,7 +195,7 @@ class S3Bucket:
         try:
             self._client.delete_object(Bucket=self.name, Key=key)
         except DRIVER_ERRORS as error:
-            raise failure_of_read(error, self._location.other_addressing) from error
+            raise self._failure(error) from error
 
     def clock_skew_seconds(self) -> float:
         """Ask the bucket for one key, the least that a service must be able to do: how far its clock is ahead of ours.
@@ -250,39 +232,26 @@ class S3Bucket:
         finally:
             del self._thread_local.before_sending
 
-    def _before_sending(self, request: Any, **_: object) -> None:
-        request.headers.pop("Expect", None)
+    def _before_sending(self) -> None:
         getattr(self._thread_local, "before_sending", _no_op)()
 
     @property
-    def _client(self) -> _Client:
-        if self._created is None:
+    def _client(self) -> Client:
+        if self._made_client is None:
             raise BlobStoreUnavailable("The blob store was not started.")
-        return self._created
-
-    def _config(self) -> Config:
-        endpoint = self._location.endpoint
-        s3: dict[str, object] = {"addressing_style": self._location.addressing_style}
-        if self._location.checksums and (endpoint is None or endpoint.startswith("https:")):
-            # Under TLS the signed checksum header guards the bytes; to hash them once more would guard nothing.
-            s3["payload_signing_enabled"] = False
-        return Config(
-            connect_timeout=self._connect_timeout_seconds,
-            read_timeout=self._read_timeout_seconds,
-            max_pool_connections=self._connections,
-            tcp_keepalive=True,
-            retries={"mode": "standard", "total_max_attempts": 1},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            parameter_validation=False,  # all parameters are made above, from types
-            s3=s3,
-        )
+        return self._made_client
 
     def _list(self, prefix: str, after: str, limit: int) -> dict[str, Any]:
         try:
-            return self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=limit)
+            answer = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=limit)
         except DRIVER_ERRORS as error:
-            raise failure_of_read(error, self._location.other_addressing) from error
+            raise self._failure(error) from error
+        if answer.keys() <= {"ResponseMetadata"}:  # without a body, since the head was cut off
+            raise TransientFailure("The blob store broke off.")
+        return answer
+
+    def _failure(self, error: Exception) -> BlobStoreUnavailable:
+        return failure_of_read(error, self._location.other_addressing)
 
     def _head_by_get(self, key: str) -> Revision | None:
         download = self.get(key, _ONE_BYTE)
@@ -295,23 +264,18 @@ class S3Bucket:
         size = str(error.response.get("Error", {}).get("ActualObjectSize", ""))
         if size.isdecimal():
             return blob_size(int(size))
-        found = self.head(key)  # MinIO does not always say how long the object is
-        return None if found is None else found.size
-
-
-@cache
-def _loader() -> Any:
-    # To read the description of S3 is most of the work of making a client, and `serve` makes one to check, one to run.
-    return botocore.loaders.create_loader()
+        try:  # MinIO does not always say how long the object is
+            answer = self._client.head_object(Bucket=self.name, Key=key)
+        except DRIVER_ERRORS as head_error:
+            if isinstance(head_error, ClientError) and status_of(head_error) == _NOT_FOUND:
+                return None
+            raise self._failure(head_error) from head_error
+        return blob_size(int(answer.get("ContentLength", 0)))
 
 
 def condition_on(replaces: Tag | None) -> dict[str, str]:
     """The parameter of a PUT that goes through only if the object has this tag (None: if there is no object)."""
     return {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
-
-
-def _without_redirect(context: dict[str, Any], **_: object) -> None:
-    context.setdefault("s3_redirect", {})["redirected"] = True  # botocore's mark that it has been done
 
 
 def _no_op() -> None:
@@ -322,5 +286,14 @@ def _is_absent(error: ClientError) -> bool:
     return status_of(error) == _NOT_FOUND and reason_of(error) == "NoSuchKey"
 
 
+def _parse(answer: dict[str, Any], byte_range: ByteRange | None, *, is_whole: bool = False) -> tuple[Part, Revision]:
+    """What a response to a GET or HEAD says; `is_whole`: its head is known to be complete."""
+    part = part_of(answer, partial=byte_range is not None)
+    return part, revision_of(answer["Metadata"], tag=_tag(answer), size=part.size, is_whole=is_whole)
+
+
 def _tag(answer: dict[str, Any]) -> Tag:
-    return Tag(str(answer["ETag"]).strip('"'))  # some stores quote it in one answer and not in another
+    tag = str(answer.get("ETag", ""))
+    if not tag or (tag.startswith('"') and not re.fullmatch('"[^"]+"', tag)):
+        raise TransientFailure("The blob store broke off in an ETag.")
+    return Tag(tag.strip('"'))  # some stores quote it in one response and not in another

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, failure_of_read
+from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, TransientFailure, failure_of_read
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 
 if TYPE_CHECKING:
@@ -28,6 +28,27 @@ class Body(Protocol):
 
     def close(self) -> None:
         """Close the connection as well, where bytes are left on it."""
+
+
+class ReadAhead:
+    """A body of which one byte has arrived.
+
+    Raises:
+        BlobStoreUnavailable: none did: the store broke off.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._first = _read_some(body, 1)
+
+    def read(self, amt: int) -> bytes:
+        """See `Body.read`."""
+        first, self._first = self._first, b""
+        return first or self._body.read(amt)
+
+    def close(self) -> None:
+        """See `Body.close`."""
+        self._body.close()
 
 
 class Download:
@@ -95,7 +116,7 @@ class Download:
         return not self._left
 
     def _read_chunk(self, amount: int) -> bytes:
-        piece = self._read_bytes(amount)
+        piece = _read_some(self._body, amount)
         self._left -= len(piece)
         return piece if self._left else self._verify_suffix(piece)
 
@@ -103,16 +124,17 @@ class Download:
         """The last piece of the blob, once what follows it came and is what has to follow."""
         suffix = b""
         while len(suffix) < len(self._suffix):
-            suffix += self._read_bytes(len(self._suffix) - len(suffix))
+            suffix += _read_some(self._body, len(self._suffix) - len(suffix))
         if suffix != self._suffix:
             raise BackupDamaged("An object in the bucket is damaged: it does not end with its upload id.")
         return last
 
-    def _read_bytes(self, amount: int) -> bytes:
-        try:
-            piece = self._body.read(amount)
-        except DRIVER_ERRORS as error:
-            raise failure_of_read(error) from error
-        if not piece:
-            raise BlobStoreUnavailable("The blob store sent fewer bytes than it said.")
-        return piece
+
+def _read_some(body: Body, amount: int) -> bytes:
+    try:
+        piece = body.read(amount)
+    except DRIVER_ERRORS as error:
+        raise failure_of_read(error) from error
+    if not piece:
+        raise TransientFailure("The blob store sent fewer bytes than it said.")
+    return piece

@@ -25,8 +25,8 @@ from urllib3.exceptions import HTTPError
 
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
 
-DRIVER_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError)
-"""All that a call of botocore raises for what happens outside of this process."""
+DRIVER_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
+"""What botocore raises for events outside of this process. A ValueError is a number or a date that was cut off."""
 
 _NOT_SENT = (
     ConnectTimeoutError,

@@ -5,6 +5,7 @@ The names have hyphens and no underscores: proxies such as nginx drop headers wi
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,9 +21,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
+_CHECKED = ("version", "base", "kind", "sha256", "upload-id", "updated-at")
+
+
 def metadata_of(draft: Draft) -> dict[str, str]:
-    """What goes out as `x-amz-meta-…` headers, in the same request as the bytes."""
-    return {
+    """The `x-amz-meta-…` headers that go out in the same request as the bytes."""
+    fields = {
         "version": str(draft.version),
         "base": str(draft.base),
         "kind": draft.kind.value,
@@ -30,21 +34,36 @@ def metadata_of(draft: Draft) -> dict[str, str]:
         "upload-id": draft.upload_id,
         "updated-at": draft.updated_at.astimezone(UTC).isoformat(timespec="microseconds"),
     }
+    return {**fields, "check": check_of(fields, draft.size)}
 
 
-def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int) -> Revision:
+def check_of(fields: Mapping[str, str], size: int) -> str:
+    """The check value: 16 hexadecimal digits over the other fields and the blob's size. It detects no forgery.
+
+    Raises:
+        KeyError: a field is missing.
+    """
+    text = "\n".join([*(fields[name] for name in _CHECKED), str(size)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int, is_whole: bool = False) -> Revision:
     """The revision that an object holds.
 
     Args:
         metadata: of the object, without the `x-amz-meta-` in front.
         tag: of the object.
-        size: of the whole object, in bytes.
+        size: of the blob in it, in bytes.
+        is_whole: the response is known to be complete. Then the check value may be missing, as in objects that were
+            written before it was introduced.
 
     Raises:
-        BackupDamaged: the object was not written by this service, or its metadata was damaged since.
+        BackupDamaged: this service did not write the object, its metadata was damaged, or the response was cut off.
     """
     fields = {name.lower(): value for name, value in metadata.items()}  # some stores answer with Capitals
     try:
+        if ("check" in fields or not is_whole) and fields["check"] != check_of(fields, size):
+            raise ValueError("wrong check value")
         return Revision(
             version=Version(_number(fields["version"], minimum=1)),
             base=Version(_number(fields["base"], minimum=0)),
@@ -56,7 +75,7 @@ def revision_of(metadata: Mapping[str, str], *, tag: Tag, size: int) -> Revision
             tag=tag,
         )
     except (KeyError, ValueError) as error:
-        raise BackupDamaged("An object in the bucket is not one of ours, by its metadata.") from error
+        raise BackupDamaged("The metadata of an object in the bucket is not ours, or is damaged.") from error
 
 
 def _matched(pattern: re.Pattern[str], value: str) -> str:

@@ -116,7 +116,7 @@ def part_of(answer: dict[str, Any], *, partial: bool) -> Part:
         BlobStoreUnavailable: the answer is none to a range.
         BackupDamaged: the object is too short to be one of ours.
     """
-    length = int(answer["ContentLength"])
+    length = int(answer.get("ContentLength", -1))
     first, total = _extent(answer, length) if partial else (0, length)
     size = blob_size(total)
     of_blob = max(0, min(first + length, size) - first)
