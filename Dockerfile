@@ -19,7 +19,12 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-che
  && /opt/venv/bin/python -m compileall -q /opt/venv/lib \
  && /opt/venv/bin/python -m pip uninstall --yes --quiet pip
 
-FROM ${BASE}
+FROM ${BASE} AS minio
+COPY requirements/minio.txt requirements/minio.txt
+RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+    --target /opt/minio -r requirements/minio.txt
+
+FROM ${BASE} AS service
 COPY --from=build /opt/venv /opt/venv
 COPY deploy/health-check.sh /opt/health-check.sh
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin obscura \
@@ -36,3 +41,13 @@ HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["bash
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["obscura-backup"]
 CMD ["serve"]
+
+# For `init-bucket --minio-user`: with MinIO's SDK, and so with Argon2 and a cipher library, which the service has not.
+FROM service AS admin
+COPY --from=minio /opt/minio /opt/minio
+ENV PYTHONPATH=/opt/minio
+HEALTHCHECK NONE
+CMD ["init-bucket", "--minio-user"]
+
+# What `docker build` makes without --target.
+FROM service

@@ -126,9 +126,10 @@ proto: $(VENV)/.dev
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 .PHONY: lock
 lock: $(VENV)/.dev
-	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in -o requirements/run.txt
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in -o requirements/run.txt
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
-	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) requirements/minio.in -c requirements/run.txt -o requirements/minio.txt
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 	$(LOCK) requirements/mutants.in -c requirements/dev.txt --no-emit-package yattag -o requirements/mutants.txt
 

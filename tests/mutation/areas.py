@@ -11,8 +11,8 @@ _SERVER: Final = "src/obscura_backup"
 _CLIENT: Final = "client/src/obscura_backup_client"
 # The modules of the client that decide whether a backup is confidential, complete and current.
 _CORE: Final = (
-    "attack_cost", "calibration", "codec", "kdf", "kdf_parameters", "keys", "last_seen", "merge", "model", "padding", "passwords",
-    "protobuf_wire", "rollback", "sealed",
+    "attack_cost", "calibration", "codec", "kdf", "kdf_parameters", "keys", "last_seen", "merge", "model", "padding",
+    "passwords", "protobuf_wire", "rollback", "sealed",
 )  # fmt: skip
 
 

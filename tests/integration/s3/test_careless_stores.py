@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from contracts import samples
 from contracts.blob_store import stored
 from obscura_backup.adapters.s3.admin import init_bucket
+from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.probe import Severity
 from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.blob import Blob
@@ -316,7 +317,7 @@ class TestMakingTheBucketUnderTls:
 
 
 def _made(server: CarelessS3) -> bool:
-    return init_bucket(server.endpoint, "bucket", region="us-east-1", access_key="key", secret_key="secret")
+    return init_bucket(S3Location("bucket", server.endpoint))
 
 
 def _certificate(folder: Path) -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import obscura_backup
 
-FORBIDDEN = ("argon2", "cryptography", "Crypto", "google.protobuf", "nacl", "obscura_backup_client")
+FORBIDDEN = ("argon2", "cryptography", "Crypto", "google.protobuf", "minio", "nacl", "obscura_backup_client")
+ROOT = Path(__file__).parents[3]
 MODULES = sorted(Path(obscura_backup.__file__).parent.rglob("*.py"))
 
 
@@ -25,7 +28,27 @@ def test_no_module_of_the_server_imports_a_cipher_a_kdf_or_the_payload() -> None
     assert len(MODULES) > 20
     for module in MODULES:
         for name in imported(module):
-            assert not name.startswith(FORBIDDEN), f"{module.name} imports {name}"
+            if module.name != "minio_users.py" or not name.startswith("minio"):
+                assert not name.startswith(FORBIDDEN), f"{module.name} imports {name}"
+
+
+def locked(name: str) -> set[str]:
+    """The names of the packages in a lock."""
+    return set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+
+
+def test_lock_of_the_server_holds_no_kdf_and_no_cipher_but_for_verifying_tokens() -> None:
+    packages = locked("server.txt")
+    assert {"litestar", "pyjwt", "cryptography"} <= packages
+    unwanted = ("argon2", "minio", "obscura", "protobuf", "pycrypto", "pynacl", "scrypt", "zxcvbn")
+    assert [name for name in packages if name.startswith(unwanted)] == []
+
+
+def test_lock_of_the_extra_is_made_from_the_extra() -> None:
+    (extra,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["minio"]
+    assert extra in (ROOT / "requirements" / "minio.in").read_text().splitlines()
+    assert {"minio", "argon2-cffi", "pycryptodome"} <= locked("minio.txt")
+    assert locked("minio.txt") <= locked("run.txt"), "`make serve` installs it, too"
 
 
 def test_the_distribution_does_not_depend_on_any_of_them_by_name() -> None:

@@ -1,165 +1,73 @@
-"""Making the bucket, the policy of the service's credentials, and its user in MinIO, by MinIO's SDK.
-
-AWS takes the first two as well; its users are made by its own tools. An administrator's work, done once with an
-administrator's credentials; the service itself never needs them.
-"""
+"""Setting up S3: makes the bucket, and knows the policy of the service's credentials. Needs an administrator's."""
 
 from __future__ import annotations
 
-import os
-import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
 
-import urllib3
-from minio import Minio, MinioAdmin
-from minio.credentials.providers import StaticProvider
-from minio.error import MinioAdminException, MinioException, S3Error
-from urllib3.exceptions import HTTPError
+from botocore.exceptions import ClientError, ParamValidationError  # type: ignore[import-untyped]  # no types
 
+from obscura_backup.adapters.s3.client import Client, make_client
+from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, failure_of_read, reason_of
+from obscura_backup.adapters.s3.location import DEFAULT_REGION
 from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-_OURS_ALREADY = "BucketAlreadyOwnedByYou"
-_TIMEOUT_SECONDS = 10.0
-_ADMIN_CODE = re.compile(r'"Code": ?"(\w+)"|<Code>(\w+)</Code>|Status: (\d+)')
-_ADMIN_HINTS = {
-    "XMinioAdminInvalidAccessKey": "it needs 3 characters at least",
-    "XMinioAdminInvalidSecretKey": "its secret needs 8 characters at least",
-    "InvalidAccessKeyId": "the administrator's access key is unknown",
-    "SignatureDoesNotMatch": "the administrator's secret key is wrong",
-    "AccessDenied": "the administrator's credentials may not do this",
-}
-_MALFORMED = "The endpoint has the form http://HOST:PORT or https://HOST."
-_NOT_MINIO = "is it a MinIO server? Elsewhere, make the user by the store's own tools, with the policy of --policy"
-_UNTRUSTED = "The certificate of the store is not trusted; AWS_CA_BUNDLE names the file of its authority."
+    from obscura_backup.adapters.s3.location import S3Location
+
+TIMEOUT_SECONDS = 10.0
 
 
-def init_bucket(
-    endpoint: str, bucket: str, *, region: str, access_key: str, secret_key: str, session_token: str | None = None
-) -> bool:
-    """Make the bucket where it is missing; safe to repeat.
+def init_bucket(location: S3Location) -> bool:
+    """Make the bucket if it is missing, with the credentials of the AWS variables; safe to repeat.
 
-    Versioning stays as the administrator has set it. The service does not need it (a slot is replaced as a whole, under
-    a condition), and to turn it on would keep every backup that a user replaced or deleted: a decision about other
-    people's data that is not ours to take in passing.
-
-    Under TLS the store's certificate is checked against the authorities in the file that AWS_CA_BUNDLE names, as the
-    service itself does it, or against the system's.
+    Versioning stays as the administrator has set it. The service does not need it, since it replaces a slot as a whole
+    under a condition. Turned on, it would keep every backup that a user replaced or deleted.
 
     Args:
-        endpoint: `http://HOST:PORT` or `https://HOST`.
-        bucket: its name.
-        region: to make it in.
-        access_key: of an administrator.
-        secret_key: of the same.
-        session_token: of the same, where the credentials are temporary.
+        location: of the bucket, with its region.
 
     Returns:
-        Whether it was made now; False: it was there.
+        Whether it was made now; False: it existed.
 
     Raises:
         StoreUnusable: the store cannot be reached, or refuses. The message quotes no credential.
     """
-    with _reached(endpoint) as (origin, pool):
-        client = Minio(
-            endpoint=origin.netloc,
-            access_key=access_key,
-            secret_key=secret_key,
-            session_token=session_token,
-            secure=origin.scheme == "https",
-            region=region,
-            http_client=pool,
-        )
-        try:
-            if client.bucket_exists(bucket_name=bucket):
-                return False
-            client.make_bucket(bucket_name=bucket, location=region)
-        except S3Error as error:
-            if error.code == _OURS_ALREADY:  # another init-bucket was quicker
-                return False
-            raise StoreUnusable(f"The store refused to make the bucket {bucket}: {error.code}.") from error
-        except ValueError as error:
-            raise StoreUnusable(f"The bucket name {bucket} is not one that S3 allows.") from error
+    client = make_client(
+        location, connections=1, connect_timeout_seconds=TIMEOUT_SECONDS, read_timeout_seconds=TIMEOUT_SECONDS
+    )
+    try:
+        return not _exists(client, location.bucket) and _make(client, location)
+    except ParamValidationError as error:
+        raise StoreUnusable(f"S3 does not allow the bucket name {location.bucket}.") from error
+    except ClientError as error:
+        raise StoreUnusable(f"The store refused to make the bucket {location.bucket}: {reason_of(error)}.") from error
+    except DRIVER_ERRORS as error:
+        raise StoreUnusable(str(failure_of_read(error, location.other_addressing))) from error
+    finally:
+        client.close()
+
+
+def _exists(client: Client, bucket: str) -> bool:
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError:  # without a body that would give the reason; the attempt to make the bucket has one
+        return False
     return True
 
 
-def init_user(
-    endpoint: str,
-    bucket: str,
-    *,
-    region: str,
-    access_key: str,
-    secret_key: str,
-    user: str,
-    user_secret: str,
-    session_token: str | None = None,
-) -> None:
-    """Make the MinIO user that the service runs as, with the least-privilege policy of this bucket; safe to repeat.
-
-    A user of this name that is there already gets this secret and, in place of all policies it had, this one. Its
-    membership in groups is left alone.
-
-    Args:
-        endpoint: of a MinIO server: `http://HOST:PORT` or `https://HOST`.
-        bucket: that the user may use, as `least_privilege_policy` says.
-        region: of the server.
-        access_key: of an administrator of the server.
-        secret_key: of the same.
-        user: its name, which is the access key of the service.
-        user_secret: its secret key. The SDK encrypts it on its way.
-        session_token: of the administrator, where those credentials are temporary.
-
-    Raises:
-        StoreUnusable: the server cannot be reached, refuses, or is not MinIO. The message quotes no secret.
-    """
-    if user == access_key:
-        raise StoreUnusable("The service's user and the administrator must have different access keys.")
-    with _reached(endpoint) as (origin, pool):
-        admin = MinioAdmin(
-            endpoint=origin.netloc,
-            credentials=StaticProvider(access_key, secret_key, session_token),
-            secure=origin.scheme == "https",
-            region=region,
-            http_client=pool,
-        )
-        policy = f"obscura-backup-{bucket}"
-        try:
-            # A new user may do nothing until it has a policy, so that a failure half-way leaves no user with too much.
-            admin.policy_add(policy, policy=dict(least_privilege_policy(bucket)))
-            admin.user_add(user, user_secret)
-            admin.policy_set(policy, user=user)
-        except MinioAdminException as error:
-            raise StoreUnusable(f"The store refused to make the user {user}: {_why(error)}.") from error
-
-
-def _why(error: MinioAdminException) -> str:
-    """The server's own code, and what it means; of its text nothing else, which could be anything."""
-    codes = [next(filter(None, groups)) for groups in _ADMIN_CODE.findall(str(error))]
-    code = next((code for code in codes if not code.isdigit()), codes[0] if codes else "no code")
-    return f"{code} ({_ADMIN_HINTS.get(code, _NOT_MINIO)})"
-
-
-@contextmanager
-def _reached(endpoint: str) -> Iterator[tuple[SplitResult, urllib3.PoolManager]]:
-    origin = urlsplit(endpoint)
-    if origin.scheme not in ("http", "https") or not origin.netloc or origin.username is not None:
-        raise StoreUnusable(_MALFORMED)
-    authorities = os.environ.get("AWS_CA_BUNDLE") or None
-    pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False, ca_certs=authorities)
+def _make(client: Client, location: S3Location) -> bool:
+    parameters: dict[str, Any] = {"Bucket": location.bucket}
+    if location.region not in (None, DEFAULT_REGION):
+        parameters["CreateBucketConfiguration"] = {"LocationConstraint": location.region}
     try:
-        yield origin, pool
-    except (MinioException, HTTPError, OSError) as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):  # the TLS library's own word; urllib3 has no class for it
-            raise StoreUnusable(_UNTRUSTED) from error
-        raise StoreUnusable(f"The store cannot be reached at {endpoint} ({type(error).__name__}).") from error
-    except ValueError as error:  # the SDK's, of a host or a port that is none
-        raise StoreUnusable(_MALFORMED) from error
-    finally:
-        pool.clear()
+        client.create_bucket(**parameters)
+    except ClientError as error:
+        if reason_of(error) == "BucketAlreadyOwnedByYou":  # another `init-bucket` was faster
+            return False
+        raise
+    return True
 
 
 def least_privilege_policy(bucket: str) -> Mapping[str, Any]:

@@ -49,6 +49,12 @@ class Client(Protocol):
     def list_objects_v2(self, **parameters: Any) -> dict[str, Any]:
         """One page of keys."""
 
+    def head_bucket(self, **parameters: Any) -> dict[str, Any]:
+        """HEAD of the bucket."""
+
+    def create_bucket(self, **parameters: Any) -> dict[str, Any]:
+        """PUT of the bucket."""
+
     def close(self) -> None:
         """Close the connections."""
 
@@ -59,7 +65,7 @@ def make_client(
     connections: int,
     connect_timeout_seconds: float,
     read_timeout_seconds: float,
-    before_sending: Callable[[], None],
+    before_sending: Callable[[], None] | None = None,
 ) -> Client:
     """Find credentials and make the client; sends no request.
 
@@ -101,11 +107,14 @@ def make_client(
             ),
         )
     except (BotoCoreError, ValueError) as error:
-        raise StoreUnusable(f"The configuration of S3 is invalid ({type(error).__name__}).") from error
+        raise StoreUnusable(
+            f"The configuration of S3 is invalid ({type(error).__name__}): check the endpoint and the region."
+        ) from error
 
     def prepare(request: Any, **_: object) -> None:
         request.headers.pop("Expect", None)
-        before_sending()
+        if before_sending is not None:
+            before_sending()
 
     client.meta.events.register("before-send.s3", prepare)
     client.meta.events.register("before-call.s3.HeadBucket", _without_redirect)

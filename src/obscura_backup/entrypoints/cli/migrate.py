@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,7 +43,8 @@ def migrate(config: Path | None, **flags: Any) -> int:
     "--minio-user",
     is_flag=True,
     help="Also create the service's user in MinIO, with that policy only. MINIO_SERVICE_ACCESS_KEY and "
-    "MINIO_SERVICE_SECRET_KEY hold its keys. An existing user gets this secret and this policy.",
+    "MINIO_SERVICE_SECRET_KEY hold its keys. An existing user gets this secret and this policy. Needs the extra "
+    "obscura-backup[minio].",
 )
 @options.config_option
 @options.blobs_url_option
@@ -52,30 +55,27 @@ def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags:
     settings = options.settings_from(flags, config)
     if settings.blobs_kind != "s3":
         options.fail("init-bucket needs a blobs_url that begins with s3:.", options.EXIT_USAGE)
-    from obscura_backup.adapters.s3 import admin as minio_admin  # as above
+    from obscura_backup.adapters.s3 import admin  # as above
 
     location = settings.s3_location
     if policy:
-        click.echo(json.dumps(minio_admin.least_privilege_policy(location.bucket), indent=2))
+        click.echo(json.dumps(admin.least_privilege_policy(location.bucket), indent=2))
         return 0
-    access_key, secret_key = _from_environment("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    _from_environment("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     user, user_secret = (
         _from_environment("MINIO_SERVICE_ACCESS_KEY", "MINIO_SERVICE_SECRET_KEY") if minio_user else ("", "")
     )
+    if minio_user and find_spec("minio") is None:
+        options.fail("--minio-user needs MinIO's SDK: install `obscura-backup[minio]`.", options.EXIT_USAGE)
     region = location.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    store: dict[str, Any] = {
-        "endpoint": location.endpoint or f"https://s3.{region}.amazonaws.com",
-        "bucket": location.bucket,
-        "region": region,
-        "access_key": access_key,
-        "secret_key": secret_key,
-        "session_token": os.environ.get("AWS_SESSION_TOKEN"),
-    }
+    location = replace(location, region=region)
     try:
-        made = minio_admin.init_bucket(**store)
+        made = admin.init_bucket(location)
         click.echo(f"Created the bucket {location.bucket}." if made else f"The bucket {location.bucket} exists.")
         if minio_user:
-            minio_admin.init_user(**store, user=user, user_secret=user_secret)
+            from obscura_backup.adapters.s3.minio_users import init_user  # as above
+
+            init_user(location, user, user_secret)
             click.echo(f"The user {user} has the rights that the service needs in this bucket, and no others.")
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
