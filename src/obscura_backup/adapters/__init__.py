@@ -1,1 +1,1 @@
-"""One file a port and technology. Adapters know the domain's ports and errors; not each other, and no entrypoint."""
+"""One folder or file per technology. Adapters know the domain; not each other, and no entrypoint."""

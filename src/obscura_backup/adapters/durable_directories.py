@@ -1,4 +1,4 @@
-"""Folders whose names survive a power cut: a new name in a folder is durable only once that folder was synced."""
+"""Makes directories durably: a new name survives a power cut only after its parent directory was synced."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ OTHERS_BY_UMASK = 0o777
 
 
 def make_directory(path: Path) -> None:
-    """Make `path`, for its owner alone, and its missing parents; all of them are durable when this returns.
+    """Make `path`, accessible by its owner only, and its missing parents; all are durable when this returns.
 
-    The folder that holds `path` is synced also where `path` was there: another process may have made it a moment ago.
+    The parent of `path` is synced even if `path` existed: another process may just have made it.
 
     Raises:
         OSError: it cannot be made, or a sync failed.
@@ -31,12 +31,12 @@ def make_directory(path: Path) -> None:
         if made:
             sync_directory(directory.parent)
     if not made:
-        with suppress(PermissionError):  # a folder that others manage, and may not let us open
+        with suppress(PermissionError):  # a directory of another owner, which we may not open
             sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a folder durable.
+    """Make the names in a directory durable.
 
     Raises:
         OSError: the sync failed.

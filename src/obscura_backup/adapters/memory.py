@@ -1,4 +1,4 @@
-"""Both stores in memory, keeping every promise of their ports but durability: for tests and for trying things out."""
+"""Both stores in memory, for tests and trials. They keep every promise of their ports except durability."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class _MemoryBlob:
 
 
 class MemoryBlobStore:
-    """Objects in a dictionary. One event loop step is what makes a conditional write atomic here."""
+    """Objects in a dictionary. A conditional write is atomic because it is one step of the event loop."""
 
     def __init__(self) -> None:
         self._objects: dict[UserId, tuple[Revision, bytes]] = {}

@@ -1,4 +1,4 @@
-"""Reading of files that an operator names: regular files only, opened without waiting, and read up to a limit."""
+"""Reads files that an operator names: regular files only, without waiting, up to a limit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _KINDS = {
 
 
 class UnsuitableFile(OSError):
-    """It is not a regular file, or longer than its limit."""
+    """The file is not a regular file, or it is longer than its limit."""
 
 
 def read_regular_file(path: Path, max_bytes: int) -> bytes:
-    """The whole content. Symbolic links are followed: a secret that Kubernetes mounts is one.
+    """The whole content. Symbolic links are followed: Kubernetes mounts secrets as links.
 
     Raises:
-        UnsuitableFile: see there.
+        UnsuitableFile: it is not a regular file, or too long.
         OSError: it cannot be opened or read.
     """
     with opened_regular_file(path) as (descriptor, _):
@@ -40,19 +40,19 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
 def opened_regular_file(
     path: Path | str, *, follow_links: bool = True, folder: int | None = None
 ) -> Iterator[tuple[int, os.stat_result]]:
-    """A descriptor for reading, and what the opened file is.
+    """A descriptor for reading, and the status of the opened file.
 
     Args:
-        path: of the file; relative to `folder` where one is given.
-        follow_links: whether its last part may be a symbolic link.
+        path: of the file; relative to `folder` if that is given.
+        follow_links: whether the last part of the path may be a symbolic link.
         folder: a descriptor of a directory.
 
     Raises:
         UnsuitableFile: it is not a regular file.
         OSError: it cannot be opened.
     """
-    # Looked at before it is opened, because opening a device can have effects, and again afterwards, because the name
-    # may have changed its meaning in between. Without O_NONBLOCK, opening a pipe would wait for its writer.
+    # Checked before opening, because opening a device can have effects, and again afterwards, because the path may lead
+    # elsewhere by then. Without O_NONBLOCK, opening a pipe would wait for its writer.
     _require_regular(os.stat(path, dir_fd=folder, follow_symlinks=follow_links))
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
     descriptor = os.open(path, flags, dir_fd=folder)
@@ -71,7 +71,7 @@ def read_bounded(descriptor: int, max_bytes: int) -> bytes:
         UnsuitableFile: there are more than `max_bytes`.
         OSError: it cannot be read.
     """
-    # The size that `fstat` gives is no bound: it is 0 for files under /proc, and a file can grow.
+    # The size from `fstat` is no limit: it is 0 for files under /proc, and a file can grow.
     found = bytearray()
     while piece := os.read(descriptor, max_bytes + 1 - len(found)):
         found += piece

@@ -1,8 +1,8 @@
-"""Metadata in SQLite: WAL with full synchronisation, one writer thread that commits many rows in one go.
+"""Metadata in SQLite: WAL with full synchronisation, and one writer thread that commits rows in batches.
 
-A commit costs a sync of the disk, whether of one row or of a hundred, so the rows that came while the last commit was
-under way are the next one. Nothing is answered before the COMMIT that holds it has returned. Several processes on one
-file are safe: SQLite's own locks put their commits in a row, and no row ever goes back.
+A commit costs one sync of the disk, for one row or a hundred. So the rows that arrive during a commit form the next
+batch. A call returns only after the COMMIT of its row. Several processes may share a file: SQLite's locks serialise
+their commits, and no row ever goes back.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS backups (
 _COLUMNS = "version, base, kind, sha256, size, upload_id, updated_at, tag"
 _SELECT = f"SELECT {_COLUMNS} FROM backups WHERE user_id = ?"  # noqa: S608  # constants only
 _PAGE = f"SELECT user_id, {_COLUMNS} FROM backups WHERE user_id > ? ORDER BY user_id LIMIT {PAGE_ROWS}"  # noqa: S608  # constants only
-# A row never goes back: of two writers that overtake each other, the one that is further along stays.
+# A row never goes back: of two concurrent writers, the higher version stays.
 _SAVE = f"""
 INSERT INTO backups (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_id, updated_at, tag) =
@@ -61,17 +61,17 @@ _Row = tuple[int, int, str, bytes, int, str, str, str]
 
 
 class _Write(NamedTuple):
-    values: tuple[str, *_Row] | None  # None: nothing to write, but could it be?
+    values: tuple[str, *_Row] | None  # None: only test whether a write is possible
     saved: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
 
 
 class SqliteMetadataStore:
-    """Rows in one SQLite file, which is made where it is missing, readable by its owner alone.
+    """Rows in one SQLite file, which is made if it is missing, readable by its owner only.
 
     Args:
         path: of the file.
-        lock_timeout_seconds: how long a request waits for others of the same user, or for other processes.
+        lock_timeout_seconds: how long a request waits for other requests of its user, or for other processes.
     """
 
     _reader: sqlite3.Connection
@@ -84,7 +84,7 @@ class SqliteMetadataStore:
         self._writer: threading.Thread | None = None
 
     async def start(self) -> None:
-        """See `BackupMetadataStore.start`. A file of a newer version of this program is refused."""
+        """See `BackupMetadataStore.start`. A file of a newer schema is refused."""
         try:
             self._create()
             with ExitStack() as opened:
@@ -97,7 +97,7 @@ class SqliteMetadataStore:
         self._writer.start()
 
     async def close(self) -> None:
-        """See `BackupMetadataStore.close`. What is waiting is committed."""
+        """See `BackupMetadataStore.close`. Waiting rows are committed."""
         if self._writer is None:
             return
         self._writes.put(None)
@@ -107,14 +107,14 @@ class SqliteMetadataStore:
 
     @asynccontextmanager
     async def locked(self, user_id: UserId) -> AsyncIterator[_SqliteSlot]:
-        """See `BackupMetadataStore.locked`. The lock is this process's; between processes only the commits exclude."""
+        """See `BackupMetadataStore.locked`. It excludes this process only; commits of several are serialised."""
         async with self._locks.hold(user_id):
             yield _SqliteSlot(self, user_id, await self.get(user_id))
 
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
-        # On the event loop's own thread: under WAL a reader waits for nobody, and one row by its key costs less than a
-        # trip to another thread.
+        # In the thread of the event loop: under WAL a reader never waits, and reading one row costs less than a
+        # switch to another thread.
         try:
             row: _Row | None = self._reader.execute(_SELECT, (str(user_id),)).fetchone()
         except sqlite3.Error as error:
@@ -134,15 +134,15 @@ class SqliteMetadataStore:
             if len(page) < PAGE_ROWS:
                 return
             last = page[-1][0]
-            await asyncio.sleep(0)  # a long walk lets requests through
+            await asyncio.sleep(0)  # a long scan lets requests through
 
     async def check(self) -> None:
-        """See `BackupMetadataStore.check`. The writer is asked, too: a lock or a full disk stops it, not the reader."""
+        """See `BackupMetadataStore.check`. The writer is tested, too: a lock or a full disk stops writes only."""
         await self.get(_NIL_USER_ID)
         await self._write(None)
 
     async def save(self, user_id: UserId, revision: Revision) -> None:
-        """Commit one row, together with what else is waiting; see `LockedSlot.save`."""
+        """Commit one row, together with other waiting rows; see `LockedSlot.save`."""
         await self._write((str(user_id), *_row(revision)))
 
     async def _write(self, values: tuple[str, *_Row] | None) -> None:
@@ -161,7 +161,7 @@ class SqliteMetadataStore:
             (found,) = connection.execute("PRAGMA user_version").fetchone()
             if found > SCHEMA_VERSION:
                 raise StoreUnusable(
-                    f"The metadata file {self._path} is of schema {found}; this program knows up to {SCHEMA_VERSION}."
+                    f"The metadata file {self._path} has schema {found}; this program supports up to {SCHEMA_VERSION}."
                 )
             if found < SCHEMA_VERSION:
                 connection.execute(_SCHEMA)
@@ -177,13 +177,13 @@ class SqliteMetadataStore:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:  # connecting opens the file; what is in it, or who locks it, shows only now
+        except sqlite3.Error:  # only now the file is read and locked
             connection.close()
             raise
         return connection
 
     def _write_batches(self, connection: sqlite3.Connection) -> None:
-        """The writer thread: whatever is waiting becomes one transaction. Nothing may end it but `close`."""
+        """The writer thread: all waiting rows become one transaction. Only `close` may end it."""
         while (first := self._writes.get()) is not None:
             batch, is_open = self._collect_batch(first)
             failure = _commit(connection, [write.values for write in batch if write.values is not None])
@@ -211,7 +211,7 @@ def _commit(connection: sqlite3.Connection, rows: list[tuple[str, *_Row]]) -> Ex
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(_SAVE, rows)
         connection.execute("COMMIT")
-    except Exception as error:  # noqa: BLE001  # of whatever kind, it is the answer to those who wait
+    except Exception as error:  # noqa: BLE001  # of any kind: it is the result for the waiting calls
         if connection.in_transaction:
             connection.rollback()
         return error
@@ -230,7 +230,7 @@ class _SqliteSlot:
 
 def _complete(write: _Write, failure: Exception | None) -> None:
     def complete() -> None:
-        if write.saved.done():  # its request was cancelled meanwhile
+        if write.saved.done():  # the request was cancelled meanwhile
             return
         if failure is None:
             write.saved.set_result(None)

@@ -1,4 +1,4 @@
-"""One lock a user within this process, for the adapters whose technology has none of its own, or a costly one."""
+"""One lock per user within this process, for adapters whose technology has no row locks, or costly ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UserLocks:
-    """Mutual exclusion by user. Memory is held only for users that somebody holds or waits for."""
+    """Mutual exclusion per user. Only locks in use take memory."""
 
     def __init__(self, *, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -23,10 +23,10 @@ class UserLocks:
 
     @asynccontextmanager
     async def hold(self, user_id: UserId) -> AsyncIterator[None]:
-        """Be the only one inside for this user.
+        """Hold the lock of this user.
 
         Raises:
-            SlotBusy: others held the lock for too long.
+            SlotBusy: it was not available in time.
         """
         lock, users = self._locks.get(user_id) or (asyncio.Lock(), 0)
         self._locks[user_id] = lock, users + 1
@@ -37,7 +37,7 @@ class UserLocks:
                 except TimeoutError as error:
                     raise SlotBusy from error
             else:
-                await lock.acquire()  # at once, and without the cost of a timer
+                await lock.acquire()  # without the cost of a timer
             try:
                 yield
             finally:

@@ -1,1 +1,1 @@
-"""The pure heart: model, rules, ports and the service that drives them. Imports nothing but the standard library."""
+"""Model, rules, ports, and the service that drives them. Imports only the standard library."""

@@ -1,7 +1,7 @@
-"""Everything that can go wrong, as a small closed hierarchy: one root, a stable `code` each, the facts as attributes.
+"""The errors of the service: one root, a stable `code` each, the facts as attributes.
 
-Adapters translate their driver's errors into these, once, and keep the cause. What a status code has to say about them
-is the HTTP entrypoint's business.
+Each adapter translates its driver's errors into these once, and keeps the cause. The HTTP entrypoint maps them to
+statuses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ObscuraError(Exception):
-    """The root. The docstring of a class is its default message; no message ever holds a secret or a blob's bytes."""
+    """The root. The docstring of a class is its default message. No message holds a secret or bytes of a blob."""
 
     code: ClassVar[str] = "error"
 
@@ -22,7 +22,7 @@ class ObscuraError(Exception):
 
     @property
     def with_cause(self) -> str:
-        """The message and what the driver said, for operators: one line, also of drivers that say it in four."""
+        """The message and the driver's message, for operators, in one line."""
         cause = " ".join(str(self.__cause__ or "").split())
         return f"{self} ({cause})" if cause and cause not in str(self) else str(self)
 
@@ -55,19 +55,19 @@ class BlobTooLarge(ObscuraError):
 
 
 class DigestMismatch(ObscuraError):
-    """The bytes that arrived are not the bytes whose digest was declared."""
+    """The bytes do not have the declared digest."""
 
     code = "digest-mismatch"
 
 
 class TooManyUploads(ObscuraError):
-    """This user has too many uploads under way."""
+    """This user has too many uploads in progress."""
 
     code = "too-many-uploads"
 
 
 class TooManyDownloads(ObscuraError):
-    """This user has too many downloads under way."""
+    """This user has too many downloads in progress."""
 
     code = "too-many-downloads"
 
@@ -92,7 +92,7 @@ class BackupNotFound(ObscuraError):
 
 
 class BackupLost(ObscuraError):
-    """There is a backup on record, but its bytes are gone from the blob store."""
+    """A backup is on record, but its bytes are gone from the blob store."""
 
     code = "backup-lost"
 
@@ -102,28 +102,27 @@ class BackupLost(ObscuraError):
 
 
 class BackupDamaged(ObscuraError):
-    """What the blob store holds is damaged; an operator has to look at it."""
+    """The object in the blob store is damaged; an operator has to look at it."""
 
     code = "backup-damaged"
 
 
 class RangeNotSatisfiable(ObscuraError):
-    """The range asked for lies outside of the blob."""
+    """The requested range lies outside of the blob."""
 
     code = "range-not-satisfiable"
 
     def __init__(self, *, size: int) -> None:
-        super().__init__(f"The range asked for lies outside of the {size} bytes.")
+        super().__init__(f"The requested range lies outside of the {size} bytes.")
         self.size = size
 
 
 class Unavailable(ObscuraError):
-    """A store cannot be asked right now; the same request may be sent again.
+    """A store is not available; the same request may be sent again.
 
     Attributes:
-        retry_after_seconds: when it is worth trying again.
-        nothing_changed: whether it is known that the upload or deletion which met it changed nothing; False where that
-            is not known.
+        retry_after_seconds: when to try again.
+        nothing_changed: whether the upload or deletion is known to have changed nothing.
     """
 
     code = "unavailable"
@@ -153,19 +152,19 @@ class SlotBusy(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The blob store may or may not have stored the upload; sending the same bytes again finds out safely."""
+    """The blob store may or may not have stored the upload; it is safe to send the same bytes again."""
 
     code = "outcome-unknown"
     retry_after_seconds = 1
 
 
 class PutRefused(ObscuraError):
-    """The condition of a conditional PUT did not hold; nothing was written. Never leaves the service."""
+    """The condition of a conditional PUT did not hold; nothing was written. Stays inside the service."""
 
     code = "put-refused"
 
 
 class StoreUnusable(ObscuraError):
-    """A store cannot be used as it is configured, and waiting will not help."""
+    """A store cannot be used as configured; waiting does not help."""
 
     code = "store-unusable"

@@ -1,4 +1,4 @@
-"""What the service talks about: users, slots, revisions, ranges and limits. All of it immutable."""
+"""The values of the domain: users, slots, revisions, ranges and limits. All are immutable."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 UserId = NewType("UserId", UUID)
 Version = NewType("Version", int)
-"""1 for the first upload, then +1 for each accepted upload or deletion; never reused. 0 means "there is none"."""
+"""1 for the first upload, then +1 per accepted upload or deletion; never reused. 0 means "none"."""
 Sha256 = NewType("Sha256", bytes)
 """32 bytes."""
 UploadId = NewType("UploadId", str)
-"""32 hexadecimal digits, random and fresh for each PUT: how an upload whose answer was lost is told from another's."""
+"""32 hexadecimal digits, random per PUT. They tell an upload whose response was lost from other uploads."""
 Tag = NewType("Tag", str)
-"""The blob store's own token for one stored object (S3's ETag), the handle of a conditional PUT. Opaque."""
+"""The blob store's token for one stored object (S3's ETag), for conditional PUTs. Opaque."""
 
 NO_VERSION = Version(0)
 TOMBSTONE_BYTES = 16
 
 
 def slot_key(user_id: UserId) -> str:
-    """The one key under which a user's blob lives, whatever its version."""
+    """The key of a user's object. It is the same for all versions."""
     return f"backups/{user_id}"
 
 
 class Kind(StrEnum):
-    """What an object is: a backup, or the grave of one. A deletion is an object too, so that no key becomes absent."""
+    """A backup or a tombstone. A deletion writes an object, too, so that no key becomes absent."""
 
     LIVE = "live"
     TOMBSTONE = "tombstone"
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What travels with a PUT, in the object's own metadata and in the same atomic write as its bytes."""
+    """The metadata of a PUT, written in the same atomic step as the bytes."""
 
     version: Version
     base: Version
@@ -51,17 +51,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One stored state of a slot. The object is the truth; a metadata row holds the last revision that it heard of.
+    """One stored state of a slot. The object is the truth; the metadata row is an index that may lag behind.
 
     Attributes:
         version: of this revision.
-        base: the version that its upload expected to replace (0: none).
+        base: the version that the upload expected to replace (0: none).
         kind: a live backup or a tombstone.
         sha256: of the object's bytes.
         size: of the object, in bytes.
         upload_id: of the PUT that wrote it.
         updated_at: when the service accepted it, UTC.
-        tag: the blob store's token for it.
+        tag: of the object in the blob store.
     """
 
     version: Version
@@ -75,7 +75,7 @@ class Revision:
 
     @classmethod
     def of(cls, draft: Draft, tag: Tag) -> Revision:
-        """The revision that a draft becomes once it is stored."""
+        """The revision of a stored draft."""
         return cls(
             version=draft.version,
             base=draft.base,
@@ -89,22 +89,22 @@ class Revision:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a backup to hand out."""
+        """Whether this is a backup, not a tombstone."""
         return self.kind is Kind.LIVE
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """A range as asked for, before the size is known (RFC 9110, 14.1.2).
+    """A requested range, before the size is known (RFC 9110, 14.1.2).
 
-    `first` to `last`, both included and `last` None for "to the end"; or, with `first` None, the final `last` bytes.
+    `first` to `last`, both included; `last` None means "to the end". With `first` None, the last `last` bytes.
     """
 
     first: int | None
     last: int | None
 
     def resolve(self, size: int) -> tuple[int, int] | None:
-        """The (start, length) that a body of `size` bytes has to offer, or None where it is not satisfiable."""
+        """The (start, length) within `size` bytes; None if the range is not satisfiable."""
         if self.first is None:
             length = min(self.last or 0, size)
             return (size - length, length) if length else None
@@ -116,10 +116,10 @@ class ByteRange:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a stranger may make grow.
+    """Limits on the size of a blob.
 
     Attributes:
-        min_bytes: the shortest blob; a shorter one is an accident that would wipe a good backup.
+        min_bytes: the shortest blob; a shorter one is an accident that would replace a good backup.
         max_bytes: the longest blob.
     """
 

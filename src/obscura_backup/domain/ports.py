@@ -1,4 +1,4 @@
-"""What the service needs from the outside. The docstrings are promises; contract suites hold every adapter to them."""
+"""The interfaces of the adapters. Their docstrings are promises; contract suites check them on every adapter."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class LockedSlot(Protocol):
-    """One user's metadata row while this caller holds its lock."""
+    """The metadata row of one user, locked for this caller."""
 
     @property
     def record(self) -> Revision | None:
-        """The row as it was when the lock was taken, or None where there is no row."""
+        """The row when the lock was taken; None if there is none."""
 
     async def save(self, revision: Revision) -> None:
-        """Make the row follow `revision`, durably, and let the lock go. At most once for one lock.
+        """Write `revision` to the row, durably, and release the lock. At most once per lock.
 
-        When it returns, the row is known to have been committed at `revision.version` or above: a row never goes back,
-        so one that is already further along is left as it is. When it raises, the row is as before or as wanted.
+        When it returns, the row is committed at `revision.version` or above: a row never goes back, so a row with a
+        higher version stays as it is. When it raises, the row is as before or as requested.
 
         Raises:
             MetadataUnavailable: the commit is not known to have happened.
@@ -32,45 +32,45 @@ class LockedSlot(Protocol):
 
 
 class BackupMetadataStore(Protocol):
-    """The index of all slots and the lock of each. It may lag behind the blob store, never lead."""
+    """The index of all slots, and a lock per slot. It may lag behind the blob store, but never leads."""
 
     async def start(self) -> None:
-        """Get ready, once, before anything else is called.
+        """Get ready; called once, before any other method.
 
         Raises:
-            StoreUnusable: it cannot be used as it is configured.
+            StoreUnusable: it cannot be used as configured.
         """
 
     async def close(self) -> None:
-        """Finish what is under way and let go of everything; safe to call more than once."""
+        """Finish pending work and release all resources; safe to call more than once."""
 
     def locked(self, user_id: UserId) -> AbstractAsyncContextManager[LockedSlot]:
-        """Hold the slot's lock; leaving without `save` changes nothing.
+        """Hold the lock of the slot; leaving without `save` changes nothing.
 
-        Where there is a row, at most one caller of this process is inside for its user, and of all processes where the
-        technology has row locks. The lock spares contention; no promise of safety rests on it.
+        If there is a row, the lock excludes other callers for this user: in this process, and in all processes where
+        the technology has row locks. The lock avoids contention; safety does not depend on it.
 
         Raises:
-            SlotBusy: the lock was not to be had in time.
+            SlotBusy: the lock was not available in time.
             MetadataUnavailable: the store does not answer.
         """
 
     async def get(self, user_id: UserId) -> Revision | None:
-        """The row as last committed, without waiting for any lock.
+        """The last committed row, without waiting for a lock.
 
         Raises:
             MetadataUnavailable: the store does not answer.
         """
 
     def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
-        """All rows in the order of their user ids' text, from behind `after` on, in bounded memory.
+        """All rows after user `after`, sorted by the text of the user id, in bounded memory.
 
         Raises:
             MetadataUnavailable: the store does not answer.
         """
 
     async def check(self) -> None:
-        """Return when the store can serve a request now.
+        """Return if the store can serve a request now.
 
         Raises:
             MetadataUnavailable: it cannot.
@@ -78,88 +78,88 @@ class BackupMetadataStore(Protocol):
 
 
 class OpenBlob(Protocol):
-    """One object being read: its revision and its bytes, both from the same read of the store."""
+    """An object being read: revision and bytes come from the same read of the store."""
 
     @property
     def revision(self) -> Revision:
-        """Of the object being read."""
+        """The revision of the object."""
 
     @property
     def start(self) -> int:
-        """Offset of the first byte that `chunks` gives."""
+        """Offset of the first byte of `chunks`."""
 
     @property
     def length(self) -> int:
-        """How many bytes `chunks` gives in all."""
+        """The total number of bytes of `chunks`."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes, once, in pieces of bounded size.
+        """The bytes, in pieces of bounded size; can be read once.
 
         Raises:
-            BlobStoreUnavailable: the store broke off, or the bytes are fewer than `length`.
-            BackupDamaged: what the store holds was damaged; at least the last of the bytes was not given.
+            BlobStoreUnavailable: the store broke off, or there are fewer bytes than `length`.
+            BackupDamaged: the object is damaged; at least its last byte was not given.
         """
 
     async def aclose(self) -> None:
-        """Let go of the object; safe to call more than once, and needed however the reading ended."""
+        """Release the object; always needed, and safe to call more than once."""
 
 
 class BlobStore(Protocol):
-    """One object a slot, replaced by conditional writes that are atomic, in bytes and metadata together."""
+    """One object per slot. Conditional writes replace its bytes and metadata in one atomic step."""
 
     async def start(self) -> None:
-        """Get ready, once, before anything else is called.
+        """Get ready; called once, before any other method.
 
         Raises:
-            StoreUnusable: it cannot be used as it is configured.
+            StoreUnusable: it cannot be used as configured.
         """
 
     async def close(self) -> None:
-        """Finish what is under way and let go of everything; safe to call more than once."""
+        """Finish pending work and release all resources; safe to call more than once."""
 
     async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """Store `blob` with its `draft` if and only if the object's tag is `replaces` (None: if there is no object).
 
-        The bytes and the draft become visible in one step and are durable before this returns. It is never repeated by
-        the adapter in a way that could store it twice or take its own success for another's.
+        Bytes and draft become visible in one step and are durable before this returns. The adapter never repeats a PUT
+        in a way that could store it twice, or could take its own success for another writer's.
 
-        Tags are never reused: the object that a PUT leaves has a tag that no object of the slot had before, whatever
-        its bytes. `draft.upload_id` is fresh for each PUT, and the tag may be made from it.
+        Tags are never reused: each PUT gives the object a tag that no object of the slot had before, whatever its
+        bytes. `draft.upload_id` is unique per PUT, and the tag may be made from it.
 
         Raises:
-            PutRefused: the condition did not hold (also where an object to be replaced is gone). Nothing was written.
-            OutcomeUnknown: no answer came; it may have been stored, or may yet be.
-            BlobStoreUnavailable: known not to have been stored.
+            PutRefused: the condition did not hold, or the object to be replaced is gone. Nothing was written.
+            OutcomeUnknown: there was no response; it may have been stored, or may be stored later.
+            BlobStoreUnavailable: it is known not to have been stored.
         """
 
     async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:
-        """Begin to read the slot's object, one request to the store; None where there is none.
+        """Start to read the object of the slot, with one request to the store; None if there is none.
 
-        A reader sees one revision whole, whatever is written meanwhile, and only ever a durable one.
+        A reader sees one whole, durable revision, whatever is written meanwhile.
 
         Raises:
-            RangeNotSatisfiable: `wanted` lies outside of the object.
-            BackupDamaged: what the store holds is not one of ours, or no longer.
+            RangeNotSatisfiable: `byte_range` lies outside of the object.
+            BackupDamaged: the object is damaged, or this service did not write it.
             BlobStoreUnavailable: the store does not answer.
         """
 
     async def stat(self, user_id: UserId) -> Revision | None:
-        """The object's revision, strongly consistent with every PUT that returned; None where there is no object.
+        """The revision of the object, strongly consistent with every PUT that returned; None if there is none.
 
         Raises:
-            BackupDamaged: what the store holds is not one of ours, or no longer.
+            BackupDamaged: the object is damaged, or this service did not write it.
             BlobStoreUnavailable: the store does not answer.
         """
 
     def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
-        """The users of all objects, in the order of their user ids' text, from behind `after` on, in bounded memory.
+        """The users of all objects after user `after`, sorted by the text of the user id, in bounded memory.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
         """
 
     async def check(self) -> None:
-        """Return when the store can serve a request now.
+        """Return if the store can serve a request now.
 
         Raises:
             BlobStoreUnavailable: it cannot.
@@ -167,18 +167,18 @@ class BlobStore(Protocol):
 
 
 class TokenVerifier(Protocol):
-    """Who is asking."""
+    """Authenticates users by their tokens."""
 
     async def verify(self, token: str) -> UserId:
         """The user of a valid token.
 
         Raises:
-            Unauthenticated: the token is not valid; the message says which rule it breaks and quotes none of it.
-            Unavailable: the keys that it would be verified with are not at hand.
+            Unauthenticated: the token is not valid; the message names the broken rule and quotes nothing of the token.
+            Unavailable: the verification keys are not available.
         """
 
     async def recognise(self, token: str) -> UserId | None:
-        """The user of a token that was verified before and is still valid; None where that would take work to tell.
+        """The user of a token that was verified before and is still valid; None if it has to be verified.
 
         Raises:
             Unauthenticated: the token cannot be valid.

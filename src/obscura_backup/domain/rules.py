@@ -1,8 +1,8 @@
-"""What may happen to a slot: pure functions from (row, object, what is asked) to what to do.
+"""What may happen to a slot: pure functions from (row, object, request) to the next step.
 
-The object is the truth, the row its index and its lock. `decide` takes the fast path, from the row alone, and is safe
-because what it decides is a conditional PUT, which a row that lags only makes fail. `reconcile` is the slow path: it
-has seen the object. An acknowledgement or a refusal is only ever given on what the object says.
+The object is the truth; the row is its index and its lock. `decide` is the fast path, from the row alone. It is safe
+because its only result is a conditional PUT, which fails if the row lags behind. `reconcile` is the slow path and knows
+the object. A request is acknowledged or refused only by what the object says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from obscura_backup.domain.model import NO_VERSION, Kind, Revision, Sha256, Tag,
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Asked: make a blob with this digest the next version after `expected` (0: there is no backup yet)."""
+    """Request: store a blob with this digest as the version after `expected` (0: there is no backup yet)."""
 
     expected: Version
     sha256: Sha256
@@ -22,14 +22,14 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Asked: delete version `expected`."""
+    """Request: delete version `expected`."""
 
     expected: Version
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Do: store what is asked as `version`, if the object's tag is `replaces` (None: if there is no object)."""
+    """Step: store the request as `version` if the object's tag is `replaces` (None: if there is no object)."""
 
     version: Version
     replaces: Tag | None
@@ -37,7 +37,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class RestoreTombstone:
-    """Do: put the tombstone `deleted` back over `replaces`, an older backup that a restored bucket brought back."""
+    """Step: write the tombstone `deleted` again over `replaces`, an older backup from a restored bucket."""
 
     deleted: Revision
     replaces: Tag
@@ -45,25 +45,25 @@ class RestoreTombstone:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Answer: what is asked has happened already, as `revision` (None: the deletion of what is on no object)."""
+    """Answer: the request was fulfilled before, as `revision` (None: a deletion whose object is gone)."""
 
     revision: Revision | None
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Answer: the slot holds `current` (0: nothing), which is not what was expected."""
+    """Answer: the slot holds version `current` (0: nothing), not the expected one."""
 
     current: Version
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Answer: there never was anything to delete."""
+    """Answer: there never was a backup to delete."""
 
 
 def decide(row: Revision | None, request: Upload | Deletion) -> Put | None:
-    """Take the fast path, from the row alone: a PUT to try, or None where the object has to be looked at first."""
+    """The fast path, from the row alone: a PUT to try; None if the object has to be read first."""
     if row is None:
         first = isinstance(request, Upload) and request.expected == NO_VERSION
         return Put(Version(1), None) if first else None
@@ -80,7 +80,7 @@ def decide(row: Revision | None, request: Upload | Deletion) -> Put | None:
 def is_unchanged_upload(row: Revision | None, request: Upload | Deletion) -> bool:
     """Whether the row says that the expected version already has the bytes of this upload.
 
-    Then the object is looked at before anything is written: where it says so too, there is nothing to write.
+    Then the object is read first: if it says the same, there is nothing to write.
     """
     return (
         isinstance(request, Upload)
@@ -91,13 +91,13 @@ def is_unchanged_upload(row: Revision | None, request: Upload | Deletion) -> boo
 
 
 def is_lost(row: Revision | None, found: Revision | None) -> bool:
-    """Whether the row knows a live version that the blob store lost, with no later object in its place.
+    """Whether the blob store lost the live version of the row, with no later object in its place.
 
-    Either there is no object, or a bucket was restored from an older copy, in which the slot held a tombstone.
+    Either there is no object, or a restored bucket brought back an older tombstone.
 
     Args:
-        row: read before `found` was. Read after it, it may be of an upload that came between the two.
-        found: the object, None where there is none.
+        row: read before `found`; otherwise it may come from an upload between the two reads.
+        found: the object; None if there is none.
     """
     if row is None or not row.is_live:
         return False
@@ -107,7 +107,7 @@ def is_lost(row: Revision | None, found: Revision | None) -> bool:
 def reconcile(
     row: Revision | None, found: Revision | None, request: Upload | Deletion
 ) -> Put | RestoreTombstone | Done | Mismatch | Absent:
-    """The slow path: what to do, now that the object has been looked at (`found`, None where there is none)."""
+    """The slow path: the next step, given the object (`found`; None if there is none)."""
     if row is not None and is_lost(row, found):
         return _after_loss(row, found, request)
     if found is None:
@@ -129,7 +129,7 @@ def reconcile(
 
 
 def _after_loss(row: Revision, found: Revision | None, request: Upload | Deletion) -> Put | Mismatch:
-    # Only a client that knows the lost version may go on from it. A first upload would bury the loss: its client
+    # Only a client that knows the lost version may continue from it. A first upload would hide the loss: its client
     # believes that there never was a backup, or that it was deleted.
     if request.expected == row.version:
         return Put(Version(row.version + 1), found.tag if found else None)
@@ -143,21 +143,21 @@ def _without_object(row: Revision | None, request: Upload | Deletion) -> Put | D
         return Put(Version(1), None) if request.expected == NO_VERSION else Mismatch(NO_VERSION)
     if isinstance(request, Deletion):
         return Done(None)
-    # The grave itself was lost. A reader is told "no backup", so "no backup" must be a way on, or the slot is stuck.
+    # The tombstone was lost. Readers get "no backup", so an upload that expects none must succeed.
     if request.expected in (NO_VERSION, row.version):
         return Put(Version(row.version + 1), None)
     return Mismatch(row.version)
 
 
 def is_stale(row: Revision | None, found: Revision) -> bool:
-    """Whether the row should follow the object: it is behind, or names the same version by another tag."""
+    """Whether the row has to be updated: it is behind the object, or has another tag for the same version."""
     return row is None or row.version < found.version or (row.version == found.version and row != found)
 
 
 def certain_conflict(row: Revision | None, found: Revision | None, expected: Version) -> Version | None:
-    """The version that an upload is refused with before its body is read, or None where some body could be accepted.
+    """The current version if every body would be refused; None if some body could be accepted.
 
-    The best that a body can do is to be the very bytes that the slot holds: a retry after a lost answer.
+    The best case is a body with the bytes of the slot: a retry after a lost response.
     """
     best = found.sha256 if found else Sha256(b"")
     outcome = reconcile(row, found, Upload(expected, best))

@@ -1,7 +1,7 @@
-"""Walking all slots, to tell where row and object differ, why, and to mend what may be mended.
+"""Compares row and object of all slots, explains differences, and repairs those that are safe to repair.
 
-Nothing needs this to stay safe: each call mends its own slot. It is for after a restore of one of the two stores, when
-an operator wants to know before the users do, and for the slots that nobody touches.
+Safety does not depend on it: each call repairs its own slot. It is for operators, after one of the two stores was
+restored, and for slots that are not in use.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore, Clock, LockedSlot
 
 CONCURRENCY = 16
-"""Slots looked at side by side; each costs one request to the blob store."""
+"""Slots examined at the same time; each costs one request to the blob store."""
 
 
 class Difference(StrEnum):
-    """How a row and its object differ. The value is what machines read."""
+    """How a row and its object differ. The value is for programs."""
 
     ROW_MISSING = "row-missing"
     ROW_BEHIND = "row-behind"
@@ -46,28 +46,28 @@ class Difference(StrEnum):
 
     @property
     def repairable(self) -> bool:
-        """Whether a repair loses nothing."""
+        """Whether a repair loses no data."""
         return self in _REPAIRABLE
 
 
 _EXPLANATIONS = {
-    Difference.ROW_MISSING: "There is a blob and no row: the metadata store was restored from an older copy, or a "
-    "commit was lost with its answer.",
-    Difference.ROW_BEHIND: "The row is of an older version than the blob: a commit was lost with its answer, or the "
-    "metadata store was restored from an older copy.",
-    Difference.ROW_TAG: "The row names the blob's version by another tag: the bucket was copied.",
-    Difference.OBJECT_MISSING: "There is a row and no blob: it was lost. Readers are told so until the owner uploads "
-    "anew.",
-    Difference.OBJECT_OLDER: "The blob is of an older version than the row: the blob store was restored from an older "
+    Difference.ROW_MISSING: "There is a blob but no row: the metadata store was restored from an older copy, or a "
+    "commit was lost.",
+    Difference.ROW_BEHIND: "The row has an older version than the blob: a commit was lost, or the metadata store was "
+    "restored from an older copy.",
+    Difference.ROW_TAG: "The row has another tag for the version of the blob: the bucket was copied.",
+    Difference.OBJECT_MISSING: "There is a row but no blob: the blob was lost. Readers get `backup-lost` until the "
+    "owner uploads again.",
+    Difference.OBJECT_OLDER: "The blob has an older version than the row: the blob store was restored from an older "
     "copy. The owner's devices will notice and ask.",
-    Difference.TOMBSTONE_MISSING: "The row says deleted and there is no tombstone: the blob store was restored from a "
+    Difference.TOMBSTONE_MISSING: "The row says deleted, but there is no tombstone: the blob store was restored from a "
     "copy that never had it.",
-    Difference.DELETION_UNDONE: "The row says deleted and the blob is back: the blob store was restored from before "
-    "the deletion.",
-    Difference.OBJECT_DAMAGED: "What is in the blob's place is not one of ours, or no longer. Once it is out of the "
-    "way, the owner can upload anew.",
-    Difference.BUSY: "Row and blob differed, and then others held the slot for too long to look again. Their own calls "
-    "mend it.",
+    Difference.DELETION_UNDONE: "The row says deleted, but there is a blob: the blob store was restored from a copy "
+    "from before the deletion.",
+    Difference.OBJECT_DAMAGED: "The object is damaged, or this service did not write it. Once it is removed, the owner "
+    "can upload again.",
+    Difference.BUSY: "Row and blob differed, but the slot was in use for too long to compare them again. The calls "
+    "that use it repair it.",
 }
 
 _REPAIRABLE = frozenset(
@@ -86,11 +86,11 @@ class Finding:
     """One slot that differs.
 
     Attributes:
-        user_id: whose.
-        difference: how.
-        row: the row as it was found, None where there is none.
-        found: the object's revision, None where there is none.
-        mended: whether a repair was made.
+        user_id: of the slot.
+        difference: how row and object differ.
+        row: before a repair; None if there is none.
+        found: the revision of the object before a repair; None if there is none.
+        repaired: whether a repair was made.
     """
 
     user_id: UserId
@@ -102,13 +102,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the walk has come.
+    """The progress of a walk.
 
     Attributes:
-        slots: looked at so far.
-        last: where it is. All slots up to it are done, and it may be resumed behind it, unless there is a `failure`.
-        findings: of the slots since the last progress.
-        failure: what kept some of these from being looked at; the walk ends with it.
+        slots: examined so far.
+        last: the last examined user. A later walk may continue after it, unless there is a `failure`.
+        findings: since the previous progress.
+        failure: why some of these slots could not be examined; the walk ends with it.
     """
 
     slots: int
@@ -118,12 +118,12 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """0 to 1. User ids are random, so where the walk stands among them is how much of it is done."""
+        """0 to 1. User ids are random, so the position among them is the share of the work that is done."""
         return (self.last.int >> 96) / 2**32
 
 
 def compare(row: Revision | None, found: Revision | None) -> Difference | None:
-    """How a row and its object differ; None where they do not."""
+    """How a row and its object differ; None if they do not."""
     if found is None:
         if row is None:
             return None
@@ -139,7 +139,7 @@ def compare(row: Revision | None, found: Revision | None) -> Difference | None:
 
 
 class Scrubber:
-    """One walk over a pair of stores, which may serve meanwhile. Memory: a page of each and a handful of slots."""
+    """Walks over a pair of stores, which may be in use meanwhile. Memory: a page of each and 16 slots."""
 
     def __init__(
         self,
@@ -155,14 +155,14 @@ class Scrubber:
         self._random = random
 
     async def walk(self, *, repair: bool, after: UserId | None = None) -> AsyncIterator[Progress]:
-        """Look at every slot behind `after`, in the order of their user ids.
+        """Examine every slot after user `after`, in the order of the user ids.
 
         Args:
-            repair: mend what may be mended without a loss.
-            after: where an earlier walk ended.
+            repair: make all repairs that lose no data.
+            after: the `last` of an earlier walk.
 
         Raises:
-            Unavailable: a store does not answer; what was yielded so far stands.
+            Unavailable: a store does not answer; the progress so far is valid.
         """
         slots = 0
         batch: list[tuple[UserId, Revision | None]] = []
@@ -182,7 +182,7 @@ class Scrubber:
                 raise progress.failure
 
     async def _entries(self, after: UserId | None) -> AsyncIterator[tuple[UserId, Revision | None]]:
-        """Everybody who has a row, a blob or both, once, in order: two sorted walks, merged."""
+        """Each user with a row, a blob or both, once and in order: two sorted scans, merged."""
         rows, users = self._metadata.scan(after), self._blobs.scan(after)
         row, user = await anext(rows, None), await anext(users, None)
         while row is not None or user is not None:
@@ -200,7 +200,7 @@ class Scrubber:
         self, slots: int, batch: list[tuple[UserId, Revision | None]], *, repair: bool
     ) -> Progress:
         examinations = [self._examine(user_id, row, repair=repair) for user_id, row in batch]
-        # All of them, also where one fails: what was mended must be told, and nothing may go on behind our back.
+        # All of them, even if one fails: each repair is reported, and none goes on unnoticed.
         outcomes = await asyncio.gather(*examinations, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         findings = tuple(outcome for outcome in outcomes if isinstance(outcome, Finding))
@@ -217,7 +217,7 @@ class Scrubber:
     async def _examine_undamaged(self, user_id: UserId, row: Revision | None, *, repair: bool) -> Finding | None:
         if compare(row, await self._blobs.stat(user_id)) is None:
             return None
-        # The row was read a while before the object: only what still differs while nobody else is at it counts.
+        # The row was read some time before the object: only a difference under the lock counts.
         async with self._metadata.locked(user_id) as slot:
             found = await self._blobs.stat(user_id)
             difference = compare(slot.record, found)

@@ -1,7 +1,8 @@
-"""The protocol between the two stores: every path of an upload, a deletion and a download.
+"""The protocol between the two stores: uploads, deletions and downloads.
 
-Safety rests on the conditional PUT alone. The lock spares contention, the row spares a look at the object. A torn
-upload leaves no orphan, only a row that is one behind, and the next call mends it. Nothing is ever swept.
+Safety depends only on the conditional PUT. The lock avoids contention, and the row avoids reading the object. An
+interrupted upload leaves no orphan, only a row that is one version behind; the next call repairs it. There is no
+clean-up job.
 """
 
 from __future__ import annotations
@@ -35,16 +36,19 @@ if TYPE_CHECKING:
 
 _NO_BYTES = Sha256(b"")
 PUTS_PER_CALL = 2
-"""One on the word of the row, one on the word of the object. Whoever loses both races is told to come back."""
+"""One based on the row, one based on the object. A caller that loses both races gets `SlotBusy`."""
 OPENS_PER_CALL = 3
-"""Of a range: a deletion and an upload between each two of them are needed to lose them all."""
+"""Of a range. To lose them all takes a deletion and an upload between each two of them."""
 
 
 @dataclass(slots=True)
 class _Attempts:
-    """The PUTs of one call: how many are left, and under which names they went out.
+    """The PUTs of one call.
 
-    `happened` is whether what is asked for was found to have happened before.
+    Attributes:
+        puts_left: how many more may be sent.
+        upload_ids: of the PUTs that may have been stored.
+        already_done: whether the request turned out to be fulfilled before.
     """
 
     puts_left: int = PUTS_PER_CALL
@@ -53,7 +57,7 @@ class _Attempts:
 
 
 class BackupService:
-    """Uploads, downloads and deletions over one pair of stores. Holds no state; any number may run side by side."""
+    """Uploads, downloads and deletions over one pair of stores. Stateless; any number may run side by side."""
 
     def __init__(
         self,
@@ -69,12 +73,12 @@ class BackupService:
         self._random = random
 
     async def refuse_early(self, user_id: UserId, expected: Version) -> None:
-        """Spare a client the sending of a body that cannot be accepted. Passing promises nothing.
+        """Refuse an upload before its body is sent, if no body can be accepted. Returning promises nothing.
 
-        The row alone is never believed: it may lag behind the very upload that this one is a retry of.
+        The row alone is not enough: it may lag behind an upload of which this one is a retry.
 
         Raises:
-            VersionMismatch: the object says so.
+            VersionMismatch: the object has another version.
             Unavailable: a store does not answer, so the upload could not be stored either.
         """
         row = await self._metadata.get(user_id)
@@ -85,20 +89,20 @@ class BackupService:
             raise VersionMismatch(expected=expected, current=current)
 
     async def upload(self, user_id: UserId, expected: Version, blob: Blob) -> Revision:
-        """Store `blob` as the version after `expected` (0: as the first), or find that this has happened already.
+        """Store `blob` as the version after `expected` (0: as the first), or find that this was done before.
 
         Raises:
-            VersionMismatch: the slot holds something else; nothing was stored.
-            Unavailable: a store failed on the way. Unless `nothing_changed`, it may have been stored: sending the same
-                again is safe, and tells.
+            VersionMismatch: the slot holds another version; nothing was stored.
+            Unavailable: a store failed. Unless `nothing_changed`, the blob may have been stored. Sending it again is
+                safe and gives the answer.
         """
         revision = await self._apply(user_id, Upload(expected, blob.sha256), blob)
         if revision is None:
-            raise AssertionError("an upload is never settled without an object")
+            raise AssertionError("an upload always leaves an object")
         return revision
 
     async def delete(self, user_id: UserId, expected: Version) -> None:
-        """Put a tombstone in the place of version `expected`; a slot that is deleted already stays as it is.
+        """Replace version `expected` by a tombstone; a deleted slot stays as it is.
 
         Raises:
             VersionMismatch: the slot holds another version; nothing was deleted.
@@ -109,14 +113,14 @@ class BackupService:
         await self._apply(user_id, Deletion(expected), tombstone)
 
     async def download(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob:
-        """Begin to read the backup: bytes, version and digest from one read of one object. The caller closes it.
+        """Start to read the backup: bytes, version and digest come from one read of one object. The caller closes it.
 
-        The metadata store is asked only where there is no object, or a tombstone. So a restore works while it is down.
+        The metadata store is asked only if there is no object, or a tombstone. So a restore works while it is down.
 
         Raises:
             BackupNotFound: there is none, or it was deleted.
-            BackupLost: there is one on record, and its bytes are gone.
-            RangeNotSatisfiable: `wanted` lies outside of it.
+            BackupLost: one is on record, but its bytes are gone.
+            RangeNotSatisfiable: `byte_range` lies outside of it.
             Unavailable: a store does not answer.
         """
         opened, revision = await self._open_live(user_id, byte_range)
@@ -128,11 +132,11 @@ class BackupService:
         return opened
 
     async def describe(self, user_id: UserId) -> Revision:
-        """What `download` would hand out, without its bytes.
+        """The revision that `download` would give, without its bytes.
 
         Raises:
             BackupNotFound: there is none, or it was deleted.
-            BackupLost: there is one on record, and its bytes are gone.
+            BackupLost: one is on record, but its bytes are gone.
             Unavailable: a store does not answer.
         """
         found = await self._blobs.stat(user_id)
@@ -148,7 +152,7 @@ class BackupService:
             try:
                 return await self._blobs.open(user_id, byte_range)
             except RangeNotSatisfiable:
-                # It may be a tombstone that is too short, of which nobody is to hear; by now there may be a backup.
+                # The object may be a tombstone, whose size is private. By now there may be a backup.
                 size = (await self.describe(user_id)).size
                 if byte_range is None or byte_range.resolve(size) is None:
                     raise RangeNotSatisfiable(size=size) from None
@@ -157,7 +161,7 @@ class BackupService:
     async def _open_live(
         self, user_id: UserId, byte_range: ByteRange | None
     ) -> tuple[OpenBlob, Revision] | tuple[None, Revision | None]:
-        """The backup and its revision; or None and the tombstone, if there is one."""
+        """The backup and its revision; or None and the revision of the tombstone, if there is one."""
         opened = await self._open(user_id, byte_range)
         if opened is None:
             return None, None
@@ -167,14 +171,14 @@ class BackupService:
         return None, opened.revision
 
     async def _require_loss(self, user_id: UserId, found: Revision | None) -> Revision:
-        """The row, which knows a backup where the object is absent or an older tombstone.
+        """The row, if it has a backup while the object is absent or an older tombstone.
 
-        This alone is no loss: an upload may have come between the reads of the object and of the row. The caller looks
-        at the object once more.
+        This alone does not prove a loss: an upload may have come between the reads of the object and of the row. The
+        caller reads the object once more.
 
         Raises:
-            BackupNotFound: the row knows no such backup.
-            MetadataUnavailable: it cannot be asked, so that nothing is known.
+            BackupNotFound: the row has no such backup.
+            MetadataUnavailable: the row cannot be read, so nothing is known.
         """
         row = await self._metadata.get(user_id)
         if row is None or not rules.is_lost(row, found):
@@ -202,7 +206,7 @@ class BackupService:
         found = await self._blobs.stat(user_id)
         while True:
             if found is not None and found.upload_id in attempts.upload_ids and found.kind is _kind(request):
-                # The store answered "refused" to the second copy of a request whose first copy it had stored.
+                # The store refused the second copy of a request whose first copy it had stored.
                 await slot.save(found)
                 return found
             outcome = rules.reconcile(slot.record, found, request)
@@ -232,7 +236,7 @@ class BackupService:
     async def _put(
         self, user_id: UserId, request: Upload | Deletion, blob: Blob, put: Put, attempts: _Attempts
     ) -> Revision | None:
-        """Try one conditional PUT: the revision that is stored now, or None where it was refused."""
+        """Try one conditional PUT: the stored revision; None if it was refused."""
         draft = Draft(
             version=put.version,
             base=request.expected,

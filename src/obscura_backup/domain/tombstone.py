@@ -1,4 +1,4 @@
-"""Putting a tombstone back where a restored bucket lost it, or brought back what it had buried."""
+"""Restoring a tombstone that a restored bucket lost, or replaced by the backup that had been deleted."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ async def restore_tombstone(
     now: datetime,
     random: Callable[[int], bytes],
 ) -> Revision | None:
-    """Make the object say again what the row remembers: deleted, at the very version that the deletion had.
+    """Write the tombstone that the row remembers, at the version of the deletion.
 
     Args:
-        blobs: where the object is.
-        user_id: whose.
+        blobs: the blob store.
+        user_id: the user.
         deleted: the row.
-        replaces: the tag of what is there; None: nothing is.
+        replaces: the tag of the current object; None: there is none.
         upload_id: of this PUT.
         now: the time.
         random: gives the tombstone's bytes.
 
     Returns:
-        The tombstone; None where somebody else was faster, whose business the slot is now.
+        The tombstone; None if another writer was faster.
 
     Raises:
         Unavailable: as `BlobStore.put`.

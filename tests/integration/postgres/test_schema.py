@@ -115,7 +115,7 @@ async def test_server_that_freezes_while_it_is_asked_is_hung_up_on(
                 connection.execute("SELECT 1")
 
         started = time.monotonic()
-        with pytest.raises(MetadataUnavailable, match=r"not through within 0\.3 s"):
+        with pytest.raises(MetadataUnavailable, match=r"did not finish within 0\.3 s"):
             await asyncio.to_thread(ask)
         assert time.monotonic() - started < INSPECT_TIMEOUT_SECONDS
 

@@ -131,8 +131,8 @@ class TestWritersAtOnce:
     @pytest.mark.parametrize(
         ("flaw", "name"),
         [
-            (Flaw.RACES_TO_CREATE, "lets one of several creations at once through"),
-            (Flaw.RACES_TO_REPLACE, "lets one of several replacements at once through"),
+            (Flaw.RACES_TO_CREATE, "accepts one of several concurrent creations"),
+            (Flaw.RACES_TO_REPLACE, "accepts one of several concurrent replacements"),
         ],
     )
     async def test_report_names_the_race_that_was_lost(self, flaw: Flaw, name: str) -> None:
@@ -147,9 +147,9 @@ class TestWritersAtOnce:
         with CarelessS3(Flaw.RACES_TO_CREATE) as careless:
             settings = Settings(data_dir=tmp_path, blobs_url=f"s3://bucket?endpoint={careless.endpoint}")
             checks = [check async for check in examine(settings)]
-        (race,) = [check for check in checks if check.name == "lets one of several creations at once through"]
+        (race,) = [check for check in checks if check.name == "accepts one of several concurrent creations"]
         assert (race.holds, race.must) == (False, True)
-        assert race.detail == "4 of 4 at once were written"
+        assert race.detail == "4 of 4 concurrent writers succeeded"
 
     @pytest.mark.parametrize("flaw", [Flaw.BUSY_409, Flaw.BUSY_503, Flaw.BUSY_409_FOR_ALL, Flaw.BUSY_503_FOR_ALL])
     async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw) -> None:

@@ -82,7 +82,7 @@ class TestStart:
         proxy.refuse()
         blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
         await blobs.start()
-        assert "cannot be asked yet" in caplog.text
+        assert "uploads are refused until it was tested" in caplog.text
         with pytest.raises(BlobStoreUnavailable):
             await blobs.check()
         with pytest.raises(BlobStoreUnavailable):

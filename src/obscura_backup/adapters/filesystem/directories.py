@@ -1,4 +1,4 @@
-"""The folders of the blob store: locks that exclude threads and processes, syncs, and where uploads are written."""
+"""The directories of the blob store: locks between threads and processes, syncs, and a place for uploads."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class ObjectDirectory:
-    """One folder of objects, kept open: its descriptor is what is locked and what is synced.
+    """One directory of objects, kept open to lock and to sync it.
 
-    flock excludes by open file, which all threads of this process share; a lock of the process's own stands before it.
+    flock excludes by open file, which all threads of this process share. So a thread lock is taken first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class ObjectDirectory:
 
     @contextmanager
     def locked(self, how: int) -> Iterator[None]:
-        """Hold the folder: alone (`fcntl.LOCK_EX`), or shared with other processes' readers (`fcntl.LOCK_SH`)."""
+        """Hold the lock: exclusive (`fcntl.LOCK_EX`), or shared with readers of other processes (`fcntl.LOCK_SH`)."""
         with self._threads:
             fcntl.flock(self._descriptor, how)
             try:
@@ -37,18 +37,18 @@ class ObjectDirectory:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def sync(self) -> None:
-        """Make what was renamed into the folder durable."""
+        """Make renames into the directory durable."""
         os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Close the directory."""
         os.close(self._descriptor)
 
 
 class IncomingDirectory:
-    """Where this process writes uploads: a folder of its own, held locked as long as the process lives.
+    """The directory into which this process writes uploads. It is locked as long as the process lives.
 
-    So whoever starts next can tell what a dead process left from what a living one is writing.
+    So the next process to start can tell leftovers of a dead process from uploads in progress.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -58,7 +58,7 @@ class IncomingDirectory:
             self.path.mkdir(mode=0o700)
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            if self.path.exists():  # else another one that starts up took it for a dead one's before it was locked
+            if self.path.exists():  # else another starting process removed it before it was locked
                 return
             os.close(self._descriptor)
 
@@ -76,6 +76,6 @@ class IncomingDirectory:
                     os.close(descriptor)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Remove the directory."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._descriptor)

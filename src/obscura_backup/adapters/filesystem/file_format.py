@@ -1,4 +1,4 @@
-"""The format of one blob file: a line of metadata, then the blob's bytes, so that one rename replaces both at once.
+"""The format of a blob file: a line of metadata, then the blob's bytes, so that one rename replaces both.
 
 OBFS1 {"version":3,"base":2,"kind":"live","sha256":"…","size":16474,"upload_id":"…","updated_at":"…"}
 the blob's bytes, `size` of them, up to the end of the file
@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder(_Header).decode
 
 
 def encode_header(draft: Draft) -> bytes:
-    """The line that goes before the blob's bytes."""
+    """The line before the blob's bytes."""
     header = _Header(
         version=draft.version,
         base=draft.base,
@@ -48,17 +48,17 @@ def encode_header(draft: Draft) -> bytes:
 
 
 def decode_header(beginning: bytes) -> tuple[Revision, int]:
-    """The revision that a file is of, and how many bytes of it are the header. The tag of a file is its upload id.
+    """The revision in a file, and the length of its header in bytes. The tag of a file is its upload id.
 
     Args:
-        beginning: of the file, at least `HEADER_MAX_BYTES` of it where it has as many.
+        beginning: at least the first `HEADER_MAX_BYTES` of the file, or all of it if it is shorter.
 
     Raises:
-        BackupDamaged: the file is not one of ours, or no longer.
+        BackupDamaged: the file is damaged, or this service did not write it.
     """
     end = beginning.find(b"\n", 0, HEADER_MAX_BYTES)
     if end < 0 or not beginning.startswith(MAGIC):
-        raise BackupDamaged("A file in the blob directory is not one of ours.")
+        raise BackupDamaged("A file in the blob directory is not ours.")
     try:
         header = _decode(memoryview(beginning)[len(MAGIC) : end])
         sha256 = bytes.fromhex(header.sha256)

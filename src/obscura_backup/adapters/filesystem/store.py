@@ -1,12 +1,12 @@
-"""Blobs as files: one a slot, metadata and bytes together, replaced by rename, durable before anything is acknowledged.
+"""Blobs as files: one per slot with metadata and bytes, replaced by rename, durable before the acknowledgement.
 
-    DIR/backups/ab/ab12…      one object (`blob_file`)
-    DIR/incoming/…/…          uploads being written, a folder a process; swept of what a dead process left there
+    DIR/backups/ab/ab12…      one object (`file_format`)
+    DIR/incoming/…/…          uploads being written, one directory per process; leftovers of dead processes are removed
 
-A PUT writes and syncs its file in `incoming` first. Only then, holding the slot's folder alone, it compares the tag,
-renames and syncs the folder. A reader shares the hold while it opens a file, so that it never sees a revision which a
-power cut could still take back. The locks are the kernel's (flock): several processes on one directory are safe, and a
-process that dies lets go. The directory belongs on a local disk.
+A PUT writes and syncs its file in `incoming`. Then, under the exclusive lock of the slot's directory, it compares the
+tag, renames the file and syncs the directory. A reader takes the shared lock while it opens a file, so it never sees a
+revision that a power cut could undo. The locks are the kernel's (flock): several processes may share a directory, and a
+dead process releases its locks. The directory must be on a local disk.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ R = TypeVar("R")
 CHUNK_BYTES = 256 * 1024
 SHARDS = [f"{number:02x}" for number in range(256)]
 THREADS = 16
-"""Each mostly waits for the disk to sync; more of them let the disk sync more in one go."""
+"""Each mostly waits for the disk to sync; with more threads, one sync serves more files."""
 
 
 _NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 class FilesystemBlobStore:
-    """Objects as files under one directory, which is made where it is missing.
+    """Objects as files under one directory, which is made if it is missing.
 
     Args:
         root: the directory.
@@ -97,7 +97,7 @@ class FilesystemBlobStore:
         return await self._in_thread(self._stat, user_id)
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
-        """See `BlobStore.scan`. Memory: the names of one folder in 256."""
+        """See `BlobStore.scan`. Memory: the names in one of 256 directories."""
         start = str(after) if after else ""
         for shard in SHARDS:
             if shard >= start[:2]:
@@ -124,16 +124,16 @@ class FilesystemBlobStore:
         self._directories = {shard: ObjectDirectory(slots / shard) for shard in SHARDS}
 
     def _require_no_failed_sync(self) -> None:
-        # After a failed sync the kernel may drop what was not written and call the next sync a success. So nothing that
-        # is visible may be believed to be durable any more, until an operator has looked and started us anew.
+        # After a failed sync the kernel may drop unwritten data and report the next sync as a success. So no visible
+        # file is known to be durable, until an operator has checked the disk and restarted the service.
         if self._sync_failed:
-            raise BlobStoreUnavailable("The disk failed to sync a folder; look at the disk, then restart.")
+            raise BlobStoreUnavailable("The disk failed to sync a directory: check the disk, then restart.")
 
     def _write_test_file(self) -> None:
-        # A full disk, a file system that became read-only, no descriptors left: only a write tells.
+        # Only a write shows a full disk, a file system that became read-only, or a lack of descriptors.
         path = f"{self._incoming.path}/check-{secrets.token_hex(8)}"
         try:
-            blob = Blob.of(b"well")
+            blob = Blob.of(b"test")
             _write(path, b"", blob)
         except OSError as error:
             raise BlobStoreUnavailable(f"The blob directory {self._root} cannot be written.") from error
@@ -151,7 +151,7 @@ class FilesystemBlobStore:
             raise BlobStoreUnavailable from error
         ours = [name for name in names if _NAME.fullmatch(name)]
         if len(ours) < len(names):
-            _log.warning("%s holds files that are not ours; they are skipped", self._directories[shard].path)
+            _log.warning("%s contains files that are not ours; they are skipped", self._directories[shard].path)
         return ours
 
     def _put(self, user_id: UserId, blob: Blob, draft: Draft, replaces: Tag | None) -> Revision:
@@ -165,7 +165,7 @@ class FilesystemBlobStore:
                 current = _read_revision(path)
                 if (current.tag if current else None) != replaces:
                     raise PutRefused
-                os.rename(incoming, path)  # noqa: PTH104  # strings on the hot path
+                os.rename(incoming, path)  # noqa: PTH104  # strings are faster on the hot path
                 renamed = True
                 directory.sync()
         except OSError as error:
@@ -198,11 +198,11 @@ class FilesystemBlobStore:
         except OSError as error:
             raise BlobStoreUnavailable from error
         try:
-            # For most backups this one read is all there is to read.
+            # This one read covers most backups.
             beginning = os.pread(file, HEADER_MAX_BYTES + CHUNK_BYTES, 0)
             revision, header_bytes = decode_header(beginning)
             if os.fstat(file).st_size != header_bytes + revision.size:
-                raise BackupDamaged("A file in the blob directory is not as long as it says.")
+                raise BackupDamaged("A file in the blob directory is not as long as its header says.")
             part = byte_range.resolve(revision.size) if byte_range else (0, revision.size)
             if part is None:
                 raise RangeNotSatisfiable(size=revision.size)
@@ -227,7 +227,7 @@ class _FileBlob:
         self.length = length
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        first, self._first = self._first, b""  # a slow reader shall not hold on to what it has had
+        first, self._first = self._first, b""  # release its memory while a slow reader takes the rest
         done = len(first)
         if first:
             yield first
@@ -239,13 +239,13 @@ class _FileBlob:
 
     def _read(self, offset: int, length: int) -> bytes:
         if self._file is None:
-            raise BlobStoreUnavailable("The blob was let go of while it was being read.")
+            raise BlobStoreUnavailable("The blob was closed while it was being read.")
         try:
             chunk = os.pread(self._file, length, offset)
         except OSError as error:
             raise BlobStoreUnavailable from error
         if not chunk:
-            raise BlobStoreUnavailable("A file in the blob directory is shorter than it says.")
+            raise BlobStoreUnavailable("A file in the blob directory is shorter than its header says.")
         return chunk
 
     async def aclose(self) -> None:
@@ -267,12 +267,12 @@ def _write(path: str, header: bytes, blob: Blob) -> None:
 
 
 def _sync_content(file: int) -> None:
-    # The bytes and what is needed to find them again; the times of a file that gets its name later are worth no wait.
+    # The bytes and what is needed to find them, not the times of the file.
     getattr(os, "fdatasync", os.fsync)(file)
 
 
 def _remove(path: str) -> None:
-    with suppress(OSError):  # it is gone, or the disk is; either way the error that led here says more
+    with suppress(OSError):  # the file or the disk is gone; the first error says more
         os.unlink(path)  # noqa: PTH108  # as above
 
 

@@ -1,4 +1,4 @@
-"""A connection for an operator's command: blocking, of its own, and it ends, whatever the server does or does not."""
+"""A blocking connection for an operator's command, which ends in bounded time, whatever the server does."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 5
 INSPECT_LOCK_TIMEOUT_SECONDS = 1.5
-"""Who only looks waits so long for a table that somebody else has locked."""
+"""How long an inspection waits for a locked table."""
 INSPECT_TIMEOUT_SECONDS = 3.0
-"""Who only looks is through after so long, counted from when it is connected."""
+"""How long an inspection may take in total, once it is connected."""
 
 
 @contextmanager
@@ -28,36 +28,36 @@ def open_connection(url: str, *, seconds: float = INSPECT_TIMEOUT_SECONDS) -> It
     """A connection, closed at the end.
 
     Args:
-        url: `postgresql://…`, whatever libpq takes.
-        seconds: after which it is hung up, whatever is under way on it.
+        url: `postgresql://…`, as libpq reads it.
+        seconds: after which the connection is aborted.
 
     Raises:
-        MetadataUnavailable: it was hung up.
-        StoreUnusable: the URL is none.
-        psycopg.Error: as the server answered, or nobody answered at all.
+        MetadataUnavailable: it was aborted.
+        StoreUnusable: the URL is malformed.
+        psycopg.Error: from the server, or there was no answer.
     """
     kwargs = parameters(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS)
     with closing(psycopg.connect(**kwargs, prepare_threshold=None)) as connection:
         timed_out = threading.Event()
-        # A time limit that the server keeps is none where the server is frozen, and its kernel goes on acknowledging.
+        # The server's own time limits do not help if it is frozen while its kernel still acknowledges packets.
         guard = threading.Timer(seconds, _abort, (connection, timed_out))
         guard.daemon = True
         guard.start()
         try:
             yield connection
-        except Exception as error:  # whatever the driver, or who uses it, makes of a connection that was cut
+        except Exception as error:  # an aborted connection may raise anything, in the driver or in the caller
             if timed_out.is_set():
-                raise MetadataUnavailable(f"The metadata database was not through within {seconds:g} s.") from error
+                raise MetadataUnavailable(f"The metadata database did not finish within {seconds:g} s.") from error
             raise
         finally:
             guard.cancel()
 
 
 def set_timeouts(connection: psycopg.Connection[Any], *, lock_seconds: float, statement_seconds: float) -> None:
-    """Until the transaction ends, have the server itself give up what takes longer.
+    """Set the server's time limits until the end of the transaction.
 
     Raises:
-        psycopg.Error: as the server answered.
+        psycopg.Error: from the server.
     """
     connection.execute(
         "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
@@ -66,7 +66,7 @@ def set_timeouts(connection: psycopg.Connection[Any], *, lock_seconds: float, st
 
 
 def _abort(connection: psycopg.Connection[Any], timed_out: threading.Event) -> None:
-    # Under the driver's hands, to whom it looks like a server that hung up: it cleans up and raises.
+    # To the driver it looks as if the server closed the connection: it cleans up and raises.
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
         timed_out.set()
         line.shutdown(socket.SHUT_RDWR)

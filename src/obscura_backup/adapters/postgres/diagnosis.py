@@ -1,4 +1,4 @@
-"""What an operator wants to know of the metadata database, asked on a connection of its own."""
+"""Facts about the metadata database for operators, read on a separate connection."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SELECT current_setting('server_version'), current_setting('transaction_read_only
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One look at a server.
+    """The facts about a server.
 
     Attributes:
         version: of the server.
-        writable: it is not a standby.
-        missing_privileges: a sentence on what this role needs for reading and writing rows and lacks; empty: nothing.
-        durable: a COMMIT that returned survives a crash: neither `fsync` nor `synchronous_commit` is off.
+        writable: whether it accepts writes; a standby does not.
+        missing_privileges: a sentence on missing privileges for reading and writing rows; empty if there are none.
+        durable: whether commits survive a crash: neither `fsync` nor `synchronous_commit` is off.
         round_trip_seconds: of one statement on an open connection.
         skew_seconds: how far its clock is ahead of ours.
     """
@@ -45,11 +45,11 @@ class Diagnosis:
 
 
 def diagnose(url: str) -> Diagnosis:
-    """Ask; blocks for seconds at most.
+    """Read the facts; blocks for a few seconds at most.
 
     Raises:
         MetadataUnavailable: the server does not answer.
-        StoreUnusable: the URL is none.
+        StoreUnusable: the URL is malformed.
     """
     try:
         with open_connection(url) as connection:

@@ -11,20 +11,20 @@ from obscura_backup.domain.errors import StoreUnusable
 
 
 def parameters(url: str, *, connect_timeout_seconds: int) -> dict[str, Any]:
-    """The connection parameters of a URL; what it leaves open is chosen so that a dead network is noticed.
+    """The connection parameters of a URL, with defaults that detect a dead network.
 
     Raises:
         StoreUnusable: it is not a PostgreSQL URL.
     """
     given = _read(url)
     if given is None:
-        # Without a cause: libpq quotes the piece that it stumbles on, and that piece may be the password.
+        # Without a cause: libpq quotes the malformed part, which may be the password.
         raise StoreUnusable(
             "The metadata URL is not a valid PostgreSQL URL. In a password, @ : / ? # and % must be percent-encoded."
         )
     several = {"target_session_attrs": "read-write"} if "," in f"{given.get('host')}{given.get('hostaddr')}" else {}
     return {
-        **several,  # else the first host that answers is taken, also where it is the standby
+        **several,  # else libpq takes the first host that answers, even a standby
         "connect_timeout": connect_timeout_seconds,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
@@ -41,8 +41,7 @@ def _read(url: str) -> dict[str, Any] | None:
         given = conninfo_to_dict(url)
     except psycopg.Error:
         return None
-    # In a URL with a bare @ or / in its password, libpq takes the rest of it for a host, port or database, which errors
-    # quote.
+    # After an unescaped @ or / in the password, libpq reads the rest as host, port or database, which errors quote.
     login, _, _ = url.partition("//")[2].partition("?")[0].rpartition("@")
     ports = str(given.get("port") or "").split(",")
     sound = (

@@ -7,11 +7,11 @@ from typing import Any, Final, TypeAlias
 
 from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
 
-# As a timestamp without time zone, in UTC: neither TimeZone nor DateStyle of the server then matters to the driver.
+# As a timestamp without time zone, in UTC: the driver then depends on neither TimeZone nor DateStyle of the server.
 COLUMNS: Final = "version, base, kind, sha256, size, upload_id, updated_at AT TIME ZONE 'UTC', tag"
 
 Row: TypeAlias = tuple[int, int, str, bytes, int, str, datetime, str]
-"""What `COLUMNS` selects."""
+"""A row of `COLUMNS`."""
 
 
 def values_of(user_id: UserId, revision: Revision) -> dict[str, Any]:

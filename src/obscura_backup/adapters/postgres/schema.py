@@ -1,6 +1,6 @@
-"""The schema of the metadata database: its revisions, and the way to the newest. Serving reads only the constants.
+"""The schema of the metadata database: its revisions and its migration. Serving uses only the constants.
 
-Alembic and SQLAlchemy are imported where a migration runs, and nowhere else.
+Alembic and SQLAlchemy are imported only when a migration runs.
 """
 
 from __future__ import annotations
@@ -25,63 +25,63 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 REVISIONS = ("0001",)
-"""From the oldest to the one that this program needs; a unit test holds it to the migrations' own order."""
+"""From the oldest to the one that this program needs; a unit test compares it with the migrations."""
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "obscura_backup_schema"
-"""Of our own, so that another application in the same database may use Alembic, too."""
+"""Our own name, so that another application in the same database may use Alembic, too."""
 SELECT_REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  # a constant
-# Neither function takes a lock, so a table that somebody else has locked is not waited for.
+# Neither function takes a lock, so a locked table does not block it.
 MISSING_PRIVILEGES = """
 CASE WHEN to_regclass('backups') IS NOT NULL THEN ARRAY(
     SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
     WHERE NOT has_table_privilege(to_regclass('backups'), privilege)
 ) END
 """
-"""An SQL expression: the privileges on the table that the service's role needs and lacks; null: there is no table."""
+"""An SQL expression: the missing privileges of the service's role on the table; null: there is no table."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 LOCK_TIMEOUT_SECONDS = 30.0
-"""How long a migration waits for another one, or for transactions on the table, which meanwhile wait behind it."""
+"""How long a migration waits for another one, or for transactions on the table."""
 STATEMENT_TIMEOUT_SECONDS = 60.0
 """How long one statement of a migration may take, its locks included."""
 _LOCK_KEY = int.from_bytes(b"obscura\0", "big")
 
 
 class SchemaState(NamedTuple):
-    """Where a database is and where it should be; `current` is None before the first migration."""
+    """The current and the required revision of a database; `current` is None before the first migration."""
 
     current: str | None
     head: str
 
 
 def require_current(current: str | None) -> None:
-    """Pass where the database is at the revision that this program needs.
+    """Return if the database has the revision that this program needs.
 
     Raises:
-        StoreUnusable: it is not, and what to do about it.
+        StoreUnusable: it does not; the message says what to do.
     """
     if current == HEAD:
         return
     _require_known(current)
-    found = f"is at schema {current}" if current else "has no schema yet"
+    found = f"has schema {current}" if current else "has no schema yet"
     raise StoreUnusable(f"The metadata database {found}; this program needs {HEAD}: run `obscura-backup migrate`.")
 
 
 def describe_missing_privileges(missing: Sequence[str] | None) -> str:
-    """A sentence on what `MISSING_PRIVILEGES` found; empty where nothing is missing."""
+    """A sentence on the result of `MISSING_PRIVILEGES`; empty if nothing is missing."""
     if missing is None:
-        return "The metadata database has no table `backups`, or none that this role can see."
+        return "The metadata database has no table `backups` that this role can see."
     if missing:
-        return f"The metadata database lets this role not {', '.join(missing)} rows of the table `backups`."
+        return f"The database role lacks {', '.join(missing)} on the table `backups`."
     return ""
 
 
 def schema_state(url: str) -> SchemaState:
-    """Look, and change nothing. Blocks for seconds at most: a table that is locked is not waited for.
+    """The state of a database. Blocks for a few seconds at most, even if a table is locked.
 
     Raises:
         MetadataUnavailable: the server does not answer.
-        StoreUnusable: the URL is none.
+        StoreUnusable: the URL is malformed.
     """
     try:
         with open_connection(url) as connection:
@@ -99,17 +99,20 @@ def migrate(
     lock_seconds: float = LOCK_TIMEOUT_SECONDS,
     statement_seconds: float = STATEMENT_TIMEOUT_SECONDS,
 ) -> list[str]:
-    """Bring the database to `HEAD`, in one transaction; several at once take turns. The revisions that were applied.
+    """Bring the database to `HEAD` in one transaction; concurrent migrations take turns.
 
     Args:
         url: of the database.
-        lock_seconds: that it waits for each lock.
-        statement_seconds: that one statement may take; connected and not through after both together, it hangs up.
+        lock_seconds: how long it waits for each lock.
+        statement_seconds: how long one statement may take. After both times together the connection is aborted.
+
+    Returns:
+        The applied revisions.
 
     Raises:
-        MetadataUnavailable: the server does not answer, or a lock was not to be had; nothing was changed, unless the
-            server fell silent over the COMMIT. It is safe to migrate again.
-        StoreUnusable: the URL is none, the schema is newer than this program, or the server refuses the change.
+        MetadataUnavailable: the server does not answer, or a lock was not available. Nothing was changed, unless the
+            answer to the COMMIT was lost. It is safe to migrate again.
+        StoreUnusable: the URL is malformed, the schema is newer than this program, or the server refuses the change.
     """
     from alembic import command  # noqa: PLC0415  # see the module's docstring
     from sqlalchemy import create_engine, exc, pool, text  # noqa: PLC0415  # see the module's docstring
@@ -118,7 +121,7 @@ def migrate(
     try:
         with ExitStack() as stack:
             driver = stack.enter_context(open_connection(url, seconds=lock_seconds + statement_seconds))
-            # SQLAlchemy would read the URL by its own rules; libpq's are the ones that hold.
+            # Not from the URL, which SQLAlchemy would read by other rules than libpq.
             engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=pool.NullPool)
             connection = stack.enter_context(engine.begin())
             set_timeouts(driver, lock_seconds=lock_seconds, statement_seconds=statement_seconds)
@@ -134,7 +137,7 @@ def migrate(
 
 
 def alembic_config(**attributes: Any) -> Config:
-    """Alembic's configuration, without a file of it; what `env.py` needs to know is in its attributes."""
+    """Alembic's configuration without a file; its attributes are for `env.py`."""
     from alembic.config import Config  # noqa: PLC0415  # see the module's docstring
 
     config = Config()
@@ -144,7 +147,7 @@ def alembic_config(**attributes: Any) -> Config:
 
 
 def _current(connection: psycopg.Connection[Any]) -> str | None:
-    # Asked before the table: a statement that fails would end the transaction that the migrations are to run in.
+    # First whether the table exists: a failed statement would end the transaction of the migrations.
     row = connection.execute("SELECT to_regclass(%s)", (VERSION_TABLE,)).fetchone()
     if row is None or row[0] is None:
         return None
@@ -155,5 +158,5 @@ def _current(connection: psycopg.Connection[Any]) -> str | None:
 def _require_known(current: str | None) -> None:
     if current is not None and current not in REVISIONS:
         raise StoreUnusable(
-            f"The metadata database is at schema {current}, which is newer than this program ({HEAD}): update it."
+            f"The metadata database has schema {current}, which is newer than this program ({HEAD}): update it."
         )

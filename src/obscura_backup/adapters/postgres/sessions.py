@@ -1,6 +1,6 @@
-"""Whether a session of PostgreSQL takes writes, and what an error says about the server that it came from.
+"""Whether a session of PostgreSQL accepts writes, and what an error says about its server.
 
-After a switch-over connections may lead to the server that was demoted. It answers, and it only reads.
+After a switch-over, connections may lead to the demoted server. It answers, but it is read-only.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Connection = psycopg.AsyncConnection[TupleRow]
 
 MAX_STALE_SESSIONS = 32
-"""So many stale sessions of a pooler are ended in a row, at most. PgBouncer keeps 20 unless told otherwise."""
+"""How many stale sessions of a pooler are ended in a row, at most. PgBouncer keeps 20 by default."""
 
-# One statement, so that a pooler runs all of it on one session. Behind a pooler the process that serves the session is
-# not the one that the connection names. A pooler's session from before the switch-over would be lent again and again.
-# It is ended, and the pooler has to make another one, to where the address leads now. A fresh session is believed.
+# One statement, so that a pooler runs all of it on one session. Behind a pooler, the process that serves the session is
+# not the one that the connection names. The pooler would lend a session from before the switch-over again and again. So
+# that session is ended, and the pooler makes another to the current server. A fresh session is trusted.
 CHECK_SESSION = """
 SELECT CASE
     WHEN current_setting('transaction_read_only') = 'off' THEN 'writable'
@@ -34,33 +34,33 @@ SELECT CASE
     ELSE 'read-only'
 END
 """
-"""An SQL statement: `writable`, `read-only`, or a session that the server has just ended.
+"""An SQL statement that gives `writable` or `read-only`, or ends the session.
 
-`pid` is the process that serves the connection, by the connection's own word.
+`pid` is the process that serves the connection, according to the connection.
 """
 END_SESSION = "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())"
-"""Ends the session that the last transaction ran on, also behind a pooler in transaction mode."""
+"""Ends the session of the last transaction, also behind a pooler in transaction mode."""
 WRITABLE = "writable"
 READ_ONLY = "read-only"
 
 _OPERATOR_INTERVENTION = "57P"
-"""The first letters of 57P01 (shutting down), 57P02 (a crash), 57P03 (starting, recovering), 57P05 and their like."""
+"""The prefix of 57P01 (shutting down), 57P02 (crash), 57P03 (starting, recovering), 57P05 and similar codes."""
 
 
 class ReadOnlyServer(psycopg.errors.ReadOnlySqlTransaction):
-    """The server only reads: it is a standby, or `default_transaction_read_only` is on."""
+    """The server is read-only: it is a standby, or `default_transaction_read_only` is on."""
 
     def __init__(self) -> None:
         super().__init__("the server is read-only: a standby, or default_transaction_read_only is on")
 
 
 def is_read_only(error: BaseException | None) -> bool:
-    """Whether the server only reads, or this session of it."""
+    """Whether the server or this session is read-only."""
     return isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
 
 def affects_all_connections(error: psycopg.Error) -> bool:
-    """Whether the other connections to the server are of no more use than the one that the error came on."""
+    """Whether the error makes the other connections to the server useless, too."""
     return is_read_only(error) or (error.sqlstate or "").startswith(_OPERATOR_INTERVENTION)
 
 
@@ -76,14 +76,14 @@ class _Execute(Protocol):
 
 
 async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute: _Execute) -> Connection:
-    """A connection to a server that accepts writes; stale sessions of a pooler are ended on the way.
+    """A connection to a server that accepts writes. Ends stale sessions of a pooler.
 
     Args:
         connect: makes a connection.
         execute: executes a query on a connection, in bounded time.
 
     Raises:
-        ReadOnlyServer: the server only reads.
+        ReadOnlyServer: the server is read-only.
         psycopg.Error: from `connect` or `execute`.
     """
     for _ in range(MAX_STALE_SESSIONS):

@@ -1,4 +1,4 @@
-"""What the sockets of connections to PostgreSQL tell by themselves, and hanging up on them."""
+"""The state of the sockets of PostgreSQL connections, and how to abort them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 def abort(connection: psycopg.AsyncConnection[Any]) -> None:
-    """End the connection at once, whatever is under way on it."""
-    # Hanging up under the driver's hands looks to it like a server that hung up: it cleans up and raises.
+    """End the connection at once, even during a query."""
+    # To the driver it looks as if the server closed the connection: it cleans up and raises.
     if not connection.closed:
         with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
 
 
 def is_closed_by_peer(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether it is of no use any more; an unread answer does not make it so."""
+    """Whether the server closed the connection. An unread answer does not count."""
     if connection.closed:
         return True
     if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
         return has_unsolicited_input(connection)
     poll = select.poll()
-    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0))  # a Mac tells unasked
+    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0))  # macOS reports it without being asked
     return bool(poll.poll(0))
 
 
 def has_unsolicited_input(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether there is something to read on a connection that was asked nothing: a server's farewell."""
+    """Whether there is something to read on an idle connection: the server is closing it."""
     if connection.closed:
         return True
     poll = select.poll()

@@ -1,7 +1,7 @@
-"""Metadata in PostgreSQL: one row a user, locked by `SELECT … FOR UPDATE` while the blob is on its way.
+"""Metadata in PostgreSQL: one row per user, locked by `SELECT … FOR UPDATE` while the blob is stored.
 
-Entering a slot is one round trip, saving is another, and what a lock costs the server is bounded inside its own
-transaction: how long it is waited for, how long a statement runs, how long a holder may be silent.
+Locking a slot is one round trip, saving is another. Each transaction limits its own cost for the server: how long it
+waits for the lock, how long a statement runs, how long the holder may be idle.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_SECONDS = 5.0
 LOCK_POLL_SECONDS = 1.0
-"""How long the server waits for a lock before it is asked again, so that one that says nothing is noticed sooner."""
-HOLD_SECONDS = 60.0
-"""How long a holder may be silent, while it talks to the blob store, before the server takes its lock away."""
+"""How long the server waits for a lock before it is asked again, so that a silent server is noticed sooner."""
+IDLE_IN_TRANSACTION_SECONDS = 60.0
+"""How long a holder may be idle, while it talks to the blob store, before the server ends its transaction."""
 POOL_SIZE = 16
 RESERVED_SHARE = 0.25
-"""Of the pool, for what is answered at once: uploads that wait for the blob store must not keep out the rest."""
+"""Of the pool, for short queries: uploads that wait for the blob store must not block them."""
 POOL_WAITING = 2048
 POOL_WAIT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 2
 ANSWER_TIMEOUT_SECONDS = 3.0
 STATEMENT_SHARE = 0.8
-"""Of the time to answer: the server gives a statement up before we give the server up."""
+"""Of the time to answer: the server cancels a statement before we abort the connection."""
 PAGE_ROWS = 512
 
 _log = logging.getLogger("obscura_backup")
 
 _BOUNDED = "SET LOCAL statement_timeout = %(statement_ms)s;"  # local to the message, which is one transaction
 _SELECT = f"{_BOUNDED} SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
-# Without READ WRITE: a server that was told to be read-only stays so, and says it by one code (25006) of all kinds.
+# Without READ WRITE: a read-only server then always answers with the code 25006.
 _LOCK_ROW = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED;
 SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
@@ -62,7 +62,7 @@ SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
        set_config('idle_in_transaction_session_timeout', %(hold_ms)s::text, true);
 SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
 """  # noqa: S608  # constants only
-# A row never goes back: of two writers that overtake each other, the one that is further along stays.
+# A row never goes back: of two concurrent writers, the higher version stays.
 _SAVE = f"""
 {_BOUNDED}
 INSERT INTO backups (user_id, version, base, kind, sha256, size, upload_id, updated_at, tag)
@@ -73,7 +73,7 @@ ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_i
 WHERE excluded.version >= backups.version;
 COMMIT
 """  # noqa: S608  # constants only
-# A transaction that failed earlier answers COMMIT with ROLLBACK: only these very words say that the row is there.
+# A failed transaction answers COMMIT with ROLLBACK: only these words prove that the row was committed.
 _SAVED = (["SET", "INSERT 0 1", "COMMIT"], ["SET", "INSERT 0 0", "COMMIT"])
 _PAGE = f"""
 {_BOUNDED} SELECT user_id, {COLUMNS} FROM backups
@@ -85,18 +85,18 @@ _READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {MISSING_
 
 
 class PostgresMetadataStore:
-    """Rows in PostgreSQL, or behind a pooler in transaction mode. Any number of processes may share the database.
+    """Rows in PostgreSQL, also behind a pooler in transaction mode. Any number of processes may share the database.
 
     Args:
-        url: `postgresql://USER:PASSWORD@HOST/DATABASE`, whatever libpq takes.
-        lock_timeout_seconds: how long a request waits for others of the same user, in this process and elsewhere.
-        idle_in_transaction_seconds: how long a holder may be silent before the server takes its lock away.
-        pool_size: connections at most; a holder keeps one for as long as its blob is on the way, and holders together
-            three of four.
-        pool_waiting: requests at most that wait for a connection; one more fails at once.
+        url: `postgresql://USER:PASSWORD@HOST/DATABASE`, as libpq reads it.
+        lock_timeout_seconds: how long a request waits for other requests of its user, in any process.
+        idle_in_transaction_seconds: how long a holder may be idle before the server ends its transaction.
+        pool_size: maximum number of connections. A holder keeps one while its blob is stored; all holders together may
+            keep three of four.
+        pool_waiting: maximum number of requests that wait for a connection; one more fails at once.
         pool_wait_seconds: how long they wait.
-        connect_timeout_seconds: for each host; libpq takes no less than 2.
-        answer_timeout_seconds: that the server may take over anything but waiting for a lock.
+        connect_timeout_seconds: per host; libpq takes no less than 2.
+        answer_timeout_seconds: how long the server may take for anything but waiting for a lock.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class PostgresMetadataStore:
         url: str,
         *,
         lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
-        idle_in_transaction_seconds: float = HOLD_SECONDS,
+        idle_in_transaction_seconds: float = IDLE_IN_TRANSACTION_SECONDS,
         pool_size: int = POOL_SIZE,
         pool_waiting: int = POOL_WAITING,
         pool_wait_seconds: float = POOL_WAIT_SECONDS,
@@ -124,15 +124,15 @@ class PostgresMetadataStore:
         self._lock_permits = asyncio.Semaphore(pool_size - int(pool_size * RESERVED_SHARE))
         self._pool_wait_seconds = pool_wait_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
-        self._hold_seconds = idle_in_transaction_seconds
+        self._idle_seconds = idle_in_transaction_seconds
         self._statement_seconds = answer_timeout_seconds * STATEMENT_SHARE
         self._schema_is_current = False
 
     async def start(self) -> None:
-        """See `BackupMetadataStore.start`. A server that is down is met later: until then only reads of blobs work.
+        """See `BackupMetadataStore.start`. The server may be down: then only downloads work.
 
         Raises:
-            StoreUnusable: the URL is none, or the schema is missing, too old or too new.
+            StoreUnusable: the URL is malformed, or the schema is missing, too old or too new.
         """
         await self._pool.open()
         try:
@@ -146,7 +146,7 @@ class PostgresMetadataStore:
 
     @asynccontextmanager
     async def locked(self, user_id: UserId) -> AsyncIterator[_PostgresSlot]:
-        """See `BackupMetadataStore.locked`. The lock is the row's: between processes only users with a row exclude."""
+        """See `BackupMetadataStore.locked`. It locks the row, so it excludes other processes only if there is a row."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._lock_timeout_seconds
         async with self._locks.hold(user_id), self._lock_permit():
@@ -159,10 +159,10 @@ class PostgresMetadataStore:
 
     @asynccontextmanager
     async def _lock_permit(self) -> AsyncIterator[None]:
-        """One of the connections that may be held while a blob is on its way.
+        """Permission to hold a connection while a blob is stored.
 
         Raises:
-            SlotBusy: all are held for too long, as where the blob store hangs.
+            SlotBusy: all permits were in use for too long, as when the blob store hangs.
         """
         try:
             async with asyncio.timeout(self._pool_wait_seconds if self._lock_permits.locked() else None):
@@ -192,9 +192,9 @@ class PostgresMetadataStore:
             after = UserId(UUID(int=page[-1][0].int))
 
     async def check(self) -> None:
-        """See `BackupMetadataStore.check`. A server that only reads, a standby, cannot serve an upload.
+        """See `BackupMetadataStore.check`. It fails for a read-only server, which cannot serve an upload.
 
-        Nor can a role that lacks a privilege, or a database that lost the table: both are seen without touching a row.
+        It also fails if the role lacks a privilege or the table is gone. It reads no row.
         """
         await self._check_schema_once()
         ((read_only, missing),) = await self._read(_READY, {})
@@ -218,7 +218,7 @@ class PostgresMetadataStore:
             "user_id": user_id,
             "lock_ms": _milliseconds(lock_seconds),
             "statement_ms": _milliseconds(lock_seconds + self._statement_seconds),
-            "hold_ms": _milliseconds(self._hold_seconds),
+            "hold_ms": _milliseconds(self._idle_seconds),
         }
         try:
             connection, cursor = await self._pool.checkout(_LOCK_ROW, values, seconds=lock_seconds)
@@ -244,7 +244,7 @@ class PostgresMetadataStore:
             raise _domain_error(error) from error
 
     async def _check_schema_once(self) -> None:
-        """At the first contact with a server that was down at the start: is its schema ours?"""
+        """Check the schema now if the server was down at the start."""
         if self._schema_is_current:
             return
         try:
@@ -259,7 +259,7 @@ class PostgresMetadataStore:
             if isinstance(error.__cause__, answers.UndefinedTable):
                 rows = []
             elif isinstance(error.__cause__, answers.InsufficientPrivilege):
-                raise StoreUnusable("The metadata database lets this role not read the schema's version.") from error
+                raise StoreUnusable("The database role may not read the version of the schema.") from error
             else:
                 raise
         require_current(rows[0][0] if rows else None)
@@ -283,7 +283,7 @@ class _PostgresSlot:
 
     async def save(self, revision: Revision) -> None:
         if self._connection is None:
-            raise AssertionError("a slot is saved once")
+            raise AssertionError("a slot is saved at most once")
         connection, self._connection = self._connection, None
         values = {**values_of(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
         try:
@@ -315,4 +315,4 @@ async def _last_result(cursor: Cursor) -> list[Any]:
 
 
 def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))  # 0 would mean: for ever
+    return max(1, round(seconds * 1000))  # 0 would mean no limit

@@ -1,4 +1,4 @@
-"""A few threads for a blocking driver, with a bound on who may wait for them."""
+"""A few threads for a blocking driver, with a limit on waiting calls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ R = TypeVar("R")
 
 
 class BoundedExecutor:
-    """Runs blocking work in `count` threads. When the store hangs, callers are told so instead of piling up.
+    """Runs blocking work in `count` threads. When the store hangs, calls fail instead of piling up.
 
     Args:
         count: of threads.
         waiting_max: calls that may wait for a thread; the next one fails at once.
-        wait_seconds: that a call may wait for a thread; then it fails, without being run, also while all threads hang.
+        wait_seconds: how long a call may wait for a thread; then it fails without having run.
         name: of the threads.
     """
 
@@ -35,10 +35,10 @@ class BoundedExecutor:
 
         Args:
             work: what to run.
-            discard: given the result where the caller was cancelled meanwhile, to let it go.
+            discard: receives the result if the caller was cancelled meanwhile, to release it.
 
         Raises:
-            BlobStoreUnavailable: too many wait already, or it waited too long; `work` was not run.
+            BlobStoreUnavailable: too many calls wait, or this one waited too long; `work` was not run.
         """
         if not self._permits.acquire(blocking=False):
             raise BlobStoreUnavailable("The blob store is too slow: too many requests wait for it.")
@@ -51,7 +51,7 @@ class BoundedExecutor:
         return await _result(future, discard, self._wait_seconds)
 
     async def run_unbounded(self, work: Callable[[], R]) -> R:
-        """Run a further step of what has begun. It always gets its turn: whoever holds a stream is counted elsewhere.
+        """Run a further step of a stream, without limits: the number of streams is limited elsewhere.
 
         Raises:
             BlobStoreUnavailable: the store was closed.
@@ -59,7 +59,7 @@ class BoundedExecutor:
         return await _result(self._submit(work), None, None)
 
     def close(self) -> None:
-        """Wait for what is under way; safe to call more than once."""
+        """Wait for running work; safe to call more than once."""
         self._pool.shutdown()
 
     def _submit(self, work: Callable[[], R]) -> Future[R]:
@@ -73,12 +73,12 @@ async def _result(future: Future[R], discard: Callable[[R], None] | None, wait_s
     awaited = asyncio.wrap_future(future)
     try:
         done, _ = await asyncio.wait((awaited,), timeout=wait_seconds)
-        if not done and future.cancel():  # work that has begun cannot be cancelled, and has all the time that it takes
-            raise BlobStoreUnavailable("The blob store is too slow: a request waited for its turn too long.")
+        if not done and future.cancel():  # running work cannot be cancelled, and may take its time
+            raise BlobStoreUnavailable("The blob store is too slow: a request waited too long for a thread.")
         return await awaited
     except asyncio.CancelledError:
         if not awaited.cancel() and not awaited.cancelled():
-            awaited.exception()  # it ended in the same moment; asyncio complains of failures that nobody looked at
+            awaited.exception()  # it ended at the same moment; asyncio logs exceptions that are never retrieved
         if discard is not None:
             future.add_done_callback(lambda done: _discard(done, discard))
         raise

@@ -46,13 +46,13 @@ _RANGE_NOT_SATISFIABLE = 416
 
 
 class S3Bucket:
-    """The bucket. Any number of threads may call it at once.
+    """The bucket. Thread-safe.
 
     Args:
         location: of the bucket.
         connections: kept open between requests.
-        connect_timeout_seconds: for a connection to be made.
-        read_timeout_seconds: that the store may be silent for.
+        connect_timeout_seconds: for making a connection.
+        read_timeout_seconds: how long the store may be silent.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class S3Bucket:
             self._made_client.close()
 
     def put(self, key: str, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
-        """One conditional PUT, as `BlobStore.put` promises it."""
+        """One conditional PUT; see `BlobStore.put`."""
         return self.put_with(key, blob, draft, condition_on(replaces))
 
     def put_with(
         self, key: str, blob: Blob, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
     ) -> Revision:
-        """One PUT under any condition or none, with the true checksum or another: to see what the store makes of it.
+        """One PUT under any condition or none, and with any checksum, so that the reaction of the store can be tested.
 
         Raises:
             PutRefused, OutcomeUnknown, BlobStoreUnavailable: as `BlobStore.put`.
@@ -122,11 +122,11 @@ class S3Bucket:
             raise OutcomeUnknown("The blob store accepted an upload without naming its ETag.") from error
 
     def get(self, key: str, byte_range: ByteRange | None = None) -> Download | None:
-        """One GET: the object's revision and the first piece of its bytes; None where there is no object.
+        """One GET: the object's revision and its first bytes; None if there is no object.
 
         Raises:
-            RangeNotSatisfiable: `wanted` lies outside of the blob.
-            BackupDamaged: the object is not one of ours, or no longer.
+            RangeNotSatisfiable: `byte_range` lies outside of the blob.
+            BackupDamaged: the object is damaged, or this service did not write it.
             BlobStoreUnavailable: the store does not answer.
         """
         range_parameter = {} if byte_range is None else {"Range": range_header(byte_range)}
@@ -159,13 +159,14 @@ class S3Bucket:
         return Download(body, revision, part.start, part.length, suffix_of(revision.upload_id)[: part.of_suffix])
 
     def head(self, key: str) -> Revision | None:
-        """One HEAD: the object's revision.
+        """One HEAD: the object's revision; None if there is no object.
 
-        None only where there is no object: a HEAD's 404 does not say what is missing, so the object or the whole
-        bucket, and one more request asks. To take a lost bucket for an empty slot would tell clients to begin anew.
+        The 404 of a HEAD does not say whether the object or the whole bucket is missing. One more request finds out: if
+        a lost bucket looked like an empty slot, clients would start again from nothing.
 
         Raises:
-            BlobStoreUnavailable: the store does not answer, or the object is not one of ours.
+            BackupDamaged: the object is damaged, or this service did not write it.
+            BlobStoreUnavailable: the store does not answer.
         """
         try:
             answer = self._client.head_object(Bucket=self.name, Key=key)
@@ -179,7 +180,7 @@ class S3Bucket:
             return self._head_by_get(key)
 
     def keys(self, prefix: str, *, after: str = "", limit: int = 1000) -> list[str]:
-        """One page of keys in their order, from behind `after` on; fewer than `most` where these are the last.
+        """One page of sorted keys after `after`; fewer than `limit` if it is the last page.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
@@ -187,10 +188,10 @@ class S3Bucket:
         return [entry["Key"] for entry in self._list(prefix, after, limit).get("Contents", ())]
 
     def delete(self, key: str) -> None:
-        """Remove a scratch object. A user's slot is never removed (a deletion is a tombstone).
+        """Remove a scratch object. The object of a slot is never removed: a deletion writes a tombstone.
 
         Raises:
-            BlobStoreUnavailable: it was not, or is not known to have been.
+            BlobStoreUnavailable: it is not known to have been removed.
         """
         try:
             self._client.delete_object(Bucket=self.name, Key=key)
@@ -198,9 +199,9 @@ class S3Bucket:
             raise self._failure(error) from error
 
     def clock_skew_seconds(self) -> float:
-        """Ask the bucket for one key, the least that a service must be able to do: how far its clock is ahead of ours.
+        """How far the store's clock is ahead of ours, by a request for one key, the least that a service needs.
 
-        Good to a second, which is how the store states its time.
+        Exact to a second, the precision of the store's date header.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
@@ -215,7 +216,7 @@ class S3Bucket:
             return 0.0
 
     def server_name(self) -> str:
-        """What the store calls itself in its answers; S3 has no question for a version.
+        """The store's name for itself in its responses; S3 has no request for a version.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
@@ -225,7 +226,7 @@ class S3Bucket:
 
     @contextmanager
     def before_each_request(self, before_sending: Callable[[], None]) -> Iterator[None]:
-        """Call this before each request of this thread, when it is signed and only to be sent."""
+        """Call `before_sending` before each request of this thread, between signing and sending it."""
         self._thread_local.before_sending = before_sending
         try:
             yield
@@ -274,7 +275,7 @@ class S3Bucket:
 
 
 def condition_on(replaces: Tag | None) -> dict[str, str]:
-    """The parameter of a PUT that goes through only if the object has this tag (None: if there is no object)."""
+    """The parameter of a PUT that succeeds only if the object has this tag (None: if there is no object)."""
     return {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
 
 

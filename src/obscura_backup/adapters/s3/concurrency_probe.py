@@ -1,7 +1,7 @@
-"""Several conditional PUTs at once, of which at most one may win.
+"""Concurrent conditional PUTs, of which at most one may succeed.
 
-Some stores look at the condition first and write later, so that two writers who come at once both get through. One
-writer after another never notices.
+Some stores check the condition first and write later, so that two concurrent writers both succeed. Sequential writers
+never notice.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 WRITERS = 4
 ROUNDS = 3
-"""Of each kind of race. As many again where no writer got a definite answer in any of them."""
+"""Per kind of race. The same number again if no writer got a conclusive answer."""
 START_SECONDS = 5.0
-"""That the racers wait for each other, just before each sends its request."""
+"""How long the writers wait for each other before they send their requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaceOutcome:
-    """What came of one race.
+    """The outcome of one race.
 
     Attributes:
-        stored: the revisions that were acknowledged.
-        refused: how many were refused by the condition.
-        failures: the other answers, and those that did not come.
+        stored: the acknowledged revisions.
+        refused: how many PUTs were refused by the condition.
+        failures: other responses, and missing ones.
     """
 
     stored: tuple[Revision, ...]
@@ -43,25 +43,25 @@ class RaceOutcome:
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether the store decided on the condition for at least one of them. 503 for all of them tells nothing."""
+        """Whether the store decided on the condition at least once. 503 for all of them proves nothing."""
         return bool(self.stored) or self.refused > 0
 
     def violation(self, found: Revision | None) -> str:
-        """What the store did wrong, given the object afterwards; empty where it did nothing wrong."""
+        """What the store did wrong, given the object afterwards; empty if nothing."""
         if len(self.stored) > 1:
-            return f"{len(self.stored)} of {WRITERS} at once were written"
+            return f"{len(self.stored)} of {WRITERS} concurrent writers succeeded"
         if self.stored and (found is None or found.upload_id != self.stored[0].upload_id):
-            return f"of {WRITERS} at once one was acknowledged, and it is not what the object holds"
+            return f"of {WRITERS} concurrent writers one was acknowledged, but the object holds something else"
         return ""
 
     def raise_if_unanswered(self) -> None:
-        """Pass where the store answered everyone, with whatever status.
+        """Return if the store answered every writer, with any status.
 
-        A 409 or a 503 to those who lost is as good as a 412, and no winner is no harm.
+        A 409 or a 503 for the losers is as good as a 412, and a race without a winner does no harm.
 
         Raises:
-            BlobStoreUnavailable: it was silent, or refused everyone for a reason that is no condition.
-            OutcomeUnknown: it was silent.
+            BlobStoreUnavailable: it did not answer, or refused all for another reason than the condition.
+            OutcomeUnknown: it did not answer.
         """
         for failure in self.failures:
             refuses_all = isinstance(failure, Misconfigured) and not self.is_conclusive
@@ -70,15 +70,15 @@ class RaceOutcome:
 
 
 def race(put: Callable[[Callable[[], None]], Revision]) -> RaceOutcome:
-    """Let `WRITERS` threads put at once.
+    """Let `WRITERS` threads put at the same time.
 
     Args:
-        put: one conditional PUT. It calls what it is given just before it sends the request; there they meet.
+        put: one conditional PUT. It calls its argument just before it sends the request, to wait for the others.
     """
     together = threading.Barrier(WRITERS)
 
     def wait_for_the_others() -> None:
-        with suppress(threading.BrokenBarrierError):  # one failed before it sent anything; the others race on
+        with suppress(threading.BrokenBarrierError):  # one failed before it sent anything; the others go on
             together.wait(START_SECONDS)
 
     def run(_: int) -> Revision | ObscuraError:

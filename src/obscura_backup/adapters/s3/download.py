@@ -1,7 +1,7 @@
-"""One GET under way: headers that have come, and bytes that are still coming.
+"""A running GET: the headers have arrived, the bytes are arriving.
 
-The object's suffix (`stored_object`) is checked before the last piece of the blob is given out: a reader of an object
-that was damaged or put together from two never has all of it.
+The object's suffix (`stored_object`) is checked before the last piece of the blob is given out. So a reader never gets
+all of an object that was damaged or mixed from two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 DRAIN_BYTES = 64 * 1024
-"""Up to here it is cheaper to read what nobody wants than to make a new connection, with its TLS handshake."""
+"""Up to this size, reading the unwanted rest is cheaper than a new connection with its TLS handshake."""
 
 
 class Body(Protocol):
@@ -27,7 +27,7 @@ class Body(Protocol):
         """At most `amt` bytes, none at the end."""
 
     def close(self) -> None:
-        """Close the connection as well, where bytes are left on it."""
+        """Close the connection, too, if bytes are left on it."""
 
 
 class ReadAhead:
@@ -52,20 +52,20 @@ class ReadAhead:
 
 
 class Download:
-    """The object being read. Blocking; one thread at a time gets in, whichever it is.
+    """An object being read. Blocking and thread-safe.
 
     Attributes:
         revision: of the object.
-        start: offset of the first byte that comes.
-        length: of all of the blob that comes, in bytes.
-        first: the first piece, read with the headers.
+        start: offset of the first byte.
+        length: of the requested part of the blob, in bytes.
+        first_chunk: the first piece, read with the headers.
 
     Args:
-        suffix: the bytes that have to follow those of the blob; none where the range ends before.
+        suffix: the expected bytes after those of the blob; empty if the range ends before.
 
     Raises:
         BlobStoreUnavailable: the store broke off.
-        BackupDamaged: the object does not end as it should.
+        BackupDamaged: the object does not end with its upload id.
     """
 
     def __init__(self, body: Body, revision: Revision, start: int, length: int, suffix: bytes) -> None:
@@ -84,11 +84,11 @@ class Download:
             raise
 
     def read(self) -> bytes:
-        """The next piece; empty when all has come.
+        """The next piece; empty at the end.
 
         Raises:
             BlobStoreUnavailable: the store broke off.
-            BackupDamaged: the object does not end as it should.
+            BackupDamaged: the object does not end with its upload id.
         """
         with self._lock:
             if self._closed or not self._left:
@@ -96,7 +96,7 @@ class Download:
             return self._read_chunk(min(self._left, CHUNK_BYTES))
 
     def close(self) -> None:
-        """Let the connection go: back to the pool where little is left on it, else closed. Safe to call again."""
+        """Release the connection: into the pool if little is left to read, else closed. Safe to call again."""
         with self._lock:
             if self._closed:
                 return
@@ -106,13 +106,13 @@ class Download:
                     while self._left:
                         self._read_chunk(self._left)
             except (BlobStoreUnavailable, BackupDamaged):
-                pass  # nobody wants these bytes; the connection is closed below and not used again
+                pass  # the bytes are unwanted; the connection is closed below
             finally:
                 self._body.close()
 
     @property
     def is_complete(self) -> bool:
-        """Whether all has come, so that the connection is back in the pool already."""
+        """Whether all bytes were read, so that the connection is back in the pool."""
         return not self._left
 
     def _read_chunk(self, amount: int) -> bytes:
@@ -121,7 +121,7 @@ class Download:
         return piece if self._left else self._verify_suffix(piece)
 
     def _verify_suffix(self, last: bytes) -> bytes:
-        """The last piece of the blob, once what follows it came and is what has to follow."""
+        """`last`, the last piece of the blob, after the suffix was read and is right."""
         suffix = b""
         while len(suffix) < len(self._suffix):
             suffix += _read_some(self._body, len(self._suffix) - len(suffix))
@@ -136,5 +136,5 @@ def _read_some(body: Body, amount: int) -> bytes:
     except DRIVER_ERRORS as error:
         raise failure_of_read(error) from error
     if not piece:
-        raise TransientFailure("The blob store sent fewer bytes than it said.")
+        raise TransientFailure("The blob store sent fewer bytes than it announced.")
     return piece

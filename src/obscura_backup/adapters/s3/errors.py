@@ -1,4 +1,4 @@
-"""What botocore raises, in the domain's words. Translated here and nowhere else.
+"""Translates the errors of botocore into those of the domain, in one place.
 
 Only the store's error code is quoted: its messages may repeat headers, signatures and keys.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
     BotoCoreError,
     ClientError,
-    ConnectionError,  # noqa: A004  # botocore's: what `EndpointConnectionError` and its like have in common
+    ConnectionError,  # noqa: A004  # botocore's base class of `EndpointConnectionError` and others
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
@@ -50,17 +50,17 @@ _NOT_IMPLEMENTED = 501
 _UNTRUSTED = "The certificate of the blob store is not trusted; AWS_CA_BUNDLE names the file of its authority."
 _KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _HINTS = {
-    "AuthorizationHeaderMalformed": "the region is another one (region=NAME in the blobs URL)",
+    "AuthorizationHeaderMalformed": "the region is wrong (region=NAME in the blobs URL)",
     "AccessDenied": "the policy of these credentials must allow it",
     "InvalidAccessKeyId": _KEYS,
     "NoSuchBucket": "make the bucket with `obscura-backup init-bucket`",
-    "NotImplemented": "the store knows no conditional writes, or no checksums (checksums=off in the blobs URL)",
+    "NotImplemented": "the store supports no conditional writes, or no checksums (checksums=off in the blobs URL)",
     "RequestTimeTooSkewed": "the clock of this machine or of the store is wrong",
     "SignatureDoesNotMatch": _KEYS,
 }
 
-# A store that finds no bucket where it looks for one, or wants to be asked elsewhere. The last two are Alibaba's and
-# Tencent's words for a bucket's name that belongs into the host.
+# The store finds no bucket in this form of address, or redirects. The last two are codes of Alibaba and Tencent for a
+# bucket's name that belongs into the host.
 _MISADDRESSED = frozenset(
     {
         "301",
@@ -77,19 +77,19 @@ _CREDENTIAL_CODES = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKey
 
 
 class Misconfigured(BlobStoreUnavailable):
-    """It will fail again in the same way until somebody changes a setting, here or there.
+    """It fails in the same way until an operator changes a setting, of the service or of the store.
 
     The message is for the operator: it names settings and commands.
 
     Attributes:
-        public: the same for the users of the service.
+        public_message: a message for the users of the service.
     """
 
     public_message: str = "The certificate of the blob store is not trusted."
 
 
 class RefusedByStore(Misconfigured):
-    """The store understood and said no.
+    """The store refused the request.
 
     Attributes:
         status: the HTTP status.
@@ -109,29 +109,29 @@ class RefusedByStore(Misconfigured):
 
 
 class TransientFailure(BlobStoreUnavailable):
-    """The store stumbled, quickly; a read is worth another try at once."""
+    """A quick failure of the store; a read is worth another try at once."""
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of an error answer; 0 where there is none."""
+    """The HTTP status of an error response; 0 if there is none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def reason_of(error: ClientError) -> str:
-    """The store's error code. A HEAD has no body to hold one, and then it is the status."""
+    """The store's error code, or the status: the response to a HEAD has no body with a code."""
     return str(error.response.get("Error", {}).get("Code") or status_of(error))
 
 
 def failure_of_put(error: Exception, other_addressing: str = "") -> ObscuraError:
-    """What to raise for a failed conditional PUT. The question is only ever: may it have been stored?
+    """What to raise for a failed conditional PUT. The only question is: may it have been stored?
 
     Args:
-        error: that the driver raised.
-        other_addressing: the value of `addressing` that is not used now, for a hint; none where it cannot matter.
+        error: of the driver.
+        other_addressing: the value of `addressing` that is not in use, for a hint; empty if it cannot matter.
     """
     if isinstance(error, ClientError):
         status = status_of(error)
-        # 304 is an old MinIO's word for "there is an object already"; 409 is AWS's for a race that another PUT won.
+        # Old releases of MinIO answer 304 if there is an object; AWS answers 409 if another PUT won a race.
         refused = status in (_NOT_MODIFIED, _CONFLICT, _PRECONDITION_FAILED)
         if refused or (status == _NOT_FOUND and reason_of(error) == "NoSuchKey"):
             return PutRefused()
@@ -146,15 +146,15 @@ def failure_of_put(error: Exception, other_addressing: str = "") -> ObscuraError
     if isinstance(error, _NOT_SENT):
         message = f"The blob store cannot be reached ({type(error).__name__})."
         return BlobStoreUnavailable(message + _hint_of_host(error, other_addressing))
-    return OutcomeUnknown(f"No answer came to an upload, which may or may not be stored ({type(error).__name__}).")
+    return OutcomeUnknown(f"There was no answer to an upload, which may or may not be stored ({type(error).__name__}).")
 
 
 def failure_of_read(error: Exception, other_addressing: str = "") -> BlobStoreUnavailable:
-    """What to raise for a failed HEAD, GET, LIST or DELETE, none of which does harm when it is repeated.
+    """What to raise for a failed HEAD, GET, LIST or DELETE, which are all safe to repeat.
 
     Args:
-        error: that the driver raised.
-        other_addressing: the value of `addressing` that is not used now, for a hint; none where it cannot matter.
+        error: of the driver.
+        other_addressing: the value of `addressing` that is not in use, for a hint; empty if it cannot matter.
     """
     if isinstance(error, ClientError):
         status = status_of(error)
@@ -171,19 +171,19 @@ def failure_of_read(error: Exception, other_addressing: str = "") -> BlobStoreUn
 
 
 def got_no_response(error: Exception) -> bool:
-    """Whether the store gave no answer at all to a call that failed with one of the above."""
+    """Whether the store gave no answer at all to a call that failed with `error`."""
     return isinstance(error.__cause__, _NO_RESPONSE) and not isinstance(error, Misconfigured)
 
 
 def _is_untrusted(error: Exception) -> bool:
-    # The TLS library's own words: the reason is lost on the way through two libraries that wrap it.
+    # By the text of the TLS library: two libraries wrap its error and lose the reason.
     return isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _hint_of_host(error: Exception, other_addressing: str) -> str:
-    # In the virtual form the bucket's name is part of the host's, which may not resolve.
+    # In the virtual form the bucket's name is part of the host name, which may not resolve.
     if isinstance(error, EndpointConnectionError) and other_addressing == "path":
-        return " If its host name with the bucket in front is not known here, try addressing=path in the blobs URL."
+        return " If the host name with the bucket in front does not resolve, try addressing=path in the blobs URL."
     return ""
 
 

@@ -8,7 +8,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 DEFAULT_REGION = "us-east-1"
-"""What MinIO and its like take as theirs, and what AWS signs by where nothing else is said."""
+"""The default of MinIO and similar stores, and of AWS."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _BOOLEANS = {"on": True, "off": False}
@@ -18,13 +18,13 @@ _PARAMETERS = frozenset({"endpoint", "region", "checksums", "addressing"})
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """One bucket and the way to it.
+    """A bucket and how to reach it.
 
     Attributes:
         bucket: its name.
         endpoint: of a store other than AWS, such as `https://minio.example:9000`; None: AWS.
-        region: None: what the AWS configuration of this machine says, or `us-east-1`.
-        checksums: whether uploads carry their SHA-256 for the store to check; off for a store that refuses the header.
+        region: None: from the AWS configuration of this machine, or `us-east-1`.
+        checksums: whether uploads carry a SHA-256 for the store to check; off for a store that refuses the header.
         addressing: where the bucket's name goes: `path` (https://HOST/BUCKET/KEY), `virtual` (https://BUCKET.HOST/KEY)
             or `auto`: path at an endpoint, virtual at AWS.
     """
@@ -37,20 +37,20 @@ class S3Location:
 
     @property
     def addressing_style(self) -> str:
-        """The same in botocore's words, of which `auto` is virtual where the bucket's name allows it."""
+        """The value for botocore, whose `auto` is virtual if the bucket's name allows it."""
         return _PATH if self.addressing == _AUTO and self.endpoint is not None else self.addressing
 
     @property
     def other_addressing(self) -> str:
-        """The value of `addressing` to try where the store does not find the bucket in the form that is used now."""
+        """The value of `addressing` to try if the store does not find the bucket in the current form."""
         return _VIRTUAL if self.addressing_style == _PATH else _PATH
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read such a URL.
+        """Read an `s3:` URL.
 
         Raises:
-            ValueError: it is not one. The message says which part and quotes none of it, for a secret may sit there.
+            ValueError: it is malformed. The message names the part and quotes none of it: it may hold a secret.
         """
         parts = urlsplit(url)
         if parts.scheme != "s3" or parts.path not in ("", "/") or parts.fragment:

@@ -1,6 +1,6 @@
 """A draft as the user metadata of an S3 object, and back.
 
-The names have hyphens and no underscores: proxies such as nginx drop headers with underscores without a word.
+The names have hyphens, not underscores: proxies such as nginx silently drop headers with underscores.
 """
 
 from __future__ import annotations

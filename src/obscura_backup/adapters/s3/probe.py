@@ -1,9 +1,8 @@
-"""Does the store really honour conditions? All safety rests on it, so it is tried out, on scratch objects, not assumed.
+"""Tests on scratch objects whether the store honours conditional writes, on which all safety depends.
 
-Stores in the field have let `If-Match` on a missing key succeed, ignored conditions altogether, or dropped metadata.
-The scratch keys are fresh for each probe, under `probes/`, so that any number of services may probe at once, and are
-deleted at the end. The service's credentials may lack the right to delete, or the service may be killed before that:
-then the scratch objects, 48 bytes each, stay.
+Real stores have let `If-Match` on a missing key succeed, ignored conditions altogether, or dropped metadata. The
+scratch keys under `probes/` are fresh for each probe, so any number of services may probe at the same time. They are
+deleted at the end. If the credentials may not delete, or the service is killed before, the objects of 48 bytes stay.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Severity(StrEnum):
-    """What follows where a behaviour is missing: who allows unconditional writes does without a CONDITION."""
+    """How bad a failed check is. An operator may waive a CONDITION by allowing unconditional writes."""
 
     CONDITION = "condition"
     REQUIRED = "required"
@@ -48,12 +47,12 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One behaviour of the store.
+    """The result of one check.
 
     Attributes:
-        name: of the behaviour, in words.
-        holds: whether the store has it.
-        weight: what follows where it does not.
+        name: the expected behaviour, in words.
+        passed: whether the store has it.
+        severity: of a failure.
         detail: what the store did instead.
     """
 
@@ -65,22 +64,22 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """All verdicts on one store, in the order in which they were reached."""
+    """The results of all checks, in order."""
 
     results: tuple[CheckResult, ...]
 
     def failed(self, severity: Severity) -> tuple[CheckResult, ...]:
-        """The behaviours of this weight that the store does not have."""
+        """The failed checks of this severity."""
         return tuple(result for result in self.results if result.severity is severity and not result.passed)
 
     @property
     def honours_conditions(self) -> bool:
-        """Whether the store is safe to write to from more than one place."""
+        """Whether several processes may safely write to the store."""
         return not self.failed(Severity.CONDITION)
 
 
 def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> ProbeReport:
-    """Try it out: 7 small requests one after another, 30 in races, and 4 deletions where all is well.
+    """Run all checks: 7 small requests in sequence, 30 in races, and 4 deletions if all is well.
 
     Raises:
         BlobStoreUnavailable: the store does not answer, or refuses these credentials.
@@ -90,10 +89,10 @@ def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> P
 
 
 def require_usable(report: ProbeReport, bucket: str, *, allow_unconditional: bool) -> None:
-    """Decide on the store.
+    """Return if the store may be used.
 
     Raises:
-        StoreUnusable: it lacks something that cannot be done without.
+        StoreUnusable: a required check failed, or a condition that was not waived.
     """
     for result in report.failed(Severity.REQUIRED):
         raise StoreUnusable(f"The blob store cannot be used. It fails the check {result.name!r}: {result.detail}")
@@ -103,7 +102,7 @@ def require_usable(report: ProbeReport, bucket: str, *, allow_unconditional: boo
     if not allow_unconditional:
         raise StoreUnusable(
             f"The blob store does not honour conditional writes, so that a late upload could overwrite a newer backup. "
-            f"It fails the check {failed}. Use another store; or, with one single process and at your own risk, set "
+            f"It fails the check {failed}. Use another store; or, with a single process and at your own risk, set "
             f"OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS={bucket}."
         )
     _log.warning("the blob store does not honour conditional writes, as allowed: it fails the check %s", failed)
@@ -132,12 +131,12 @@ class _Probe:
             return
         self._expect_refused("refuses to create over an object", self._key, None)
         self._expect_refused("refuses a tag where there is nothing", self._absent_key, first.tag)
-        # Whatever became of the second creation, the true tag is that of the last write.
+        # Whatever the result of the second creation, the current tag is that of the last write.
         if self._expect_accepted("replaces by the current tag", self._current_tag) is None:
             return
         self._expect_refused("refuses a stale tag", self._key, first.tag)
         self._check_readback()
-        if all(result.passed for result in self._verdicts):  # else a race would only tell the same once more
+        if all(result.passed for result in self._verdicts):  # else a race would only repeat the result
             self._race_to_create()
             self._race_to_replace()
         self._check_checksum()
@@ -160,19 +159,19 @@ class _Probe:
             if self._is_stored_without_condition():
                 header = "If-None-Match" if replaces is None else "If-Match"
                 detail = (
-                    f"the store knows no conditional writes, on which safety rests. It answered {error.status} "
+                    f"the store supports no conditional writes, on which safety depends. It answered {error.status} "
                     f"{error.reason} to {header}, and stored the same upload without it. Use another store."
                 )
-                self._record("knows conditional writes", Severity.REQUIRED, detail)
+                self._record("supports conditional writes", Severity.REQUIRED, detail)
             else:
-                self._record(name, Severity.REQUIRED, f"{error} (A store that knows no checksums takes checksums=off.)")
+                self._record(name, Severity.REQUIRED, f"{error} (For a store without checksums, set checksums=off.)")
         else:
             self._record(name, Severity.REQUIRED)
             return stored
         return None
 
     def _is_stored_without_condition(self) -> bool:
-        """Which of the headers did the store not take? An upload with the checksum and without a condition tells."""
+        """Whether the store accepts an upload with the checksum and without a condition."""
         try:
             self._put(self._scratch_key(), None, condition={})
         except RefusedByStore:
@@ -190,15 +189,15 @@ class _Probe:
             self._record(name, Severity.CONDITION, "it was written")
 
     def _race_to_create(self) -> None:
-        self._race("lets one of several creations at once through", lambda: (self._scratch_key(), None))
+        self._race("accepts one of several concurrent creations", lambda: (self._scratch_key(), None))
 
     def _race_to_replace(self) -> None:
-        self._race("lets one of several replacements at once through", lambda: (self._key, self._tag_now()))
+        self._race("accepts one of several concurrent replacements", lambda: (self._key, self._tag_now()))
 
     def _race(self, name: str, entry: Callable[[], tuple[str, Tag | None]]) -> None:
-        """Races under the condition that `entry` gives, until the store made `ROUNDS` decisions, or one wrong one.
+        """Race under the condition from `entry`, until the store decided `ROUNDS` times, or once wrongly.
 
-        A store that has no definite answer for anyone, in twice as many races, writes nothing that it should not.
+        A store without a conclusive answer in twice as many races passes: it wrote nothing wrong.
         """
         decided = 0
         for _ in range(2 * ROUNDS):
@@ -217,7 +216,7 @@ class _Probe:
     def _tag_now(self) -> Tag:
         found = self._bucket.head(self._key)
         if found is None:
-            raise BlobStoreUnavailable("The blob store lost a scratch object while it was being tried out.")
+            raise BlobStoreUnavailable("The blob store lost a scratch object while it was tested.")
         return found.tag
 
     def _put_at_once(self, key: str, replaces: Tag | None, before_sending: Callable[[], None]) -> Revision:
@@ -236,7 +235,7 @@ class _Probe:
         same = download is not None and (download.revision, download.first_chunk) == self._written[self._key]
         if download is not None:
             download.close()
-        self._record(name, Severity.REQUIRED, "" if same else "something else came back")
+        self._record(name, Severity.REQUIRED, "" if same else "it gave back something else")
 
     def _check_checksum(self) -> None:
         name = "refuses bytes that do not have the checksum sent with them"

@@ -1,7 +1,7 @@
-"""Blobs as objects of one S3 bucket, on AWS, MinIO or any store that honours conditional writes.
+"""Blobs as objects of one S3 bucket: AWS, MinIO or any store that honours conditional writes.
 
-backups/<user id>     one object per slot: the blob's bytes and 16 of the upload's own, the draft as its metadata
-probes/<random>       scratch objects of `probe`, gone a moment later
+backups/<user id>     one object per slot: the blob's bytes and the 16 of its upload id, with the draft as metadata
+probes/<random>       scratch objects of `probe`, deleted at its end
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 THREADS = 4
-"""Signing and header parsing hold the interpreter's lock: with more threads each upload costs more CPU, and none comes
-sooner."""
+"""Signing and header parsing hold the interpreter's lock: more threads cost more CPU and make no upload faster."""
 READ_THREADS = 4
-"""Of their own: an upload waits for the store's disks, and nobody's download should wait for them, too."""
+"""Separate from uploads, which wait for the store's disks, so that downloads do not wait for them, too."""
 WAITING_MAX = 256
 WAIT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 2.0
@@ -51,25 +50,24 @@ _log = logging.getLogger(__name__)
 
 
 class S3BlobStore:
-    """Objects in a bucket, which `obscura-backup init-bucket` makes. Credentials come as AWS's own tools take them.
+    """Objects in a bucket, which `obscura-backup init-bucket` makes. Credentials are found as by AWS's own tools.
 
     Args:
         bucket: its name.
         endpoint: of a store other than AWS, such as `https://minio.example:9000`.
-        region: None: as AWS's own configuration says, or `us-east-1`.
-        checksums: whether to send SHA-256 checksums for the store to check.
+        region: None: from AWS's configuration, or `us-east-1`.
+        checksums: whether to send SHA-256 checksums for the store to verify.
         addressing: `path`, `virtual` or `auto`; see `S3Location`.
-        allow_unconditional: run on a store that ignores conditional writes all the same. Then only one process may
-            ever write to the bucket, and an upload that the network delayed can overwrite a newer one.
-        threads: uploads under way at once.
-        read_threads: other requests of users under way at once. One thread more asks after the store itself.
-        waiting_max: requests that may wait for a thread of either kind; the next one is told that the store is
-            unavailable.
-        wait_seconds: that a request may wait for a thread, before it is told the same.
-        connect_timeout_seconds: for a connection to be made.
-        read_timeout_seconds: that the store may be silent for.
-        ping_timeout_seconds: the same, and for the connection, where the question is only whether it is there.
-        start_seconds: that `start` tries the store out for; a slower one is tried out when it is first needed.
+        allow_unconditional: accept a store that ignores conditional writes. Then only one process may ever write to the
+            bucket, and an upload that the network delayed can overwrite a newer one.
+        threads: concurrent uploads.
+        read_threads: other concurrent requests of users. One more thread tests the store.
+        waiting_max: requests that may wait for a thread of either kind; the next one fails at once.
+        wait_seconds: how long a request may wait for a thread.
+        connect_timeout_seconds: for making a connection.
+        read_timeout_seconds: how long the store may be silent.
+        ping_timeout_seconds: both time-outs of requests that only test whether the store answers.
+        start_seconds: how long `start` tests the store; a slower one is tested when it is first needed.
     """
 
     def __init__(
@@ -114,7 +112,7 @@ class S3BlobStore:
         self._verification = asyncio.Lock()
 
     async def start(self) -> None:
-        """See `BlobStore.start`. A store that is down is no reason not to start: uploads wait until it was probed."""
+        """See `BlobStore.start`. The store may be down: uploads wait until it was probed."""
         await self._control_threads.run(self._bucket.connect)
         await self._control_threads.run(self._probe_client.connect)
         try:
@@ -123,9 +121,9 @@ class S3BlobStore:
         except Misconfigured as error:
             raise StoreUnusable(str(error)) from error
         except TimeoutError:
-            _log.warning("the blob store is slow, so there are no uploads until it was tried out")
+            _log.warning("the blob store is slow: uploads are refused until it was tested")
         except Unavailable as error:
-            _log.warning("the blob store cannot be asked yet, so there are no uploads yet: %s", error)
+            _log.warning("the blob store is not available: uploads are refused until it was tested: %s", error)
 
     async def close(self) -> None:
         """See `BlobStore.close`."""
@@ -165,7 +163,7 @@ class S3BlobStore:
                     yield user_id
                 elif not warned:
                     warned = True
-                    _log.warning("the bucket holds keys under %s that are not ours; they are skipped", PREFIX)
+                    _log.warning("the bucket contains keys under %s that are not ours; they are skipped", PREFIX)
             last_key = page[-1]
 
     async def check(self) -> None:
@@ -177,16 +175,16 @@ class S3BlobStore:
             await self._require_verified()
 
     async def probe_conditional_writes(self) -> ProbeReport:
-        """Try out on scratch objects what the store does with conditions, metadata and checksums.
+        """Test on scratch objects how the store handles conditions, metadata and checksums.
 
         Raises:
             BlobStoreUnavailable: the store does not answer, or refuses these credentials.
-            OutcomeUnknown: the same, in the middle of an upload.
+            OutcomeUnknown: the same, during an upload.
         """
         return await self._call(self._control_threads, partial(probe, self._bucket))
 
     async def clock_skew_seconds(self) -> float:
-        """How far the store's clock is ahead of this machine's, to a second; S3 refuses requests from 15 minutes on.
+        """How far the store's clock is ahead, exact to a second; S3 refuses requests from 15 minutes on.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
@@ -194,7 +192,7 @@ class S3BlobStore:
         return await self._call(self._control_threads, self._probe_client.clock_skew_seconds)
 
     async def server_name(self) -> str:
-        """What the store calls itself.
+        """The store's name for itself.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
@@ -204,23 +202,21 @@ class S3BlobStore:
     async def _require_verified(self) -> None:
         if self._verified:
             return
-        if (
-            self._verification.locked()
-        ):  # whoever asks is not kept waiting while a store that was down is being tried out
-            raise BlobStoreUnavailable("The blob store is being tried out.")
+        if self._verification.locked():  # a request does not wait for a test
+            raise BlobStoreUnavailable("The blob store is being tested.")
         try:
             with _public_errors():
                 await self._verify()
         except StoreUnusable as error:
-            raise BlobStoreUnavailable("The blob store cannot be used as it is.") from error
+            raise BlobStoreUnavailable("The blob store cannot be used as configured.") from error
         except BlobStoreUnavailable:
             raise
-        except Unavailable as error:  # an unknown outcome, of the probe; of the caller's upload nothing was sent
+        except Unavailable as error:  # of the probe; nothing was sent of the caller's upload
             raise BlobStoreUnavailable(str(error)) from error
 
     async def _verify(self) -> None:
         async with self._verification:
-            await self.clock_skew_seconds()  # the cheapest question: is there such a bucket?
+            await self.clock_skew_seconds()  # the cheapest test whether the bucket exists
             require_usable(
                 await self.probe_conditional_writes(), self._bucket.name, allow_unconditional=self._allow_unconditional
             )
@@ -275,7 +271,7 @@ class S3BlobStore:
 
 @contextmanager
 def _public_errors() -> Iterator[None]:
-    """Keep what only an operator can change out of the answers; the cause, and with it the log, names the way out."""
+    """Replace messages for operators by those for users; the log names the cause."""
     try:
         yield
     except Misconfigured as error:
@@ -301,7 +297,7 @@ class _S3Blob:
             return
         try:
             await self._threads.run_unbounded(self._download.close)
-        except BlobStoreUnavailable:  # the store was closed meanwhile, and its threads with it
+        except BlobStoreUnavailable:  # the store and its threads were closed meanwhile
             self._download.close()
 
 

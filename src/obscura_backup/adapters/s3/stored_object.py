@@ -1,8 +1,8 @@
-"""How a blob lies in an S3 object: the blob's bytes, then the 16 raw bytes of the upload id of its PUT.
+"""The layout of an S3 object: the blob's bytes, then the 16 raw bytes of the upload id of its PUT.
 
-S3 makes the tag of an object from its bytes. The upload id is fresh for each PUT, so that no two PUTs have the same
-bytes, and no tag ever comes back: a conditional PUT that arrives late cannot meet the tag that it was sent on. Sizes,
-ranges and digests in the rest of the service are of the blob alone.
+S3 makes the tag of an object from its bytes. The upload id is unique per PUT, so no two PUTs have the same bytes, and
+no tag is ever used again: a conditional PUT that arrives late cannot meet its old tag. Sizes, ranges and digests in the
+rest of the service are those of the blob.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 def suffix_of(upload_id: UploadId) -> bytes:
-    """What follows the blob's bytes in the object: 16 bytes."""
+    """The 16 bytes after the blob's bytes in the object."""
     return bytes.fromhex(upload_id)
 
 
 class ObjectBody:
-    """A blob and its suffix as one file: what botocore asks of the body of a PUT.
+    """A blob and its suffix as one file, with the methods that botocore needs of the body of a PUT.
 
     Args:
         file: the blob's bytes.
         size: of the blob, in bytes.
-        suffix: that follows.
+        suffix: after the blob.
     """
 
     def __init__(self, file: BinaryIO, size: int, suffix: bytes) -> None:
@@ -44,11 +44,11 @@ class ObjectBody:
         file.seek(0)
 
     def __len__(self) -> int:
-        """Of both together, in bytes."""
+        """The total length in bytes."""
         return self._size + len(self._suffix)
 
     def read(self, amount: int = -1) -> bytes:
-        """At most `amount` bytes, all that are left where it is negative; none at the end."""
+        """At most `amount` bytes, or all if it is negative; none at the end."""
         left = len(self) - self._at
         byte_range = left if amount < 0 else min(amount, left)
         of_blob = min(byte_range, max(0, self._size - self._at))
@@ -60,7 +60,7 @@ class ObjectBody:
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to an offset from the start, from here, or from the end."""
+        """Go to an offset from the start, the current position or the end."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self)}[whence]
         self._at = base + offset
         self._file.seek(min(self._at, self._size))
@@ -73,12 +73,12 @@ class ObjectBody:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of an object comes with an answer to a GET.
+    """The part of an object in the response to a GET.
 
     Attributes:
         start: offset in the blob of the first byte.
-        length: bytes of the blob that come.
-        of_suffix: bytes of the suffix that come behind these.
+        length: number of bytes of the blob.
+        of_suffix: number of bytes of the suffix after them.
         size: of the whole blob, in bytes.
     """
 
@@ -92,17 +92,17 @@ def blob_size(object_size: int) -> int:
     """The size of the blob in an object of this size, both in bytes.
 
     Raises:
-        BackupDamaged: the object is too short to be one of ours.
+        BackupDamaged: the object is too short to be ours.
     """
     if object_size < SUFFIX_BYTES:
-        raise BackupDamaged("An object in the bucket is not one of ours: it is shorter than an upload id.")
+        raise BackupDamaged("An object in the bucket is not ours: it is shorter than an upload id.")
     return object_size - SUFFIX_BYTES
 
 
 def range_header(byte_range: ByteRange) -> str:
-    """The range of the object in which `byte_range`, a range of the blob, lies.
+    """The range of the object that covers `byte_range`, a range of the blob.
 
-    It may hold up to 16 bytes of the suffix, since the blob's size is not known beforehand.
+    It may include up to 16 bytes of the suffix, since the blob's size is not known beforehand.
     """
     if byte_range.first is None:
         return f"bytes=-{(byte_range.last or 0) + SUFFIX_BYTES}"
@@ -110,11 +110,11 @@ def range_header(byte_range: ByteRange) -> str:
 
 
 def part_of(answer: dict[str, Any], *, partial: bool) -> Part:
-    """Read what comes off the head of an answer; `partial`: a range was asked for.
+    """The part that a response announces; `partial`: a range was requested.
 
     Raises:
-        BlobStoreUnavailable: the answer is none to a range.
-        BackupDamaged: the object is too short to be one of ours.
+        BlobStoreUnavailable: the response does not fit a range.
+        BackupDamaged: the object is too short to be ours.
     """
     length = int(answer.get("ContentLength", -1))
     first, total = _extent(answer, length) if partial else (0, length)
@@ -127,5 +127,5 @@ def _extent(answer: dict[str, Any], length: int) -> tuple[int, int]:
     match = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
     first, last, total = (int(group) for group in match.groups()) if match else (0, 0, 0)
     if match is None or length != last - first + 1 or last >= total:
-        raise BlobStoreUnavailable("The blob store answered a range with something else.")
+        raise BlobStoreUnavailable("The blob store answered a range request with something else.")
     return first, total

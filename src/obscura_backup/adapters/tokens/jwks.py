@@ -1,6 +1,6 @@
-"""Where the keys come from that tokens are verified with: a secret, a JWKS file, or a JWKS URL.
+"""The keys that verify tokens: from a secret, a JWKS file, or a JWKS URL.
 
-The algorithm belongs to the key (RFC 8725, 3.1): it is read off the key's type here and never off a token.
+The algorithm belongs to the key (RFC 8725, 3.1): it comes from the type of the key, never from a token.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -28,22 +29,22 @@ log = logging.getLogger(__name__)
 JWKS_MAX_BYTES = 1024 * 1024
 FETCH_TIMEOUT_SECONDS = 5.0
 REFRESH_SECONDS = 900.0
-"""How old a fetched key set may grow before it is fetched again."""
+"""A key set older than this is ageing."""
 STALE_SECONDS = 2 * REFRESH_SECONDS
-"""From this age on, whoever comes waits for the look: a key may have been withdrawn long ago."""
+"""A key set older than this is stale."""
 KEYS_MAX_AGE_SECONDS = 24 * 3600.0
-"""How long keys stay good while the place where they are kept does not answer."""
+"""A key set older than this has expired."""
 RSA_MIN_BITS = 2048
 """RFC 7518, 3.3."""
 MIN_REFETCH_INTERVAL_SECONDS = 30.0
-"""How soon at the earliest an unknown key id, which any stranger can make up, leads to another look."""
+"""Between two fetches. Tokens may name any key id, so an unknown id must not cause a fetch each time."""
 
 # (key type, curve) -> algorithm
 _ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
-# What keys and tokens may call an algorithm, where it has more than one name: RFC 9864 (2.2) adds the second.
+# Algorithms with more than one name in keys and tokens: RFC 9864 (2.2) adds the second.
 _NAMES = {"EdDSA": ("EdDSA", "Ed25519")}
 _ABSENT: tuple[Any, ...] = (None, "", [])
-"""Values of a key's member that some issuers write where they have nothing to say."""
+"""Values that some issuers write for an absent member of a key."""
 
 with contextlib.suppress(ValueError):  # a later version of the library may know the name itself
     jwt.register_algorithm("Ed25519", jwt.get_algorithm_by_name("EdDSA"))
@@ -51,7 +52,7 @@ with contextlib.suppress(ValueError):  # a later version of the library may know
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """One key and the only algorithm that it is used with."""
+    """A key and the only algorithm that it is used with."""
 
     algorithm: str
     key: Any = field(repr=False)
@@ -59,21 +60,34 @@ class VerificationKey:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a token may call this algorithm in its `alg`."""
+        """The names of this algorithm in the `alg` of a token."""
         return _NAMES.get(self.algorithm, (self.algorithm,))
 
 
+class Freshness(Enum):
+    """Of a key set, by its age."""
+
+    FRESH = auto()
+    """Used as it is."""
+    AGEING = auto()
+    """Used; fetched again in the background, so that a slow server delays no user."""
+    STALE = auto()
+    """Fetched again before it is used, since a key may have been withdrawn; used if that fails."""
+    EXPIRED = auto()
+    """Not used: there are no keys, or they are too old."""
+
+
 class KeySource(Protocol):
-    """The keys that are good now."""
+    """A source of verification keys."""
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
-        """The current keys: the same object as before as long as they are the same keys.
+        """The current keys; the same object as before if they did not change.
 
         Args:
-            unknown_key_id: a token was signed by none of them: look again, unless that was just done.
+            unknown_key_id: none of the keys signed a token: fetch them again, unless that was just done.
 
         Raises:
-            Unavailable: there are none yet, and the place where they are kept does not answer.
+            Unavailable: there are no keys, or they are too old, and they cannot be fetched.
         """
 
 
@@ -89,13 +103,13 @@ class SecretKeySource:
 
 
 class JwksKeySource:
-    """A JSON Web Key Set (RFC 7517) that is read again as it ages or as tokens name keys that it lacks.
+    """A JSON Web Key Set (RFC 7517), read again when it ages or a token names a key that it lacks.
 
     Args:
-        read: gives the set's bytes; called in a thread.
-        name: of the place, for messages.
-        timeout_seconds: that reading may take as a whole.
-        clock: seconds that only go forward.
+        read: gives the bytes of the set; called in a thread.
+        name: of the source, for messages.
+        timeout_seconds: how long reading may take in total.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -115,14 +129,14 @@ class JwksKeySource:
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
-        self._looking_again: asyncio.Task[None] | None = None
+        self._background_fetch: asyncio.Task[None] | None = None
 
     @classmethod
     def file(cls, path: Path) -> JwksKeySource:
         """Keys in a file.
 
         Raises:
-            StoreUnusable: it cannot be read, or holds no usable key: better told at start-up than at the first token.
+            StoreUnusable: it cannot be read, or holds no usable key.
         """
         source = cls(lambda: read_regular_file(path, JWKS_MAX_BYTES), str(path))
         try:
@@ -135,54 +149,55 @@ class JwksKeySource:
 
     @classmethod
     def url(cls, url: str, *, timeout_seconds: float = FETCH_TIMEOUT_SECONDS) -> JwksKeySource:
-        """Keys behind a URL, fetched when they are first needed, each time within `timeout_seconds`."""
+        """Keys at a URL, fetched when they are first needed, each time within `timeout_seconds`."""
         return cls(lambda: _fetch(url, timeout_seconds), _without_secrets(url), timeout_seconds=timeout_seconds)
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
-        stale = self._age_seconds() > STALE_SECONDS and (self._lock.locked() or self._due(unknown_key_id=False))
-        if not self._keys or stale or (unknown_key_id and self._due(unknown_key_id=True)):
-            await self._look(unknown_key_id=unknown_key_id)
-        elif self._due(unknown_key_id=False) and (self._looking_again is None or self._looking_again.done()):
-            # Of age alone: nobody waits, lest a place that hangs holds up everybody who was known to it.
-            self._looking_again = asyncio.create_task(self._look(unknown_key_id=False))
-        if not self._keys or self._age_seconds() > KEYS_MAX_AGE_SECONDS:
+        freshness = self._freshness()
+        if freshness in (Freshness.STALE, Freshness.EXPIRED) or (unknown_key_id and self._may_fetch()):
+            await self._fetch_if_due(unknown_key_id=unknown_key_id)
+        elif freshness is Freshness.AGEING and (self._background_fetch is None or self._background_fetch.done()):
+            self._background_fetch = asyncio.create_task(self._fetch_if_due(unknown_key_id=False))
+        if self._freshness() is Freshness.EXPIRED:
             raise Unavailable(f"The key set {self._name} cannot be read.")
         return self._keys
 
-    def _age_seconds(self) -> float:
-        return self._clock() - self._read_at
+    def _freshness(self) -> Freshness:
+        age_seconds = self._clock() - self._read_at
+        if age_seconds > KEYS_MAX_AGE_SECONDS or not self._keys:
+            return Freshness.EXPIRED
+        if age_seconds > STALE_SECONDS:
+            return Freshness.STALE
+        return Freshness.AGEING if age_seconds > REFRESH_SECONDS else Freshness.FRESH
 
-    async def _look(self, *, unknown_key_id: bool) -> None:
-        async with self._lock:  # whoever comes while the first look is under way waits for it
-            if self._due(unknown_key_id=unknown_key_id):
-                await self._refresh()
+    def _may_fetch(self) -> bool:
+        return self._clock() - self._tried_at >= MIN_REFETCH_INTERVAL_SECONDS
 
-    def _due(self, *, unknown_key_id: bool) -> bool:
-        now = self._clock()
-        if now - self._tried_at < MIN_REFETCH_INTERVAL_SECONDS:
-            return False
-        return unknown_key_id or not self._keys or now - self._read_at > REFRESH_SECONDS
+    async def _fetch_if_due(self, *, unknown_key_id: bool) -> None:
+        async with self._lock:  # later callers wait for the fetch of the first
+            if self._may_fetch() and (unknown_key_id or self._freshness() is not Freshness.FRESH):
+                await self._fetch()
 
-    async def _refresh(self) -> None:
+    async def _fetch(self) -> None:
         self._tried_at = self._clock()
         try:
-            # A place that drips holds off the time-outs of its socket for ever, and whoever waits for keys with it.
+            # A server that sends a byte now and then never reaches the time-outs of the socket.
             async with asyncio.timeout(self._timeout_seconds):
                 data = await asyncio.to_thread(self._read)
-            if data != self._data:  # the same keys stay the same object, by which it is seen whether they changed
+            if data != self._data:  # unchanged keys stay the same object, by which callers see a change
                 self._keys, self._data = parse_jwks(data), data
-        except Exception as error:  # noqa: BLE001  # whatever it is, keys that were good go on being good
+        except Exception as error:  # noqa: BLE001  # after any failure, the keys that are known stay good
             log.warning("the key set %s cannot be read: %s", self._name, str(error) or type(error).__name__)
         else:
             self._read_at = self._tried_at
 
 
 def parse_jwks(data: bytes) -> list[VerificationKey]:
-    """The keys of a set that verify signatures and that we know an algorithm for: RS256, ES256, EdDSA.
+    """The keys of a set that verify signatures by RS256, ES256 or EdDSA.
 
     Raises:
-        ValueError: it is no key set, or none of its keys is of use.
+        ValueError: it is no key set, or none of its keys is usable.
     """
     try:
         found = json.loads(data)
@@ -190,7 +205,7 @@ def parse_jwks(data: bytes) -> list[VerificationKey]:
         raise ValueError("not a JSON Web Key Set") from error
     entries = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(entries, list):
-        raise ValueError("not a JSON Web Key Set")  # noqa: TRY004  # one kind of error for whatever the file holds
+        raise ValueError("not a JSON Web Key Set")  # noqa: TRY004  # one kind of error for any content
     keys = [key for entry in entries if (key := _key_of(entry)) is not None]
     if not keys:
         raise ValueError("it holds no key for RS256, ES256 or EdDSA")
@@ -198,7 +213,7 @@ def parse_jwks(data: bytes) -> list[VerificationKey]:
 
 
 def _key_of(entry: Any) -> VerificationKey | None:
-    """One entry of a set; None, with a warning in the log, where it does not serve: the others do."""
+    """The key of one entry; None if it is not usable. Damaged keys are logged, and the others are used."""
     if not isinstance(entry, dict):
         return None
     entry = {name: value for name, value in entry.items() if value not in _ABSENT}
@@ -212,26 +227,26 @@ def _key_of(entry: Any) -> VerificationKey | None:
     try:
         key = jwt.PyJWK(entry, algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
-        log.warning("a key of the key set is damaged and passed over: %s", type(error).__name__)
+        log.warning("a damaged key of the key set is ignored: %s", type(error).__name__)
         return None
     if not hasattr(key, "verify"):
-        log.warning("a key of the key set is private, or none for signatures, and passed over")
+        log.warning("a key of the key set is ignored: it is private, or not for signatures")
         return None
     if algorithm == "RS256" and key.key_size < RSA_MIN_BITS:
-        log.warning("an RSA key of %d bits is passed over: it takes %d", key.key_size, RSA_MIN_BITS)
+        log.warning("an RSA key of %d bits is ignored: at least %d are required", key.key_size, RSA_MIN_BITS)
         return None
     key_id = entry.get("kid")
     return VerificationKey(algorithm, key, None if key_id is None else str(key_id))
 
 
 def _without_secrets(url: str) -> str:
-    """A URL as messages name it: credentials or a query may hold a secret."""
+    """A URL for messages, without credentials and query, which may hold a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _fetch(url: str, timeout_seconds: float) -> bytes:
-    import urllib3  # noqa: PLC0415  # most services have no key set to fetch, and start without paying for it
+    import urllib3  # noqa: PLC0415  # most services fetch no key set, and start faster without it
 
     response = urllib3.request(
         "GET", url, timeout=timeout_seconds, retries=False, redirect=False, preload_content=False

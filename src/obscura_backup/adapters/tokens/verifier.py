@@ -1,4 +1,4 @@
-"""Bearer tokens as JWTs (RFC 7519), verified by PyJWT, with a bounded cache of those that have been verified."""
+"""Verifies bearer tokens as JWTs (RFC 7519) by PyJWT, with a bounded cache of verified tokens."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 TOKEN_MAX_CHARS = 8192
 CACHED_TOKENS = 16_384
 CANDIDATES_MAX = 8
-"""How many different keys a signature is tried with, where a token does not say which one made it."""
+"""How many different keys are tried if a token does not name its key."""
 
-# As RFC 7515 (7.1) has it. The library passes over what is no base64, and one token would have spellings without end.
+# As in RFC 7515 (7.1). The library ignores characters outside of Base64, so one token would have endless spellings.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REASONS: dict[type[jwt.PyJWTError], str] = {
-    jwt.InvalidAudienceError: "The token is meant for another audience.",
-    jwt.InvalidIssuerError: "The token is of another issuer.",
+    jwt.InvalidAudienceError: "The token is for another audience.",
+    jwt.InvalidIssuerError: "The token is from another issuer.",
 }
 _TIME_MAX = 2**53
 
@@ -39,12 +39,12 @@ class JwtVerifier:
     """Verifies signature, `exp` (required), `nbf`, and, where configured, `aud` and `iss`.
 
     Args:
-        keys: where the keys come from.
-        clock: tells when a cached token is over.
+        keys: the source of the keys.
+        clock: decides when a token has expired.
         audience: required in `aud`, if given.
         issuer: required in `iss`, if given.
         user_claim: the claim that holds the user id, a UUID.
-        leeway_seconds: how long after `exp`, and before `nbf`, a token is good: clocks differ.
+        leeway_seconds: how long after `exp` and before `nbf` a token is valid, since clocks differ.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class JwtVerifier:
         self._issuer = issuer
         self._user_claim = user_claim
         self._leeway_seconds = leeway_seconds
-        # By digest, so that no token is kept in memory; with the keys that were good then.
+        # By digest, so that no token is kept in memory, and with the keys of that time.
         self._verified: dict[bytes, tuple[UserId, float]] = {}
         self._verified_with: Sequence[VerificationKey] = ()
 
@@ -75,7 +75,7 @@ class JwtVerifier:
         keys, claims = await self._signed_claims(token)
         valid_until = self._valid_until(claims)
         user_id = self._user(claims)
-        if keys is self._verified_with:  # else they changed while the key was being looked for
+        if keys is self._verified_with:  # else the keys changed meanwhile
             if len(self._verified) >= CACHED_TOKENS:
                 del self._verified[next(iter(self._verified))]
             self._verified[_digest(token)] = user_id, valid_until
@@ -88,7 +88,7 @@ class JwtVerifier:
         if not _COMPACT.fullmatch(token):
             raise Unauthenticated("The token is not a JWT.")
         keys = await self._keys.keys()
-        if keys is not self._verified_with:  # a key that was withdrawn takes with it what it signed
+        if keys is not self._verified_with:  # a token is no longer valid when its key was withdrawn
             self._verified.clear()
             self._verified_with = keys
         digest = _digest(token)
@@ -102,7 +102,7 @@ class JwtVerifier:
         return None
 
     def _valid_until(self, claims: dict[str, Any]) -> float:
-        """The first moment, in seconds of the epoch, at which the token is good no more."""
+        """The end of the token's validity, in seconds since the epoch."""
         now = self._clock.now().timestamp()
         expires_at = _time(claims, "exp")
         if expires_at is None:
@@ -116,7 +116,7 @@ class JwtVerifier:
         return valid_until
 
     async def _signed_claims(self, token: str) -> tuple[Sequence[VerificationKey], dict[str, Any]]:
-        """The claims by the key that signed them, and the set that holds that key."""
+        """The verified claims, and the key set that verified them."""
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
@@ -134,21 +134,19 @@ class JwtVerifier:
             except _OtherKey as error:
                 refusal = error
                 if any(key.key_id is not None and key.key_id == header.get("kid") for key in candidates):
-                    break  # the token named its key, so a newer set would not help
+                    break  # the token names its key, so a newer set would not help
         raise refusal
 
     def _claims_by_any(self, token: str, candidates: list[VerificationKey], named: Any) -> dict[str, Any]:
-        # The token's `alg` only chooses among keys. Each key is used with its own algorithm, whatever the token says.
+        # The `alg` of the token only selects keys. Each key is used with its own algorithm.
         fitting = _distinct([key for key in candidates if named in key.names])
         if not fitting:
-            raise _OtherKey("The token's algorithm is not the one of its key.")
+            raise _OtherKey("The token's algorithm is not that of its key.")
         for key in fitting[:CANDIDATES_MAX]:
             with contextlib.suppress(jwt.InvalidSignatureError):
                 return self._claims(token, key)
         if len(fitting) > CANDIDATES_MAX:
-            raise _OtherKey(
-                f"The token does not name its key, and the {CANDIDATES_MAX} keys that were tried did not sign it."
-            )
+            raise _OtherKey(f"The token does not name its key, and none of the first {CANDIDATES_MAX} keys signed it.")
         raise _OtherKey("The token's signature does not match.")
 
     def _claims(self, token: str, key: VerificationKey) -> dict[str, Any]:
@@ -160,8 +158,8 @@ class JwtVerifier:
                 audience=self._audience,
                 issuer=self._issuer,
                 options={
-                    # `_valid_until` judges times, by the clock that also judges cached tokens. `iat` is for the
-                    # reader: a clock that is a second ahead of ours must not lock people out.
+                    # `_valid_until` checks the times, by the same clock as for cached tokens. `iat` is not checked: an
+                    # issuer whose clock is a second ahead must not lock users out.
                     "verify_exp": False,
                     "verify_nbf": False,
                     "verify_iat": False,
@@ -169,7 +167,7 @@ class JwtVerifier:
                 },
             )
         except jwt.InvalidSignatureError:
-            raise  # perhaps another key made it
+            raise  # another key may have signed it
         except jwt.MissingRequiredClaimError as error:
             raise Unauthenticated(f"The token has no `{error.claim}` claim.") from error
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
@@ -184,19 +182,19 @@ class JwtVerifier:
 
 
 class _OtherKey(Unauthenticated):
-    """None of these keys signed the token; a newer set may hold the one that did."""
+    """None of these keys signed the token; a newer set may hold the right one."""
 
 
 def _candidates(keys: Sequence[VerificationKey], key_id: Any) -> list[VerificationKey]:
-    """The keys that may have signed a token which names `key_id`, or none."""
+    """The keys that may have signed a token with this `key_id`, which may be None."""
     if key_id is None:
         return list(keys)
-    # A key without an id may be any; a key that the token names is certain.
+    # A key with the id is certain; else any key without an id may be the one.
     return [key for key in keys if key.key_id == key_id] or [key for key in keys if key.key_id is None]
 
 
 def _distinct(keys: list[VerificationKey]) -> list[VerificationKey]:
-    """Each key once, and one more than are tried at most."""
+    """Each key once; at most one more than are tried."""
     found: list[VerificationKey] = []
     for key in keys:
         if all(key.key != other.key for other in found):
@@ -214,7 +212,7 @@ def _time(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    # `abs` also turns away what is not finite, and numbers that no float can hold.
+    # `abs` also rejects infinity, NaN, and integers that no float can hold.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _TIME_MAX:
         raise Unauthenticated(f"The token's `{name}` claim is not a time.")
     return float(value)
@@ -230,7 +228,7 @@ def issue_token(
     issuer: str | None = None,
     user_claim: str = "sub",
 ) -> str:
-    """A token that a `JwtVerifier` with this secret and the same settings accepts until `ttl` from now."""
+    """A token that a `JwtVerifier` with this secret and the same settings accepts for `ttl` from now."""
     now = clock.now()
     claims: dict[str, Any] = {
         user_claim: str(user_id),

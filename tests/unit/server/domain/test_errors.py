@@ -19,7 +19,7 @@ def caused(cause: Exception, message: str | None = None) -> Unavailable:
 
 
 def test_the_default_message_is_the_first_line_of_the_docstring() -> None:
-    assert str(Unavailable()) == "A store cannot be asked right now; the same request may be sent again."
+    assert str(Unavailable()) == "A store is not available; the same request may be sent again."
 
 
 def test_a_message_replaces_the_default() -> None:

@@ -31,7 +31,7 @@ FLEET = {
         ("lock_seconds", postgres.LOCK_TIMEOUT_SECONDS),
         ("lock_seconds", sqlite.LOCK_TIMEOUT_SECONDS),
         ("lock_seconds", memory.LOCK_TIMEOUT_SECONDS),
-        ("postgres_hold_seconds", postgres.HOLD_SECONDS),
+        ("postgres_hold_seconds", postgres.IDLE_IN_TRANSACTION_SECONDS),
         ("postgres_wait_seconds", postgres.POOL_WAIT_SECONDS),
         ("postgres_connect_seconds", postgres.CONNECT_TIMEOUT_SECONDS),
         ("postgres_answer_seconds", postgres.ANSWER_TIMEOUT_SECONDS),

@@ -1,4 +1,4 @@
-"""Run the migrations on the connection, and in the transaction, that `migrate` has opened."""
+"""Run the migrations on the connection of `migrate`, in its transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ attributes = context.config.attributes
 
 
 def note(*_: Any, **event: Any) -> None:
-    """Tell `migrate` which revision was applied."""
+    """Report an applied revision to `migrate`."""
     attributes["applied"].append(event["step"].up_revision_id)
 
 

@@ -153,7 +153,7 @@ async def test_a_blob_that_was_closed_gives_no_more_bytes(blobs: FilesystemBlobS
     chunks = opened.chunks()
     await anext(chunks)
     await opened.aclose()
-    with pytest.raises(BlobStoreUnavailable, match="let go"):
+    with pytest.raises(BlobStoreUnavailable, match="closed"):
         await anext(chunks)
 
 

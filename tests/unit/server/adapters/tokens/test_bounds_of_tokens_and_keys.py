@@ -54,7 +54,7 @@ class AgeingSet:
 
     async def looked_again(self) -> bool:
         """Whether a look is under way without anybody waiting for it; waits for its end."""
-        task = self.source._looking_again
+        task = self.source._background_fetch
         if task is None or task.done():
             return False
         await task
@@ -132,7 +132,7 @@ async def test_age_counts_from_the_begin_of_the_read() -> None:
 
     ageing.source._read = slow
     await ageing.key_id()
-    assert ageing.source._age_seconds() == 4
+    assert ageing.source._clock() - ageing.source._read_at == 4
 
 
 # --- the size of keys and sets ---
