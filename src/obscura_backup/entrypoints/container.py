@@ -1,4 +1,4 @@
-"""The wiring: which adapter stands behind which port, decided by the settings, in this one file."""
+"""The wiring: which adapter implements which port, by the settings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def _key_source(settings: Settings) -> KeySource:
 
 
 def _postgres(settings: Settings) -> PostgresMetadataStore:
-    from obscura_backup.adapters.postgres.store import PostgresMetadataStore  # the embedded stores start without
+    from obscura_backup.adapters.postgres.store import (
+        PostgresMetadataStore,
+    )  # the embedded stores start faster without it
 
     return PostgresMetadataStore(
         settings.metadata_url or "",
@@ -73,7 +75,7 @@ def _s3(settings: Settings) -> S3BlobStore:
 
 
 class Container(containers.DeclarativeContainer):
-    """Everything that one worker needs, made when it is first asked for."""
+    """All parts of a worker, made on first use."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
     clock = providers.Singleton(SystemClock)
@@ -107,18 +109,18 @@ class Container(containers.DeclarativeContainer):
 
 @asynccontextmanager
 async def started(container: Container, *, tokens: bool = True) -> AsyncIterator[None]:
-    """Both stores, ready; and closed again at the end, whatever happens in between.
+    """Both stores, started, and closed at the end.
 
     Args:
         container: of the stores.
-        tokens: whether tokens are going to be verified: then what they are verified with has to be there, too.
+        tokens: whether tokens will be verified, so that the keys are needed, too.
 
     Raises:
         StoreUnusable: one of them, the data directory or the signing secret cannot be used as configured.
     """
     if container.settings().uses_data_dir:
         with opened_data_directory(container.settings().data_dir):
-            pass  # its owner is right
+            pass  # checks its owner
     if tokens:
         container.key_source()
     async with AsyncExitStack() as closing:

@@ -12,36 +12,21 @@ from contracts.metadata_store import saved
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from support.servers.postgres_server import PASSWORD, PostgresServer
-from support.servers.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from integration.postgres.conftest import StartStore
+    from support.servers.wire import Wire
 
 AT_ONCE_SECONDS = 1.0
 """For hundreds of calls together, on a machine that has other things to do, too; one time-out alone would be longer."""
 
 
 @pytest.fixture
-async def store(postgres_url: str) -> AsyncIterator[PostgresMetadataStore]:
-    store = PostgresMetadataStore(postgres_url)
-    await store.start()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def wire(postgres_server: PostgresServer) -> AsyncIterator[Wire]:
-    async with Wire(postgres_server.port) as wire:
-        yield wire
-
-
-@pytest.fixture
-async def wired(postgres_url: str, wire: Wire) -> AsyncIterator[PostgresMetadataStore]:
-    """A store whose wire can go dead, with little patience."""
-    store = PostgresMetadataStore(wire.through(postgres_url), answer_timeout_seconds=0.25)
-    await store.start()
-    yield store
-    await store.close()
+async def store(postgres_url: str, start_store: StartStore) -> PostgresMetadataStore:
+    """As the service runs it."""
+    return await start_store(postgres_url)
 
 
 async def test_server_that_went_down_fails_all_at_once_and_is_found_again(
@@ -106,11 +91,10 @@ async def test_wire_that_goes_dead_is_given_up(wired: PostgresMetadataStore, wir
 
 
 async def test_table_locked_by_somebody_else_is_not_waited_for(
-    postgres_url: str, postgres_server: PostgresServer, postgres_database: str
+    postgres_url: str, postgres_server: PostgresServer, postgres_database: str, start_store: StartStore
 ) -> None:
     """A statement is given up by the server itself, so that no queue builds up there."""
-    store = PostgresMetadataStore(postgres_url, answer_timeout_seconds=0.25)
-    await store.start()
+    store = await start_store(postgres_url, answer_timeout_seconds=0.25)
     statement = "BEGIN; LOCK TABLE backups IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.6)"
     locking = asyncio.create_task(asyncio.to_thread(postgres_server.execute, statement, database=postgres_database))
     await asyncio.sleep(0.1)
@@ -122,7 +106,6 @@ async def test_table_locked_by_somebody_else_is_not_waited_for(
     assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
     assert waiting == [(0,)]
     await store.check()
-    await store.close()
 
 
 async def test_service_may_start_before_the_server(
@@ -178,15 +161,15 @@ async def test_connections_that_rest_in_the_pool_speak_against_an_outage(
     assert "not available" not in caplog.text
 
 
-async def test_wrong_password_is_not_told(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    store = PostgresMetadataStore(postgres_url.replace(PASSWORD, "another-secret"))
-    await store.start()
+async def test_wrong_password_is_not_told(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, start_store: StartStore
+) -> None:
+    store = await start_store(postgres_url.replace(PASSWORD, "another-secret"))
     with pytest.raises(MetadataUnavailable) as refused:
         await store.get(samples.user())
     told = "".join(traceback.format_exception(refused.value)) + caplog.text + repr(store)
     assert "another-secret" not in told
     assert "password authentication failed" in told
-    await store.close()
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ import pytest
 from contracts import samples
 from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
 from obscura_backup.adapters.postgres.schema import HEAD, migrate, schema_state
-from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    from integration.postgres.conftest import StartStore
+    from obscura_backup.adapters.postgres.store import PostgresMetadataStore
     from support.servers.postgres_server import PostgresServer
 
 
@@ -27,41 +26,40 @@ def pooler_url(postgres_url: str, postgres_server: PostgresServer, postgres_data
 
 
 @pytest.fixture
-async def store(pooler_url: str) -> AsyncIterator[PostgresMetadataStore]:
-    store = PostgresMetadataStore(pooler_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_wait_seconds=30)
-    await store.start()
-    yield store
-    await store.close()
+def store_url(pooler_url: str) -> str:
+    return pooler_url
 
 
 class TestBehindPgBouncer(MetadataStoreContract):
     pass
 
 
-async def test_row_excludes_processes_that_come_another_way(store: PostgresMetadataStore, postgres_url: str) -> None:
-    direct = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
-    await direct.start()
+async def test_row_excludes_processes_that_come_another_way(
+    store: PostgresMetadataStore, postgres_url: str, start_store: StartStore
+) -> None:
+    direct = await start_store(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
     user = samples.user()
     await saved(store, user, samples.revision(1))
     async with store.locked(user):
         with pytest.raises(SlotBusy):
             async with direct.locked(user):
                 pytest.fail("two inside at once")
-    await direct.close()
 
 
 async def test_no_setting_stays_on_a_connection(
-    store: PostgresMetadataStore, postgres_server: PostgresServer, postgres_database: str, pgbouncer_port: int
+    store: PostgresMetadataStore,
+    postgres_server: PostgresServer,
+    postgres_database: str,
+    pgbouncer_port: int,
+    start_store: StartStore,
 ) -> None:
     await saved(store, samples.user(), samples.revision(1))
     await store.get(samples.user())
-    probe = PostgresMetadataStore(postgres_server.url_of(postgres_database, port=pgbouncer_port), pool_size=1)
-    await probe.start()
+    probe = await start_store(postgres_server.url_of(postgres_database, port=pgbouncer_port), pool_size=1)
     settings = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
     connection, cursor = await probe._pool.checkout(settings, {})
     assert await cursor.fetchall() == [("0", "0")]
     await probe._pool.release(connection)
-    await probe.close()
 
 
 async def test_lock_that_the_server_took_away_is_noticed_by_save(
@@ -78,9 +76,10 @@ async def test_lock_that_the_server_took_away_is_noticed_by_save(
     assert await store.get(user) == before
 
 
-async def test_outage_behind_it_is_noticed_and_ends(pooler_url: str, postgres_server: PostgresServer) -> None:
-    store = PostgresMetadataStore(pooler_url, answer_timeout_seconds=0.5)
-    await store.start()
+async def test_outage_behind_it_is_noticed_and_ends(
+    pooler_url: str, postgres_server: PostgresServer, start_store: StartStore
+) -> None:
+    store = await start_store(pooler_url, answer_timeout_seconds=0.5)
     user, revision = samples.user(), samples.revision(1)
     await saved(store, user, revision)
     postgres_server.stop(immediate=True)
@@ -100,7 +99,6 @@ async def test_outage_behind_it_is_noticed_and_ends(pooler_url: str, postgres_se
             await asyncio.sleep(0.02)
     else:
         pytest.fail("the server is back, and nobody noticed")
-    await store.close()
 
 
 def test_migrations_run_through_it(pooler_url: str) -> None:

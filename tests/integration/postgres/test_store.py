@@ -16,45 +16,14 @@ from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.settings import load_settings
 from support.servers.postgres_server import PASSWORD
-from support.servers.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
+    from integration.postgres.conftest import StartStore
     from support.servers.postgres_server import PostgresServer
-
-
-@pytest.fixture
-async def store(postgres_url: str) -> AsyncIterator[PostgresMetadataStore]:
-    # A thousand uploads at once, as the contract has them, may take their time on a busy machine.
-    store = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_wait_seconds=30)
-    await store.start()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def elsewhere(postgres_url: str) -> AsyncIterator[PostgresMetadataStore]:
-    """The store of another process."""
-    store = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
-    await store.start()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def wire(postgres_server: PostgresServer) -> AsyncIterator[Wire]:
-    async with Wire(postgres_server.port) as wire:
-        yield wire
-
-
-@pytest.fixture
-async def wired(postgres_url: str, wire: Wire) -> AsyncIterator[PostgresMetadataStore]:
-    store = PostgresMetadataStore(wire.through(postgres_url))
-    await store.start()
-    yield store
-    await store.close()
+    from support.servers.wire import Wire
 
 
 class TestPostgresMetadataStore(MetadataStoreContract):
@@ -99,9 +68,8 @@ async def test_first_uploads_of_two_processes_leave_the_newest_row(
     assert await store.get(user) == newer
 
 
-async def test_queue_of_one_user_takes_one_connection(postgres_url: str) -> None:
-    store = PostgresMetadataStore(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_size=2)
-    await store.start()
+async def test_queue_of_one_user_takes_one_connection(postgres_url: str, start_store: StartStore) -> None:
+    store = await start_store(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_size=2)
     user = samples.user()
     await saved(store, user, samples.revision(1))
 
@@ -115,7 +83,6 @@ async def test_queue_of_one_user_takes_one_connection(postgres_url: str) -> None
         await store.get(user)
         outcomes = await asyncio.gather(*waiters, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {SlotBusy}
-    await store.close()
 
 
 async def test_upload_is_two_round_trips_and_the_question_before_it_one(
@@ -160,9 +127,10 @@ async def test_lock_that_the_server_took_away_can_be_left(
     await store.check()
 
 
-async def test_silent_holder_loses_its_lock(postgres_url: str, elsewhere: PostgresMetadataStore) -> None:
-    store = PostgresMetadataStore(postgres_url, idle_in_transaction_seconds=0.05)
-    await store.start()
+async def test_silent_holder_loses_its_lock(
+    postgres_url: str, elsewhere: PostgresMetadataStore, start_store: StartStore
+) -> None:
+    store = await start_store(postgres_url, idle_in_transaction_seconds=0.05)
     user, newer = samples.user(), samples.revision(2)
     await saved(store, user, samples.revision(1))
     async with store.locked(user) as slot:
@@ -170,12 +138,12 @@ async def test_silent_holder_loses_its_lock(postgres_url: str, elsewhere: Postgr
         with pytest.raises(MetadataUnavailable):
             await slot.save(samples.revision(3))
     assert await store.get(user) == newer
-    await store.close()
 
 
-async def test_cancelled_upload_leaves_the_pool_whole(postgres_url: str, elsewhere: PostgresMetadataStore) -> None:
-    store = PostgresMetadataStore(postgres_url, pool_size=1)
-    await store.start()
+async def test_cancelled_upload_leaves_the_pool_whole(
+    postgres_url: str, elsewhere: PostgresMetadataStore, start_store: StartStore
+) -> None:
+    store = await start_store(postgres_url, pool_size=1)
     user = samples.user()
     await saved(store, user, samples.revision(1))
     async with elsewhere.locked(user):
@@ -185,14 +153,12 @@ async def test_cancelled_upload_leaves_the_pool_whole(postgres_url: str, elsewhe
         with pytest.raises(asyncio.CancelledError):
             await upload
     await saved(store, user, samples.revision(3))
-    await store.close()
 
 
 async def test_uploads_that_wait_for_the_blob_store_do_not_keep_out_the_rest(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, start_store: StartStore
 ) -> None:
-    store = PostgresMetadataStore(postgres_url, pool_size=4, pool_wait_seconds=60)
-    await store.start()
+    store = await start_store(postgres_url, pool_size=4, pool_wait_seconds=60)
     async with AsyncExitStack() as held:
         for _ in range(3):
             await held.enter_async_context(store.locked(samples.user()))
@@ -204,17 +170,14 @@ async def test_uploads_that_wait_for_the_blob_store_do_not_keep_out_the_rest(
         assert await store.get(samples.user()) is None
     async with store.locked(samples.user()):
         pass  # what was held is free again
-    await store.close()
 
 
-async def test_pool_that_is_taken_does_not_keep_anyone_for_long(postgres_url: str) -> None:
-    store = PostgresMetadataStore(postgres_url, pool_size=1, pool_waiting=3, pool_wait_seconds=2)
-    await store.start()
+async def test_pool_that_is_taken_does_not_keep_anyone_for_long(postgres_url: str, start_store: StartStore) -> None:
+    store = await start_store(postgres_url, pool_size=1, pool_waiting=3, pool_wait_seconds=2)
     async with store.locked(samples.user()):
         outcomes = await asyncio.gather(*(store.get(samples.user()) for _ in range(50)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
     await store.check()
-    await store.close()
 
 
 async def test_pool_is_as_large_as_the_setting_says(new_postgres_url: Callable[[], str], tmp_path: Path) -> None:
@@ -261,7 +224,7 @@ async def test_role_that_lacks_a_privilege_is_not_ready(
     store = PostgresMetadataStore(url)
     try:
         await store.start()
-        with pytest.raises(MetadataUnavailable, match=f"not {privilege} rows of the table `backups`"):
+        with pytest.raises(MetadataUnavailable, match=f"lacks {privilege} on the table `backups`"):
             await store.check()
         diagnosis = await asyncio.to_thread(diagnose, url)
         assert privilege in diagnosis.missing_privileges
@@ -270,17 +233,17 @@ async def test_role_that_lacks_a_privilege_is_not_ready(
         postgres_server.execute("DROP OWNED BY lesser; DROP ROLE lesser", database=postgres_database)
 
 
-async def test_database_whose_table_is_gone_is_not_ready(new_postgres_url: Callable[[], str]) -> None:
+async def test_database_whose_table_is_gone_is_not_ready(
+    new_postgres_url: Callable[[], str], start_store: StartStore
+) -> None:
     url = new_postgres_url()
     migrate(url)
-    store = PostgresMetadataStore(url)
-    await store.start()
+    store = await start_store(url)
     with psycopg.connect(url) as connection:
         connection.execute("ALTER TABLE backups RENAME TO elsewhere")
     with pytest.raises(MetadataUnavailable, match="no table `backups`"):
         await store.check()
     assert "no table `backups`" in (await asyncio.to_thread(diagnose, url)).missing_privileges
-    await store.close()
 
 
 async def test_readiness_is_one_round_trip(wired: PostgresMetadataStore, wire: Wire) -> None:

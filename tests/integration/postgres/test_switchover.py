@@ -23,9 +23,10 @@ from support.servers.pgbouncer import SERVER_CONNECTIONS, pooler
 from support.servers.service import COMMAND, Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from integration.postgres.conftest import StartStore
     from support.servers.postgres_pair import PostgresPair
 
 RECOVERY_SECONDS = 5.0
@@ -43,11 +44,8 @@ def address(postgres_pair: PostgresPair) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-async def store(postgres_pair: PostgresPair, address: FaultProxy) -> AsyncIterator[PostgresMetadataStore]:
-    store = PostgresMetadataStore(postgres_pair.url_through(address.port))
-    await store.start()
-    yield store
-    await store.close()
+async def store(postgres_pair: PostgresPair, address: FaultProxy, start_store: StartStore) -> PostgresMetadataStore:
+    return await start_store(postgres_pair.url_through(address.port))
 
 
 class Uploads:
@@ -178,15 +176,15 @@ async def test_server_that_only_reads_is_not_connected_to_over_and_over(
         await store.close()
 
 
-async def test_uploads_work_where_the_standby_itself_is_promoted(postgres_pair: PostgresPair) -> None:
-    store = PostgresMetadataStore(postgres_pair.url_through(postgres_pair.standby.port))
-    await store.start()
+async def test_uploads_work_where_the_standby_itself_is_promoted(
+    postgres_pair: PostgresPair, start_store: StartStore
+) -> None:
+    store = await start_store(postgres_pair.url_through(postgres_pair.standby.port))
     with pytest.raises(MetadataUnavailable, match="read-only"):
         await store.check()
     await asyncio.to_thread(restart_as_standby, postgres_pair)
     await recovery(store)
     await saved(store, samples.user(), samples.revision(1))
-    await store.close()
 
 
 async def test_server_that_is_told_to_only_read_empties_the_pool(

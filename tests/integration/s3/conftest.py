@@ -1,22 +1,33 @@
+"""Stores over S3; they are closed when the test ends. All tests have the credentials of the servers."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from obscura_backup.adapters.s3.store import S3BlobStore
 from support.servers.fault_proxy import FaultProxy
+from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from support.servers.s3_servers import S3Server
 
+PROBE_SECONDS = 60.0
+"""Long enough on a busy machine: these tests count requests after the probe of the store."""
 
-from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
-TRIED_OUT_SECONDS = 60.0
-"""Long enough on a busy machine: what these tests count begins when the store was tried out."""
+class StartStore(Protocol):
+    async def __call__(self, endpoint: str, **options: Any) -> S3BlobStore:
+        """A store over `bucket` that is started, with these options of `S3BlobStore`."""
+
+
+@pytest.fixture(autouse=True)
+def credentials(s3_credentials: None) -> None:
+    """The credentials of the servers."""
 
 
 @pytest.fixture
@@ -31,11 +42,21 @@ def bucket(server: S3Server) -> str:
 
 
 @pytest.fixture
-async def blobs(server: S3Server, bucket: str) -> AsyncIterator[S3BlobStore]:
-    blobs = S3BlobStore(bucket, endpoint=server.endpoint, start_seconds=TRIED_OUT_SECONDS)
-    await blobs.start()
-    yield blobs
-    await blobs.close()
+async def start_store(bucket: str) -> AsyncIterator[StartStore]:
+    async with AsyncExitStack() as stack:
+
+        async def start(endpoint: str, **options: Any) -> S3BlobStore:
+            blobs = S3BlobStore(bucket, endpoint=endpoint, **options)
+            stack.push_async_callback(blobs.close)
+            await blobs.start()
+            return blobs
+
+        yield start
+
+
+@pytest.fixture
+async def blobs(server: S3Server, start_store: StartStore) -> S3BlobStore:
+    return await start_store(server.endpoint, start_seconds=PROBE_SECONDS)
 
 
 @pytest.fixture
@@ -45,28 +66,18 @@ def proxy(server: S3Server) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-async def shaky(proxy: FaultProxy, bucket: str) -> AsyncIterator[S3BlobStore]:
-    """A store that is asked through the proxy, impatient, with nothing counted so far."""
-    blobs = S3BlobStore(
-        bucket,
-        endpoint=f"http://127.0.0.1:{proxy.port}",
-        read_timeout_seconds=READ_TIMEOUT_SECONDS,
-        threads=2,
-        start_seconds=TRIED_OUT_SECONDS,
+async def shaky(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
+    """A store behind the proxy, with short time-outs; no request is counted yet."""
+    blobs = await start_store(
+        through(proxy), read_timeout_seconds=READ_TIMEOUT_SECONDS, threads=2, start_seconds=PROBE_SECONDS
     )
-    await blobs.start()
     proxy.forget()
-    yield blobs
-    await blobs.close()
+    return blobs
 
 
 @pytest.fixture
-async def patient(proxy: FaultProxy, bucket: str) -> AsyncIterator[S3BlobStore]:
-    """A store that is asked through the proxy, and that waits as long as a busy machine takes for many megabytes."""
-    blobs = S3BlobStore(
-        bucket, endpoint=f"http://127.0.0.1:{proxy.port}", read_timeout_seconds=LONG_TIMEOUT_SECONDS, threads=2
-    )
-    await blobs.start()
+async def patient(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
+    """A store behind the proxy that waits as long as a busy machine takes for many megabytes."""
+    blobs = await start_store(through(proxy), read_timeout_seconds=LONG_TIMEOUT_SECONDS, threads=2)
     proxy.forget()
-    yield blobs
-    await blobs.close()
+    return blobs

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 from support.servers.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
 
-pytestmark = pytest.mark.usefixtures("s3_credentials")
-
 
 class TestFaults:
     async def test_lost_answer_of_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:

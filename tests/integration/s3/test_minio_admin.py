@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from support.servers.s3_servers import S3Server
 
-pytestmark = pytest.mark.usefixtures("s3_credentials")
 
 SERVICE_KEY = "the-service"
 SERVICE_SECRET = "the-secret-of-the-service"

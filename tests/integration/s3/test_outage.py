@@ -17,8 +17,6 @@ from obscura_backup.domain.service import BackupService
 from support.servers.fault_proxy import Fault, FaultProxy
 from support.servers.s3_store import READ_TIMEOUT_SECONDS, hanging_uploads, outage, recovered, started, through
 
-pytestmark = pytest.mark.usefixtures("s3_credentials")
-
 
 class TestSlowStore:
     async def test_slow_uploads_keep_no_download_waiting(self, proxy: FaultProxy, bucket: str) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 from support.servers.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
 
-pytestmark = pytest.mark.usefixtures("s3_credentials")
-
 
 class TestMinio(BlobStoreContract):
     async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:

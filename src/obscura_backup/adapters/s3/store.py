@@ -121,9 +121,9 @@ class S3BlobStore:
         except Misconfigured as error:
             raise StoreUnusable(str(error)) from error
         except TimeoutError:
-            _log.warning("the blob store is slow: uploads are refused until it was tested")
+            _log.warning("the blob store is slow: uploads are refused until it has been tested")
         except Unavailable as error:
-            _log.warning("the blob store is not available: uploads are refused until it was tested: %s", error)
+            _log.warning("the blob store is not available: uploads are refused until it has been tested: %s", error)
 
     async def close(self) -> None:
         """See `BlobStore.close`."""

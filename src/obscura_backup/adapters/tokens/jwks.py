@@ -68,7 +68,7 @@ class Freshness(Enum):
     """Of a key set, by its age."""
 
     FRESH = auto()
-    """Used as it is."""
+    """Used."""
     AGEING = auto()
     """Used; fetched again in the background, so that a slow server delays no user."""
     STALE = auto()
