@@ -27,6 +27,8 @@ help:
 	@echo 'make mutants      mutation tests: change the code in one place at a time (AREA=all COUNT=40 SEED=1 MINUTES=30)'
 	@echo 'make torture      inject faults into real processes and check their answers (SECONDS=300 STORES=both SEED=...)'
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
+	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes; docs/benchmarks.md)'
+	@echo 'make bench-compare  measure two checkouts by turns: OLD=DIR NEW=DIR; make bench-plot draws a run'
 	@echo 'make compose-env  write fresh passwords for compose.yaml to .env'
 	@echo 'make setup | format | proto | lock | clean'
 
@@ -92,17 +94,42 @@ mutants: $(VENV)/.mutants
 
 # Real processes are killed, frozen, disconnected, left without disk space. SECONDS in total; the same SEED gives the same
 # requests and faults (0: a new seed).
-SECONDS ?= 300
 STORES ?= both
 .PHONY: torture
 torture: $(VENV)/.dev
-	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(SECONDS) --stores $(STORES) --seed $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(or $(SECONDS),300) --stores $(STORES) --seed $(SEED)
 
 # Every interleaving and fault of small sets of clients. Results: docs/decisions/0007-what-was-explored.md.
 MODEL_STATES ?= 20000000
 .PHONY: model
 model: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m protocol $(MODEL_STATES)
+
+# Times are measured here and never asserted in a test. BACKEND: memory, embedded, near, far; CASES: patterns such as
+# upload-64KiB-16; SECONDS: per measurement. JSON of the run: RESULT.
+BACKEND ?=
+CASES ?=
+LOOPS ?=
+WORKERS ?= 1
+QUICK ?=
+RESULT ?= .bench/run.json
+.PHONY: bench
+bench: $(VENV)/.dev
+	@mkdir -p $(dir $(RESULT))
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks --json $(RESULT) --workers $(WORKERS) $(if $(filter-out 0,$(QUICK)),--quick) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(filter-out 30,$(MINUTES)),--minutes $(MINUTES)) \
+		$(if $(BACKEND),--backends '$(BACKEND)') $(if $(CASES),--cases '$(CASES)') $(if $(LOOPS),--loops '$(LOOPS)')
+
+.PHONY: bench-plot
+bench-plot: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.plot $(RESULT)
+
+# OLD and NEW: checkouts, each with `make setup` done. The way to measure any change of performance.
+ROUNDS ?= 8
+.PHONY: bench-compare
+bench-compare: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.compare $(OLD) $(NEW) --rounds $(ROUNDS) --workers $(WORKERS) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(CASES),--cases '$(CASES)')
 
 .PHONY: check
 check: $(VENV)/.dev

@@ -49,6 +49,12 @@ class PostgresServer:
         return self._machine.port
 
     @property
+    def pid(self) -> int | None:
+        """Of its first process; None in a container."""
+        process = getattr(self._machine, "process", None)
+        return process.pid if process else None
+
+    @property
     def url(self) -> str:
         return self.url_of("postgres")
 

@@ -54,6 +54,11 @@ class S3Server(ABC):
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """Of the running program; None in a container."""
+        return None
+
     def witness(self, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Minio:
         """MinIO's own client, which shares no code with the adapter, to see what is really in a bucket."""
         return Minio(
@@ -142,6 +147,10 @@ class ProgramServer(S3Server):
         self._folder = native.temporary_folder(name, user=None, within=within)
         (self._folder / "data").mkdir()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
 
     def _start(self) -> tuple[subprocess.Popen[bytes], Path]:
         log = self._folder / "log"

@@ -65,6 +65,7 @@ class Service:
     arguments: tuple[str, ...] = ()
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    command: Path = COMMAND
     _temporary: Path | None = None
 
     def start(self, *, stderr: IO[str] | None = None, seconds: float = START_SECONDS) -> None:
@@ -75,7 +76,7 @@ class Service:
         """
         self.port = self.port or free_port()
         self.process = subprocess.Popen(
-            [str(COMMAND), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments],
+            [str(self.command), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments],
             env=self.full_environment(),
             stdin=subprocess.DEVNULL,
             stderr=stderr,
@@ -107,10 +108,15 @@ class Service:
             )
         return self._temporary
 
+    @property
+    def pid(self) -> int:
+        """Of its first process, while it runs."""
+        assert self.process is not None
+        return self.process.pid
+
     def workers(self) -> list[int]:
         """The ids of the worker processes that run; empty where the service is one process."""
-        assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         named = {pid: _command_line(pid) for pid in children}
         return sorted(int(pid) for pid, line in named.items() if line and b"resource_tracker" not in line)
 
@@ -133,7 +139,7 @@ class Service:
     def token(self, user_id: UUID, *options: str) -> str:
         """A token by the service's own command."""
         output = subprocess.run(
-            [str(COMMAND), "token", str(user_id), "--data-dir", str(self.data_dir), *options],
+            [str(self.command), "token", str(user_id), "--data-dir", str(self.data_dir), *options],
             env=self.full_environment(),
             check=True,
             capture_output=True,
