@@ -27,10 +27,9 @@ help:
 	@echo 'make mutants      mutation tests: change the code in one place at a time (AREA=all COUNT=40 SEED=1 MINUTES=30)'
 	@echo 'make torture      inject faults into real processes and check their answers (SECONDS=300 STORES=both SEED=...)'
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
-	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes; docs/benchmarks.md)'
-	@echo 'make bench-compare  measure two checkouts by turns: OLD=DIR NEW=DIR; make bench-plot draws a run'
+	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
 	@echo 'make compose-env  write fresh passwords for compose.yaml to .env'
-	@echo 'make setup | format | proto | lock | clean'
+	@echo 'make setup | format | proto | lock | clean | bench-compare | bench-plot'
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer with its venv module is required (Debian: apt-get install python3 python3-venv).' >&2; exit 1; }
@@ -84,12 +83,11 @@ fuzz: $(VENV)/.fuzz
 # JSON; AGAIN=file tries only the survivors in such a report, with the same SEED.
 AREA ?= all
 COUNT ?= 40
-MINUTES ?= 30
 JSON ?=
 AGAIN ?=
 .PHONY: mutants
 mutants: $(VENV)/.mutants
-	@PYTHONPATH=tests $(BIN)/python -m mutation $(AREA) --count $(COUNT) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --minutes $(MINUTES) \
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(AREA) --count $(COUNT) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) --minutes $(or $(MINUTES),30) \
 		$(if $(JSON),--json $(JSON)) $(if $(AGAIN),--again $(AGAIN))
 
 # Real processes are killed, frozen, disconnected, left without disk space. SECONDS in total; the same SEED gives the same
@@ -117,7 +115,7 @@ RESULT ?= .bench/run.json
 bench: $(VENV)/.dev
 	@mkdir -p $(dir $(RESULT))
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks --json $(RESULT) --workers $(WORKERS) $(if $(filter-out 0,$(QUICK)),--quick) \
-		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(filter-out 30,$(MINUTES)),--minutes $(MINUTES)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(BACKEND),--backends '$(BACKEND)') $(if $(CASES),--cases '$(CASES)') $(if $(LOOPS),--loops '$(LOOPS)')
 
 .PHONY: bench-plot

@@ -17,14 +17,14 @@ from benchmarks.cases import Case, NoSuchCase, selected
 from benchmarks.measurements import MIB, Measurement
 from benchmarks.processes import usage
 from benchmarks.report import CLOSED, FLOOR, HEAD, OPEN, Row, document
-from benchmarks.testbeds import BACKENDS, ROOT, TITLES, Servers, Target, Testbed
+from benchmarks.testbeds import BACKENDS, ROOT, TITLES, Servers, Target, Testbed, prepare_to_be_ended
 from support.servers.service import COMMAND
-from support.sessions.signals import give_children_default_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-QUICK_CASES, QUICK_SECONDS, QUICK_MINUTES = "*-64KiB-16", 0.7, 1.6
+QUICK = {"cases": "*-64KiB-16", "seconds": 0.6, "minutes": 1.5}
+"""The defaults of a quick run."""
 OPEN_SHARE = 0.7
 """The rate of an open loop, of what the closed loop reached: busy, and not beyond what the service can do."""
 INVALID, USAGE, IMPOSSIBLE = 1, 2, 3
@@ -71,10 +71,8 @@ class Run:
 
 def main(arguments: list[str] | None = None) -> int:
     """0: measured; 1: a measurement is invalid; 2: wrong usage; 3: not possible here."""
-    give_children_default_signals()
-    options = _parser().parse_args(arguments)
-    if options.quick:
-        options.cases, options.seconds, options.minutes = QUICK_CASES, QUICK_SECONDS, QUICK_MINUTES
+    prepare_to_be_ended()
+    options = _options(arguments)
     try:
         cases = selected(_words(options.cases))
         program = generator.program()
@@ -143,17 +141,19 @@ def _backends(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1.5, help="per measurement")
     parser.add_argument("--minutes", type=float, default=15, help="in all; cases that would begin later are left out")
     parser.add_argument("--backends", type=_backends, default=" ".join(BACKENDS), help="default: %(default)s")
     parser.add_argument("--cases", default="*", help="patterns, such as 'upload-64KiB-16 mix-*'; default: all")
-    parser.add_argument("--loops", default=f"{FLOOR} {CLOSED} {OPEN}", help="beside `closed`; default: %(default)s")
+    parser.add_argument("--loops", default=f"{FLOOR} {OPEN}", help="beside the closed loop; default: %(default)s")
     parser.add_argument("--workers", type=int, default=1, help="processes of the service")
     parser.add_argument("--quick", action="store_true", help="64 KiB and 16 clients only, in at most 2 minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
-    return parser
+    if parser.parse_args(arguments).quick:
+        parser.set_defaults(**QUICK)
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ import pytest
 from benchmarks import environment, generator
 from benchmarks.cases import NoSuchCase, selected
 from benchmarks.measurements import GENERATOR, Measurement, Spread, ratio, spread
-from benchmarks.testbeds import BACKENDS, Servers
-from support.sessions.signals import give_children_default_signals
+from benchmarks.testbeds import BACKENDS, Servers, prepare_to_be_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +59,7 @@ def by_turns(measure: Callable[[int], Measurement], count: int) -> list[Round]:
 
 def main(arguments: list[str] | None = None) -> int:
     """0: measured; 1: a round was invalid; 2: wrong usage; 3: not possible here."""
-    give_children_default_signals()
+    prepare_to_be_ended()
     options = _parser().parse_args(arguments)
     checkouts = [path.resolve() for path in (options.old, options.new)]
     for path in checkouts:
@@ -115,6 +114,13 @@ def _print(title: str, rounds: Sequence[Round], invalid: int) -> None:
         print(f"  {name:<14}{found}", flush=True)
 
 
+def _even(text: str) -> int:
+    count = int(text)
+    if count < 1 or count % 2:
+        raise argparse.ArgumentTypeError("an even number is needed")
+    return count
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench-compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -123,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("new", type=Path, help="checkout")
     parser.add_argument("--backend", choices=list(BACKENDS), default="near")
     parser.add_argument("--cases", default="upload-64KiB-16 download-64KiB-16", help="patterns; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=_even, default=8, help="even, so that each is first as often as the other")
     parser.add_argument("--seconds", type=float, default=1.5, help="per measurement")
     parser.add_argument("--workers", type=int, default=1, help="processes of each service")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the ratios there, too")

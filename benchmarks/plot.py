@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-WIDTH, LEFT, RIGHT, TOP, BAR, GAP = 720, 170, 70, 64, 15, 12
+WIDTH, LEFT, RIGHT, TOP, BAR, GAP, LEGEND = 720, 150, 80, 64, 15, 12, 140
 COLOURS = ("#9aa5b1", "#2f6fab", "#e08a2e", "#4c9a5b")
 Result = dict[str, Any]
 
@@ -23,8 +23,10 @@ class Group:
     values: tuple[float | None, ...]
 
 
-def bars(title: str, series: tuple[str, ...], groups: list[Group], unit: str) -> str:
-    """A chart of horizontal bars. All bars of a group share a scale, whose maximum is the group's largest value."""
+def bars(title: str, series: tuple[str, ...], groups: list[Group], unit: str, *, one_scale: bool = False) -> str:
+    """A chart of horizontal bars, on a scale for each group, or with `one_scale` on one for all of them."""
+    largest_of = [max((value for value in group.values if value is not None), default=0.0) or 1.0 for group in groups]
+    largest_of_all = max(largest_of, default=1.0)
     height_of_group = BAR * len(series) + GAP
     height = TOP + height_of_group * len(groups) + GAP
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
@@ -34,14 +36,14 @@ def bars(title: str, series: tuple[str, ...], groups: list[Group], unit: str) ->
         f'<text x="12" y="22" font-size="15" font-weight="bold">{escape(title)}</text>',
     ]
     for number, name in enumerate(series):
-        x = LEFT + 170 * number
+        x = LEFT + LEGEND * number
         parts.append(f'<rect x="{x}" y="36" width="11" height="11" fill="{COLOURS[number]}"/>')
         parts.append(f'<text x="{x + 16}" y="46">{escape(name)}</text>')
     for row, group in enumerate(groups):
         y = TOP + row * height_of_group
         middle = y + BAR * len(series) / 2 + 4
         parts.append(f'<text x="{LEFT - 8}" y="{middle:.0f}" text-anchor="end">{escape(group.label)}</text>')
-        largest = max((value for value in group.values if value is not None), default=0.0) or 1.0
+        largest = largest_of_all if one_scale else largest_of[row]
         for number, value in enumerate(group.values):
             if value is not None:
                 length = max(1.0, (WIDTH - LEFT - RIGHT) * value / largest)
@@ -78,12 +80,19 @@ def charts(run: dict[str, Any], size: str, clients: int) -> dict[str, str]:
         ),
         "processor-time.svg": bars(
             f"Processor time per call, {what} (shorter is better)",
-            ("service", "PostgreSQL", "MinIO"),
+            ("bare Litestar route", "service", "PostgreSQL", "MinIO"),
             [
-                _group(label, [(of, "closed", f"cpu_ms {name}") for name in ("service", "postgres", "minio")])
+                _group(
+                    label,
+                    [
+                        (of, "floor", "cpu_ms service"),
+                        *((of, "closed", f"cpu_ms {name}") for name in ("service", "postgres", "minio")),
+                    ],
+                )
                 for label, of in found.items()
             ],
             "ms",
+            one_scale=True,
         ),
     }
 
@@ -100,7 +109,8 @@ def _value(row: Result | None, name: str) -> float | None:
 
 
 def _text(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004  # three digits either way
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2  # noqa: PLR2004  # about three digits in all
+    return f"{value:,.{digits}f}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from support.servers import native
 from support.servers.postgres_server import PostgresServer
 from support.servers.s3_servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, minio
 from support.servers.service import COMMAND, SECRET, Service, signed
+from support.sessions.signals import give_children_default_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -196,6 +198,12 @@ TITLES = {
     "near": "PostgreSQL and MinIO; floor: the same PUT and transaction, without a service",
     "far": f"PostgreSQL, and MinIO {FAR_MS} ms away; floor: the same PUT and transaction, without a service",
 }
+
+
+def prepare_to_be_ended() -> None:
+    """Let a signal to end this process stop the servers first, and let them start with the default signal actions."""
+    give_children_default_signals()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _service_at(port: int, pid: int) -> Target:

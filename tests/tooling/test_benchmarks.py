@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -13,7 +14,7 @@ from benchmarks.cases import ALL, Case, NoSuchCase, selected
 from benchmarks.compare import by_turns, ratios
 from benchmarks.measurements import Measurement, Usage, cpu_ratio, failed, measurement, percentile, spread
 from benchmarks.plot import Group, bars, charts
-from benchmarks.processes import pages_of, ticks_of, usage
+from benchmarks.processes import processor_clock, usage
 from benchmarks.report import CLOSED, FLOOR, OPEN, Row, document
 
 if TYPE_CHECKING:
@@ -88,22 +89,20 @@ def test_a_measurement_without_calls_is_invalid() -> None:
 
 
 def test_usage_adds_up_descendants_and_ended_children(tmp_path: Path) -> None:
-    process(tmp_path, 1, stat("a) b (c", ticks=(100, 20, 3, 4), pages=5), 2, 3)
-    process(tmp_path, 2, stat("child", ticks=(1000, 0, 0, 0), pages=50), 4)
-    process(tmp_path, 4, stat("grandchild", ticks=(10000, 0, 0, 0), pages=500))  # 3 has ended meanwhile
+    process(tmp_path, 1, stat("a) b (c", ticks=(999, 999, 3, 4), pages=5), 2, 3)
+    process(tmp_path, 2, stat("child", ticks=(999, 0, 0, 0), pages=50), 4)
+    process(tmp_path, 4, stat("grandchild", ticks=(999, 0, 0, 0), pages=500))  # 3 has ended meanwhile
     process(tmp_path, 9, stat("stranger", ticks=(9, 9, 9, 9), pages=9))
-    found = usage(1, proc=tmp_path)
-    assert found.processor_seconds == 11127 / os.sysconf("SC_CLK_TCK")
+    found = usage(1, proc=tmp_path, clock={1: 0.5, 2: 4.0, 4: 32.0, 9: 64.0}.__getitem__)
+    assert found.processor_seconds == 36.5 + 7 / os.sysconf("SC_CLK_TCK")
     assert found.resident_bytes == 555 * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_the_fields_of_a_real_process_are_the_expected_ones() -> None:
-    with open("/proc/self/stat") as file:  # noqa: PTH123  # /proc
-        text = file.read()
-    times = os.times()
-    spent = sum(times[:4]) * os.sysconf("SC_CLK_TCK")
-    assert 0 <= spent - ticks_of(text) <= 100
-    assert 2**20 < pages_of(text) * os.sysconf("SC_PAGE_SIZE") < 2**36
+def test_the_clock_of_a_process_is_the_one_that_it_sees_itself() -> None:
+    before = time.process_time()
+    found = processor_clock(os.getpid())
+    assert before <= found <= time.process_time()
+    assert 2**20 < usage(os.getpid()).resident_bytes < 2**36
 
 
 def test_a_row_has_its_ratios_to_the_floor() -> None:
@@ -169,13 +168,12 @@ def test_the_spread_of_nothing_is_no_number() -> None:
     assert spread([math.nan, 2.0]).median == 2.0
 
 
-def test_the_bars_of_a_chart_are_as_long_as_their_values() -> None:
-    drawn = bars("a < b", ("one", "two"), [Group("g", (50.0, 200.0)), Group("h", (1.0, None))], "ms")
-    chart = ET.fromstring(drawn)  # noqa: S314  # our own
+@pytest.mark.parametrize(("one_scale", "last"), [(False, 1.0), (True, 0.1)])
+def test_the_bars_of_a_chart_are_as_long_as_their_values(*, one_scale: bool, last: float) -> None:
+    groups = [Group("g", (50.0, 200.0)), Group("h", (20.0, None))]
+    chart = ET.fromstring(bars("a < b", ("one", "two"), groups, "ms", one_scale=one_scale))  # noqa: S314  # our own
     lengths = [float(bar.attrib["width"]) for bar in chart.iter(f"{SVG}rect") if bar.attrib["height"] == "13"]
-    assert len(lengths) == 3
-    assert lengths[0] / lengths[1] == pytest.approx(0.25)
-    assert lengths[2] == lengths[1]  # each group has a scale of its own
+    assert [length / lengths[1] for length in lengths] == pytest.approx([0.25, 1.0, last])
 
 
 def test_a_run_is_drawn_without_its_invalid_measurements() -> None:
@@ -189,6 +187,6 @@ def test_a_run_is_drawn_without_its_invalid_measurements() -> None:
     assert set(drawn) == {"throughput.svg", "latency.svg", "processor-time.svg"}
     assert ">250 /s<" in drawn["throughput.svg"]
     assert ">120 /s<" in drawn["throughput.svg"]
-    assert ">7.5 ms<" in drawn["processor-time.svg"]
+    assert ">7.50 ms<" in drawn["processor-time.svg"]
     assert "far" not in drawn["throughput.svg"]
     assert "777" not in drawn["throughput.svg"]
