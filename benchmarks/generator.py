@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from benchmarks.measurements import GENERATOR, Measurement, failed, measurement
+from benchmarks.measurements import GENERATOR, Measurement, Usage, failed, measurement
 from benchmarks.processes import usage
 from support.servers import native
 from support.servers.go_programs import CACHE
@@ -75,7 +75,8 @@ def measure(program: Path, job: Mapping[str, Any], processes: Mapping[str, int],
         program: the generator.
         job: as `job` in `go/load.go`.
         processes: whose processor time and memory are wanted, by name.
-        seconds: to measure for, once the load is steady.
+        seconds: to measure for, once the load is steady. If fewer than two calls per client have ended by then, the
+            interval lasts up to 5 seconds more.
     """
     running = subprocess.Popen(
         [program, "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -94,22 +95,25 @@ def _measured(
     running: subprocess.Popen[str], job: Mapping[str, Any], processes: Mapping[str, int], seconds: float
 ) -> Measurement:
     orders, answers, complaints = _pipe(running.stdin), _pipe(running.stdout), _pipe(running.stderr)
-    orders.write(f"{json.dumps(job)}\n")
-    orders.flush()
-    if answers.readline() != "ready\n":
-        return failed(complaints.read().strip() or "the generator took too long")
-    before, began = {name: usage(pid) for name, pid in processes.items()}, time.perf_counter()
-    orders.write("\n")
-    orders.flush()
-    answers.readline()
-    time.sleep(max(0.0, began + seconds - time.perf_counter()))
-    after, ended = {name: usage(pid) for name, pid in processes.items()}, time.perf_counter()
-    orders.write("\n")
-    orders.flush()
-    line = answers.readline()
-    if not line:
-        return failed(complaints.read().strip() or "the generator took too long")
-    result = json.loads(line)
+
+    def answer_to(order: str) -> str:
+        orders.write(f"{order}\n")
+        orders.flush()
+        answer = answers.readline()
+        if not answer:
+            raise _GeneratorEnded(complaints.read().strip() or "the generator took too long")
+        return answer
+
+    try:
+        answer_to(json.dumps(job))
+        before, began = _usages(processes), time.perf_counter()
+        answer_to("begin")
+        time.sleep(max(0.0, began + seconds - time.perf_counter()))
+        answer_to("end")
+        after, ended = _usages(processes), time.perf_counter()
+        result = json.loads(answer_to("stop"))
+    except _GeneratorEnded as error:
+        return failed(str(error))
     return measurement(
         result["microseconds"],
         result["errors"],
@@ -118,6 +122,14 @@ def _measured(
         after=after,
         between_seconds=ended - began,
     )
+
+
+def _usages(processes: Mapping[str, int]) -> dict[str, Usage]:
+    return {name: usage(pid) for name, pid in processes.items()}
+
+
+class _GeneratorEnded(Exception):
+    pass
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:

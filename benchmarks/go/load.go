@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,10 @@ const (
 	warmUp          = 200 * time.Millisecond
 	warmUpLimit     = 10 * time.Second
 	queueCalls      = 1 << 16
+	// An interval is lengthened until this many calls per client have ended in it, or the time is over.
+	callsPerClient = 2
+	lengthenLimit  = 5 * time.Second
+	lookEvery      = 5 * time.Millisecond
 )
 
 // job is what to do, as one line of JSON on standard input.
@@ -52,8 +57,9 @@ type result struct {
 	Errors       map[string]int `json:"errors"`
 }
 
-// runJob prints "ready" when the load is steady. It measures from the next line of input to the line after it, and
-// keeps up the load until then. It prints the result as one line of JSON.
+// runJob prints "ready" when the load is steady. The interval begins with the next line of input ("begun") and ends
+// with the line after it, if enough calls have ended by then, or a little later ("ended"). The load goes on until a
+// third line. Then the result is printed as one line of JSON.
 func runJob(input io.Reader, output io.Writer) error {
 	lines := bufio.NewReader(input)
 	line, err := lines.ReadBytes('\n')
@@ -78,11 +84,20 @@ func runJob(input io.Reader, output io.Writer) error {
 		return err
 	}
 	began := time.Now()
+	before := load.finished.Load()
 	fmt.Fprintln(output, "begun")
 	if _, err := lines.ReadBytes('\n'); err != nil {
 		return err
 	}
+	enough := before + int64(callsPerClient*len(clients))
+	for limit := time.Now().Add(lengthenLimit); load.finished.Load() < enough && time.Now().Before(limit); {
+		time.Sleep(lookEvery)
+	}
 	ended := time.Now()
+	fmt.Fprintln(output, "ended")
+	if _, err := lines.ReadBytes('\n'); err != nil {
+		return err
+	}
 	load.stop()
 	return json.NewEncoder(output).Encode(load.between(began, ended))
 }
@@ -142,6 +157,8 @@ type load struct {
 	over    chan struct{}
 	running sync.WaitGroup
 	first   sync.WaitGroup // each client's first call
+
+	finished atomic.Int64 // calls of all clients
 }
 
 func newLoad(work job, clients []client) *load {
@@ -235,6 +252,7 @@ func (l *load) work(number int) {
 		err := l.one(number, count)
 		ended := time.Now()
 		l.calls[number] = append(l.calls[number], call{ended, ended.Sub(began), err})
+		l.finished.Add(1)
 		if count == 1 && l.due == nil {
 			l.first.Done()
 		}

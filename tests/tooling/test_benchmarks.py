@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -12,6 +13,7 @@ import pytest
 from benchmarks.__main__ import share_ends_at
 from benchmarks.cases import ALL, Case, NoSuchCase, selected
 from benchmarks.compare import by_turns, ratios
+from benchmarks.generator import measure
 from benchmarks.measurements import Measurement, Usage, cpu_ratio, failed, measurement, percentile, spread
 from benchmarks.plot import Group, bars, charts
 from benchmarks.processes import processor_clock, usage
@@ -103,6 +105,33 @@ def test_the_clock_of_a_process_is_the_one_that_it_sees_itself() -> None:
     found = processor_clock(os.getpid())
     assert before <= found <= time.process_time()
     assert 2**20 < usage(os.getpid()).resident_bytes < 2**36
+
+
+def pretended_generator(folder: Path, lines: str) -> Path:
+    program = folder / "generator"
+    program.write_text(f"#!{sys.executable}\nimport json, sys\njob = json.loads(input())\n{lines}")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_generator_is_led_through_one_measurement(tmp_path: Path) -> None:
+    answers = """
+print("ready", flush=True)
+assert input() == "begin"
+print("begun", flush=True)
+assert input() == "end"
+print("ended", flush=True)
+assert input() == "stop"
+print(json.dumps({"seconds": 2.0, "microseconds": [job["bytes"]] * 10, "errors": {"status 503": 1}}), flush=True)
+"""
+    found = measure(pretended_generator(tmp_path, answers), {"bytes": 3000}, {"service": os.getpid()}, seconds=0.0)
+    assert (found.calls, found.per_second, found.p99_ms, found.errors) == (10, 5.0, 3.0, {"status 503": 1})
+    assert found.cpu_ms.keys() == found.memory_mib.keys() == {"service", "generator"}
+
+
+def test_a_generator_that_ends_early_yields_an_invalid_measurement_with_its_message(tmp_path: Path) -> None:
+    found = measure(pretended_generator(tmp_path, 'sys.exit("no server")'), {}, {}, seconds=0.0)
+    assert (found.is_valid, found.errors) == (False, {"no server": 1})
 
 
 def test_a_row_has_its_ratios_to_the_floor() -> None:
