@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import pytest
 from benchmarks import environment, generator
 from benchmarks.cases import NoSuchCase, selected
 from benchmarks.measurements import GENERATOR, Measurement, Spread, ratio, spread
+from benchmarks.report import without_nan
 from benchmarks.testbeds import BACKENDS, Servers, prepare_to_be_ended
 
 if TYPE_CHECKING:
@@ -97,7 +99,12 @@ def _compare(options: argparse.Namespace, checkouts: Sequence[Path]) -> int:
                 bad = [(one, two) for one, two in rounds if not (one.is_valid and two.is_valid)]
                 invalid += len(bad)
                 _print(f"{options.backend} {case.name}", rounds, len(bad))
-                results.append({"case": case.name, "ratios": {name: vars(one) for name, one in ratios(rounds).items()}})
+                results.append(
+                    {
+                        "case": case.name,
+                        "ratios": {name: without_nan(asdict(one)) for name, one in ratios(rounds).items()},
+                    }
+                )
     if options.json is not None:
         options.json.write_text(f"{json.dumps({'backend': options.backend, 'results': results}, indent=1)}\n")
     return INVALID if invalid else 0

@@ -73,7 +73,7 @@ class Row:
             **asdict(self.case),
             "loop": self.loop,
             "valid": self.measured.is_valid,
-            **{name: _without_nan(value) for name, value in figures.items()},
+            **{name: without_nan(value) for name, value in figures.items()},
         }
 
 
@@ -86,7 +86,8 @@ def _number(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """A number, or an object of numbers, with null in place of NaN."""
     if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
+        return {name: without_nan(one) for name, one in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -171,12 +171,12 @@ class Servers:
         service = Service(data_dir, {**UNLIMITED, **stores}, arguments, command=command)
         if migrated:
             subprocess.run([str(command), "migrate"], env=service.full_environment(), check=True, capture_output=True)
-        with (self.folder / "log").open("a") as log:
-            service.start(stderr=log)
         try:
+            with (self.folder / "log").open("a") as log:
+                service.start(stderr=log)
             yield _service_at(service.port, service.pid)
         finally:
-            service.stop()
+            service.kill()
 
     @contextmanager
     def _bare_route(self) -> Iterator[Target]:
