@@ -127,7 +127,8 @@ ROUNDS ?= 8
 .PHONY: bench-compare
 bench-compare: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.compare $(OLD) $(NEW) --rounds $(ROUNDS) --workers $(WORKERS) \
-		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(CASES),--cases '$(CASES)')
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(CASES),--cases '$(CASES)') \
+		$(if $(JSON),--json $(JSON))
 
 .PHONY: check
 check: $(VENV)/.dev
