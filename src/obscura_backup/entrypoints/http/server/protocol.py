@@ -49,9 +49,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._state = State.HEAD
         self._received = Received()
         self._timers = Timers(self.loop)
-        # Both are set as soon as there is a transport.
-        self.sending: SendBuffer = None  # type: ignore[assignment]
-        self._end: ConnectionEnd = None  # type: ignore[assignment]
+        self.sending: SendBuffer = None  # type: ignore[assignment]  # until there is a connection
+        self._end: ConnectionEnd = None  # type: ignore[assignment]  # as above
 
     @classmethod
     def _new_limit(cls) -> ConnectionLimit:
@@ -71,8 +70,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timers.disarm("drain")
         else:
             self._timers.disarm("head")
-
-    # the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Start the time for the first head: a silent connection counts as a slow one."""
@@ -105,8 +102,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._enter(State.HALF_CLOSED)
             return True
         return None
-
-    # what is received
 
     def data_received(self, data: bytes) -> None:
         """Count, then parse; the parser itself has no bounds."""
@@ -239,8 +234,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._close()
             if self._state is State.IGNORING:
                 self.flow.pause_reading()
-
-    # what is answered
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # A client that does not take its answers gets no more of them: each would hold a place and memory.
