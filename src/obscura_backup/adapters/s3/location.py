@@ -83,5 +83,7 @@ def _require_origin(endpoint: str) -> None:
     parts = urlsplit(endpoint)
     if parts.username is not None or parts.password is not None:
         raise ValueError("its endpoint must not hold credentials; they come from the AWS variables")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    port = parts.netloc.rpartition("]")[2].partition(":")[2]
+    is_origin = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+    if not is_origin or not (port.isdecimal() or not port):
         raise ValueError("its endpoint has the form http://HOST:PORT or https://HOST")
