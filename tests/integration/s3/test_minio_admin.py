@@ -150,7 +150,9 @@ async def test_policy_lets_nobody_delete_a_backup_or_leave_the_bucket(
     assert [found.name for found in as_service.list_buckets()] == [bucket]
 
 
-def test_user_is_made_again_with_a_new_secret(service: S3BlobStore, minio_server: S3Server, bucket: str) -> None:
+def test_user_is_made_again_with_a_new_secret(minio_server: S3Server, bucket: str) -> None:
+    made(minio_server, bucket)
+    made_user(minio_server, bucket)
     made_user(minio_server, bucket)
     made_user(minio_server, bucket, user_secret="another-secret-of-the-service")
     with pytest.raises(S3Error):
