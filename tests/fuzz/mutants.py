@@ -49,8 +49,8 @@ MUTANTS: Final = (
         "if depth > MAX_GROUP_DEPTH:", "if depth > 10_000:",
     ),
     Mutant(
-        "a contact twice", "payload", "content/codec.py",
-        "all(before < after for before", "all(before <= after for before",
+        "a contact twice", "payload", "content/rules.py",
+        "map(operator.lt, ids, ids[1:])", "map(operator.le, ids, ids[1:])",
     ),
     Mutant(
         "unknown fields of an entry dropped", "payload", "content/codec.py",

@@ -1,6 +1,6 @@
-"""What an application does on its device alone: an identity, contacts, a profile. No server, no password.
+"""Identity, contacts and profile on this device. No server, no password.
 
-Everything that changes the state holds it alone from reading to writing, so that two processes take turns.
+Every change holds the state's lock from reading to writing, so that processes take turns.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content import editing
+from obscura_backup_client.content.entries import find_contacts
 from obscura_backup_client.content.model import DEVICE_ID_BYTES, IDENTITY_KEY_BYTES, Backup, Contact, Identity
 from obscura_backup_client.content.names import require_device_name
 from obscura_backup_client.device.errors import StateExists
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
 class LocalClient:
     """One device's identity and contacts.
 
-    Beside what is named there, every method raises `StateBusy` where another process held the directory for ten
-    seconds, `StateUnusable`, `StateDamaged` or `StateNewer` where it cannot be used, and all but `create` and
-    `import_payload` raise `StateMissing` where there is no identity yet. Nothing is changed then.
+    Besides the errors that it names, every method raises `StateBusy` if another process held the lock for ten seconds,
+    and `StateUnusable`, `StateDamaged` or `StateNewer` if the state cannot be used. All but `create` and
+    `import_payload` raise `StateMissing` if there is no identity. An error means that nothing changed.
 
     Args:
-        directory: where the state is kept.
-        random: gives unpredictable bytes, and `now_ms` the time in milliseconds since 1970: they come from outside so
-            that tests can decide them.
+        directory: the state directory.
+        random: returns unpredictable bytes. Tests replace it and `now_ms`.
+        now_ms: returns the time in milliseconds since 1970.
     """
 
     directory: StateDirectory
@@ -46,11 +47,14 @@ class LocalClient:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     def create(self, device_name: str = "") -> State:
-        """Make a new identity on this device, called `device_name` (at most 256 bytes of UTF-8) from then on.
+        """Create a new identity on this device.
+
+        Args:
+            device_name: the device's name, at most 256 bytes of UTF-8.
 
         Raises:
-            NameRefused: the device cannot be called so; nothing was written.
-            StateExists: there is one already; it is not touched.
+            NameRefused: the name is invalid.
+            StateExists: there is already an identity, which is not changed.
         """
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -58,46 +62,49 @@ class LocalClient:
         with self.directory.locked() as locked_state:
             if locked_state.state is not None:
                 raise StateExists(self.directory.path)
-            # X25519, because a Signal-style messenger's identity key is one: sessions are agreed by Diffie-Hellman
-            # with it (X3DH), and signatures are made with the same key where they are needed (XEdDSA).
+            # X25519 is the identity key of Signal-style messengers: it serves key agreement (X3DH) and, where needed,
+            # signatures (XEdDSA).
             private_key = self.random(IDENTITY_KEY_BYTES)
             public_key = X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
             content = Backup(Identity(public_key, private_key, epoch=1))
             return locked_state.write(State(self.random(DEVICE_ID_BYTES), device_name, 0, content))
 
     def contacts(self) -> tuple[Contact, ...]:
-        """The contacts, without the removed ones, in order of their user ids."""
+        """The contacts without removed ones, sorted by user id."""
         return self.directory.read().content.live_contacts
 
     def put_contacts(self, contacts: Iterable[editing.NewContact]) -> ImportResult:
-        """Add or change contacts, all of them in one write. See `editing.put_contacts` for the rules and errors."""
+        """Add or change contacts in one write. See `editing.put_contacts` for the rules and errors."""
         with self.directory.locked() as locked_state:
             state, wanted = locked_state.require(), list(contacts)
             content = editing.put_contacts(state.content, wanted, self.now_ms())
-            before = {contact.user_id for contact in state.content.live_contacts}
-            changed = {contact.user_id for contact in set(content.contacts) - set(state.content.contacts)}
-            if changed:
+            if content is not state.content:
                 locked_state.write(replace(state, content=content))
             ids = {contact.user_id for contact in wanted}
-            return ImportResult(len(changed - before), len(changed & before), len(ids - changed))
+            before, after = find_contacts(state.content, ids), find_contacts(content, ids)
+            changed = {user_id for user_id in ids if before.get(user_id) != after[user_id]}
+            added = sum(user_id not in before or before[user_id].removed for user_id in changed)
+            return ImportResult(added, len(changed) - added, len(ids) - len(changed))
 
     def remove_contact(self, user_id: UUID) -> None:
-        """Remove a contact, on this device now and on the others with the next push.
+        """Remove a contact on this device, and on others with the next push.
 
         Raises:
-            UnknownContact: there is none with this id.
+            UnknownContact: there is no contact with this id.
         """
         with self.directory.locked() as locked_state:
             state = locked_state.require()
             locked_state.write(replace(state, content=editing.remove_contact(state.content, user_id, self.now_ms())))
 
     def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
-        """Point to another avatar, by its attachment's id (at most 256 bytes of UTF-8) and its key (at most 128 bytes).
+        """Set the reference to the avatar; two empty values clear it.
 
-        Both empty clears it. The key's form is the messenger's business.
+        Args:
+            attachment_id: at most 256 bytes of UTF-8.
+            decryption_key: at most 128 bytes, in the messenger's own format.
 
         Raises:
-            PayloadError: too long, or a key without an id.
+            PayloadError: a value is too long, or there is a key without an id.
         """
         with self.directory.locked() as locked_state:
             state = locked_state.require()
@@ -105,11 +112,7 @@ class LocalClient:
             locked_state.write(replace(state, content=content))
 
     def export_payload(self, *, with_identity: bool = True) -> bytes:
-        """The content as JSON for other programs. With the identity, the private key is in it in clear.
-
-        Raises:
-            StateMissing: there is no identity yet.
-        """
+        """The content as JSON for other programs. With the identity it contains the unencrypted private key."""
         from obscura_backup_client.formats.export_writing import encode_payload
 
         return encode_payload(self.directory.read().content, with_identity=with_identity)
@@ -122,22 +125,22 @@ class LocalClient:
         keep: Keep | None = None,
         new_device_name: str = "",
     ) -> ImportPreview:
-        """Merge what `export_payload` gave, edited or not; or begin with it where there is no identity yet.
+        """Merge the output of `export_payload`, edited or not. Without an identity it becomes the new state.
 
-        Of two entries for one contact the later edit stays. An entry without `edited_at_ms` is an edit of this moment
-        where it differs from what is here.
+        If both have a contact, the later edit wins. A changed entry without `edited_at_ms` counts as edited now.
 
         Args:
             exported: JSON text, at most 64 MiB.
-            confirm: shown what it leads to; nothing changes unless it says yes. Not asked where nothing changes.
-            keep: whose identity stays, the one here (`MINE`) or the file's, if they are not the same.
-            new_device_name: what this device is called where there is no identity yet.
+            confirm: gets the preview; nothing changes unless it returns True. Not called if nothing would change.
+            keep: whose identity stays if they differ: this device's (`MINE`) or the file's (`THEIRS`).
+            new_device_name: the device's name if it has no identity yet.
 
         Raises:
-            NameRefused: the device, or a contact without `edited_at_ms`, cannot be called so.
-            ExportRefused: the text is not an export, and where. NotConfirmed: `confirm` said no.
-            IdentityConflict, IdentityReplaced: the identity is another one, and `keep` is None.
-            TooManyContacts: entries without `edited_at_ms` would add to more than a backup holds.
+            NameRefused: the device's name, or the name of a contact without `edited_at_ms`, is invalid.
+            ExportRefused: the text is not a valid export; the error names the place.
+            NotConfirmed: `confirm` returned False.
+            IdentityConflict, IdentityReplaced: the identities differ, and `keep` is None.
+            TooManyContacts: entries without `edited_at_ms` would exceed what a backup holds.
         """
         from obscura_backup_client.operations.export import import_payload
 

@@ -160,9 +160,9 @@ def _check_head(text: str) -> None:
 
 def _check_bytes(method: str, piece_bytes: int, received: bytes) -> None:
     """Read one answer whole and in pieces: where both are answers, they are the same one."""
-    whole, split_fields = (_read(method, size, received) for size in (8192, piece_bytes))
-    assert whole is None or split_fields is None or whole == split_fields, "the pieces that an answer came in change it"
-    for answer in filter(None, (whole, split_fields)):
+    whole, pieces = (_read(method, size, received) for size in (8192, piece_bytes))
+    assert whole is None or pieces is None or whole == pieces, "the pieces that an answer came in change it"
+    for answer in filter(None, (whole, pieces)):
         assert 200 <= answer.status <= 999
         assert len(answer.body) <= _LONGEST
         for name, value in answer.headers.items():

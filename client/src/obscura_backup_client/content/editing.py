@@ -1,15 +1,16 @@
-"""The edits that a person makes, as pure functions from one content to the next."""
+"""Edits by a person, as pure functions from one content to the next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.content.codec import check, require_writable
+from obscura_backup_client.content.entries import find_contacts, put_entries
 from obscura_backup_client.content.errors import PayloadError, UnknownContact
 from obscura_backup_client.content.merge import highest_stamp_ms
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Contact, Profile
 from obscura_backup_client.content.names import require_username
+from obscura_backup_client.content.rules import check, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewContact:
-    """What a contact is to be from now on; `identity_key` is empty when it is not known."""
+    """A contact to add or change; an empty `identity_key` means unknown."""
 
     user_id: UUID
     username: str
@@ -26,62 +27,67 @@ class NewContact:
 
 
 def next_stamp_ms(backup: Backup, now_ms: int) -> int:
-    """The stamp of the next edit: later than every one seen, so that a clock that runs behind cannot lose it.
+    """The stamp of the next edit. It is later than every stamp so far, so that a slow clock cannot lose the edit.
 
     Raises:
-        PayloadError: some device's clock was so far ahead that no later stamp is left.
+        PayloadError: a device's clock was so far ahead that no later stamp is left.
     """
     stamp_ms = max(now_ms, highest_stamp_ms(backup) + 1)
     if stamp_ms > MAX_INTEGER:
-        raise PayloadError("a stamp in it is so far ahead that nothing can be edited any more")
+        raise PayloadError("a stamp in it is so far ahead that no later edit is possible")
     return stamp_ms
 
 
 def put_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) -> Backup:
-    """Add contacts, or change those that are there; ones that are there exactly so keep their stamps.
+    """Add contacts, or change existing ones. An entry that does not change stays the same object, with its stamp.
 
-    An empty `identity_key` leaves a known key as it is: an import without keys must not throw verified ones away.
+    An empty `identity_key` keeps a known key: an import without keys must not discard verified ones.
 
     Raises:
-        NameRefused: a name that no contact can have.
-        PayloadError: a key that the format does not take.
-        TooManyContacts: it would add to more than a backup holds. Changing those that are there still works.
+        NameRefused: a name is invalid.
+        PayloadError: a key is too long.
+        TooManyContacts: an addition exceeds what a backup holds. Changing existing contacts still works.
     """
     stamp_ms = next_stamp_ms(backup, now_ms)
-    entries = {entry.user_id: entry for entry in backup.contacts}
-    for contact in contacts:
+    wanted = list(contacts)
+    entries = find_contacts(backup, {contact.user_id for contact in wanted})
+    changes: dict[UUID, Contact] = {}
+    for contact in wanted:
         existing = entries.get(contact.user_id)
         entry = _edited(contact, existing, stamp_ms)
         if entry != existing:
             require_username(contact.username)
-            entries[contact.user_id] = entry
-    changed = _with_contacts(backup, entries.values())
-    if len(changed.live_contacts) > len(backup.live_contacts):
+            entries[contact.user_id] = changes[contact.user_id] = entry
+    if not changes:
+        return backup
+    changed = put_entries(backup, list(changes.values()))
+    if changed.contact_count > backup.contact_count:
         require_writable(changed)
     return changed
 
 
 def remove_contact(backup: Backup, user_id: UUID, now_ms: int) -> Backup:
-    """Turn a contact into a tombstone, which keeps its user id and a stamp and forgets the rest.
+    """Replace a contact by a tombstone, which keeps only the user id and a stamp.
 
     Raises:
-        UnknownContact: there is none, or it is removed already.
+        UnknownContact: there is no such contact, or it is already removed.
     """
-    if not any(contact.user_id == user_id for contact in backup.live_contacts):
+    existing = find_contacts(backup, [user_id]).get(user_id)
+    if existing is None or existing.removed:
         raise UnknownContact(user_id)
     tombstone = Contact(user_id, "", b"", next_stamp_ms(backup, now_ms), removed=True)
-    return _with_contacts(backup, [*(entry for entry in backup.contacts if entry.user_id != user_id), tombstone])
+    return put_entries(backup, [tombstone])
 
 
 def set_profile(backup: Backup, attachment_id: str, decryption_key: bytes, now_ms: int) -> Backup:
-    """Point to another avatar; an empty `attachment_id` with an empty key clears it.
+    """Set the reference to the avatar; an empty `attachment_id` with an empty key clears it.
 
     Raises:
-        PayloadError: an id or key that the format does not take.
+        PayloadError: the id or the key is too long, or there is a key without an id.
     """
     unknown = () if backup.profile is None else backup.profile.unknown
     profile = Profile(attachment_id, decryption_key, next_stamp_ms(backup, now_ms), unknown)
-    changed = replace(backup, profile=profile)
+    changed = backup.with_same_contacts(profile=profile)
     check(changed)
     return changed
 
@@ -93,9 +99,3 @@ def _edited(contact: NewContact, existing: Contact | None, stamp_ms: int) -> Con
     if (contact.username, key) == (existing.username, existing.identity_key):
         return existing
     return replace(existing, username=contact.username, identity_key=key, stamp_ms=stamp_ms)
-
-
-def _with_contacts(backup: Backup, contacts: Iterable[Contact]) -> Backup:
-    changed = replace(backup, contacts=tuple(sorted(contacts, key=lambda contact: contact.user_id.bytes)))
-    check(changed)
-    return changed

@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 
 class NameRefused(ClientError):
-    """A name that no contact or device can have; `reason` quotes nothing of it."""
+    """A contact or device cannot have this name; `reason` does not quote it."""
 
     code = "name-refused"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"This name cannot be taken: {reason}.")
+        super().__init__(f"Invalid name: {reason}.")
         self.reason = reason
 
 
 class TooManyContacts(ClientError):
-    """More contacts, removed ones not counted, than a backup may hold. None is lost: this device keeps them all."""
+    """More contacts than a backup may hold, not counting removed ones. This device keeps all of them."""
 
     code = "too-many-contacts"
 
     def __init__(self, count: int, max_count: int) -> None:
         super().__init__(
-            f"That makes {count} contacts, and a backup holds at most {max_count}. Remove {count - max_count} and try "
-            "again; what this device has already is kept."
+            f"Too many contacts: {count}, and a backup holds at most {max_count}. Remove {count - max_count} and try "
+            "again. This device keeps all that it has."
         )
         self.count = count
         self.max_count = max_count
 
 
 class PayloadError(ClientError):
-    """The content of a backup breaks a rule of the payload format; `reason` quotes nothing of it."""
+    """The content of a backup breaks a rule of the payload format; `reason` does not quote the content."""
 
     code = "malformed-payload"
 
@@ -45,7 +45,7 @@ class PayloadError(ClientError):
 
 
 class IdentityError(ClientError):
-    """The backup holds other keys than this device; public keys are in `local_public_key` and `remote_public_key`."""
+    """The backup holds other identity keys than this device: `local_public_key` and `remote_public_key`."""
 
     code = "identity"
 
@@ -56,15 +56,15 @@ class IdentityError(ClientError):
 
 
 class IdentityConflict(IdentityError):
-    """Two identities of the same epoch with different keys: which one is the user's, only the user knows."""
+    """Two identities of the same epoch with different keys. Only the user knows which one to keep."""
 
     code = "identity-conflict"
 
     def __init__(self, epoch: int, local_public_key: bytes, remote_public_key: bytes) -> None:
         super().__init__(
             f"The backup holds another identity than this device, and neither is newer (both have epoch {epoch}). "
-            "Nothing was merged. Say which one to keep: `mine`, which is this device's, or `theirs`, which is the "
-            "backup's. The contacts of both are kept.",
+            "Nothing was merged. Choose which one to keep: `mine` (this device's) or `theirs` (the backup's). The "
+            "contacts of both are kept.",
             local_public_key,
             remote_public_key,
         )
@@ -72,15 +72,15 @@ class IdentityConflict(IdentityError):
 
 
 class IdentityReplaced(IdentityError):
-    """The backup holds a newer identity than this device, which nobody has confirmed yet."""
+    """The backup holds a newer identity than this device, and the person has not confirmed it yet."""
 
     code = "identity-replaced"
 
     def __init__(self, local_epoch: int, remote_epoch: int, local_public_key: bytes, remote_public_key: bytes) -> None:
         super().__init__(
             f"The backup holds a newer identity (epoch {remote_epoch}) than this device (epoch {local_epoch}). "
-            "Nothing was merged. Restore it, or keep `theirs`, to take the newer one over; keep `mine` to put this "
-            "device's in its place.",
+            "Nothing was merged. To take the newer one, restore or keep `theirs`. To replace it by this device's, keep "
+            "`mine`.",
             local_public_key,
             remote_public_key,
         )

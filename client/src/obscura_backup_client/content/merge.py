@@ -1,7 +1,7 @@
-"""Joining two versions of one backup so that no edit is lost and every device arrives at the same bytes.
+"""Merging two versions of a backup, so that no edit is lost and all devices end with the same bytes.
 
-The join takes a maximum in every place (of entries, of counters, of unknown fields), and a maximum is commutative,
-associative and idempotent. Devices may therefore merge in any order, any number of times, and still agree.
+Merging takes the maximum of each entry, counter and unknown field. A maximum is commutative, associative and
+idempotent. Devices may therefore merge in any order and any number of times.
 """
 
 from __future__ import annotations
@@ -10,9 +10,15 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from obscura_backup_client.content.codec import encode_contact, encode_identity, encode_profile, encode_writer
+from obscura_backup_client.content.codec import (
+    encode_contact,
+    encode_identity,
+    encode_profile,
+    encode_writer,
+)
 from obscura_backup_client.content.errors import IdentityConflict, IdentityReplaced
 from obscura_backup_client.content.model import Backup, Contact, Identity, Profile, Writer
+from obscura_backup_client.content.rules import contact_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,27 +26,28 @@ if TYPE_CHECKING:
     from obscura_backup_client.content.model import UnknownFields
 
 E = TypeVar("E")
+K = TypeVar("K", bytes, int)
 
-# A clock that is a day wrong is worth telling a person; less is a time zone or a slow battery.
+# Below a day a wrong clock may be a time zone setting, which needs no warning.
 MAX_CLOCK_SKEW_MS = 24 * 60 * 60 * 1000
 
 
 class Keep(StrEnum):
-    """Whose identity stays where two of them claim one account; contacts and all else are merged either way."""
+    """Which identity stays if two devices have different ones. Everything else is merged in either case."""
 
     MINE = "mine"
     THEIRS = "theirs"
 
 
 def merge_keeping(local: Backup, remote: Backup, keep: Keep | None) -> Backup:
-    """Join this device's content with the server's, where the person may have said which identity stays.
+    """Merge this device's content with the server's; `keep` says which identity stays.
 
-    The identity that stays gets an epoch above the other one's where it had none, so that every device that holds the
-    other is told of a newer one, and asked once, instead of running into the same conflict for ever. Keeping the
-    server's at the epoch that it has changes nothing there.
+    The kept identity gets an epoch above the other one's, if it had none. Every device with the other identity then
+    sees a newer one and asks once, instead of reporting the same conflict for ever. Keeping the server's identity at
+    its epoch changes nothing on the server.
 
     Raises:
-        IdentityConflict: other keys of the same epoch, and `keep` is None.
+        IdentityConflict: different keys of the same epoch, and `keep` is None.
         IdentityReplaced: the server's keys are newer than this device's, and `keep` is None.
     """
     mine, theirs = local.identity, remote.identity
@@ -54,23 +61,26 @@ def merge_keeping(local: Backup, remote: Backup, keep: Keep | None) -> Backup:
         kept = mine if mine.epoch > theirs.epoch else replace(mine, epoch=theirs.epoch + 1)
     else:
         kept = theirs if theirs.epoch >= mine.epoch else replace(theirs, epoch=mine.epoch + 1)
-    return merge(replace(local, identity=kept), replace(remote, identity=kept))
+    return merge(local.with_same_contacts(identity=kept), remote.with_same_contacts(identity=kept))
 
 
 def merge(one: Backup, other: Backup) -> Backup:
-    """Join two backups of one user. The higher identity epoch wins: whether the person agreed is the caller's duty.
+    """Merge two backups of one user. The higher identity epoch wins; the caller asks the person first.
 
     Raises:
-        IdentityConflict: the same epoch with other keys.
+        IdentityConflict: different keys of the same epoch.
     """
+    if one is other:
+        return one
     latest = max(one, other, key=lambda backup: (backup.sealed_at_ms, backup.device_name))
-    return Backup(
+    are_same = one.encoded_contacts is not None and one.encoded_contacts == other.encoded_contacts
+    base = one if are_same else Backup(one.identity, _merge_contacts(one.contacts, other.contacts))
+    return base.with_same_contacts(
         identity=_newer_identity(one.identity, other.identity),
-        contacts=_greatest([*one.contacts, *other.contacts], key=lambda contact: contact.user_id.bytes, rank=rank),
         profile=_newer_profile(one.profile, other.profile),
         writers=merge_writers(one.writers, other.writers),
         key_epoch=max(one.key_epoch, other.key_epoch),
-        # Both describe one sealing, so that they travel together.
+        # Both describe one sealing, so they stay together.
         sealed_at_ms=latest.sealed_at_ms,
         device_name=latest.device_name,
         unknown=_greater_unknown(one.unknown, other.unknown),
@@ -87,38 +97,47 @@ def merge_writers(one: Iterable[Writer], other: Iterable[Writer]) -> tuple[Write
 
 
 def rank(entry: Contact) -> tuple[int, bool, bytes]:
-    """What decides between two entries for one user: the later stamp, then live over removed, then the bytes."""
+    """The order between two entries for one user: the later stamp, then live over removed, then the encoding."""
     return entry.stamp_ms, not entry.removed, encode_contact(entry)
 
 
 def same_identity(one: Backup, other: Backup) -> bool:
-    """Whether both have the same keys, whatever their epochs."""
+    """Whether both have the same keys, at any epochs."""
     return _same_keys(one.identity, other.identity)
 
 
 def replaces_identity(local: Backup, remote: Backup) -> bool:
-    """Whether merging would replace this device's keys by newer ones, which the person has to confirm once."""
+    """Whether merging would replace this device's keys by newer ones, which the person must confirm."""
     return remote.identity.epoch > local.identity.epoch and not same_identity(local, remote)
 
 
 def highest_stamp_ms(backup: Backup) -> int:
-    """The highest stamp seen, from which the next edit counts on; 0 when there is none."""
-    stamps = [contact.stamp_ms for contact in backup.contacts]
-    return max([*stamps, 0 if backup.profile is None else backup.profile.stamp_ms])
+    """The highest stamp of all entries; 0 if there are none."""
+    return max(backup.contact_totals.highest_stamp_ms, 0 if backup.profile is None else backup.profile.stamp_ms)
 
 
 def future_dated_contacts(backup: Backup, now_ms: int) -> tuple[Contact, ...]:
-    """Entries stamped more than a day after `now_ms`: a device's clock is wrong. They are told, never rewritten."""
-    return tuple(contact for contact in backup.contacts if contact.stamp_ms > now_ms + MAX_CLOCK_SKEW_MS)
+    """Entries edited more than a day after `now_ms`, by a wrong clock. They are reported but never changed."""
+    latest_ms = now_ms + MAX_CLOCK_SKEW_MS
+    if backup.contact_totals.highest_stamp_ms <= latest_ms:
+        return ()
+    return tuple(contact for contact in backup.contacts if contact.stamp_ms > latest_ms)
+
+
+def _merge_contacts(one: tuple[Contact, ...], other: tuple[Contact, ...]) -> tuple[Contact, ...]:
+    # Most entries are equal. Comparing their known encodings is faster than comparing their fields.
+    known = {contact.encoded for contact in one if contact.encoded is not None}
+    others = [contact for contact in other if contact.encoded not in known]
+    return _greatest([*one, *others], key=contact_order, rank=rank) if others else one
 
 
 def _greatest(
-    entries: Iterable[E], key: Callable[[E], bytes], rank: Callable[[E], tuple[int, *tuple[bool | bytes, ...]]]
+    entries: Iterable[E], key: Callable[[E], K], rank: Callable[[E], tuple[int, *tuple[bool | bytes, ...]]]
 ) -> tuple[E, ...]:
-    chosen: dict[bytes, E] = {}
+    chosen: dict[K, E] = {}
     for entry in entries:
         current = chosen.setdefault(key(entry), entry)
-        # Equal entries are the common case by far, and need no encoding to compare.
+        # Equal entries need no encoding to compare.
         if current != entry and rank(entry) > rank(current):
             chosen[key(entry)] = entry
     return tuple(chosen[each] for each in sorted(chosen))

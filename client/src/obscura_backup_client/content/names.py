@@ -1,4 +1,4 @@
-"""What a name may be, of a contact or of a device: one rule for what is typed, imported and set by an app."""
+"""Rules for names of contacts and devices, whether typed, imported or set by an app."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from obscura_backup_client.content.errors import NameRefused
 from obscura_backup_client.content.model import MAX_NAME_BYTES
 
 MAX_USERNAME_CODE_POINTS: Final = 256
-# Control characters, halves of characters, and line breaks: they break lines, move cursors, or cannot be stored.
+# Control characters, surrogates and line breaks: they break lines, move cursors, or cannot be encoded.
 _UNPRINTABLE_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def username_problem(username: str) -> str | None:
-    """Why a contact cannot have this name, in words that quote nothing of it; None for a name that is fine."""
+    """Why a contact cannot have this name, without quoting it; None for a valid name."""
     if not username.strip():
         return "the contact has no username"
     if len(username) > MAX_USERNAME_CODE_POINTS:
         return f"the username has more than {MAX_USERNAME_CODE_POINTS} characters"
     if _is_not_text(username):
         return "the username is not UTF-8 text"
-    return "the username has a control character or line break in it" if _unprintable(username) else None
+    return "the username contains a control character or line break" if _unprintable(username) else None
 
 
 def require_username(username: str) -> str:
-    """The name, if a contact can have it.
+    """Check a contact's name, and return it.
 
     Raises:
-        NameRefused: empty, over 256 characters, not writable as UTF-8, or with control characters.
+        NameRefused: empty, over 256 characters, not encodable as UTF-8, or with control characters.
     """
     problem = username_problem(username)
     if problem is not None:
@@ -37,29 +37,29 @@ def require_username(username: str) -> str:
 
 
 def require_device_name(name: str) -> str:
-    """The name, if a device can have it; it may be empty.
+    """Check a device's name, which may be empty, and return it.
 
     Raises:
-        NameRefused: over 256 bytes in UTF-8, not writable as UTF-8, or with control characters. A state with such a
+        NameRefused: over 256 bytes of UTF-8, not encodable as UTF-8, or with control characters. A state with such a
             name could never be sealed.
     """
     if _is_not_text(name):
-        raise NameRefused("the device's name is not UTF-8 text")
+        raise NameRefused("the device name is not UTF-8 text")
     if _unprintable(name):
-        raise NameRefused("the device's name has a control character or line break in it")
+        raise NameRefused("the device name contains a control character or line break")
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise NameRefused(f"the device's name has more than {MAX_NAME_BYTES} bytes")
+        raise NameRefused(f"the device name has more than {MAX_NAME_BYTES} bytes")
     return name
 
 
 def sanitized_device_name(name: str) -> str:
-    """The nearest name that a device can have: for one that nobody typed just now, and that is no reason to stop."""
+    """Make a device name valid by removing and cutting characters, where an error would not help."""
     kept = "".join(character for character in name if not _unprintable(character))
     return kept.encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")
 
 
 def _is_not_text(text: str) -> bool:
-    """Whether there are halves of characters in it: what bytes that are not UTF-8 become on a command line."""
+    """Whether the text has surrogates, which stand for undecodable bytes of the command line."""
     return any(unicodedata.category(character) == "Cs" for character in text)
 
 

@@ -1,4 +1,4 @@
-"""Protobuf's wire format, as far as keeping unknown fields needs it: cutting a message into fields, byte for byte."""
+"""Protobuf's wire format: splitting a message into fields, so that unknown fields are kept byte for byte."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.model import UnknownFields
 
-# Groups are obsolete but legal in a field that this version does not know; deeper than this nobody means it.
+# Groups are obsolete but legal in unknown fields. No real message nests them deeper than this.
 MAX_GROUP_DEPTH = 32
-# What 64 bits take, and 32: of tags and lengths. Runtimes differ in what they make of more, so that nobody may.
+# The longest varints of 64 bits, and of 32 bits (tags and lengths). Runtimes differ about longer ones: refused.
 MAX_VARINT_BYTES = 10
 MAX_SHORT_VARINT_BYTES = 5
 CONTINUATION = 0x80
@@ -30,27 +30,26 @@ class WireType(IntEnum):
     FIXED32 = 5
 
 
-# A lookup: calling the enumeration would be half of what a field costs.
+# A lookup table: calling the enumeration would take half the time of a field.
 _WIRE_TYPES = tuple(WireType)
 
 
 class MalformedWireError(ValueError):
-    """The bytes are not a Protobuf message, or a known field has a wire type that the schema does not give it."""
+    """The bytes are not a Protobuf message, or a known field has the wrong wire type."""
 
 
 def split_fields(message: bytes, known: Mapping[int, WireType]) -> tuple[dict[int, list[bytes]], UnknownFields]:
-    """Cut a message once, in time and memory linear in its size, whatever its fields are.
+    """Split a message into its fields, in time and memory linear in its size.
 
     Returns:
-        The contents of each length-delimited field that `known` lists, by number, in the order in which they came; and
-        the fields that it does not list as (number, encoding with tags), in ascending order of number, occurrences of
-        one number joined in the order in which they came.
+        The contents of each known length-delimited field by number, in order of occurrence; and the unknown fields as
+        (number, encoding with tags), in ascending order of number, with all occurrences of one number concatenated.
 
     Raises:
-        MalformedWireError: see there.
+        MalformedWireError: the bytes are not such a message.
     """
     contents: dict[int, list[bytes]] = {number: [] for number, kind in known.items() if kind is WireType.LENGTH}
-    # Arrays, because joining bytes to bytes copies all of them each time: two million fields would take minutes.
+    # Arrays, because appending to bytes copies them each time: two million fields would take minutes.
     unknown: defaultdict[int, bytearray] = defaultdict(bytearray)
     at, size = 0, len(message)
     while at < size:
@@ -67,12 +66,12 @@ def split_fields(message: bytes, known: Mapping[int, WireType]) -> tuple[dict[in
 
 
 def unknown_fields(message: bytes, known: Mapping[int, WireType]) -> UnknownFields:
-    """The second half of what `split_fields` gives. Raises what it raises."""
+    """The unknown fields alone; see `split_fields`."""
     return split_fields(message, known)[1]
 
 
 def _tag(message: bytes, at: int) -> tuple[int, WireType, int]:
-    tag, at = _varint(message, at, MAX_SHORT_VARINT_BYTES)
+    tag, at = varint(message, at, MAX_SHORT_VARINT_BYTES)
     number, kind = tag >> 3, tag & 7
     if not 0 < number < 1 << 29 or kind >= len(_WIRE_TYPES):
         raise MalformedWireError(f"an impossible field tag, {tag}")
@@ -83,13 +82,13 @@ def _skip(message: bytes, at: int, number: int, kind: WireType, depth: int) -> t
     """Where the content of a field starts, and where the field ends."""
     content, end = at, at
     if kind is WireType.VARINT:
-        _, end = _varint(message, at)
+        _, end = varint(message, at)
     elif kind is WireType.FIXED64:
         end = at + 8
     elif kind is WireType.FIXED32:
         end = at + 4
     elif kind is WireType.LENGTH:
-        length, content = _varint(message, at, MAX_SHORT_VARINT_BYTES)
+        length, content = varint(message, at, MAX_SHORT_VARINT_BYTES)
         end = content + length
     else:
         end = _skip_group(message, at, number, depth + 1)
@@ -110,7 +109,12 @@ def _skip_group(message: bytes, at: int, number: int, depth: int) -> int:
         _, at = _skip(message, at, inner, kind, depth)
 
 
-def _varint(message: bytes, at: int, most_bytes: int = MAX_VARINT_BYTES) -> tuple[int, int]:
+def varint(message: bytes, at: int, most_bytes: int = MAX_VARINT_BYTES) -> tuple[int, int]:
+    """Read the number that begins at an offset; returns it, and the offset after it.
+
+    Raises:
+        MalformedWireError: it is cut short, longer than `most_bytes`, or over 64 bits.
+    """
     if at < len(message) and message[at] < CONTINUATION:
         return message[at], at + 1
     value = 0

@@ -1,12 +1,11 @@
-"""What a device remembers of the latest backup that it saw on a server."""
+"""What a device records of the latest backup that it saw on a server."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.content.codec import encode
+from obscura_backup_client.content.codec import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
-    """What a person can compare of two backups. All but `version` comes from inside the seal."""
+    """Facts by which a person can compare two backups. All but `version` are authenticated inside the backup."""
 
     version: int
     sealed_at_ms: int
@@ -28,13 +27,20 @@ class BackupSummary:
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """What a device keeps of one server and user: the latest backup that was stored there for it, or that it merged.
+    """The latest backup of one account that this device pushed or merged.
 
-    `sha256` is over the sealed bytes. `version` is the server's own count: good for asking it whether anything
-    changed, and no evidence of anything. `content_sha256` is over what this device would push, without what each
-    sealing changes, so that an unchanged content is recognised without a password. `may_be_gone` is set when this
-    device asks for a deletion, so that its own deletion is no alarm. `parameters` are those of the opened or sealed
-    bytes; None where an earlier version did not note them.
+    Attributes:
+        vector: the version vector, device id to number of its latest sealing.
+        sha256: of the sealed bytes, 32 bytes.
+        key_epoch: how often the password was set.
+        format: the digit of the sealed format.
+        version: the server's count. It serves to ask whether anything changed, and proves nothing.
+        content_sha256: see `codec.content_sha256`; shows without a password whether the content changed.
+        sealed_at_ms: when it was sealed, milliseconds since 1970.
+        device_name: the device that sealed it.
+        contact_count: contacts in it.
+        may_be_gone: this device asked for its deletion, so that its absence is no alarm.
+        parameters: of the key derivation; None if an earlier version of this client did not record them.
     """
 
     vector: Mapping[bytes, int] = field(repr=False)
@@ -51,23 +57,18 @@ class LastSeen:
 
     @property
     def summary(self) -> BackupSummary:
-        """What a person is told of it."""
+        """The facts that are shown of it."""
         return BackupSummary(self.version, self.sealed_at_ms, self.device_name, self.contact_count, self.key_epoch)
 
     def includes(self, content: Backup) -> bool:
-        """Whether a server that holds this has all of `content`: what a person would miss, and every sealing in it.
+        """Whether this backup has all of `content` and all of its sealings.
 
-        After an accepted rollback the contents may be equal and the server's vector still lower. Other devices would
-        then take it for an older backup for ever, unless somebody seals it anew.
+        After an accepted rollback the contents may be equal while the server's vector is lower. Other devices would
+        then take the backup for an older one until a device seals it again.
         """
         return self.content_sha256 == content_sha256(content) and dominates(self.vector, content.vector)
 
 
 def dominates(vector: Mapping[bytes, int], other: Mapping[bytes, int]) -> bool:
-    """Whether `vector` is at or above `other` in every component."""
+    """Whether every component of `vector` is at least that of `other`."""
     return all(vector.get(device_id, 0) >= seq for device_id, seq in other.items())
-
-
-def content_sha256(content: Backup) -> bytes:
-    """A digest of what a person would miss: everything but what each sealing changes by itself."""
-    return hashlib.sha256(encode(replace(content, writers=(), sealed_at_ms=0, device_name=""))).digest()

@@ -1,4 +1,4 @@
-"""Deleting the backup from the server, and with_last_seen that it was this device's own wish."""
+"""Deleting the backup from the server, and recording that this device asked for it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
 def delete(
     session: BackupSession, locked_state: LockedState, confirm: Callable[[DeletionPreview], bool]
 ) -> DeletionPreview:
-    """Look at what the server holds, ask, and delete just that.
+    """Show the server's backup, ask for confirmation, and delete exactly that version.
 
     Raises:
-        NotConfirmed: `confirm` said no. What `BackupClient.delete` raises.
+        NotConfirmed: `confirm` returned False.
+        And what `BackupClient.delete` raises.
     """
     session.on_step(Step.FETCHING)
     preview = _doomed(session, locked_state.state)
     if not confirm(preview):
         raise NotConfirmed
-    # Written down before it is asked for: its answer may be lost, and a deletion of our own is no alarm.
+    # Recorded before the request, whose response may be lost: this device's own deletion must not raise an alarm.
     before = _expecting_absence(session, locked_state)
     session.on_step(Step.DELETING)
     try:
         session.transport.delete(preview.version)
     except (NotFound, OutcomeUnknown):
-        # It is gone, or may be: what was noted stays true.
+        # The backup is gone or may be gone, so the record stays.
         raise
     except TransportError:
         if before is not None:
@@ -47,7 +48,7 @@ def delete(
 
 def _doomed(session: BackupSession, state: State | None) -> DeletionPreview:
     known = None if state is None else state.last_seen.get(session.account)
-    count = None if state is None else len(state.content.live_contacts)
+    count = None if state is None else state.content.contact_count
     try:
         described = session.transport.head()
     except BackupLost as lost:
@@ -59,12 +60,12 @@ def _doomed(session: BackupSession, state: State | None) -> DeletionPreview:
 
 
 def _expecting_absence(session: BackupSession, locked_state: LockedState) -> State | None:
-    """The state as it was, if there was anything to note in it."""
+    """Record that the backup may be gone. Returns the state before, or None if there was nothing to record."""
     state = locked_state.state
     known = None if state is None else state.last_seen.get(session.account)
     if state is None or known is None:
         return None
-    # The vector stays remembered: what this device pushes next is above it, and nothing older passes for newer.
+    # The vector stays recorded: this device's next push is above it, and no older backup passes for a newer one.
     noted = replace(known, may_be_gone=True)
     locked_state.write(replace(state, last_seen={**state.last_seen, session.account: noted}))
     return state

@@ -11,17 +11,21 @@ if TYPE_CHECKING:
 
 
 class RollbackSuspected(ClientError):
-    """The backup is older than what this device saw, or gone; `reasons` are the stable words of `rollback.Reason`.
+    """The backup is older than the one that this device saw, or gone.
 
-    `expected` is what this device last saw, `found` what the server handed out instead, None where that is nothing.
+    Attributes:
+        reasons: values of `rollback.Reason`.
+        expected: the backup that this device last saw.
+        found: what the server returned instead; None for no backup.
     """
 
     code = "rollback-suspected"
 
     def __init__(self, reasons: tuple[str, ...], expected: BackupSummary, found: BackupSummary | None) -> None:
         super().__init__(
-            f"The server does not hand out the backup that this device last saw ({', '.join(reasons)}). Nothing was "
-            "merged or sent. If its operator restored an older copy, or you deleted the backup, accept it explicitly."
+            f"The server returned an older backup than this device last saw, or none ({', '.join(reasons)}). "
+            "Nothing was merged or sent. If the operator restored an older copy, or you deleted the backup, accept the "
+            "rollback."
         )
         self.reasons = reasons
         self.expected = expected
@@ -29,7 +33,7 @@ class RollbackSuspected(ClientError):
 
 
 class NotConfirmed(ClientError):
-    """The person was shown what would be restored, and did not say yes. Nothing changed."""
+    """The person did not confirm the operation. Nothing changed."""
 
     code = "not-confirmed"
 
@@ -38,10 +42,10 @@ class NotConfirmed(ClientError):
 
 
 class PushContended(ClientError):
-    """Other devices kept pushing in between. What they pushed is merged here; a later push sends the rest."""
+    """Other devices pushed during every attempt. Their changes are merged here; a later push sends this device's."""
 
     code = "push-contended"
 
     def __init__(self, attempts: int) -> None:
-        super().__init__(f"Other devices pushed in between, {attempts} times in a row. Push again in a moment.")
+        super().__init__(f"Other devices pushed at the same time, {attempts} times in a row. Push again in a moment.")
         self.attempts = attempts

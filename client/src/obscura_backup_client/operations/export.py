@@ -1,4 +1,4 @@
-"""A payload in clear, to a file and back into the state: exporting writes it whole, importing merges it."""
+"""Exporting the unencrypted payload to a file, and importing it back into the state."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.results import Changes
     from obscura_backup_client.sealing.sealed import RandomBytes
 
-# What a crash may leave beside an export begins so; it may hold the private key.
+# The prefix of a temporary file, which a crash may leave beside an export. It may hold the private key.
 TEMPORARY_PREFIX: Final = ".obscura-export-"
-# Devices never leave the list, and the format ends at 4,096: a file must not take the places of devices to come.
+# Devices are never removed from the list, and the format allows 4,096: a file must leave room for future devices.
 MAX_WRITERS_BY_IMPORT: Final = 1024
 
 
@@ -75,39 +75,37 @@ def write_export(
     directory: StateDirectory | None = None,
     random: RandomBytes = os.urandom,
 ) -> None:
-    """Write an export that only this user can read, whole or not at all.
-
-    Where `path` is a link, the file that it leads to is written.
+    """Write an export that only this user can read, completely or not at all. A link's target is written.
 
     Args:
-        path: where to.
-        encoded: what.
-        overwrite: whether a file that is there is replaced.
-        directory: where the client keeps its own files, none of which is made or replaced whatever `overwrite` says.
-        random: gives unpredictable bytes.
+        path: the file to write.
+        encoded: its content.
+        overwrite: whether to replace an existing file.
+        directory: the state directory, whose own files are never created or replaced.
+        random: returns unpredictable bytes.
 
     Raises:
-        ExportExists: there is something at `path`, and not `overwrite`.
-        ExportUnwritable: the operating system refused, it is not a file, or it is one of the client's own. What was
-            there still is.
+        ExportExists: `path` exists, and not `overwrite`.
+        ExportUnwritable: the operating system refused, `path` is not a file, or it is one of the client's own files.
+            An existing file is unchanged.
     """
     try:
         if directory is not None and directory.owns(path):
-            raise ExportUnwritable(path, "the client keeps a file of its own there")
+            raise ExportUnwritable(path, "the client keeps its own files there")
         target = Path(os.path.realpath(path)) if overwrite else path
         temporary = target.with_name(f"{TEMPORARY_PREFIX}{random(8).hex()}")
         if overwrite and target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            # Renaming over a device or a pipe would take it away from everybody else.
-            raise ExportUnwritable(path, "it is not a file; `-` is standard output")
+            # Renaming over a device or a pipe would remove it for every other program.
+            raise ExportUnwritable(path, "it is not a regular file; use `-` for standard output")
         if overwrite:
             replace_file(target, encoded, temporary=temporary)
         else:
             create_file(target, encoded, temporary=temporary)
     except FileExistsError:
         raise ExportExists(path) from None
-    except (OSError, ValueError) as error:  # the latter for no name at all, or one with a zero byte in it
+    except (OSError, ValueError) as error:  # ValueError: an empty name, or one with a zero byte
         reason = error.strerror if isinstance(error, OSError) else None
-        raise ExportUnwritable(path, reason or "this is no name for a file") from error
+        raise ExportUnwritable(path, reason or "invalid file name") from error
 
 
 def import_payload(
@@ -123,11 +121,11 @@ def import_payload(
     """See `LocalClient.import_payload`, which says what is raised."""
     now = now_ms()
     exported = decode_payload(encoded, now_ms=now)
-    with directory.locked() as held:
-        local, content = held.state, exported.dated
+    with directory.locked() as locked_state:
+        local, content = locked_state.state, exported.dated
         if local is None:
             if not exported.has_identity:
-                raise ExportRefused("there is none in it and none on this device", "identity")
+                raise ExportRefused("neither the file nor this device has one", "identity")
             state, before = State(random(DEVICE_ID_BYTES), new_device_name, 0, content), Backup(content.identity)
         else:
             before = local.content
@@ -140,8 +138,8 @@ def import_payload(
         state = replace(state, content=_edited(state.content, exported, now))
         found = ImportPreview(
             changes=changes(before, state.content),
-            contact_count=len(state.content.live_contacts),
-            local_contact_count=None if local is None else len(before.live_contacts),
+            contact_count=state.content.contact_count,
+            local_contact_count=None if local is None else before.contact_count,
             identity_public_key=state.content.identity.public_key,
             replaces_identity=not same_identity(before, state.content),
             keeps_other_identity=not same_identity(content, state.content),
@@ -150,11 +148,11 @@ def import_payload(
             writer_changes=len(set(state.content.writers) - set(before.writers)),
             future_dated=tuple(contact.user_id for contact in future_dated_contacts(state.content, now)),
         )
-        # Nothing to ask about where nothing changes: not even a stamp, or what other devices sealed.
+        # No confirmation if nothing changes.
         if state != local:
             if not confirm(found):
                 raise NotConfirmed
-            held.write(state)
+            locked_state.write(state)
         return found
 
 
@@ -164,21 +162,21 @@ def _require_few_writers(before: Backup, after: Backup) -> None:
 
 
 def _require_room(before: Backup, after: Backup) -> None:
-    """Check that what nobody can remove again leaves room for a backup: its own limit says so only with every push."""
+    """Check that entries that can never be removed again leave room for a backup; otherwise every push would fail."""
     lasting = _lasting_bytes(after)
     if lasting > MAX_PAYLOAD_BYTES and lasting > _lasting_bytes(before):
-        raise ExportRefused("what cannot be removed again (removed contacts, unknown fields) would fill a backup")
+        raise ExportRefused("its removed contacts and unknown fields, which stay for ever, would fill a backup")
 
 
 def _lasting_bytes(content: Backup) -> int:
-    """The size of the payload after every contact was removed, whose place alone is kept then."""
+    """The size of the payload if every contact were removed."""
     kept = (Contact(each.user_id, "", b"", each.stamp_ms, removed=True) for each in content.live_contacts)
     gone = (each for each in content.contacts if each.removed)
     return len(encode(replace(content, contacts=tuple(sorted((*kept, *gone), key=lambda each: each.user_id.bytes)))))
 
 
 def _edited(content: Backup, exported: ParsedExport, now_ms: int) -> Backup:
-    """The content after what the file says without saying when: edits of this moment, where they differ."""
+    """Apply the file's entries without a time as edits of this moment, if they differ."""
     undated = {contact.user_id: contact for contact in exported.undated_contacts}
     before = {contact.user_id: contact for contact in content.contacts}
     live = [each for each in undated.values() if not each.removed]
@@ -194,13 +192,13 @@ def _edited(content: Backup, exported: ParsedExport, now_ms: int) -> Backup:
                 return Contact(entry.user_id, "", b"", stamp_ms, removed=True)
             given = undated.get(entry.user_id)
             if given is not None and given.unknown and entry != before.get(entry.user_id):
-                # What another version keeps with the entry follows the edit that it came with.
+                # Unknown fields of the entry belong to the edit that they came with.
                 return replace(entry, unknown=given.unknown)
             return entry
 
         content = replace(content, contacts=tuple(map(after, content.contacts)))
-    profile, held = exported.undated_profile, content.profile
-    shown = ("", b"") if held is None else (held.attachment_id, held.decryption_key)
+    profile, current = exported.undated_profile, content.profile
+    shown = ("", b"") if current is None else (current.attachment_id, current.decryption_key)
     if profile is not None and (profile.attachment_id, profile.decryption_key) != shown:
         content = editing.set_profile(content, profile.attachment_id, profile.decryption_key, now_ms)
         if profile.unknown and content.profile is not None:

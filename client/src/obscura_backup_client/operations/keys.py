@@ -1,4 +1,4 @@
-"""Turning what the caller knows, a password or a kept key, into the keys of one operation, as seldom as possible."""
+"""The keys of one operation, from a password or a kept key, with as few key derivations as possible."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Purpose(StrEnum):
-    """What a password is asked for.
+    """What a password is needed for.
 
-    `SET` is the moment to have it typed twice and to show its strength. `RETRY` says that the one given for `OPEN` was
-    wrong; who has no other one raises `WrongPassword`, or gives the same again, which ends it, too.
+    For `SET`, have it typed twice and show its strength. `RETRY` means that the password given for `OPEN` was wrong;
+    raise `WrongPassword` or return the same one again to stop.
     """
 
     OPEN = "open"
@@ -33,17 +33,17 @@ class Purpose(StrEnum):
 
 
 NewSecret = str | Callable[[Purpose], str]
-"""A new password, or a function that is asked for it (with `SET`) once it is needed."""
+"""A new password, or a function that returns it (for `SET`) when it is needed."""
 
 Secret = SealingKey | NewSecret
-"""A password, a kept key, or a function that is asked for the password only when one is needed."""
+"""A password, a kept key, or a function that returns the password when it is needed."""
 
 
 @dataclass
 class Unlocker:
-    """The keys of one operation. It lives as long as the operation: nothing in it is written down anywhere.
+    """The keys of one operation. Nothing of it is stored; it lives as long as the operation.
 
-    `default` gives what to seal with where nothing is in use and the caller did not say.
+    `default` returns the parameters for new keys if the caller named none.
     """
 
     secret: Secret = field(repr=False)
@@ -59,7 +59,7 @@ class Unlocker:
 
     def __post_init__(self) -> None:
         for secret in (self.secret, *([] if self.new_secret is None else [self.new_secret])):
-            # Told here, in words that quote nothing, and not after a derivation by whatever fails first.
+            # Checked here, with a message that quotes nothing, and not after a slow derivation.
             if not (isinstance(secret, str | SealingKey) or callable(secret)):
                 raise TypeError(f"a secret is a str, a SealingKey or a function, and not {type(secret).__name__}")
         if isinstance(self.secret, SealingKey):
@@ -67,33 +67,33 @@ class Unlocker:
 
     @property
     def has_new_password(self) -> bool:
-        """Whether what was opened last is sealed under the new password already."""
+        """Whether the last opened backup is already sealed under the new password."""
         return self._new_key is not None and self.key == self._new_key
 
     def open(self, blob: bytes) -> OpenedBackup:
-        """Open a blob, with a key at hand if one fits and by the password otherwise.
+        """Open a blob, with a known key if one fits, else with the password.
 
         Raises:
-            What `open_sealed` raises; `DifferentKey` only where the caller gave a key and no password.
+            What `open_sealed` raises; `DifferentKey` only if the caller gave a key and no password.
         """
         opened = self._open_by_key(blob) or self._open_by_password(blob)
         self.key = opened.key
         return opened
 
     def sealing_key(self, parameters: KdfParameters | None, *, fresh: bool) -> SealingKey:
-        """The key to seal with, derived only where the one at hand will not do.
+        """The key to seal with. It is derived only if the known key does not fit.
 
-        A key that opened the backup before is used again if it is strong enough and its parameters are wanted:
-        fully opening it proved that they are an honest writer's choice and not the server's. A new password gets a
-        fresh salt, always.
+        The key that opened the backup is used again if it is strong enough and has the wanted parameters: opening
+        proved that an honest writer chose them, and not the server. A new password always gets a fresh salt.
 
         Args:
-            parameters: what the caller explicitly wants, or None for whatever is in use, else the device's own.
-            fresh: nothing was opened, so that the password is being set.
+            parameters: the parameters that the caller wants; None keeps the current ones, else the device's own.
+            fresh: nothing was opened, so the password is being set.
 
         Raises:
-            What `derive_key` raises. PasswordUnchanged: the new password is the one that opened the backup.
-            WeakKey, DifferentKey: the caller gave a key and no password, and it will not do.
+            PasswordUnchanged: the new password is the one that opened the backup.
+            WeakKey, DifferentKey: the caller gave a key and no password, and the key does not fit.
+            And what `derive_key` raises.
         """
         if self.new_secret is not None:
             return self._key_of_new_password(self.new_secret, parameters)
@@ -127,13 +127,13 @@ class Unlocker:
                 return opened
         if not isinstance(self.new_secret, str):
             raise WrongPassword
-        # The answer to an earlier change may have been lost: asking for it again must not fail for ever.
+        # The response to an earlier change may have been lost: repeating the change must not fail for ever.
         opened = self._open_by(blob, self.new_secret)
         self._new_key = opened.key
         return opened
 
     def _retyped(self, password: str, tries_left: int) -> str:
-        """Another password to try, or the same one where there is nobody to ask."""
+        """Another password to try, or the same one if there is no function to ask."""
         if not tries_left or isinstance(self.secret, str | SealingKey):
             return password
         return _asked(self.secret, Purpose.RETRY)
@@ -145,15 +145,15 @@ class Unlocker:
     def _key_of_new_password(self, secret: NewSecret, parameters: KdfParameters | None) -> SealingKey:
         if self._new_key is None:
             password = secret if isinstance(secret, str) else _asked(secret, Purpose.SET)
-            # Known only where a password was given: a kept key says nothing about the one behind it.
+            # Known only if a password was given: a kept key does not reveal its password.
             if self._typed is not None and hmac.compare_digest(require_settable(password), normalize(self._typed)):
                 raise PasswordUnchanged
-            # Nothing that was in use says how to seal from now on: neither salt nor, unless wanted, parameters.
+            # Neither the old salt nor the old parameters are used again.
             self._new_key = self._derived(password, parameters)
         return self._new_key
 
     def _derived(self, password: str, parameters: KdfParameters | None) -> SealingKey:
-        # Before the derivation starts: a refusal should not take a second to arrive.
+        # Before the derivation, so that a refusal does not take a second.
         require_settable(password)
         self.on_step(Step.DERIVING)
         return derive_key(password, parameters or self.default(), random=self.random)
@@ -162,7 +162,7 @@ class Unlocker:
         return parameters in (None, key.parameters) and is_sealable(key.parameters)
 
     def _password(self, purpose: Purpose) -> str:
-        """The password, asked for once an operation: what was typed for one purpose serves the others."""
+        """The password, asked for once per operation."""
         if isinstance(self.secret, SealingKey):
             raise DifferentKey
         if self._typed is None:
@@ -171,15 +171,16 @@ class Unlocker:
 
 
 def _kept(key: SealingKey, parameters: KdfParameters | None) -> SealingKey:
-    """The key that the caller gave, for want of a password that another one could be derived from.
+    """The key that the caller gave, if it may seal: without a password no other key can be derived.
 
     Raises:
-        WeakKey: nothing may be sealed under it. DifferentKey: other parameters are wanted.
+        WeakKey: its parameters are too weak for sealing.
+        DifferentKey: other parameters are wanted.
     """
     if parameters not in (None, key.parameters):
         raise DifferentKey
     if not is_sealable(key.parameters):
-        raise WeakKey(weakness(key.parameters) or "it takes more memory than other devices may have")
+        raise WeakKey(weakness(key.parameters) or "it needs more memory than other devices may have")
     return key
 
 

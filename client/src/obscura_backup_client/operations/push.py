@@ -1,13 +1,14 @@
-"""One account's exchange with its server: fetch and check, merge, reserve, seal, send, remember."""
+"""Fetching and pushing one account's backup: fetch and check, merge, reserve a number, seal, send, record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.content.codec import decode, encode, require_writable
+from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.merge import future_dated_contacts, merge_keeping, merge_writers
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Writer
+from obscura_backup_client.content.rules import require_writable
 from obscura_backup_client.device.state import with_new_id_if_copied, with_next_seq
 from obscura_backup_client.operations.results import PushResult, Step
 from obscura_backup_client.operations.rollback import last_seen_of, require_absence_expected, require_latest
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
     from obscura_backup_client.sealing.sealed import RandomBytes, SealingKey
     from obscura_backup_client.transport.interface import BackupMetadata, Transport
 
-# The digit of the sealed format, which must not go down from one fetch to the next.
+# The digit of the sealed format, which must not decrease from one fetch to the next.
 FORMAT = int(MAGIC[3:])
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteBackup:
-    """What the server holds, opened and checked.
+    """The server's backup, opened and checked.
 
-    `latest` is False where a suspicion had to be accepted: other devices will have it, too.
+    `latest` is False if a suspected rollback was accepted; other devices will suspect it too.
     """
 
     version: int
@@ -47,14 +48,14 @@ class RemoteBackup:
 
 @dataclass(frozen=True, slots=True)
 class LostBackup:
-    """The server knows that it held this version, cannot find its bytes, and the person accepted that."""
+    """The server lost the bytes of this version, and the person accepted that."""
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What a person wants of a push beyond the push itself; see `BackupClient.push`."""
+    """Options of a push; see `BackupClient.push`."""
 
     parameters: KdfParameters | None = None
     keep: Keep | None = None
@@ -63,7 +64,16 @@ class PushOptions:
 
 @dataclass(frozen=True, slots=True)
 class BackupSession:
-    """See the module."""
+    """What one operation works with: the account, its transport, clock and randomness.
+
+    Attributes:
+        transport: sends requests to the server.
+        account: the user and the server.
+        random: returns unpredictable bytes.
+        now_ms: returns the time in milliseconds since 1970.
+        on_step: called before each slow step.
+        max_blob_bytes: the largest sealed backup.
+    """
 
     transport: Transport
     account: Account
@@ -73,34 +83,34 @@ class BackupSession:
     max_blob_bytes: int
 
     def is_up_to_date(self, state: State) -> bool:
-        """Whether the server still holds what this device last saw there, and this device has nothing new.
+        """Whether the server still has the backup that this device last saw, and this device has nothing new.
 
-        It takes the server's word: a server that lies here withholds what other devices pushed, which it could do
-        anyway by answering nothing at all.
+        This trusts the server. A lying server only withholds what other devices pushed, which it could also do by not
+        responding.
         """
         known = state.last_seen.get(self.account)
         if known is None or known.may_be_gone or not known.includes(state.content):
-            # After a deletion whose outcome is unknown, only a fetch that finds the backup makes its absence odd again.
+            # After a deletion with an unknown outcome, a fetch must find the backup before its absence raises an alarm.
             return False
         if known.parameters is None or weakness(known.parameters):
-            # It was sealed too weakly, by another program that knows the password; or it was not looked at yet.
+            # Another program that knows the password sealed it too weakly, or this was not checked yet.
             return False
         self.on_step(Step.FETCHING)
         try:
             return matches_last_seen(known, self.transport.head())
         except (NotFound, BackupLost):
-            # `fetch` looks into it, with the words that this deserves.
+            # `fetch` handles this, and raises the right error.
             return False
 
     def fetch(
         self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool
     ) -> RemoteBackup | LostBackup | None:
-        """Fetch, open and check the server's backup; None when there is none and none was expected.
+        """Fetch, open and check the server's backup; None if there is none and none was expected.
 
         Raises:
-            RollbackSuspected: it is older than what `state` remembers, or gone. BackupLost: the server lost it. Neither
-                when `accept_rollback`.
-            What opening and decoding raise.
+            RollbackSuspected: it is older than the one that `state` last saw, or gone; not if `accept_rollback`.
+            BackupLost: the server lost it; not if `accept_rollback`.
+            And what opening and decoding raise.
         """
         known = None if state is None else state.last_seen.get(self.account)
         self.on_step(Step.FETCHING)
@@ -113,7 +123,7 @@ class BackupSession:
             if not accept_rollback or lost.version is None:
                 raise
             return LostBackup(lost.version)
-        if fetched is None:  # only an answer to a condition, and there was none
+        if fetched is None:  # only for a conditional request, and this is none
             return None
         opened = unlocker.open(fetched.blob)
         content, version = decode(opened.payload), fetched.version
@@ -123,30 +133,31 @@ class BackupSession:
         return RemoteBackup(version, fetched.blob, content, opened.key, latest)
 
     def push(self, locked_state: LockedState, unlocker: Unlocker, options: PushOptions) -> PushResult:
-        """Merge what the server has and replace it, once.
+        """Merge with the server's backup and replace it, in one attempt.
 
         Raises:
-            VersionMismatch: somebody was faster. What `BackupClient.push` raises.
-            NotFound: a password is to be changed, and there is no backup that has one.
+            VersionMismatch: another device pushed meanwhile.
+            NotFound: the password is to change, and there is no backup.
+            And what `BackupClient.push` raises.
         """
         state = locked_state.require()
         remote = self.fetch(state, unlocker, accept_rollback=options.accept_rollback)
-        # What seals a backup that was opened is its own password, unless a new one is to be set.
+        # An opened backup is sealed under its own password, unless a new one is set.
         new_password = unlocker.new_secret is not None and not unlocker.has_new_password
         if isinstance(remote, RemoteBackup):
             state = self._merged(state, remote.content, options.keep)
             if remote.latest:
-                # Seen is seen, whatever becomes of this push. What is older than seen is not: if the push fails, the
-                # next one has to be an alarm again, and only what this one stores takes the memory's place.
+                # Recorded even if this push fails later. An accepted older backup is not recorded: if the push fails,
+                # the next one must raise the alarm again.
                 state = locked_state.write(
                     self.with_last_seen(state, remote.content, remote.blob, remote.version, remote.key)
                 )
-            # An accepted rollback is always healed by an upload, whose new seq puts it above what any device saw.
+            # An accepted rollback is always repaired by an upload: its new seq is above what any device saw.
             complete = remote.latest and state.last_seen[self.account].includes(state.content)
-            # What is sealed too weakly is news: only sealing it anew makes the password expensive to guess again.
+            # A weakly sealed backup is always uploaded again: only that makes the password expensive to guess.
             if complete and not new_password and _may_stay_sealed(remote, options.parameters):
                 return self._result(state, remote.version, remote.key, uploaded=False)
-            # An accepted backup from before a change of the password brings the old password back: that is a change.
+            # An accepted backup from before a password change brings the old password back, which is a new epoch.
             new_password = new_password or remote.content.key_epoch < state.content.key_epoch
         elif new_password:
             raise NotFound if remote is None else BackupLost(remote.version)
@@ -154,7 +165,7 @@ class BackupSession:
             new_password = True
         require_writable(state.content)
         key = unlocker.sealing_key(options.parameters, fresh=not isinstance(remote, RemoteBackup))
-        # Reserved, durably, before anything is sent: a seq that may have been seen is never used for other bytes.
+        # Reserved durably before sending: a seq that others may have seen is never used for other bytes.
         state = locked_state.write(with_next_seq(state, self.random))
         content = self._to_seal(state, new_password=new_password)
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
@@ -167,7 +178,7 @@ class BackupSession:
         return result
 
     def with_last_seen(self, state: State, content: Backup, blob: bytes, version: int, key: SealingKey) -> State:
-        """The state that remembers this content, sealed under this key, as the latest of the account."""
+        """The state that records this content, sealed under this key, as the account's latest backup."""
         known = last_seen_of(content, blob, sealed_format=FORMAT, version=version, parameters=key.parameters)
         return replace(state, last_seen={**state.last_seen, self.account: known})
 
@@ -180,11 +191,10 @@ class BackupSession:
 
     def _to_seal(self, state: State, *, new_password: bool) -> Backup:
         content = state.content
-        return replace(
-            content,
+        return content.with_same_contacts(
             writers=merge_writers(content.writers, [Writer(state.device_id, state.seq)]),
             key_epoch=content.key_epoch + new_password,
-            # A clock before 1970 is wrong by far, and no reason not to back up: the time is shown and decides nothing.
+            # A wrong clock must not prevent a backup: this time is only shown.
             sealed_at_ms=min(max(0, self.now_ms()), MAX_INTEGER),
             device_name=state.device_name,
         )
@@ -194,12 +204,12 @@ class BackupSession:
     ) -> PushResult:
         future_dated = tuple(contact.user_id for contact in future_dated_contacts(state.content, self.now_ms()))
         return PushResult(
-            uploaded, version, len(state.content.live_contacts), size_bytes, future_dated=future_dated, key=key
+            uploaded, version, state.content.contact_count, size_bytes, future_dated=future_dated, key=key
         )
 
 
 def matches_last_seen(known: LastSeen, described: BackupMetadata) -> bool:
-    """Whether the server describes the very backup that is remembered."""
+    """Whether the server's backup is the one that this device last saw."""
     return known.version == described.version and described.sha256 in (None, known.sha256)
 
 

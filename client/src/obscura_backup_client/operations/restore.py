@@ -1,4 +1,4 @@
-"""Bringing the server's backup to this device: shown first, then merged into what is here, or taken as it is."""
+"""Restoring the server's backup: shown first, then merged into this device's state or taken as it is."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def restore(
     if device_name is not None:
         state = replace(state, device_name=device_name)
     if keep is None and replaces_identity(state.content, content):
-        # What `confirm` is shown, and decides.
+        # `confirm` gets this and decides.
         keep = Keep.THEIRS
     merged = merge_keeping(state.content, content, keep)
     found = _found(session, remote, None if local is None else local.content, merged)
     if not confirm(found):
         raise NotConfirmed
     state = session.with_new_id_if_copied(replace(state, content=merged), content)
-    # An accepted rollback is remembered at once: nothing follows here that could heal it. What was seen before stays
-    # in the content's own vector, so that the next push uploads above it.
+    # An accepted rollback is recorded at once, because no upload follows. The content's version vector keeps what was
+    # seen before, so the next push uploads above it.
     state = locked_state.write(session.with_last_seen(state, content, remote.blob, remote.version, remote.key))
-    # A push uploads what the server does not have, and seals anew what is sealed too weakly.
+    # A push uploads changes of this device, and seals a weakly sealed backup again.
     pending = not state.last_seen[session.account].includes(merged) or bool(weakness(remote.key.parameters))
-    return RestoreResult(found, len(merged.live_contacts), local is None, pending, remote.key)
+    return RestoreResult(found, merged.contact_count, local is None, pending, remote.key)
 
 
 def _found(session: BackupSession, remote: RemoteBackup, local: Backup | None, merged: Backup) -> RestorePreview:
@@ -73,11 +73,11 @@ def _found(session: BackupSession, remote: RemoteBackup, local: Backup | None, m
         size_bytes=len(remote.blob),
         sealed_at_ms=content.sealed_at_ms,
         device_name=content.device_name,
-        contact_count=len(content.live_contacts),
+        contact_count=content.contact_count,
         identity_public_key=content.identity.public_key,
         replaces_identity=local is not None and not same_identity(local, merged),
         keeps_other_identity=not same_identity(content, merged),
-        local_contact_count=None if local is None else len(local.live_contacts),
+        local_contact_count=None if local is None else local.contact_count,
         parameters=remote.key.parameters,
         future_dated=tuple(contact.user_id for contact in future_dated_contacts(content, session.now_ms())),
     )

@@ -1,7 +1,7 @@
-"""Noticing that the server hands out an older backup than the one this device knows of.
+"""Detecting that the server returns an older backup than the one that this device last saw.
 
-The server's version proves nothing, since the server chooses it. What it cannot choose is what is sealed inside: the
-version vector of all devices, and the count of password changes.
+The server chooses the version, so that proves nothing. It cannot choose what is sealed inside: the version vector of
+all devices, and the number of password changes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from obscura_backup_client.device.last_seen import BackupSummary, LastSeen, content_sha256, dominates
+from obscura_backup_client.content.codec import content_sha256
+from obscura_backup_client.device.last_seen import BackupSummary, LastSeen, dominates
 from obscura_backup_client.operations.errors import RollbackSuspected
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a backup cannot be the latest; stable words, for programs."""
+    """Why a backup cannot be the latest. The values are stable, for programs."""
 
     GONE = "gone"
     OLDER_WRITERS = "older-writers"
@@ -29,10 +30,10 @@ class Reason(StrEnum):
 
 
 def suspicions(known: LastSeen, fetched: Backup, sha256: bytes, sealed_format: int) -> tuple[Reason, ...]:
-    """Every reason why `fetched` cannot be the latest backup, given what this device knows; empty when all is well.
+    """The reasons why `fetched` cannot be the latest backup; empty if there are none.
 
     Args:
-        known: what was remembered at the last push or restore.
+        known: what was recorded at the last push or restore.
         fetched: the opened content.
         sha256: of the fetched sealed bytes, 32 bytes.
         sealed_format: the digit of the sealed format.
@@ -52,12 +53,10 @@ def suspicions(known: LastSeen, fetched: Backup, sha256: bytes, sealed_format: i
 def require_latest(
     known: LastSeen | None, fetched: Backup, blob: bytes, *, sealed_format: int, version: int, accepted: bool = False
 ) -> bool:
-    """Stop at a suspicion, unless the person accepted it. Without anything remembered there is nothing to suspect.
-
-    Gives whether there was nothing to accept.
+    """Check for a rollback. Returns False if there is one and the person accepted it, else True.
 
     Raises:
-        RollbackSuspected: with all reasons, what was expected and what came.
+        RollbackSuspected: there is one; with all reasons, the expected backup and the received one.
     """
     if known is None:
         return True
@@ -68,9 +67,7 @@ def require_latest(
 
 
 def require_absence_expected(known: LastSeen | None, *, accepted: bool = False) -> None:
-    """Stop when a backup that this device knows of is gone: answering 404 is the oldest rollback of all.
-
-    Not where this device itself asked for the deletion.
+    """Check that a missing backup was never seen: a 404 is also a rollback. This device's own deletion is none.
 
     Raises:
         RollbackSuspected: `gone`.
@@ -80,15 +77,15 @@ def require_absence_expected(known: LastSeen | None, *, accepted: bool = False) 
 
 
 def summary_of(content: Backup, version: int) -> BackupSummary:
-    """What a person is told of an opened backup."""
-    count = len(content.live_contacts)
+    """The facts that are shown of an opened backup."""
+    count = content.contact_count
     return BackupSummary(version, content.sealed_at_ms, content.device_name, count, content.key_epoch)
 
 
 def last_seen_of(
     content: Backup, blob: bytes, *, sealed_format: int, version: int, parameters: KdfParameters | None = None
 ) -> LastSeen:
-    """What to keep of a backup that the server has just taken, or that was fetched and is merged."""
+    """What to record of a backup that was just stored on the server, or fetched and merged."""
     return LastSeen(
         vector=content.vector,
         sha256=hashlib.sha256(blob).digest(),
@@ -98,6 +95,6 @@ def last_seen_of(
         content_sha256=content_sha256(content),
         sealed_at_ms=content.sealed_at_ms,
         device_name=content.device_name,
-        contact_count=len(content.live_contacts),
+        contact_count=content.contact_count,
         parameters=parameters,
     )

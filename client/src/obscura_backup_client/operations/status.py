@@ -1,4 +1,4 @@
-"""How this device stands beside the server, as far as it can be told without a password."""
+"""Comparing this device with the server's backup, without a password."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def read_status(path: Path, state: State, account: Account | None, transport: Transport | None) -> Status:
-    """Look at `state`, kept in `path`, and ask the server for its side, if there is one.
+    """Compare `state`, stored in `path`, with the server's backup, if there is a transport.
 
     Raises:
-        Transport errors: the server cannot be asked.
+        TransportError: the server cannot be asked.
     """
     content = state.content
     local = Status(
@@ -30,8 +30,8 @@ def read_status(path: Path, state: State, account: Account | None, transport: Tr
         device_name=state.device_name,
         identity_public_key=content.identity.public_key,
         identity_epoch=content.identity.epoch,
-        contact_count=len(content.live_contacts),
-        removed_count=len(content.contacts) - len(content.live_contacts),
+        contact_count=content.contact_count,
+        removed_count=content.contact_totals.removed,
     )
     if account is None or transport is None:
         return local

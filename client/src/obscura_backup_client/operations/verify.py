@@ -1,4 +1,4 @@
-"""Opening the server's backup to see that it is well, without changing anything on either side."""
+"""Opening the server's backup and comparing it, without changes on either side."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def verify(session: BackupSession, state: State | None, unlocker: Unlocker) -> V
     except NotFound:
         require_absence_expected(known)
         raise
-    if fetched is None:  # only an answer to a condition, and there was none
+    if fetched is None:  # only for a conditional request, and this is none
         raise NotFound
     opened = unlocker.open(fetched.blob)
     content = decode(opened.payload)
@@ -48,8 +48,8 @@ def verify(session: BackupSession, state: State | None, unlocker: Unlocker) -> V
     if state is None:
         return verified
     local = state.content
-    # Told apart from the rest, so that two identities do not keep the contacts from being compared.
-    merged = merge(replace(local, identity=content.identity), content)
+    # Compared separately, so that contacts can be compared even if the identities differ.
+    merged = merge(local.with_same_contacts(identity=content.identity), content)
     return replace(
         verified,
         same_identity=same_identity(local, content),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obscura_backup_client.content import model
-from obscura_backup_client.content.codec import decode, encode, require_writable
+from obscura_backup_client.content import codec, model
+from obscura_backup_client.content.codec import content_sha256, decode, encode
+from obscura_backup_client.content.entries import find_contacts, put_entries
 from obscura_backup_client.content.errors import PayloadError, TooManyContacts
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
+from obscura_backup_client.content.merge import merge
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Profile, Writer
+from obscura_backup_client.content.rules import require_writable
 from support.client.contents import ALICE, BOB, IDENTITY, LAPTOP, NOW_MS, PHONE, backup, backups, contact, tombstone
 
 UNKNOWN_GROUP = bytes([15 << 3 | 3, 1 << 3, 7, 15 << 3 | 4])
@@ -39,9 +43,9 @@ def test_any_other_bytes_are_refused_in_one_way(noise: bytes) -> None:
 @given(backups(), st.data())
 def test_a_cut_payload_is_refused_or_still_valid_but_never_a_crash(content: Backup, data: st.DataObject) -> None:
     encoded = encode(content)
-    split_fields = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
+    truncated = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
     with contextlib.suppress(PayloadError):
-        decode(split_fields)
+        decode(truncated)
 
 
 def test_the_encoding_is_these_very_bytes() -> None:
@@ -180,3 +184,69 @@ def test_a_repr_shows_no_private_key() -> None:
         writers=(Writer(LAPTOP, 1),),
     )  # fmt: skip
     assert "hush" not in repr(content)
+
+
+@given(backups())
+def test_the_quick_reader_reads_what_the_thorough_one_reads(content: Backup) -> None:
+    payload = encode(content)
+    assert decode(payload) == codec._decode_any(payload)
+    assert decode(payload).contact_count == len(content.live_contacts)
+    assert decode(payload).contact_totals == content.contact_totals
+
+
+@given(backups())
+def test_the_digest_leaves_out_what_each_sealing_changes(content: Backup) -> None:
+    lasting = replace(content, writers=(), sealed_at_ms=0, device_name="")
+    assert (
+        content_sha256(content) == content_sha256(decode(encode(content))) == hashlib.sha256(encode(lasting)).digest()
+    )
+    assert content_sha256(replace(content, key_epoch=4)) != content_sha256(content)
+
+
+def test_a_content_is_encoded_once_and_its_contacts_are_built_once() -> None:
+    content = decode(encode(backup(contact(), tombstone(BOB))))
+    assert content.contacts is content.contacts
+    assert encode(content) is encode(content)
+    assert content_sha256(content) is content_sha256(content)
+
+
+@given(backups())
+def test_a_copy_with_the_same_contacts_is_encoded_as_any_other(content: Backup) -> None:
+    for original in (content, decode(encode(content)), Backup(content.identity, content.contacts)):
+        copy = original.with_same_contacts(key_epoch=9, profile=None)
+        assert copy == replace(original, key_epoch=9, profile=None)
+        assert encode(copy) == encode(replace(original, key_epoch=9, profile=None))
+        assert copy.contact_totals == original.contact_totals
+
+
+@given(backups(), backups())
+def test_merging_contents_that_were_read_is_merging_those_that_were_made(one: Backup, other: Backup) -> None:
+    assert merge(decode(encode(one)), decode(encode(other))) == merge(one, other)
+
+
+def test_a_changed_copy_is_encoded_and_checked_anew() -> None:
+    content = decode(encode(backup(contact())))
+    assert decode(encode(replace(content, key_epoch=7))).key_epoch == 7
+    renamed = replace(content, contacts=(replace(content.contacts[0], username="other"),))
+    assert decode(encode(renamed)).contacts[0].username == "other"
+    assert renamed.contact_count == 1
+    with pytest.raises(PayloadError, match="username"):
+        encode(replace(content, contacts=(replace(content.contacts[0], username=""),)))
+    with pytest.raises(PayloadError, match="twice"):
+        encode(replace(content, contacts=content.contacts * 2))
+
+
+def test_no_other_attribute_comes_into_being_with_the_deferred_contacts() -> None:
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = decode(encode(backup(contact()))).nothing  # type: ignore[attr-defined]  # as the test says
+
+
+@given(backups(), backups())
+def test_entries_put_into_a_content_that_was_read_or_made_come_to_the_same(one: Backup, other: Backup) -> None:
+    if other.contacts:
+        made, read = put_entries(one, other.contacts), put_entries(decode(encode(one)), other.contacts)
+        assert read == made
+        assert encode(read) == encode(made)
+        assert read.contact_totals == made.contact_totals
+        ids = [contact.user_id for contact in other.contacts]
+        assert find_contacts(decode(encode(made)), ids) == find_contacts(made, ids)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from obscura_backup_client.content.codec import content_sha256
 from obscura_backup_client.content.model import Backup, Writer
-from obscura_backup_client.device.last_seen import BackupSummary, content_sha256
+from obscura_backup_client.device.last_seen import BackupSummary
 from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.operations.rollback import (
     Reason,

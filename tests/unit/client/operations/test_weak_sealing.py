@@ -175,7 +175,7 @@ def test_verifying_says_so_and_changes_nothing(pushed: BackupClient, server: Ser
     assert pushed.verify(PASSWORD).weakness == ""
     sealed_by_another_program(server, PASSWORD, WEAK)
     slot_before = server.slot
-    assert pushed.verify(PASSWORD).weakness == "64 MiB of memory are the least"
+    assert pushed.verify(PASSWORD).weakness == "64 MiB of memory is the minimum"
     assert server.slot == slot_before
 
 
