@@ -1,6 +1,6 @@
-"""Obscura Backup, the client: seals, merges and restores an identity and its contacts.
+"""The Obscura Backup client: seals, merges and restores an identity and its contacts.
 
-Importing the package loads nothing but this file; what is named below is loaded at its first use.
+Importing the package loads only this file. The public names below are loaded at their first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Between a thread that works for one operation and the event loop that waits for it."""
+"""Connects the thread of one operation with the event loop that waits for it."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ T = TypeVar("T")
 
 
 class Bridge(Generic[T]):
-    """One operation in a thread of its own, whose calls to the network and to the application run on the loop.
+    """Runs one operation in a thread of its own. Its network calls and callbacks run on the event loop.
 
-    Key derivation, the state's lock and its syncs block for long; on the loop they would stop everything else. Not one
-    of the loop's own threads, since there are only a few of them, they look up host names, too, and who waits for one
-    while holding one may wait for ever.
+    Key derivation, the state's lock and file syncs would block the loop. The loop's own thread pool is not used: it is
+    small and also resolves host names, so an operation in it could wait for itself for ever.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        # What runs on the loop for the thread, and whether anything may yet. Only the loop's thread looks at them.
+        # The task on the loop that the thread waits for, and whether new ones are refused. Only the loop's thread reads
+        # and writes both.
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
         self._cancel_event = threading.Event()
 
     async def run(self, operation: Callable[[], T]) -> T:
-        """Run the operation to its end, whatever happens.
+        """Run the operation to its end, even if the waiting task is cancelled.
 
-        When the task that waits is cancelled, so is what the operation is doing on the loop, and whatever it asks for
-        next is refused: it ends by an error, as it would if the network failed, and gives back what it holds. A key
-        derivation cannot be interrupted; its end is waited for.
+        A cancellation also cancels the operation's task on the loop, and refuses new ones. The operation then ends
+        with an error, as after a network failure, and releases its lock. A key derivation cannot be interrupted; its
+        end is awaited.
         """
         ended = self._start_thread(operation)
         try:
@@ -52,15 +52,15 @@ class Bridge(Generic[T]):
         except asyncio.CancelledError:
             self._cancel()
             while not ended.done():
-                # Cancelled once more or not: a thread that still writes would be a surprise later.
+                # Further cancellations do not end the wait: the thread must not write afterwards.
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([ended])
-            # Looked at, so that nobody is told that nobody looked.
+            # Retrieved, so that asyncio does not log it as never retrieved.
             ended.exception()
             raise
         finally:
             if ended.done():
-                # It has no more than its last step to do.
+                # The thread is about to end.
                 self._thread.join()
 
     def sleep(self, seconds: float) -> None:
@@ -73,10 +73,10 @@ class Bridge(Generic[T]):
             raise Unavailable(CANCELLED)
 
     def to_sync(self, callback: Callable[P, R | Awaitable[R]]) -> Callable[P, R]:
-        """A function for the thread that calls this one on the loop, and awaits what it gives if that can be awaited.
+        """Wrap a plain or async callback of the application for the thread. It runs on the loop.
 
         Raises:
-            Unavailable: cancelled; from the function that is given back. What `callback` raises.
+            Unavailable: cancelled; raised by the returned function, besides what `callback` raises.
         """
 
         async def answered(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -92,11 +92,11 @@ class Bridge(Generic[T]):
         return ask
 
     def run_on_loop(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        """Run this on the loop, and wait for it in the thread.
+        """Run a coroutine on the loop, and wait for it in the thread.
 
         Raises:
-            Unavailable: the operation was cancelled before it began.
-            CancelledError: it was cancelled while it ran.
+            Unavailable: the operation was cancelled before the coroutine began.
+            CancelledError: the operation was cancelled while it ran.
         """
         return asyncio.run_coroutine_threadsafe(self._unless_cancelled(call), self._loop).result()
 
@@ -131,21 +131,21 @@ class Bridge(Generic[T]):
             result, error = None, None
             try:
                 result = context.run(operation)
-            except BaseException as raised:  # noqa: BLE001 - whatever it is, it is the waiting task's
+            except BaseException as raised:  # noqa: BLE001 - the waiting task raises it again
                 error = raised
-            # A loop that was abandoned in the middle is closed, and nobody waits.
+            # The loop is closed if it was abandoned; then no task waits.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle, result, error)
 
-        # A daemon, since a loop that is abandoned in the middle must not keep the interpreter from ending: whatever
-        # moment that is, the state file is whole.
+        # A daemon thread, so that an abandoned loop does not keep the interpreter from ending. The state file is whole
+        # at any moment.
         self._thread = threading.Thread(target=work, name="obscura-backup", daemon=True)
         self._thread.start()
         return ended
 
 
 class BridgedTransport:
-    """A `Transport` for the operation's thread, by an `AsyncTransport` on the loop."""
+    """A `Transport` for the thread, on top of an `AsyncTransport` on the loop."""
 
     def __init__(self, bridge: Bridge[Any], transport: AsyncTransport) -> None:
         self._bridge, self._transport = bridge, transport
@@ -159,7 +159,7 @@ class BridgedTransport:
         return self._read(self._transport.head)
 
     def push(self, blob: bytes, expected_version: int) -> int:
-        """See `Transport.push`. Cancelled on the way is an outcome unknown, before it is `Unavailable`."""
+        """See `Transport.push`. Cancelled while sending: `OutcomeUnknown`; cancelled before: `Unavailable`."""
         return self._write(lambda: self._transport.push(blob, expected_version))
 
     def delete(self, expected_version: int) -> None:

@@ -1,4 +1,4 @@
-"""The client for asyncio applications: all of `BackupClient`, and the loop goes on meanwhile."""
+"""The client for asyncio applications: the methods of `BackupClient`, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from obscura_backup_client.transport.interface import AsyncTransport
 
 AsyncNewSecret = str | Callable[[Purpose], str | Awaitable[str]]
-"""A new password, or a function, plain or async, that is asked for it once it is needed."""
+"""A new password, or a function, plain or async, that returns it when it is needed."""
 
 AsyncSecret = SealingKey | AsyncNewSecret
-"""A password, a kept key, or a function, plain or async, that is asked for the password once it is needed."""
+"""A password, a kept key, or a function, plain or async, that returns the password when it is needed."""
 
 AsyncConfirmMemory = Callable[[KdfParameters], bool | Awaitable[bool]]
 """As `ConfirmMemory`, plain or async."""
@@ -56,21 +56,21 @@ T = TypeVar("T")
 class AsyncBackupClient:
     """One device's identity, contacts and backup, for asyncio. Its methods are those of `BackupClient`: see there.
 
-    What blocks (deriving keys, the state's lock, syncing its file) runs in a thread for each operation; what is sent
-    and received, and all functions that the application gives (for passwords, confirmations, steps, progress), run on
-    the loop. They may be plain or async; a plain one should not block. While one is asked, the state is locked: it may
-    read (`contacts`, `status`), and must not wait for anything of this device that changes it.
+    Blocking work (key derivation, the state's lock, syncing its file) runs in one thread per operation. The network and
+    the application's callbacks (passwords, confirmations, steps, progress) run on the event loop. Callbacks may be
+    plain or async; plain ones should not block. The state is locked during a callback: it may read (`contacts`,
+    `status`), but must not wait for an operation that changes the state.
 
-    Operations at the same time take turns, as processes do: the second waits for some seconds, and is `StateBusy` then.
+    Concurrent operations take turns, as processes do: the second waits for some seconds, then raises `StateBusy`.
 
-    Cancelling an operation ends its network call at once and its thread soon after, and only then the cancellation goes
-    on: the state's lock is free, nothing is half done, and the same operation can be asked for again. An upload or a
-    deletion that was cancelled on its way may have arrived, and the next `push` finds out. A key derivation cannot be
-    interrupted: cancelled there, an operation ends when it is through, after a second or so.
+    Cancelling an operation ends its network call at once and its thread soon after. Then the cancellation continues:
+    the lock is free, nothing is half done, and the operation can be repeated. A cancelled upload or deletion may have
+    arrived; the next `push` finds out. A key derivation cannot be interrupted, so a cancellation waits for its end,
+    about a second.
 
     Args:
-        client: what to do, without a transport; its `on_step` is called on the loop.
-        transport: the way to the server; None works for everything that needs no server.
+        client: the blocking client without a transport; its `on_step` is called on the loop.
+        transport: sends requests to the server; None without a server.
     """
 
     client: BackupClient

@@ -1,4 +1,4 @@
-"""The client for applications: keeps an identity and its contacts on this device and in one sealed backup."""
+"""The client for applications: an identity and its contacts on this device and in one sealed backup."""
 
 from __future__ import annotations
 
@@ -46,28 +46,29 @@ if TYPE_CHECKING:
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
     from obscura_backup_client.transport.interface import Transport
 
-# Enough for a household of devices that all push at once; more means that something pushes in a loop.
+# Enough for several devices that push at once. More conflicts mean that something pushes in a loop.
 PUSH_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.1
 
 
 def _ignore_step(_step: Step) -> None:
-    """Tell nobody."""
+    """Ignore the step."""
 
 
 @dataclass(frozen=True)
 class BackupClient(LocalClient):
     """One device's identity, contacts and backup. Not for several threads at once.
 
-    What every method of `LocalClient` raises about the state, these do, too; `restore`, `sync`, `verify` and `delete`
-    need no identity. Without a token they raise `TokenUnusable`.
+    All methods raise the errors about the state that `LocalClient` lists; `restore`, `sync`, `verify` and `delete` need
+    no identity. Without a token they raise `TokenUnusable`.
 
     Args:
-        transport: the way to the server; None works for everything that needs no server.
-        account: whose backup, and where.
-        sleep: waits so many seconds; `jitter` gives a number from 0 to 1.
-        on_step: told what takes time, just before it does.
-        max_blob_bytes: the most that the server takes, checked before anything is sealed.
+        transport: sends requests to the server; None without a server.
+        account: the user and the server.
+        sleep: waits for a number of seconds.
+        jitter: returns a random number from 0 to 1.
+        on_step: called before each slow step.
+        max_blob_bytes: the largest sealed backup, checked before sealing.
     """
 
     transport: Transport | None = None
@@ -87,24 +88,24 @@ class BackupClient(LocalClient):
         user_claim: str = "sub",
         allow_insecure_http: bool = False,
     ) -> BackupClient:
-        """The client for a state directory and, with a token, for the backup of the user that the token names.
+        """Create a client for a state directory and, with a token, for the backup of the token's user.
 
         Args:
-            state: the directory.
-            server: its address.
-            token: a JWT.
-            user_claim: the claim of the token from which the server reads the user's id.
-            allow_insecure_http: send the token over plain http to another machine, too.
+            state: the state directory.
+            server: the server's address.
+            token: a JWT; None for a client without a server.
+            user_claim: the claim of the token with the user's id, as on the server.
+            allow_insecure_http: allow sending the token over plain http to another machine.
 
         Raises:
             TokenUnusable: the token is not a JWT, or its claim `user_claim` is not a UUID.
-            ServerRefused: the address is not one to send a token to.
+            ServerRefused: the token may not be sent to this address.
             StateUnusable: the path begins with `~`, and there is no such home directory.
         """
         directory = StateDirectory.at(state)
         if token is None:
             return cls(directory)
-        # Imported here so that what needs no server loads nothing for it.
+        # Imported here so that clients without a server do not load the network.
         from obscura_backup_client.transport.bearer_token import user_id_of
         from obscura_backup_client.transport.blocking_transport import HttpTransport
 
@@ -121,26 +122,26 @@ class BackupClient(LocalClient):
         accept_rollback: bool = False,
         confirm_memory: ConfirmMemory = refuse_memory,
     ) -> PushResult:
-        """Merge with what the server has, and replace it by the result if that has anything new.
+        """Merge with the server's backup, and upload the result if it has anything new.
 
-        A backup is only ever replaced after it was opened: a mistyped password is an error and never a new password.
-        One that another program sealed too weakly (`parameters.weakness`) is news: it is sealed anew, with a fresh salt
-        and the profile of this device, and `PushResult.resealed_from` says so.
+        A backup is replaced only after it was opened: a mistyped password is an error and never becomes the password.
+        A backup that another program sealed too weakly (see `kdf.weakness`) is sealed again, with a fresh salt and this
+        device's profile; `PushResult.resealed_from` reports that.
 
         Args:
-            secret: the password, a kept key, or a function that gives the password once it turns out to be needed.
-            parameters: seal with these, even if nothing else changed; None keeps what is in use.
-            keep: which identity stays where the backup holds another one; see `merge.merge_keeping`.
+            secret: the password, a kept key, or a function that returns the password when it is needed.
+            parameters: seal with these, even if nothing else changed; None keeps the current ones.
+            keep: which identity stays if the backup holds another one; see `merge.merge_keeping`.
             accept_rollback: the person knows why the server's backup is older than expected, gone or lost.
-            confirm_memory: asked before a derivation of more than 256 MiB.
+            confirm_memory: called before a key derivation with more than 256 MiB.
 
         Raises:
             WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters: the server's backup cannot be opened.
-            DifferentKey: `secret` is a key, and the backup was sealed under another one: ask for the password. So too
-                where `parameters` are not the key's, and, as `WeakKey`, where nothing may be sealed under it.
+            DifferentKey: `secret` is a key that does not fit the backup or `parameters`: ask for the password. Its
+                subclass `WeakKey`: the key may not seal.
             RollbackSuspected, IdentityConflict, IdentityReplaced: the person has to decide; nothing was merged.
-            TooManyContacts, PayloadTooLarge, PasswordRefused: there is nothing that could be sent.
-            PushContended, OutcomeUnknown, Unavailable and the other transport errors: pushing again is safe.
+            TooManyContacts, PayloadTooLarge, PasswordRefused: the content or the password cannot be sealed.
+            PushContended, OutcomeUnknown, Unavailable and other transport errors: pushing again is safe.
         """
         options = PushOptions(parameters, keep, accept_rollback)
         session = self._session()
@@ -148,7 +149,7 @@ class BackupClient(LocalClient):
             state = locked_state.require()
             if options.parameters is None and session.is_up_to_date(state):
                 known = state.last_seen[session.account]
-                return PushResult(uploaded=False, version=known.version, contact_count=len(state.content.live_contacts))
+                return PushResult(uploaded=False, version=known.version, contact_count=state.content.contact_count)
             return self._pushed(session, locked_state, self._unlocker(session, secret, confirm_memory), options)
 
     def change_password(
@@ -163,23 +164,23 @@ class BackupClient(LocalClient):
     ) -> PushResult:
         """Push under a new password: with a fresh salt, the next key epoch, and this device's own parameters.
 
-        From then on the slot opens with the new one alone. Copies that a server or somebody else kept from before
-        still open with the old one, which no client can change.
+        Afterwards the current backup opens with the new password only. Earlier copies still open with the old one,
+        which no client can change.
 
         Args:
-            secret: as for `push`: what opens the backup as it is.
-            new_secret: the new password, or a function that is asked for it once the old one turned out to be right.
-                Given as text, a change whose answer was lost can be asked for again: if the backup opens with the new
-                one already, nothing is uploaded.
-            parameters: seal with these; None takes those that were calibrated for this device, else the default.
+            secret: as for `push`; it opens the present backup.
+            new_secret: the new password, or a function that returns it once the old one has opened the backup. As
+                text, a change whose response was lost can be repeated: if the backup already opens with the new
+                password, nothing is uploaded.
+            parameters: seal with these; None uses the calibrated ones of this device, else the default.
             keep: as for `push`.
             accept_rollback: as for `push`.
             confirm_memory: as for `push`.
 
         Raises:
             NotFound, BackupLost: there is no backup whose password could change; `push` sets one.
-            PasswordUnchanged: it is the same one.
-            All else that `push` raises.
+            PasswordUnchanged: the new password is the same.
+            And everything that `push` raises.
         """
         session = self._session()
         unlocker = self._unlocker(session, secret, confirm_memory, new_secret)
@@ -197,22 +198,24 @@ class BackupClient(LocalClient):
         accept_rollback: bool = False,
         confirm_memory: ConfirmMemory = refuse_memory,
     ) -> RestoreResult:
-        """Bring the backup to this device: into what is here already, or as a new device where nothing is.
+        """Restore the backup: merged into the state of this device, or as a new device without an identity.
 
         Args:
             secret: as for `push`.
-            confirm: shown what was found; nothing changes unless it says yes. A new device remembers nothing that an
-                older backup could be told by, so that the person's eye is the check.
-            device_name: what this device is called from now on, new or not.
-            new_device_name: what a new device is called where `device_name` is None; another one keeps its name.
+            confirm: gets the preview; nothing changes unless it returns True. A new device cannot detect an older
+                backup by itself, so the person must check date and device.
+            device_name: the device's name from now on; None keeps the present one.
+            new_device_name: the name of a new device if `device_name` is None.
             keep: as for `push`.
             accept_rollback: as for `push`.
             confirm_memory: as for `push`.
 
         Raises:
-            NameRefused: the device cannot be called so. NotFound: there is no backup. NotConfirmed: `confirm` said no.
-            BackupLost: the server lost it, which no accepting brings back.
-            All else that `push` raises before it sends anything; `IdentityReplaced` is what `confirm` decides here.
+            NameRefused: the device's name is invalid.
+            NotFound: there is no backup.
+            NotConfirmed: `confirm` returned False.
+            BackupLost: the server lost it; `accept_rollback` does not help.
+            And everything that `push` raises before it sends, except `IdentityReplaced`, which `confirm` decides.
         """
         require_device_name(new_device_name if device_name is None else device_name)
         session = self._session()
@@ -238,21 +241,21 @@ class BackupClient(LocalClient):
         accept_rollback: bool = False,
         confirm_memory: ConfirmMemory = refuse_memory,
     ) -> SyncResult:
-        """Bring this device and the server to the same content: fetch, merge, push.
+        """Synchronize this device with the server: fetch, merge, push.
 
-        A device without an identity restores first, and pushes nothing as long as it has nothing new.
+        A device without an identity restores first. Nothing is uploaded if nothing is new.
 
         Args:
             secret: as for `push`.
-            confirm: as for `restore`; asked only where this device has no identity yet.
-            device_name: what a new device is called.
+            confirm: as for `restore`; called only if this device has no identity.
+            device_name: the name of a new device.
             keep: as for `push`.
             accept_rollback: as for `push`.
             confirm_memory: as for `push`.
 
         Raises:
-            NotFound: there is neither an identity here nor a backup there; `create` makes one.
-            All that `restore` and `push` raise.
+            NotFound: there is neither an identity nor a backup; `create` makes an identity.
+            And everything that `restore` and `push` raise.
         """
         if self.directory.read_or_none() is not None:
             pushed = self.push(secret, keep=keep, accept_rollback=accept_rollback, confirm_memory=confirm_memory)
@@ -261,7 +264,7 @@ class BackupClient(LocalClient):
         return SyncResult(restored, self.push(secret, confirm_memory=confirm_memory))
 
     def verify(self, secret: Secret, *, confirm_memory: ConfirmMemory = refuse_memory) -> VerifyResult:
-        """Fetch and open the backup, compare it with this device, and change nothing.
+        """Fetch and open the backup, and compare it with this device. Changes nothing.
 
         Args:
             secret: as for `push`.
@@ -269,35 +272,38 @@ class BackupClient(LocalClient):
 
         Raises:
             WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters, PayloadError: it cannot be opened.
-            RollbackSuspected: there is none, although this device has seen one. NotFound: there is none.
-            BackupLost and the other transport errors: the server cannot be asked.
+            RollbackSuspected: there is no backup, although this device has seen one.
+            NotFound: there is no backup.
+            BackupLost and other transport errors: the backup cannot be fetched.
         """
         session = self._session()
         return verify(session, self.directory.read_or_none(), self._unlocker(session, secret, confirm_memory))
 
     def delete(self, *, confirm: Callable[[DeletionPreview], bool]) -> DeletionPreview:
-        """Delete the backup from the server. What is on this device stays, and so does what this device remembers.
+        """Delete the backup from the server. This device keeps its data.
 
-        Needs no password and opens nothing, so that it is also the way out where the server's copy is damaged: a push
-        afterwards uploads what this device has, under a new password.
+        Needs no password, so it also helps if the server's copy is damaged: a push afterwards uploads this device's
+        data under a new password.
 
         Args:
-            confirm: shown what is about to be deleted; nothing is unless it says yes.
+            confirm: gets the preview; nothing is deleted unless it returns True.
 
         Raises:
-            NotFound: there is no backup. NotConfirmed: `confirm` said no.
-            VersionMismatch: another device replaced it meanwhile; nothing was deleted.
-            OutcomeUnknown, Unavailable and the other transport errors: deleting again is safe.
+            NotFound: there is no backup.
+            NotConfirmed: `confirm` returned False.
+            VersionMismatch: another device has replaced the backup; nothing was deleted.
+            OutcomeUnknown, Unavailable and other transport errors: deleting again is safe.
         """
         session = self._session()
         with self.directory.locked() as locked_state:
             return delete(session, locked_state, confirm)
 
     def status(self) -> Status:
-        """This device beside the server, by a HEAD request and without a password.
+        """Compare this device with the server's backup, by a HEAD request and without a password.
 
         Raises:
-            StateMissing: there is no identity yet. Transport errors: the server cannot be asked.
+            StateMissing: there is no identity yet.
+            TransportError: the server cannot be asked.
         """
         return read_status(self.directory.path, self.directory.read(), self.account, self.transport)
 
@@ -318,7 +324,7 @@ class BackupClient(LocalClient):
     def _session(self) -> BackupSession:
         if self.transport is None or self.account is None:
             raise TokenUnusable(
-                "there is none; give --token-file or OBSCURA_TOKEN, since the server must know whose backup it is"
+                "no token was given; use --token-file or OBSCURA_TOKEN, so that the server knows the user"
             )
         return BackupSession(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
 

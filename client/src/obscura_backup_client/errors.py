@@ -1,4 +1,4 @@
-"""Every error that this package raises on purpose: one root, a stable `code` each, the facts as attributes."""
+"""The root of all errors of this package. Each error has a stable `code` and its facts as attributes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from typing import ClassVar
 
 
 class ClientError(Exception):
-    """The root. `str()` of it is a sentence for a person and never holds a secret."""
+    """The root. `str()` gives a sentence for a person, which never contains a secret."""
 
     code: ClassVar[str] = "error"

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interop.languages import node_program
-from obscura_backup_client.content.codec import decode, encode, require_writable
+from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.errors import PayloadError
 from obscura_backup_client.content.merge import merge
+from obscura_backup_client.content.rules import require_writable
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.sealing.sealed import seal
 from support.client.contents import backup, backups

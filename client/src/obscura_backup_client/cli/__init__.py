@@ -1,7 +1,7 @@
 """The command `obscura-client`.
 
-Every module here loads fast: what derives, seals or talks to a server is imported where it is used, so that `--help`
-and a mistyped option answer at once.
+Every module here loads fast: code that derives keys, seals or uses the network is imported where it is used. `--help`
+and usage errors therefore appear at once.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ _INTERRUPTED = 130
 
 
 def main() -> int:
-    """Run the command line. Results go to stdout, all else to stderr; exit codes are in the README and in `--help`."""
+    """Run the command line. Results go to stdout, everything else to stderr. `--help` lists the exit codes."""
     try:
         from obscura_backup_client.cli.terminal import output
 
         output.open_closed_descriptors()
         return output.flush_streams(_run(), otherwise=_OUTPUT_LOST)
     except KeyboardInterrupt:
-        # Only what interrupts the loading itself arrives here.
+        # Only an interruption during imports arrives here.
         return _INTERRUPTED
 
 
@@ -31,7 +31,7 @@ def _run() -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except OSError as error:
-        # Whatever the commands write is looked after there; help and usage errors are written before there is one.
+        # Commands handle their own output. Help and usage errors are written before a command runs.
         from obscura_backup_client.cli.exits import OutputLost
         from obscura_backup_client.cli.terminal.output import write_stderr
 

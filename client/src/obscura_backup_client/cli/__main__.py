@@ -1,4 +1,4 @@
-"""`python -m obscura_backup_client.cli`, for where the scripts are not on the path."""
+"""`python -m obscura_backup_client.cli`, for environments without the script on the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The group of commands: loads each at its first use, and turns errors into a line and an exit code."""
+"""The command group: loads each command at its first use, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are named."""
+    """A group that imports a command when it is named."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The commands in the order in which a person meets them."""
+        """The names of the commands, in the order in which a person needs them."""
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -48,7 +48,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and end with one line and a code where it fails: never with a traceback."""
+        """Run the command. A failure ends in one line and an exit code, never in a traceback."""
         try:
             return super().invoke(ctx)
         except ClientError as error:
@@ -59,7 +59,7 @@ class Commands(click.Group):
             ctx.exit(ExitCode.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
-        except Exception as error:  # of whatever kind: a person is told in one line
+        except Exception as error:  # a bug: reported in one line
             if isinstance(error, OSError) and is_lost_output(error):
                 _say(ctx, OutputLost.sentence(error))
                 ctx.exit(ExitCode.OUTPUT)
@@ -67,8 +67,8 @@ class Commands(click.Group):
                 raise
             _say(
                 ctx,
-                f"This is a bug in obscura-client ({type(error).__name__}). Please report it to its maintainers, with "
-                "what OBSCURA_DEBUG=1 shows; look it over for anything private first.",
+                f"This is a bug in obscura-client ({type(error).__name__}). Please report it with the output of "
+                "OBSCURA_DEBUG=1, and remove private data from it first.",
             )
             ctx.exit(ExitCode.UNEXPECTED)
 
@@ -84,12 +84,12 @@ class Commands(click.Group):
 def app(context: click.Context) -> None:
     """Keep an identity and its contacts in an encrypted backup that only your password opens.
 
-    The server sees neither. Results go to standard output, everything else to standard error. All options here may
-    also stand after the command's name.
+    The server can read neither. Results go to standard output, everything else to standard error. The options below
+    may also follow the command's name.
     """
     command = CommandContext.of(context)
     command.environment.harden()
-    # Whatever way a command ends, the terminal gets its line back.
+    # However a command ends, its progress line is removed.
     context.call_on_close(command.progress.clear)
 
 

@@ -1,4 +1,4 @@
-"""What every command begins and ends with."""
+"""What every command shares: settings, the client, prompts and output."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 MAX_NAMED_CONTACTS = 3
-"""How many contacts a warning names."""
+"""The most contacts that one warning names."""
 
 _META = "obscura_backup_client.run"
 
 
 @dataclass(frozen=True)
 class CommandContext:
-    """One run of one command."""
+    """The context of one command: its settings, its environment and its progress line."""
 
     settings: Settings
     environment: Environment
@@ -41,24 +41,24 @@ class CommandContext:
 
     @classmethod
     def of(cls, context: click.Context) -> CommandContext:
-        """The one run that a context and those below it share; a test's world is the context's object."""
+        """The one that a click context and its children share. Tests pass their `Environment` as the object."""
         environment = context.find_object(Environment) or Environment()
-        # One for all, so that whoever ends the run ends its progress line, too, and the cursor comes back.
+        # Shared, so that every way to end a command also ends its progress line and shows the cursor again.
         command: CommandContext = context.meta.setdefault(
             _META, cls(Settings(context), environment, ProgressLine(environment.shows_progress()))
         )
         return command
 
     def local(self) -> BackupClient:
-        """The client for what needs no server."""
+        """The client without a server."""
         from obscura_backup_client.client import BackupClient
         from obscura_backup_client.device.directory import StateDirectory
 
         directory = StateDirectory(self.settings.state)
         if directory.is_writable_by_others():
-            self.note(f"Warning: other users of this machine may write to {directory.path}, and replace what it keeps.")
+            self.note(f"Warning: other users of this machine can write to {directory.path} and replace your state.")
         elif directory.is_owned_by_another_user():
-            self.note(f"Warning: the state in {directory.path} is another user's file: is this identity yours?")
+            self.note(f"Warning: the state in {directory.path} belongs to another user. Is this identity yours?")
         return BackupClient(
             directory,
             random=self.environment.random,
@@ -69,10 +69,10 @@ class CommandContext:
         )
 
     def connected(self) -> BackupClient:
-        """The client with a server. Without a token it is the local one, whose network calls say what is missing.
+        """The client with a server. Without a token it is the local one, whose network calls report the missing token.
 
         Raises:
-            TokenUnusable, ServerRefused, UnreadableFile: see there.
+            TokenUnusable, ServerRefused, UnreadableFile: the token or the address cannot be used.
         """
         client, token = self.local(), self.settings.token
         if token is None:
@@ -84,7 +84,7 @@ class CommandContext:
         return replace(client, transport=transport, account=account)
 
     def secret(self, *, accept_weak: bool = False, changes: bool = False) -> Callable[[Purpose], str]:
-        """Gives the password once it is needed, for whatever purpose; `changes` is whether it is about to change."""
+        """A function that returns the password when it is needed; `changes` is whether it is about to change."""
 
         def give(purpose: Purpose) -> str:
             self.progress.clear()
@@ -95,26 +95,27 @@ class CommandContext:
         return give
 
     def read_password(self) -> str | None:
-        """The password that opens, where it is in a file: read now, before anything else is read from there."""
+        """The current password from its file, read now, before the new one is read from there; None without a file."""
         from obscura_backup_client.operations.keys import Purpose
 
         return None if self.settings.password_file is None else self.secret()(Purpose.OPEN)
 
     def confirm_memory(self, parameters: KdfParameters) -> bool:
-        """Ask before a key derivation that needs unusually much memory; without anybody to ask the answer is no."""
+        """Ask before a key derivation that needs much memory. Without a terminal the answer is no."""
         self.progress.clear()
         try:
             return self.environment.ask_yes(
-                f"This backup takes {parameters.memory_kib // 1024} MiB of memory to open. Go on?"
+                f"Opening this backup needs {parameters.memory_kib // 1024} MiB of memory. Continue?"
             )
         except ConfirmationUnavailable:
             return False
 
     def confirm_account(self, client: BackupClient) -> None:
-        """Ask before what was backed up as one user goes into the empty slot of another: a token is easily mixed up.
+        """Ask before one user's state is backed up as another user: tokens are easily mixed up.
 
         Raises:
-            NotConfirmed: the answer is no. ConfirmationUnavailable: there is no terminal, and no --yes.
+            NotConfirmed: the answer is no.
+            ConfirmationUnavailable: there is no terminal, and no --yes.
         """
         from obscura_backup_client.operations.errors import NotConfirmed
 
@@ -123,13 +124,13 @@ class CommandContext:
             return
         others = [str(each.user_id) for each in state.last_seen if each.server == account.server]
         if others:
-            self.note(f"This device was backed up at {account.server} as user {', '.join(others)} before.")
-            question = f"The token is of user {account.user_id}. Back it up as that user, too?"
+            self.note(f"This device was backed up at {account.server} as user {', '.join(others)}.")
+            question = f"The token belongs to user {account.user_id}. Back up this device as that user too?"
             if not (self.settings.assume_yes or self.environment.ask_yes(question)):
                 raise NotConfirmed
 
     def result(self, facts: dict[str, Any], text: str) -> None:
-        """Write the result to stdout: the facts as JSON where that is wanted, else the text."""
+        """Write the result to stdout: the facts as JSON with --json, else the text."""
         self.progress.clear()
         if self.settings.as_json:
             document = _json(facts, ensure_ascii=False)
@@ -138,21 +139,21 @@ class CommandContext:
             click.echo(encodable(printable_lines(text), sys.stdout))
 
     def note(self, text: str) -> None:
-        """Tell a person something that is not the result."""
+        """Write a message that is not the result to stderr."""
         self.progress.clear()
         write_stderr(printable_lines(text))
 
     def warn_future_dated(self, future_dated: tuple[UUID, ...]) -> None:
-        """Warn of entries that a wrong clock stamped: until that day no edit elsewhere is newer by its own clock."""
+        """Warn of entries edited in the future by a wrong clock: until then they win over edits on other devices."""
         if future_dated:
             shown = ", ".join(str(user_id) for user_id in future_dated[:MAX_NAMED_CONTACTS])
             more = (
                 f" and {len(future_dated) - MAX_NAMED_CONTACTS} more" if len(future_dated) > MAX_NAMED_CONTACTS else ""
             )
-            self.note(f"Warning: edited by a device whose clock is over a day ahead: {shown}{more}.")
+            self.note(f"Warning: edited by a device whose clock is more than a day ahead: {shown}{more}.")
 
 
 def _json(facts: dict[str, Any], *, ensure_ascii: bool) -> str:
-    # Programs read JSON, and people pipe it to a terminal: what would move its cursor or show nothing is escaped.
+    # JSON is also shown on terminals, so invisible characters and control characters are escaped.
     document = json.dumps(facts, indent=2, ensure_ascii=ensure_ascii)
     return printable_json(document)

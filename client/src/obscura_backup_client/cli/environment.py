@@ -1,4 +1,4 @@
-"""What a command touches outside of itself, in one place, so that a test can hand in another world."""
+"""Everything that a command uses of its environment, in one place, so that tests can replace it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def ask_password(prompt: str) -> str:
-    """Ask on the terminal, without showing what is typed.
+    """Ask on the terminal, without echo.
 
     Raises:
-        NoTerminal: there is none. Falling back to standard input would show the password.
-        PasswordNotText: what was typed cannot be decoded.
+        NoTerminal: there is no terminal. Reading standard input instead would show the password.
+        PasswordNotText: the input cannot be decoded.
     """
     import getpass
 
@@ -38,15 +38,15 @@ def ask_password(prompt: str) -> str:
     try:
         return getpass.getpass(prompt)
     except UnicodeDecodeError:
-        # Its text holds the bytes that were typed, and so would the chain.
+        # The original error contains the typed bytes, so it is not chained.
         raise PasswordNotText from None
 
 
 def ask_yes(question: str) -> bool:
-    """Ask on the terminal; anything but y or yes is no.
+    """Ask on the terminal; anything but y or yes means no.
 
     Raises:
-        ConfirmationUnavailable: there is none.
+        ConfirmationUnavailable: there is no terminal.
     """
     if not _has_terminal():
         raise ConfirmationUnavailable
@@ -58,10 +58,10 @@ def ask_yes(question: str) -> bool:
 def connect(
     server: str, token: str, settings: Settings, on_bytes: OnBytes, on_wait: OnWait
 ) -> tuple[Transport, Account]:
-    """The way to the server, and whose backup it is there.
+    """The transport to the server, and the account that the token names.
 
     Raises:
-        TokenUnusable, ServerRefused: see there.
+        TokenUnusable, ServerRefused: the token or the address cannot be used.
     """
     from obscura_backup_client.device.state import Account
     from obscura_backup_client.transport.bearer_token import user_id_of
@@ -73,14 +73,14 @@ def connect(
 
 
 def measure(parameters: KdfParameters) -> Timing | float:
-    """How long one key derivation takes on this device."""
+    """Time one key derivation on this device."""
     from obscura_backup_client.sealing.calibration import measure_derivation
 
     return measure_derivation(parameters)
 
 
 def load() -> float:
-    """How busy this machine is, per processor."""
+    """The load of this machine per processor."""
     from obscura_backup_client.sealing.kdf_timing import load_per_processor
 
     return load_per_processor()
@@ -91,7 +91,7 @@ Connect = Callable[[str, str, "Settings", "OnBytes", "OnWait"], "tuple[Transport
 
 @dataclass(frozen=True)
 class Environment:
-    """The real one, by default."""
+    """Terminal, network, clock and randomness; the defaults are the real ones."""
 
     ask_password: Callable[[str], str] = ask_password
     ask_yes: Callable[[str], bool] = ask_yes
@@ -107,7 +107,7 @@ class Environment:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at the stream, which is None in a program that was started without it."""
+    """Whether the stream is a terminal. It is None in a program that was started without it."""
     return stream is not None and stream.isatty()
 
 

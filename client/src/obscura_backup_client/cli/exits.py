@@ -1,4 +1,4 @@
-"""What a script can tell from the exit code."""
+"""Exit codes, and the errors of the command line itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from obscura_backup_client.transport import errors as transport_errors
 
 
 class ExitCode(IntEnum):
-    """By what the caller has to do about it. The meanings are part of the command's contract."""
+    """Exit codes, one per action that the caller has to take. They are part of the command's contract."""
 
     OK = 0
     UNEXPECTED = 1
@@ -34,80 +34,80 @@ class ExitCode(IntEnum):
 
 EPILOG = """\b
 Exit codes:
-  0    it worked
-  1    a bug in this program
-  2    the command line is wrong, or a file that it names cannot be read or written
-  3    the password is wrong, missing or not strong enough
-  4    the backup cannot be read: damaged, not a backup, another user's, of a newer format, refused parameters
-  5    stopped for you to decide: an older backup than expected, gone or lost, another identity, not confirmed
-  6    the token is missing, unusable or not accepted
-  7    the server cannot be reached or used, or its answer was lost; trying again is safe
-  8    other devices kept pushing in between; try again
-  9    the state directory: no identity, one already, damaged, in use, not writable
-  10   there is nothing there: no backup on the server, no such contact, nothing calibrated
-  11   a name, a contact, a contact file or the whole content is not what a backup can hold
-  12   the command did its work, and its result could not be written out
+  0    success
+  1    internal error (a bug)
+  2    invalid command line, or a file that it names cannot be read or written
+  3    password wrong, missing or too weak
+  4    backup cannot be opened: damaged, not a backup, another user's, newer format, refused parameters
+  5    your decision is needed: backup older than expected, gone or lost, another identity, not confirmed
+  6    token missing, unusable or not accepted
+  7    server not reachable or not usable, or its response was lost; it is safe to try again
+  8    other devices pushed at the same time; try again
+  9    state directory: no identity, already an identity, damaged, in use, not writable
+  10   not found: no backup on the server, no such contact, not calibrated
+  11   invalid input: a name, a contact, a contact file, or content that does not fit into a backup
+  12   the command succeeded, but its result could not be written
   130  interrupted
 """
 
 
 class NoTerminal(ClientError):
-    """A password is needed, and there is neither a terminal to ask on nor a file to read it from."""
+    """A password is needed, and there is neither a terminal nor a password file."""
 
     code = "no-terminal"
 
     def __init__(self) -> None:
-        super().__init__("A password is needed and there is no terminal to ask on: use --password-file.")
+        super().__init__("A password is needed, but there is no terminal. Use --password-file.")
 
 
 class ConfirmationUnavailable(ClientError):
-    """A question has to be answered, and there is no terminal to ask on."""
+    """A confirmation is needed, and there is no terminal."""
 
     code = "nobody-to-ask"
 
     def __init__(self) -> None:
-        super().__init__("There is no terminal to ask on. If the answer is yes, say so with --yes.")
+        super().__init__("A confirmation is needed, but there is no terminal. Use --yes to confirm.")
 
 
 class PasswordEmpty(ClientError):
-    """The first line of a file or of standard input, `name`, is to be the password, and there is nothing in it."""
+    """The first line of the file or standard input, `name`, is the password, and it is empty."""
 
     code = "password-empty"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The password is to be the first line of {name}, and that is empty.")
+        super().__init__(f"The password must be the first line of {name}, which is empty.")
         self.name = name
 
 
 class PasswordNotText(ClientError):
-    """What was typed as a password is not text in the terminal's character encoding; it is not quoted."""
+    """The typed password is not valid text in the terminal's character encoding; it is not quoted."""
 
     code = "password-not-text"
 
     def __init__(self) -> None:
-        super().__init__("What was typed is not text in this terminal's character encoding.")
+        super().__init__("The typed password is not valid text in this terminal's character encoding.")
 
 
 class NotCalibrated(ClientError):
-    """The profile of this device is wanted, and nobody calibrated it."""
+    """The calibrated profile was requested, and this device has none."""
 
     code = "not-calibrated"
 
     def __init__(self) -> None:
-        super().__init__("This device has no profile of its own yet: `calibrate` finds one.")
+        super().__init__("This device is not calibrated yet. Run `calibrate` first.")
 
 
 class NoHome(ClientError):
-    """The state has to be somewhere, nobody said where, and this user has no home directory."""
+    """No state directory was given, and this user has no home directory."""
 
     code = "no-home"
 
     def __init__(self) -> None:
-        super().__init__("There is no home directory to keep the state in: say where with --state.")
+        super().__init__("There is no home directory to keep the state in. Use --state.")
 
 
 class OutputLost(ClientError):
-    """The result could not be written to standard output. What the command does was done before."""
+    """The result could not be written to standard output. The command itself succeeded."""
 
     code = "output-lost"
 
@@ -116,21 +116,21 @@ class OutputLost(ClientError):
 
     @classmethod
     def sentence(cls, error: OSError) -> str:
-        """The error as it is shown."""
+        """The line that reports the error."""
         return f"Error: {cls(error)} [{cls.code}]"
 
 
 class PasswordsDiffer(ClientError):
-    """The second typing of a new password was not the first, three times over."""
+    """The two entries of a new password differed three times."""
 
     code = "passwords-differ"
 
     def __init__(self) -> None:
-        super().__init__("The two passwords are not the same.")
+        super().__init__("The two passwords differ.")
 
 
 class UnreadableFile(ClientError):
-    """A file that an option or argument names cannot be read; `reason` is the system's word for why."""
+    """A file named by an option or argument cannot be read; `reason` is the system's reason."""
 
     code = "unreadable-file"
 
@@ -140,7 +140,7 @@ class UnreadableFile(ClientError):
         self.reason = reason
 
 
-# The first class that fits decides, so that a subclass stands before its root.
+# The first matching class decides, so a subclass precedes its base class.
 _BY_CLASS: tuple[tuple[type[ClientError], ExitCode], ...] = (
     (sealing_errors.WrongPassword, ExitCode.PASSWORD),
     (sealing_errors.DifferentKey, ExitCode.PASSWORD),

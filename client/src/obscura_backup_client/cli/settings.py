@@ -1,4 +1,4 @@
-"""What the global options and the environment say, and the options themselves, usable before and after a command."""
+"""The global options, accepted before and after a command, and the settings from options and environment."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _META = "obscura_backup_client.settings"
 
-# Several times what either may have: the file that is named may be one without an end, as /dev/zero is.
+# Several times what either needs. The file may be endless, such as /dev/zero.
 MAX_PASSWORD_LINE_BYTES = 8 * 1024
 MAX_TOKEN_BYTES = 64 * 1024
 
-# Open descriptors that the caller handed over. The shell makes one of `<(pass show backup)`, and it is a pipe.
+# Descriptors that the caller opened. The shell makes such a pipe of `<(pass show backup)`.
 _DESCRIPTOR = re.compile(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|thread-self|[0-9]+)/fd/[0-9]+")
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -39,18 +39,18 @@ _KINDS = {
 
 
 def _store_option(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    """Keep a global option's value for whatever command runs; what is typed last wins, and all typed beats the rest."""
+    """Store a global option's value for the command. The last typed value wins; typed values beat the environment."""
     name = parameter.name or ""
     source, settings = context.get_parameter_source(name), context.meta.setdefault(_META, {})
     if source is ParameterSource.COMMANDLINE and value == "":
-        # Mostly a variable in a script that is not set: the default would be somebody else's state or server.
+        # Usually an unset variable in a script. The default would be another state or server.
         raise click.BadParameter("it is empty.")
     if source is ParameterSource.COMMANDLINE or (source is ParameterSource.ENVIRONMENT and name not in settings):
         settings[name] = value
 
 
 def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Make a global option: known to every command and passed to none."""
+    """Make a global option: accepted by every command, and passed to none."""
     return click.option(*names, expose_value=False, callback=_store_option, **attributes)
 
 
@@ -60,7 +60,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="DIR",
         shell_complete=folders,
         envvar="OBSCURA_STATE",
-        help="Where identity and contacts are kept (OBSCURA_STATE; default ~/.local/share/obscura-client).",
+        help="Directory of identity and contacts (OBSCURA_STATE; default ~/.local/share/obscura-client).",
     ),
     _option(
         "--server",
@@ -73,24 +73,26 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="FILE",
         shell_complete=files,
         envvar="OBSCURA_TOKEN_FILE",
-        help="The bearer token, in a file (or the token itself in OBSCURA_TOKEN).",
+        help="File with the bearer token (OBSCURA_TOKEN_FILE; or the token itself in OBSCURA_TOKEN).",
     ),
     _option(
         "--user-claim",
         metavar="NAME",
         envvar="OBSCURA_USER_CLAIM",
-        help="The token's claim that holds the user id (OBSCURA_USER_CLAIM; default sub).",
+        help="Claim of the token that holds the user id (OBSCURA_USER_CLAIM; default sub).",
     ),
     _option(
         "--password-file",
         metavar="FILE",
         shell_complete=files,
         envvar="OBSCURA_PASSWORD_FILE",
-        help="The password: the file's first line, or standard input's for `-`. Asked for otherwise.",
+        help="File whose first line is the password; `-` for standard input. Default: ask on the terminal.",
     ),
-    _option("--json", "as_json", is_flag=True, help="Results as JSON."),
-    _option("--yes", "assume_yes", is_flag=True, help="Do not ask before a restore, an import or a deletion."),
-    _option("--allow-insecure-http", is_flag=True, help="Send the token over plain http:// to another machine, too."),
+    _option("--json", "as_json", is_flag=True, help="Write results as JSON."),
+    _option("--yes", "assume_yes", is_flag=True, help="Do not ask for confirmation."),
+    _option(
+        "--allow-insecure-http", is_flag=True, help="Allow sending the token over plain http:// to other machines."
+    ),
 )
 
 
@@ -102,25 +104,25 @@ def global_options(command: F) -> F:
 
 
 class Settings:
-    """The settings of this run, from the options first and the environment second."""
+    """The settings of one command. Options take precedence over the environment."""
 
     def __init__(self, context: click.Context) -> None:
         self._values: dict[str, Any] = context.meta.setdefault(_META, {})
 
     @property
     def state(self) -> Path:
-        """The state directory. By default data, not cache or configuration: it cannot be made again from elsewhere.
+        """The state directory. By default below the XDG data directory: the state cannot be recreated like a cache.
 
         Raises:
-            NoHome: there is no home directory to take it from.
+            NoHome: the default needs a home directory, and there is none.
         """
         given = self._values.get("state")
         data = os.environ.get("XDG_DATA_HOME", "")
         try:
             if given:
-                # A shell does this for `--state ~/x` and not for `--state=~/x`.
+                # A shell expands `--state ~/x` but not `--state=~/x`.
                 return Path(given).expanduser()
-            # The XDG specification has relative paths ignored.
+            # The XDG specification says to ignore relative paths.
             home = Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share"
         except RuntimeError:
             raise NoHome from None
@@ -128,16 +130,16 @@ class Settings:
 
     @property
     def server(self) -> str:
-        """The server's address as given."""
+        """The server's address, not normalized."""
         return str(self._values.get("server") or DEFAULT_SERVER)
 
     @property
     def token(self) -> str | None:
-        """The token, or None where there is none; a file named on the command line goes first.
+        """The token from the token file, else from OBSCURA_TOKEN, else None.
 
         Raises:
-            UnreadableFile: the token file.
-            TokenUnusable: it is not a token; the message says what is wrong with it.
+            UnreadableFile: the token file cannot be read.
+            TokenUnusable: the content is not a token; the message says why.
         """
         from obscura_backup_client.transport.bearer_token import parse_token_file
         from obscura_backup_client.transport.errors import TokenUnusable
@@ -146,7 +148,9 @@ class Settings:
         if name:
             found = read_file(name, max_bytes=MAX_TOKEN_BYTES + 1, regular=True)
             if len(found) > MAX_TOKEN_BYTES:
-                raise UnreadableFile(display_name(name), f"no token has more than {MAX_TOKEN_BYTES} bytes")
+                raise UnreadableFile(
+                    display_name(name), f"it has more than {MAX_TOKEN_BYTES} bytes, which is too long for a token"
+                )
         else:
             found = os.environb.get(b"OBSCURA_TOKEN", b"")
             if not found.strip():
@@ -155,38 +159,38 @@ class Settings:
             return parse_token_file(found)
         except TokenUnusable as error:
             where = display_name(name) if name else "OBSCURA_TOKEN"
-            raise TokenUnusable(f"{error.reason} (it was read from {where})") from None
+            raise TokenUnusable(f"{error.reason} (read from {where})") from None
 
     @property
     def user_claim(self) -> str:
-        """The name of the token's claim that holds the user id."""
+        """The claim of the token that holds the user id."""
         from obscura_backup_client.transport.bearer_token import DEFAULT_USER_CLAIM
 
         return str(self._values.get("user_claim") or DEFAULT_USER_CLAIM)
 
     @property
     def password_file(self) -> str | None:
-        """Where the password is to be read, or None to ask."""
+        """The password file; None to ask on the terminal."""
         return self._values.get("password_file") or None
 
     @property
     def as_json(self) -> bool:
-        """Whether results are wanted as JSON."""
+        """Whether results are written as JSON."""
         return bool(self._values.get("as_json"))
 
     @property
     def assume_yes(self) -> bool:
-        """Whether questions are answered already."""
+        """Whether confirmations are given in advance."""
         return bool(self._values.get("assume_yes"))
 
     @property
     def allow_insecure_http(self) -> bool:
-        """Whether the token may go over plain http to another machine."""
+        """Whether the token may be sent over plain http to another machine."""
         return bool(self._values.get("allow_insecure_http"))
 
 
 def read_file(name: str, *, max_bytes: int, regular: bool = False) -> bytes:
-    """The bytes of a file, or of standard input for `-`, or the first so many of them.
+    """The first `max_bytes` bytes of a file, or of standard input for `-`.
 
     Raises:
         UnreadableFile: as `opened_file`.
@@ -196,10 +200,10 @@ def read_file(name: str, *, max_bytes: int, regular: bool = False) -> bytes:
 
 
 def read_password_line(name: str) -> bytes:
-    """The first line, without its end, of a file or of standard input for `-`, of which it takes no more.
+    """The first line of a file, or of standard input for `-`, without its line end. Reads nothing beyond it.
 
     Raises:
-        UnreadableFile: as `opened_file`, or because the line has over 8 KiB.
+        UnreadableFile: as `opened_file`, or the line has more than 8 KiB.
     """
     with opened_file(name, regular=True) as stream:
         line = stream.readline(MAX_PASSWORD_LINE_BYTES + 1)
@@ -210,14 +214,14 @@ def read_password_line(name: str) -> bytes:
 
 @contextlib.contextmanager
 def opened_file(name: str, *, regular: bool = False) -> Iterator[IO[bytes]]:
-    """A file to read from, or standard input for `-`.
+    """Open a file for reading, or standard input for `-`.
 
     Args:
         name: of the file.
-        regular: refuse a pipe or device at once, unless the name is that of a descriptor, such as /dev/fd/3.
+        regular: refuse pipes and devices, unless the name is that of a descriptor, such as /dev/fd/3.
 
     Raises:
-        UnreadableFile: with the system's reason, for what happens within the block, too.
+        UnreadableFile: with the system's reason; also for errors within the block.
     """
     shown = display_name(name)
     try:
@@ -229,14 +233,14 @@ def opened_file(name: str, *, regular: bool = False) -> Iterator[IO[bytes]]:
                 raise UnreadableFile(shown, "it is closed")
             else:
                 yield sys.stdin.buffer
-    except (OSError, ValueError) as error:  # the latter for a name with a zero byte in it
+    except (OSError, ValueError) as error:  # ValueError: the name contains a zero byte
         reason = error.strerror if isinstance(error, OSError) else None
         raise UnreadableFile(shown, reason or type(error).__name__) from error
 
 
 def _open_regular(name: str, flags: int) -> int:
-    # Looked at before it is opened, because opening a device can have effects, and again afterwards, because the name
-    # may have changed its meaning in between. Without O_NONBLOCK, opening a pipe would wait for its writer.
+    # Checked before it is opened, because opening a device can have effects; and again afterwards, because the name may
+    # refer to another file by then. Without O_NONBLOCK, opening a pipe would wait for its writer.
     _require_regular(Path(name).stat())
     descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)
     try:
@@ -254,10 +258,10 @@ def _require_regular(described: os.stat_result) -> None:
 
 
 def display_name(name: str) -> str:
-    """A file's name as a sentence names it."""
+    """The file's name for a message."""
     return "standard input" if name == "-" else name
 
 
 def is_closed(stream: object) -> bool:
-    """Whether the program was started without it, which the type of the standard streams does not allow for."""
+    """Whether the program was started without this stream; its type does not allow for that."""
     return stream is None

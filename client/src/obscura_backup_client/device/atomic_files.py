@@ -1,4 +1,4 @@
-"""Writing a private file as a whole: after a crash there is the old one or the new one, and no other user reads it."""
+"""Writing private files atomically: a crash leaves the old or the new file, and no other user can read it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ OWNER_ONLY_FILE: Final = 0o600
 
 
 def replace_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
-    """Write `temporary`, sync it, rename it over `target`, and sync the folder. What fails leaves the old file alone.
+    """Write `temporary`, sync it, rename it over `target`, and sync the directory. A failure keeps the old file.
 
-    Where `target` is a link, the caller has followed it: `temporary` must be in the folder in which the file really is.
-    Whatever is at `temporary` is removed, so that only one process at a time may use this name.
+    The caller resolves links: `temporary` must be in the directory of the real file. An existing `temporary` is
+    removed, so only one process at a time may use this name.
 
     Raises:
         OSError: the operating system refused.
@@ -32,10 +32,10 @@ def replace_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
 
 
 def create_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
-    """The same where there is no `target` yet; one that is there is not touched, even if it came a moment ago.
+    """Create `target` in the same way. An existing file is never changed, even if it has just appeared.
 
     Raises:
-        FileExistsError: there is something of that name, if only a link that leads nowhere.
+        FileExistsError: the name exists, even as a dangling link.
         OSError: the operating system refused.
     """
     if os.path.lexists(target):
@@ -47,7 +47,7 @@ def create_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
         except FileExistsError:
             raise
         except OSError:
-            # A file system without hard links (a USB stick's): whoever makes the file in this very moment loses it.
+            # A file system without hard links, such as a USB stick's. A file created at this moment is overwritten.
             if os.path.lexists(target):
                 raise FileExistsError(target) from None
             temporary.replace(target)
@@ -57,11 +57,9 @@ def create_file(target: Path, encoded: bytes, *, temporary: Path) -> None:
 
 
 def make_directory(path: Path, *, mode: int) -> None:
-    """Make a folder of this mode, and its missing parents; they are durable when this returns.
+    """Create a directory with this mode, and its missing parents, durably. An existing one is not changed.
 
-    One that is there stays as it is.
-
-    Without this, a power cut could take back the folder together with files in it that were synced.
+    Without this, a power failure could remove the directory together with synced files in it.
 
     Raises:
         OSError: the operating system refused.
@@ -73,12 +71,12 @@ def make_directory(path: Path, *, mode: int) -> None:
         missing.append(missing[-1].parent)
     for folder in reversed(missing):
         folder.mkdir(mode=mode if folder == path else 0o777, exist_ok=True)
-        with suppress(PermissionError):  # a folder that may be written and not read cannot be opened, and so not synced
+        with suppress(PermissionError):  # a directory without read permission cannot be synced
             _sync_directory(folder.parent)
 
 
 def _write_temporary(temporary: Path, encoded: bytes) -> None:
-    # What a crash left behind may have any mode; O_EXCL makes sure that ours is the one given here.
+    # A file left by a crash may have any mode. O_EXCL ensures that the mode is the one given here.
     temporary.unlink(missing_ok=True)
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_FILE)
     try:
@@ -87,7 +85,7 @@ def _write_temporary(temporary: Path, encoded: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except BaseException:
-        # On a full disk, half a file would be in the way of the next attempt; and it may hold half a secret.
+        # Half a file would use space on a full disk, and may hold part of a secret.
         with suppress(OSError):
             temporary.unlink()
         raise

@@ -1,4 +1,4 @@
-"""The parameters that `calibrate` found for this device, kept beside its state."""
+"""The parameters that `calibrate` chose for this device, saved beside its state."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
     from obscura_backup_client.device.directory import StateDirectory
 
 PROFILE_FORMAT: Final = 1
-# A profile takes a tenth of this; what is longer was not written here.
+# A profile needs a tenth of this.
 MAX_PROFILE_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceProfile:
-    """What to seal with on this device, and how many milliseconds one derivation took when it was chosen."""
+    """The parameters for sealing on this device, and the milliseconds that one derivation took."""
 
     parameters: KdfParameters
     milliseconds: int
 
 
 def read(directory: StateDirectory) -> KdfParameters | None:
-    """The parameters to seal with on this device, or None where nothing was calibrated.
+    """The calibrated parameters of this device; None if it was not calibrated.
 
-    They are within the sealing limits, whatever the file says: who can write it could otherwise weaken every backup.
+    They are checked against the sealing limits. Otherwise anyone who can write the file could weaken every backup.
 
     Raises:
-        ProfileDamaged, ProfileNewer, StateUnusable: see there.
+        ProfileDamaged, ProfileNewer, StateUnusable: the file cannot be used.
     """
     profile = read_profile(directory)
     return None if profile is None else profile.parameters
 
 
 def read_profile(directory: StateDirectory) -> DeviceProfile | None:
-    """The same with the time that it took. Raises as `read`."""
+    """The same with the measured time. Raises as `read`."""
     encoded = directory.read_file(PROFILE_FILE_NAME, max_bytes=MAX_PROFILE_BYTES + 1)
     return None if encoded is None else decode_profile(encoded, directory.path / PROFILE_FILE_NAME)
 
 
 def save(directory: StateDirectory, profile: DeviceProfile) -> None:
-    """Keep the profile for this device, in the place of whatever was kept before; needs no identity to be there.
+    """Save the profile of this device, and replace an earlier one. Needs no identity.
 
     Raises:
         RefusedParameters: outside the sealing limits; nothing was written.
-        StateBusy, StateUnusable: see there; what was kept before still is.
+        StateBusy, StateUnusable: the file cannot be written; an earlier profile is unchanged.
     """
     require_sealable(profile.parameters)
     with directory.locked_without_reading():
@@ -62,7 +62,7 @@ def save(directory: StateDirectory, profile: DeviceProfile) -> None:
 
 
 def encode_profile(profile: DeviceProfile) -> bytes:
-    """The bytes of a profile file."""
+    """Encode a profile file."""
     document = {
         "format": PROFILE_FORMAT,
         "memory_kib": profile.parameters.memory_kib,
@@ -74,11 +74,11 @@ def encode_profile(profile: DeviceProfile) -> bytes:
 
 
 def decode_profile(encoded: bytes, path: Path) -> DeviceProfile:
-    """The profile in a file's bytes; `path` is for the error only.
+    """Decode a profile file; `path` is only for the error.
 
     Raises:
-        ProfileNewer: written by a later version.
-        ProfileDamaged: not a profile, or not one that a backup may be sealed with.
+        ProfileNewer: a later version wrote it.
+        ProfileDamaged: it is not a profile, or a backup may not be sealed with its parameters.
     """
     if len(encoded) > MAX_PROFILE_BYTES:
         raise ProfileDamaged(path, "it is too long")
@@ -99,7 +99,7 @@ def decode_profile(encoded: bytes, path: Path) -> DeviceProfile:
     if profile_format > PROFILE_FORMAT:
         raise ProfileNewer(path, profile_format)
     if profile_format < PROFILE_FORMAT:
-        raise ProfileDamaged(path, "there never was such a format")
+        raise ProfileDamaged(path, f"unknown profile format {profile_format}")
     parameters = KdfParameters(count("memory_kib"), count("passes"), count("lanes"))
     try:
         require_sealable(parameters)

@@ -1,4 +1,4 @@
-"""The folder that the state lives in: one file, never torn, never readable by others, one process at a time."""
+"""The state directory: one file, replaced atomically, private to this user, changed by one process at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ROOT = 0
 
 @dataclass(slots=True)
 class LockedState:
-    """The state while this process alone may change it; `state` is None where there is none yet."""
+    """The state while this process holds the lock; `state` is None if there is none yet."""
 
     directory: StateDirectory
     state: State | None
@@ -56,10 +56,10 @@ class LockedState:
         return self.state
 
     def write(self, state: State) -> State:
-        """Replace the state, durably, before returning it: after a crash the file holds the old or the new one.
+        """Replace the state durably, and return it. A crash leaves the old or the new file.
 
         Raises:
-            StateUnusable: the file cannot be written; the old state is still there.
+            StateUnusable: the file cannot be written; the old state is unchanged.
             PayloadError: the content breaks a rule of the payload format.
         """
         self.directory.replace(encode_state(state))
@@ -69,9 +69,13 @@ class LockedState:
 
 @dataclass(frozen=True, slots=True)
 class StateDirectory:
-    """A state directory at `path`; it is made when it is locked for the first time.
+    """A state directory. It is created when it is locked for the first time.
 
-    `trusted` are the users, by number, whose files and links are taken for this user's own: this one and root.
+    Attributes:
+        path: of the directory.
+        lock_wait_seconds: how long to wait for the lock.
+        sleep: waits for a number of seconds.
+        trusted: ids of the users whose files and links count as this user's own: this user and root.
     """
 
     path: Path
@@ -81,7 +85,7 @@ class StateDirectory:
 
     @classmethod
     def at(cls, path: Path | str) -> StateDirectory:
-        """The directory of this name, in which `~` is a home directory.
+        """The directory at this path; a leading `~` is expanded.
 
         Raises:
             StateUnusable: there is no such home directory.
@@ -92,10 +96,10 @@ class StateDirectory:
             raise StateUnusable(Path(path), "there is no such home directory") from error
 
     def read(self) -> State:
-        """The state as it stands, without a lock: replacing is atomic, so that a reader sees all of one or the other.
+        """Read the state without a lock. Files are replaced atomically, so a reader sees the old or the new one.
 
         Raises:
-            StateMissing, StateDamaged, StateNewer, StateUnusable: see there.
+            StateMissing, StateDamaged, StateNewer, StateUnusable: there is no usable state.
         """
         state = self.read_or_none()
         if state is None:
@@ -103,32 +107,32 @@ class StateDirectory:
         return state
 
     def read_or_none(self) -> State | None:
-        """The same, or None where there is none yet."""
+        """The same, but None if there is no state yet."""
         return self._load()
 
     @contextmanager
     def locked(self) -> Iterator[LockedState]:
-        """Hold the state alone, from reading it to the end of the block.
+        """Lock the state, from reading it to the end of the block.
 
-        Two processes that both read seq 4 would both seal as 5, which is what the version vector cannot survive.
+        Without the lock, two processes could read seq 4 and both seal as 5, which would break the version vector.
 
         Raises:
-            StateBusy: another process held it for `lock_wait_seconds`.
-            StateDamaged, StateNewer, StateUnusable: see there.
+            StateBusy: another process held the lock for `lock_wait_seconds`.
+            StateDamaged, StateNewer, StateUnusable: the state cannot be used.
         """
         with self.locked_without_reading():
             yield LockedState(self, self._load())
 
     @contextmanager
     def locked_without_reading(self) -> Iterator[None]:
-        """Be the only process that writes here, without looking at the state.
+        """Lock the directory without reading the state.
 
         Raises:
             StateBusy, StateUnusable: as `locked`.
         """
         with self._translating_errors():
             make_directory(self.path, mode=OWNER_ONLY_DIRECTORY)
-            # A file of its own, because the state file is replaced and a lock on it would stay with the old one.
+            # A separate file: the state file is replaced, and a lock would stay with the old one.
             lock = os.open(self.path / LOCK_FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY_FILE)
         try:
             self._lock(lock)
@@ -137,13 +141,11 @@ class StateDirectory:
             os.close(lock)
 
     def replace(self, encoded: bytes, name: str = STATE_FILE_NAME) -> None:
-        """Write the file beside the old one, sync it, rename it over, and sync the folder. Only while locked.
-
-        Where it is a link, this happens where it leads: whoever put it there meant it to stay.
+        """Replace a file atomically and durably; only while locked. If it is a link, its target is replaced.
 
         Raises:
-            StateUnusable: the operating system refused, or the link is one that another user may have planted; the
-                old file is still there.
+            StateUnusable: the operating system refused, or another user may have planted the link; the old file is
+                unchanged.
         """
         with self._translating_errors():
             self._require_trusted_link(name)
@@ -152,7 +154,7 @@ class StateDirectory:
             replace_file(target, encoded, temporary=target.with_name(f"{target.name}{TEMPORARY_SUFFIX}"))
 
     def read_file(self, name: str, max_bytes: int = -1) -> bytes | None:
-        """A file's content, or its first `max_bytes`; None where there is no such file. Closes it to other users.
+        """A file's content, or its first `max_bytes`; None if it does not exist. Removes permissions of other users.
 
         Raises:
             StateUnusable: the operating system refused.
@@ -172,11 +174,10 @@ class StateDirectory:
         return None if encoded is None else decode_state(encoded, self.path / STATE_FILE_NAME)
 
     def is_writable_by_others(self) -> bool:
-        """Whether other users may write to the directory, and so replace what is in it.
+        """Whether other users can write to the directory, and so replace the files in it.
 
-        With a state and nothing else in it, it is closed to them first, and what it is after that decides: the folder
-        of another user, who can open it again at any time, may not be ours to close. An empty one is closed by the
-        first write.
+        A directory with only a state in it first loses the permissions of other users, if that is possible: another
+        user's directory may refuse, and its owner can undo it. An empty one is restricted by the first write.
         """
         try:
             described = self.path.stat()
@@ -193,9 +194,9 @@ class StateDirectory:
         return described.st_uid not in self.trusted or bool(described.st_mode & WRITABLE_BY_OTHERS)
 
     def is_owned_by_another_user(self) -> bool:
-        """Whether the state file belongs to another user, who may have put it there for us to take for ours.
+        """Whether the state file belongs to another user, who may have planted it.
 
-        That is for a person to judge: in a container, under sudo and on some mounted disks it is as it should be.
+        A person must judge that: in containers, under sudo and on some mounted disks it is normal.
         """
         try:
             return (self.path / STATE_FILE_NAME).stat().st_uid not in self.trusted
@@ -203,15 +204,15 @@ class StateDirectory:
             return False
 
     def owns(self, path: Path) -> bool:
-        """Whether a file that is written to `path`, in whatever way it is spelt, would be one of the client's own.
+        """Whether `path`, in any spelling, is one of the client's own files.
 
         Raises:
-            OSError: it cannot be found out.
+            OSError: the operating system refused.
         """
         target = Path(os.path.realpath(path))
         if target in {Path(os.path.realpath(self.path / name)) for name in OWN_FILE_NAMES}:
             return True
-        # File systems that ignore the case of names have spellings that no path shows.
+        # File systems that ignore case have further spellings.
         return target.name.lower() in OWN_FILE_NAMES and target.parent.exists() and target.parent.samefile(self.path)
 
     def _restrict_directory(self) -> None:
@@ -223,16 +224,16 @@ class StateDirectory:
                 os.close(folder)
 
     def _may_restrict_directory(self) -> bool:
-        # A folder with other things in it (a home directory, say) was not made for this. Nor is one like /tmp, which
-        # happens to hold nothing else just now.
+        # A directory with other files, such as a home directory, was not created for the state. Neither was /tmp, which
+        # may have no other files at the moment.
         holds_only_ours = {each.name for each in self.path.iterdir()} <= OWN_FILE_NAMES
         return holds_only_ours and not self.path.stat().st_mode & stat.S_ISVTX
 
     def _require_trusted_link(self, name: str) -> None:
-        """Check that nobody else chose what a write through a link replaces, or makes."""
+        """Check that no other user chose the file that a write through a link replaces or creates."""
         with suppress(FileNotFoundError):
             found, folder = (self.path / name).lstat(), self.path.stat()
-            # Whose whole directory it is, closed to others, may have links in it: then it is used for that person.
+            # The owner of the whole directory may have links in it, if other users cannot write there.
             is_theirs = found.st_uid == folder.st_uid and not folder.st_mode & WRITABLE_BY_OTHERS
             if stat.S_ISLNK(found.st_mode) and found.st_uid not in self.trusted and not is_theirs:
                 raise StateUnusable(self.path / name, "it is a link that another user put there")
@@ -256,9 +257,9 @@ class StateDirectory:
 
 
 def _remove_others_permissions(opened: int) -> None:
-    """Take other users' permissions away, as an older program, a copy or a restored disk may have left them.
+    """Remove permissions of other users, which an older program, a copy or a restored disk may have set.
 
-    Best effort: what is another user's, or on a file system without permissions, stays as it is.
+    Best effort: it does nothing to another user's file, or on a file system without permissions.
     """
     mode = stat.S_IMODE(os.fstat(opened).st_mode)
     if mode & OTHERS_PERMISSIONS:

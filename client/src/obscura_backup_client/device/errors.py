@@ -1,4 +1,4 @@
-"""What can go wrong with the state directory."""
+"""Errors of the state directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StateError(ClientError):
-    """The root of what can be wrong with the state directory, `path`."""
+    """The root of errors of the state directory at `path`."""
 
     code = "state"
 
@@ -21,41 +21,41 @@ class StateError(ClientError):
 
 
 class StateMissing(StateError):
-    """Nothing was created or restored in this directory yet."""
+    """No identity was created or restored in this directory yet."""
 
     code = "state-missing"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "There is no identity here yet; make one with `new` or bring one back with `restore`")
+        super().__init__(path, "No identity here yet; create one with `new` or restore one with `restore`")
 
 
 class StateExists(StateError):
-    """There is an identity already, and a new one would overwrite it."""
+    """The directory already has an identity, which a new one would overwrite."""
 
     code = "state-exists"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "There is an identity here already, and it is not overwritten")
+        super().__init__(path, "There is already an identity here, which is never overwritten")
 
 
 class StateBusy(StateError):
-    """Another process kept the directory locked for as long as we were willing to wait."""
+    """Another process held the lock for longer than the time-out."""
 
     code = "state-busy"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "Another process is using this state")
+        super().__init__(path, "Another process is using this state; try again")
 
 
 class StateDamaged(StateError):
-    """The state file cannot be read back; `reason` quotes nothing of it."""
+    """The state file cannot be decoded; `reason` does not quote it."""
 
     code = "state-damaged"
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             path,
-            f"The state file is damaged: {reason}. A new --state directory and `restore` bring back what was pushed",
+            f"The state file is damaged: {reason}. To get back what was pushed, `restore` into a new --state directory",
         )
         self.reason = reason
 
@@ -71,22 +71,22 @@ class StateNewer(StateError):
 
 
 class StateUnusable(StateError):
-    """The operating system does not let us read or write the state; `reason` is its own word for why."""
+    """The state cannot be read or written; `reason` is the operating system's reason."""
 
     code = "state-unusable"
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, f"The state cannot be used ({reason})")
+        super().__init__(path, f"The state cannot be read or written ({reason})")
         self.reason = reason
 
 
 class ProfileDamaged(StateError):
-    """The saved calibration cannot be used; `reason` quotes nothing of it."""
+    """The saved calibration cannot be used; `reason` does not quote it."""
 
     code = "profile-damaged"
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, f"The saved calibration cannot be used ({reason}); calibrate again, or remove it")
+        super().__init__(path, f"The saved calibration is invalid ({reason}); calibrate again or remove it")
         self.reason = reason
 
 
@@ -98,7 +98,7 @@ class ProfileNewer(StateError):
     def __init__(self, path: Path, profile_format: int) -> None:
         super().__init__(
             path,
-            f"The saved calibration has format {profile_format}, of a later version of this client; calibrate again, "
+            f"The saved calibration has format {profile_format}, of a later version of this client; calibrate again "
             "or remove it",
         )
         self.profile_format = profile_format

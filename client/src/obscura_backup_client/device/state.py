@@ -1,8 +1,7 @@
-"""What this device keeps between two runs: the content, who it is, and what it remembers of each server.
+"""The state that this device keeps: its content, its device id, and the latest backup it saw on each server.
 
-The file is JSON around one binary field. The content inside is the very payload that gets sealed, so that there is one
-codec and one set of checks for it and unknown fields survive. The rest is this device's own bookkeeping, which no other
-client ever reads: it needs no schema, and a person who has to mend it can.
+The file is JSON with one binary field, the payload as it is sealed. One codec and one set of rules therefore serve
+both, and unknown fields survive. The rest is private to this device and readable for a person who has to repair it.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ SHA256_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose backup, and where: `server` is the address in its normal form, without a path's last slash."""
+    """A user on a server; `server` is the normalized address."""
 
     server: str
     user_id: UUID
@@ -41,10 +40,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All of it. `seq` is the highest one this device ever reserved for a sealing, sent or not.
+    """The state of this device. It contains no password and no derived key, so it does not open later backups.
 
-    There is no password and no derived key in it: who steals this file has the identity, and not the way into
-    backups to come.
+    Attributes:
+        device_id: 16 bytes.
+        device_name: may be empty.
+        seq: the highest number that this device reserved for a sealing, sent or not.
+        content: identity, contacts and profile.
+        last_seen: the latest backup that this device saw, per account.
     """
 
     device_id: bytes
@@ -55,9 +58,9 @@ class State:
 
 
 def with_new_id_if_copied(state: State, seen: Backup, random: RandomBytes) -> State:
-    """The state under a new device id where another copy of it, by the content `seen`, has sealed something already.
+    """The state with a new device id if the content `seen` shows that a copy of this state has sealed something.
 
-    A state directory that was copied, or brought back from a disk backup, would use the same seq for other bytes.
+    A state directory that was copied, or restored from a disk backup, would use the same seq for other bytes.
     """
     if seen.vector.get(state.device_id, 0) <= state.seq:
         return state
@@ -65,14 +68,14 @@ def with_new_id_if_copied(state: State, seen: Backup, random: RandomBytes) -> St
 
 
 def with_next_seq(state: State, random: RandomBytes) -> State:
-    """The state with the next seq reserved. A device that has used all of them goes on as another one."""
+    """The state with the next seq reserved. A device that has used all numbers gets a new device id."""
     if state.seq >= MAX_INTEGER:
         return replace(state, device_id=random(DEVICE_ID_BYTES), seq=1)
     return replace(state, seq=state.seq + 1)
 
 
 def encode_state(state: State) -> bytes:
-    """The bytes of a state file. They hold the identity's private key in clear.
+    """Encode a state file. It contains the unencrypted private key.
 
     Raises:
         PayloadError: the content breaks a rule of the payload format.
@@ -89,11 +92,11 @@ def encode_state(state: State) -> bytes:
 
 
 def decode_state(encoded: bytes, path: Path) -> State:
-    """The state in a file's bytes; `path` is for the error only.
+    """Decode a state file; `path` is only for the error.
 
     Raises:
-        StateNewer: written by a later version.
-        StateDamaged: not a state, or a part of it is missing or out of range.
+        StateNewer: a later version wrote it.
+        StateDamaged: it is not a state, or a part is missing or out of range.
     """
     try:
         document = json.loads(encoded)
@@ -103,23 +106,23 @@ def decode_state(encoded: bytes, path: Path) -> State:
     if state_format > STATE_FORMAT:
         raise StateNewer(path, state_format)
     if state_format < STATE_FORMAT:
-        raise StateDamaged(path, "there never was such a format")
+        raise StateDamaged(path, f"unknown state format {state_format}")
     try:
         return State(
             device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
-            # A name that can never be sealed must not strand a state that has one.
+            # A state with a name that can never be sealed must stay usable.
             device_name=sanitized_device_name(_text(document["device_name"])),
             seq=_count(document["seq"]),
             content=decode(base64.b64decode(document["content"], validate=True)),
             last_seen=_all_last_seen(document["remembered"]),
         )
     except PayloadError as error:
-        raise StateDamaged(path, f"its content breaks a rule, {error.reason}") from None
+        raise StateDamaged(path, f"its content is invalid: {error.reason}") from None
     except KeyError:
         raise StateDamaged(path, "a part of it is missing") from None
     except (ValueError, TypeError, AttributeError):
-        # The error's own text may quote the content.
-        raise StateDamaged(path, "a part of it is not what it must be") from None
+        # The original error may quote the content.
+        raise StateDamaged(path, "a part of it is invalid") from None
 
 
 def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
@@ -142,7 +145,7 @@ def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
 
 
 def _all_last_seen(documents: object) -> dict[Account, LastSeen]:
-    # An empty object, say, would pass for an empty list; and with what was remembered, every alarm would be gone.
+    # An empty object would pass for an empty list, and without these records no rollback could be detected.
     if not isinstance(documents, list):
         raise TypeError("a list is expected here")
     last_seen = dict(map(_last_seen_from_json, documents))
@@ -162,7 +165,7 @@ def _last_seen_from_json(document: dict[str, Any]) -> tuple[Account, LastSeen]:
         sealed_at_ms=_count(document["sealed_at_ms"]),
         device_name=_text(document["device_name"]),
         contact_count=_count(document["contact_count"]),
-        # Files of earlier versions do not have these.
+        # Files of earlier versions lack these.
         may_be_gone=document.get("may_be_gone", False) is True,
         parameters=_parameters(document.get("parameters")),
     )

@@ -1,4 +1,4 @@
-"""What can go wrong with a payload that is exported or imported in clear."""
+"""Errors of imported and exported files."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ if TYPE_CHECKING:
 
 
 class ExportRefused(ClientError):
-    """A file that is to be imported is not an export, or a part of it is not what it must be.
+    """The file to import is not a valid export.
 
-    `location` is that part, as in `contacts[3].user_id`, or empty for the whole; `reason` quotes nothing of it.
+    `location` is the invalid part, such as `contacts[3].user_id`, or empty for the whole file. `reason` does not quote
+    the file.
     """
 
     code = "malformed-export"
 
     def __init__(self, reason: str, location: str = "") -> None:
         where = f" ({location})" if location else ""
-        super().__init__(f"This is not an export that can be imported{where}: {reason}.")
+        super().__init__(f"Invalid export{where}: {reason}.")
         self.reason = reason
         self.location = location
 
 
 class ExportExists(ClientError):
-    """There is something at `path` already, and nobody said that it may be replaced."""
+    """There is already something at `path`, and replacing it was not allowed."""
 
     code = "export-exists"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"There is something there already, and it is not replaced unless --force says so: {path}")
+        super().__init__(f"The file already exists; use --force to replace it: {path}")
         self.path = path
 
 
 class ExportUnwritable(ClientError):
-    """The export cannot be written to `path`; `reason` says why, where it can in the system's own words."""
+    """The export cannot be written to `path`, for this `reason`."""
 
     code = "export-unwritable"
 
@@ -47,7 +48,7 @@ class ExportUnwritable(ClientError):
 
 
 class ContactFileError(ClientError):
-    """A contact file that cannot be taken as it is; `line` is the place, counted in `unit`s from 1."""
+    """A contact file cannot be imported. `line` is the place, counted in `unit`s from 1."""
 
     code = "contact-file"
 

@@ -6,7 +6,6 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from obscura_backup_client.content.codec import check
 from obscura_backup_client.content.errors import PayloadError
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
 from obscura_backup_client.content.model import (
@@ -19,6 +18,7 @@ from obscura_backup_client.content.model import (
     Writer,
 )
 from obscura_backup_client.content.protobuf_wire import MalformedWireError, split_fields
+from obscura_backup_client.content.rules import check
 from obscura_backup_client.content.user_ids import parse_user_id
 from obscura_backup_client.formats.errors import ExportRefused
 from obscura_backup_client.formats.export_writing import FORMAT, VERSION, base64_text, parse

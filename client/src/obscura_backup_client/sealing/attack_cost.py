@@ -1,4 +1,4 @@
-"""What guessing a password costs, as a model."""
+"""A model of what guessing a password costs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MEMORY_EXPONENT: Final = 1.963
 
 
 def attack_cost(parameters: KdfParameters) -> float:
-    """Estimate in US dollars what 10^9 guesses at one backup cost somebody who rents accelerators.
+    """Estimate the cost in US dollars of 10^9 guesses at one backup on rented accelerators.
 
-    This is a model and nobody has run it: it rests on the published memory bandwidth of H100-class cards, for which
-    it gives about 125 dollars at 64 MiB, 490 at 128 MiB and 1,900 at 256 MiB, three passes each. Between and beyond
-    these it follows the power law through the three, 125 x (memory / 64 MiB)^1.963 x (passes / 3): twice the memory
-    doubles the time of one guess and halves how many fit on a card, twice the passes only doubles the time. Lanes are
-    not counted (sealing has one). Far below 64 MiB caches make guessing cheaper than the model says.
+    This is a model, not a measurement. It uses the published memory bandwidth of H100-class cards and gives about 125
+    dollars at 64 MiB, 490 at 128 MiB and 1,900 at 256 MiB, three passes each. For other values it follows the power law
+    through these three, 125 x (memory / 64 MiB)^1.963 x (passes / 3). Twice the memory doubles the time of one guess
+    and halves how many fit on a card; twice the passes only doubles the time. Lanes are not counted (sealing has one).
+    Far below 64 MiB caches make guessing cheaper than the model says.
     """
     memory = parameters.memory_kib / _REFERENCE_WORK.memory_kib
     passes = parameters.passes / _REFERENCE_WORK.passes
@@ -31,14 +31,14 @@ def attack_cost(parameters: KdfParameters) -> float:
 
 
 def search_cost(parameters: KdfParameters, password_bits: float) -> float:
-    """Estimate in US dollars what finding a password costs that was drawn at random out of 2^`password_bits`.
+    """Estimate the cost in US dollars of finding a password chosen at random from 2^`password_bits`.
 
-    On average half of them have to be tried. `attack_cost` says what the estimate rests on. A password that a person
-    thought up was not drawn at random, and how many bits it has nobody knows.
+    On average half of them must be tried. `attack_cost` describes the model. A password that a person made up is not
+    random, and its entropy is unknown.
     """
     return attack_cost(parameters) * math.pow(2, password_bits - 1) / 1e9
 
 
 def attack_cost_is_modelled(parameters: KdfParameters) -> bool:
-    """Whether the memory is where `attack_cost` is meant for, or beyond it; below 64 MiB it would flatter."""
+    """Whether the memory is at least 64 MiB, as `attack_cost` assumes; below that its estimate is too high."""
     return parameters.memory_kib >= _REFERENCE_WORK.memory_kib

@@ -1,4 +1,4 @@
-"""Finding the parameters of Argon2id that take about the right time on a device."""
+"""Choosing Argon2id parameters that take about the target time on a device."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, KdfPar
 from obscura_backup_client.sealing.kdf_timing import Timing, busy_reason, load_per_processor, time_call
 
 Measure = Callable[[KdfParameters], Timing | float]
-"""Runs one derivation and times it; a plain number is seconds, of which nothing else is known."""
+"""Runs and times one derivation; a plain number means seconds of wall-clock time only."""
 
 
 def measure_derivation(parameters: KdfParameters) -> Timing:
-    """Run one derivation of a made-up password, of one lane, and time it."""
-    # Loaded before the clock starts, which else shows the loading of the library the first time.
-    import argon2.low_level  # noqa: F401 - as said
+    """Run and time one derivation of a fixed password, with one lane."""
+    # Imported before the clock starts, so that the import is not measured.
+    import argon2.low_level  # noqa: F401 - imported for its effect
 
     return time_call(lambda: argon2id(b"calibration", bytes(SALT_BYTES), parameters))
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measurement of a calibration; `seconds` is None where the device could not give the memory."""
+    """One measurement; `seconds` is None if the device could not allocate the memory."""
 
     parameters: KdfParameters
     seconds: float | None
 
 
 class Fit(StrEnum):
-    """How what was chosen stands to the target; the others but the first are at a limit, or as near as it gets."""
+    """How the chosen parameters compare with the target. `SLOWER` and `FASTER` are as close as the limits allow."""
 
     ON_TARGET = "on-target"
     SLOWER = "slower"
@@ -50,10 +50,15 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What `calibrate` settled on, how many seconds this device took for it, and all measurements in order.
+    """The result of a calibration.
 
-    `busy` says why the machine seemed to be busy with something else, and is empty where it did not. A busy machine
-    takes longer, so that less is chosen than it could do: ask the person to calibrate again when it is quiet.
+    Attributes:
+        parameters: the chosen ones.
+        seconds: how long one derivation with them takes on this device.
+        fit: how that compares with the target.
+        measurements: all measurements, in order.
+        busy: why the machine seemed busy; empty if it did not. A busy machine gets weaker parameters: ask the person
+            to calibrate again later.
     """
 
     parameters: KdfParameters
@@ -64,12 +69,12 @@ class Calibration:
 
 
 CALIBRATION_STEP_KIB: Final = 16 * 1024
-# As a rule four are enough: the least, the answer, and the answer again. Slow devices should not be kept for minutes.
+# Usually four are enough: the minimum, then the result twice. The limit keeps slow devices from taking minutes.
 CALIBRATION_MAX_MEASUREMENTS: Final = 10
 
 
 def _ignore_measurement(_rung: Measurement) -> None:
-    """Take no notice."""
+    """Ignore the measurement."""
 
 
 def calibrate(
@@ -81,7 +86,7 @@ def calibrate(
     on_measurement: Callable[[Measurement], None] = _ignore_measurement,
     load: Callable[[], float] = load_per_processor,
 ) -> Calibration:
-    """Pick the parameters within the sealing limits whose derivation lasts about the target on this device.
+    """Choose parameters within the sealing limits whose derivation takes about the target time on this device.
 
     Memory costs an attacker most, so it grows first, in steps of 16 MiB. Passes grow only when memory is at its limit.
     A device that is too slow for `minimum` still gets `minimum`: the target is for comfort, the minimum for safety.
@@ -100,7 +105,7 @@ def calibrate(
     Raises:
         ValueError: the target is empty or not positive, or the memory is below `minimum` or above the sealing limits.
         RefusedParameters: `minimum` is outside the sealing limits.
-        KeyDerivationFailed: this device cannot even give the memory of `minimum`.
+        KeyDerivationFailed: this device cannot allocate the memory of `minimum`.
     """
     require_sealable(minimum)
     shortest, longest = target_seconds
@@ -147,7 +152,7 @@ def _timing(measure: Measure, parameters: KdfParameters, minimum: KdfParameters)
 
 
 def _distance(seconds: float, shortest: float, aim: float, longest: float) -> tuple[float, float]:
-    """How far outside the welcome range, and how far from its middle, both as logarithms of ratios."""
+    """The distance from the accepted range, and from its middle, both as logarithms of ratios."""
     seconds = max(seconds, 1e-6)
     outside = max(math.log(shortest / seconds), math.log(seconds / longest), 0.0)
     return outside, abs(math.log(seconds / aim))

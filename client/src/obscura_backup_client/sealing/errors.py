@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NotABackup(ClientError):
-    """The bytes do not begin as a sealed backup does."""
+    """The bytes do not begin like a sealed backup."""
 
     code = "not-a-backup"
 
@@ -20,29 +20,29 @@ class NotABackup(ClientError):
 
 
 class NewerFormat(ClientError):
-    """The bytes are a sealed backup of a format that this version does not know; `digit` is its number."""
+    """A sealed backup of a format that this version does not know; `digit` is its number."""
 
     code = "newer-format"
 
     def __init__(self, digit: str) -> None:
-        super().__init__(f"This backup has format {digit}, which this version cannot read: update the app.")
+        super().__init__(f"This backup has format {digit}, which this version cannot read. Update the app.")
         self.digit = digit
 
 
 class RefusedParameters(ClientError):
-    """Key derivation costs outside the limits, to seal with or to open; `parameters` is None for an unknown KDF."""
+    """Key derivation parameters outside the limits of sealing or opening; None for an unknown algorithm."""
 
     code = "refused-parameters"
 
     def __init__(self, reason: str, parameters: KdfParameters | None = None) -> None:
         shown = "" if parameters is None else f" ({parameters})"
-        super().__init__(f"These key derivation parameters are refused: {reason}{shown}.")
+        super().__init__(f"Key derivation parameters refused: {reason}{shown}.")
         self.reason = reason
         self.parameters = parameters
 
 
 class KeyDerivationFailed(ClientError):
-    """Argon2id itself gave up, as a rule because the device could not give it the memory it needs."""
+    """Argon2id failed, usually because the device could not allocate the memory."""
 
     code = "key-derivation-failed"
 
@@ -53,7 +53,7 @@ class KeyDerivationFailed(ClientError):
 
 
 class WrongPassword(ClientError):
-    """The key commitment does not match: another password, or somebody altered the header."""
+    """The key commitment does not match: the password is wrong, or the header was altered."""
 
     code = "wrong-password"
 
@@ -62,30 +62,30 @@ class WrongPassword(ClientError):
 
 
 class DifferentKey(ClientError):
-    """A kept key was offered for a backup that was sealed with another salt or other parameters."""
+    """The kept key does not fit: the backup was sealed with another salt or other parameters."""
 
     code = "different-key"
 
     def __init__(self) -> None:
-        super().__init__("This backup was not sealed with the key kept on this device: its password is needed.")
+        super().__init__("This backup was not sealed with the key kept on this device. Its password is needed.")
 
 
 class WeakKey(DifferentKey):
-    """A kept key opens the backup, and nothing may be sealed under it: another program chose its parameters."""
+    """The kept key opens the backup but may not seal: another program chose parameters that are too weak."""
 
     code = "weak-key"
 
     def __init__(self, reason: str) -> None:
         ClientError.__init__(
             self,
-            f"This backup is sealed with parameters that no new backup may have ({reason}): "
-            "its password is needed to seal it anew.",
+            f"This backup is sealed with parameters that no new backup may have ({reason}). "
+            "Its password is needed to seal it again.",
         )
         self.reason = reason
 
 
 class Damaged(ClientError):
-    """The bytes are cut off or altered, or the backup is another user's."""
+    """The backup is truncated or altered, or belongs to another user."""
 
     code = "damaged"
 
@@ -95,24 +95,24 @@ class Damaged(ClientError):
 
 
 class PayloadTooLarge(ClientError):
-    """The payload, once sealed, would be longer than the server takes; sizes are in bytes."""
+    """The sealed payload would be longer than the server accepts; sizes are in bytes."""
 
     code = "payload-too-large"
 
     def __init__(self, payload_bytes: int, max_payload_bytes: int) -> None:
-        super().__init__(f"The backup's content has {payload_bytes} bytes; {max_payload_bytes} is the most that fits.")
+        super().__init__(f"The backup's content has {payload_bytes} bytes; at most {max_payload_bytes} fit.")
         self.payload_bytes = payload_bytes
         self.max_payload_bytes = max_payload_bytes
 
 
 class PasswordRefused(ClientError):
-    """A password that cannot be set. No error of this family says what the password is."""
+    """The password cannot be set. No error of this family contains the password."""
 
     code = "password-refused"
 
 
 class PasswordTooShort(PasswordRefused):
-    """Fewer code points than a new password needs."""
+    """A new password has too few code points."""
 
     code = "password-too-short"
 
@@ -123,7 +123,7 @@ class PasswordTooShort(PasswordRefused):
 
 
 class PasswordTooLong(PasswordRefused):
-    """More bytes than a new password may have."""
+    """A new password has too many bytes."""
 
     code = "password-too-long"
 
@@ -134,7 +134,7 @@ class PasswordTooLong(PasswordRefused):
 
 
 class PasswordCharacterRefused(PasswordRefused):
-    """A code point that another device might not be able to repeat; `kind` is control, surrogate or unassigned."""
+    """A code point that other devices may not be able to enter; `kind` is control, surrogate or unassigned."""
 
     code = "password-character-refused"
 
@@ -146,23 +146,23 @@ class PasswordCharacterRefused(PasswordRefused):
 
 
 class PasswordGuessable(PasswordRefused):
-    """A new password that a guesser would find; `score` is zxcvbn's, 0 to 4, and `min_score` what is asked for."""
+    """A new password is easy to guess; `score` is zxcvbn's, 0 to 4, and `min_score` the least that is accepted."""
 
     code = "password-guessable"
 
     def __init__(self, score: int, min_score: int) -> None:
         super().__init__(
-            f"The password is too easy to guess ({score} of 4; at least {min_score} is wanted). Whoever gets hold of "
-            "the backup can try passwords for as long as they like."
+            f"The password is too easy to guess (strength {score} of 4; at least {min_score} is required). A thief of "
+            "the backup has unlimited time to try passwords."
         )
         self.score = score
         self.min_score = min_score
 
 
 class PasswordUnchanged(PasswordRefused):
-    """The new password is the one that is in use."""
+    """The new password is the same as the current one."""
 
     code = "password-unchanged"
 
     def __init__(self) -> None:
-        super().__init__("The new password is the one that the backup has already.")
+        super().__init__("The new password is the same as the current one.")

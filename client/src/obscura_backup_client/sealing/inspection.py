@@ -1,4 +1,4 @@
-"""What a sealed backup says about itself, to somebody who has neither its password nor a token. Nothing is believed."""
+"""What a sealed backup shows without its password. Nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from obscura_backup_client.sealing.sealed import (
 if TYPE_CHECKING:
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
-# Where a stream does not end: far beyond what any server of this kind takes, and read in no time.
+# The limit for endless streams: far more than a server accepts, and quickly read.
 MAX_COUNTED_BYTES: Final = 64 * 1024 * 1024
 CHUNK_BYTES: Final = 64 * 1024
 
 
 class Verdict(StrEnum):
-    """Whether this client would open it, given the password."""
+    """Whether this client opens the backup, given the password."""
 
     OPENS = "opens"
     ASKS = "asks"
@@ -38,10 +38,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A sealed backup from outside. Sizes are in bytes.
+    """The public facts of a sealed backup.
 
-    `complete` is False where counting stopped at `size_bytes` before the end. `refusal` says why it would not be
-    opened, and `weakness` why no backup would be sealed like this: each is empty where there is nothing to say.
+    Attributes:
+        header: its first 74 bytes, decoded.
+        size_bytes: its size.
+        complete: False if counting stopped at `size_bytes`, before the end.
+        verdict: whether this client opens it.
+        refusal: why it does not, or asks first; empty otherwise.
+        weakness: why no new backup may be sealed like this; empty if it may.
     """
 
     header: Header
@@ -58,23 +63,23 @@ class Inspection:
 
     @property
     def padded_bytes(self) -> int | None:
-        """The size of the plaintext with its padding, as far as the size of the whole is known."""
+        """The size of the padded plaintext; None if the size of the backup is unknown."""
         return self.size_bytes - HEADER_BYTES - TAG_BYTES if self.complete else None
 
     @property
     def payload_bytes(self) -> tuple[int, int] | None:
-        """The smallest and the largest payload that writers of this format pad to this size; None if they never do."""
+        """The smallest and largest payload that is padded to this size; None if no writer produces this size."""
         return None if self.padded_bytes is None else payload_size_range(self.padded_bytes)
 
 
 def inspect(stream: IO[bytes]) -> Inspection:
-    """Look at a sealed backup of any length, in constant memory.
+    """Inspect a sealed backup of any length, in constant memory.
 
-    Of a file the system says how long it is. Anything else is read up to 64 MiB to count it.
+    The size of a file comes from the system. Other streams are read and counted, up to 64 MiB.
 
     Raises:
         NotABackup, NewerFormat, Damaged, RefusedParameters: as `read_header`.
-        OSError: it cannot be read.
+        OSError: the stream cannot be read.
     """
     start = _read(stream, SMALLEST_BLOB_BYTES)
     header = read_header(start)
@@ -84,7 +89,7 @@ def inspect(stream: IO[bytes]) -> Inspection:
 
 
 def _read(stream: IO[bytes], count: int) -> bytes:
-    """So many bytes, or all that there are: a pipe may hand them out in pieces."""
+    """Read `count` bytes, or all that there are. A pipe may return them in pieces."""
     found = b""
     while len(found) < count and (more := stream.read(count - len(found))):
         found += more
@@ -94,7 +99,7 @@ def _read(stream: IO[bytes], count: int) -> bytes:
 def _counted(stream: IO[bytes], already: int) -> tuple[int, bool]:
     file_bytes = _file_bytes(stream)
     if file_bytes is not None:
-        # Redirected into standard input, it may have been read in part before.
+        # Standard input from a file may have been read in part before.
         return max(already, file_bytes - (stream.tell() - already)), True
     size_bytes = already
     while chunk := stream.read(min(CHUNK_BYTES, MAX_COUNTED_BYTES + 1 - size_bytes)):
@@ -105,7 +110,7 @@ def _counted(stream: IO[bytes], already: int) -> tuple[int, bool]:
 
 
 def _file_bytes(stream: IO[bytes]) -> int | None:
-    """How long the file is, or None for what is no file."""
+    """The size of a regular file; None for other streams."""
     try:
         described = os.fstat(stream.fileno())
     except OSError:  # bytes in memory have no descriptor
@@ -119,7 +124,7 @@ def _verdict_for(parameters: KdfParameters) -> tuple[Verdict, str]:
     except RefusedParameters as refused:
         return Verdict.REFUSES, refused.reason
     asks = parameters.memory_kib > OPENING_UNASKED_MEMORY_KIB
-    return (Verdict.ASKS, "it takes more than 256 MiB of memory") if asks else (Verdict.OPENS, "")
+    return (Verdict.ASKS, "it needs more than 256 MiB of memory") if asks else (Verdict.OPENS, "")
 
 
 def _weakness(parameters: KdfParameters) -> str:

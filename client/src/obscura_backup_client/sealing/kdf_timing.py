@@ -1,4 +1,4 @@
-"""How long a computation took, and whether something else kept the machine from it."""
+"""Timing a computation, and detecting whether other programs slowed it down."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Of the wall-clock time of one thread that computes and never waits. On a quiet machine it is 0.98 and more.
+# Processor time as a share of wall-clock time, for a thread that never waits. A quiet machine gives at least 0.98.
 LEAST_PROCESSOR_SHARE: Final = 0.9
-# Programs that want to compute, per processor. An idle desktop has 0.1.
+# Runnable programs per processor. An idle desktop has 0.1.
 MOST_LOAD: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How many seconds a computation took by the clock on the wall, and how many its thread had the processor."""
+    """The wall-clock seconds and the processor seconds of a computation."""
 
     seconds: float
     processor_seconds: float
 
 
 def time_call(computation: Callable[[], object]) -> Timing:
-    """Run the computation, which has to stay in this thread, and time it."""
+    """Run and time the computation, which must stay in this thread."""
     processor, wall = time.thread_time(), time.perf_counter()
     computation()
     return Timing(time.perf_counter() - wall, time.thread_time() - processor)
 
 
 def load_per_processor() -> float:
-    """How many programs wanted to compute over the last minute, per processor; 0 where the system does not say."""
+    """The load average of the last minute, per processor; 0 if the system does not provide it."""
     try:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return os.getloadavg()[0] / (processors or 1)
@@ -41,7 +41,7 @@ def load_per_processor() -> float:
 
 
 def busy_reason(timings: list[Timing], load: float) -> str:
-    """Why these timings may be longer than on a quiet machine, in words; empty where nothing speaks for it.
+    """Why these timings may be longer than on a quiet machine; empty if there is no sign of that.
 
     Args:
         timings: of computations in one thread.
@@ -50,5 +50,5 @@ def busy_reason(timings: list[Timing], load: float) -> str:
     wall = sum(each.seconds for each in timings)
     share = sum(each.processor_seconds for each in timings) / wall if wall > 0 else 1.0
     if share < LEAST_PROCESSOR_SHARE:
-        return f"the derivations had a processor for {share:.0%} of their time"
-    return f"{load:.1f} other programs per processor wanted to compute" if load > MOST_LOAD else ""
+        return f"the derivations had a processor for only {share:.0%} of their time"
+    return f"{load:.1f} other programs per processor were running" if load > MOST_LOAD else ""

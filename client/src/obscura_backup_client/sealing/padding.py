@@ -9,13 +9,13 @@ from typing import Final
 
 LENGTH_BYTES: Final = 4
 
-# Padme's steps are finest where backups are smallest: without a floor they would tell the number of contacts.
+# Padme's steps are finest for small backups. Without this minimum they would reveal the number of contacts.
 PADDED_FLOOR_BYTES: Final = 16384
 _MAX_PAYLOAD_BYTES: Final = 0xFFFF_FFFF
 
 
 def padme(length: int) -> int:
-    """Give the smallest size not below `length` whose low bits are zero, by Padme; at most 12 % larger.
+    """The smallest size not below `length` whose low bits are zero, by Padme; at most 12 % larger.
 
     Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs" (PoPETs
     2019), algorithm 1.
@@ -28,34 +28,34 @@ def padme(length: int) -> int:
 
 
 def padded_bytes(payload_bytes: int) -> int:
-    """Give the size of the padded plaintext of a payload of `payload_bytes` bytes."""
+    """The size of the padded plaintext of a payload of `payload_bytes` bytes."""
     return max(PADDED_FLOOR_BYTES, padme(LENGTH_BYTES + payload_bytes))
 
 
 def largest_payload_bytes(max_padded_bytes: int) -> int:
-    """Give the size of the largest payload whose padded plaintext fits, or -1 when not even an empty one does."""
+    """The size of the largest payload whose padded plaintext fits; -1 if not even an empty one does."""
     if max_padded_bytes < PADDED_FLOOR_BYTES:
         return -1
-    # Clearing the low bits keeps the highest one, so what is left is a size that Padme leaves alone.
+    # Clearing the low bits keeps the highest one, so the result is a size that Padme does not change.
     return min((max_padded_bytes & ~_padme_mask(max_padded_bytes)) - LENGTH_BYTES, _MAX_PAYLOAD_BYTES)
 
 
 def payload_size_range(padded: int) -> tuple[int, int] | None:
-    """Give the smallest and the largest payload, in bytes, that `pad` makes a plaintext of `padded` bytes of.
+    """The sizes in bytes of the smallest and largest payload that `pad` pads to `padded` bytes.
 
-    None where it makes none of that size; another writer may.
+    None if it pads no payload to that size; another writer may.
     """
     if padded < PADDED_FLOOR_BYTES or padme(padded) != padded or padded - LENGTH_BYTES > _MAX_PAYLOAD_BYTES:
         return None
     if padded == PADDED_FLOOR_BYTES:
         return 0, padded - LENGTH_BYTES
-    # The size that comes before it: the largest below that Padme leaves alone.
+    # The next smaller size that Padme does not change.
     before = (padded - 1) & ~_padme_mask(padded - 1)
     return before + 1 - LENGTH_BYTES, padded - LENGTH_BYTES
 
 
 def pad(payload: bytes) -> bytes:
-    """Give length, payload and zeros as one plaintext.
+    """Return length, payload and zeros as one plaintext.
 
     Raises:
         ValueError: the payload is too long for the length field (4 GiB).
@@ -67,7 +67,7 @@ def pad(payload: bytes) -> bytes:
 
 
 def unpad(plaintext: bytes) -> bytes:
-    """Give the payload back. Any padded size is accepted, so that a writer may choose a larger one.
+    """Return the payload of a plaintext. Any padded size is accepted, so that a writer may choose a larger one.
 
     Raises:
         ValueError: no length field, a length beyond the end, or a rest that is not all zeros.

@@ -1,4 +1,4 @@
-"""From what a person types to the bytes that Argon2id is given, and the rules for a new password."""
+"""Normalizing passwords for Argon2id, and the rules for new passwords."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MAX_PASSWORD_BYTES: Final = 1024
 MAX_PASSWORD_ATTEMPTS: Final = 3
 STRENGTH_CODE_POINTS: Final = 72
 
-# Keyboards put these in where a person meant a space, and not every keyboard does it the same way.
+# Keyboards produce different characters for a space.
 _SPACES: Final = dict.fromkeys([0x00A0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ")
 _REFUSED_CATEGORIES: Final = {"Cc": "control", "Cs": "surrogate", "Cn": "unassigned"}
 
 
 def normalize(password: str) -> bytes:
-    """Give the bytes that stand for a password: other spaces mapped to U+0020, then NFC, then UTF-8 (after RFC 8265).
+    """Normalize a password: other spaces mapped to U+0020, then NFC, then UTF-8 (after RFC 8265).
 
-    Nothing is trimmed, folded or refused, so that whatever once sealed a backup also opens it.
+    Nothing is trimmed, folded or refused, so that every password that sealed a backup also opens it.
 
     Raises:
         PasswordCharacterRefused: a lone surrogate, for which UTF-8 has no bytes.
@@ -36,7 +36,7 @@ def normalize(password: str) -> bytes:
 
 
 def require_settable(password: str) -> bytes:
-    """Apply the rules for a new password and give its normalized bytes.
+    """Check the rules for a new password, and return its normalized bytes.
 
     Raises:
         PasswordTooShort: fewer than 13 code points once normalized.
@@ -62,15 +62,15 @@ def _mapped(password: str) -> str:
 
 
 def _encoded(text: str) -> bytes:
-    # Looked for instead of caught: UnicodeEncodeError carries the whole text, and a traceback would show the password.
+    # Checked instead of caught: UnicodeEncodeError contains the text, and a traceback would show the password.
     for position, character in enumerate(text, start=1):
         if unicodedata.category(character) == "Cs":
             raise PasswordCharacterRefused("surrogate", position)
     return text.encode("utf-8")
 
 
-# zxcvbn's own word for 3 is "safely unguessable: moderate protection from offline slow-hash scenario", and that is the
-# one that a backup in the wrong hands is in.
+# zxcvbn calls 3 "safely unguessable: moderate protection from offline slow-hash scenario". A stolen backup is in that
+# scenario.
 MIN_SCORE: Final = 3
 
 
@@ -88,16 +88,16 @@ class Strength:
 
     @property
     def is_guessable(self) -> bool:
-        """Whether somebody who has the backup would find the password with an effort that people do make."""
+        """Whether an attacker with the backup could find the password with realistic effort."""
         return self.score < MIN_SCORE
 
 
 def strength(password: str) -> Strength:
-    """Estimate a password's strength by zxcvbn, from its first 72 characters, which bounds the time it takes.
+    """Estimate a password's strength by zxcvbn, from its first 72 characters to bound the time.
 
     Source: Wheeler, "zxcvbn: Low-Budget Password Strength Estimation" (USENIX Security 2016).
     """
-    # Imported here because its word lists take longer to load than most commands take to run.
+    # Imported here because its word lists load slowly.
     from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types; three of its results are used
 
     text = _mapped(password)[:STRENGTH_CODE_POINTS]
@@ -114,7 +114,7 @@ def strength(password: str) -> Strength:
 
 
 def require_unguessable(password: str) -> Strength:
-    """Apply the rules for a new password, and refuse one that a guesser would find; gives how strong it is.
+    """Check the rules for a new password and refuse a guessable one; returns its strength.
 
     Raises:
         PasswordGuessable: zxcvbn's score is under 3. PasswordRefused: it breaks a rule.

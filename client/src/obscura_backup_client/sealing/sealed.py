@@ -1,4 +1,4 @@
-"""The sealed backup, format OBK1: what the server stores and cannot read. `docs/format.md` specifies it for others."""
+"""The sealed backup, format OBK1: what the server stores and cannot read. `docs/format.md` specifies it."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ DEFAULT_MAX_BLOB_BYTES: Final = 2 * 1024 * 1024
 MAX_PAYLOAD_BYTES: Final = largest_payload_bytes(DEFAULT_MAX_BLOB_BYTES - HEADER_BYTES - TAG_BYTES)
 
 RandomBytes = Callable[[int], bytes]
-"""Gives so many unpredictable bytes. Only tests and vectors pass anything but `os.urandom`."""
+"""Returns a number of unpredictable bytes. Only tests and vectors pass anything but `os.urandom`."""
 
 
 @dataclass(frozen=True)
 class SealingKey:
-    """What a password came to: the root of all keys, with the parameters and the 16-byte salt it was derived by.
+    """A derived key: the root of all keys, with the parameters and the salt of its derivation.
 
-    Keep one only from a backup that this device itself sealed or fully opened: then neither its salt nor its
-    parameters are the server's choice.
+    Keep one only from a backup that this device sealed or fully opened. Then the server chose neither its salt nor its
+    parameters.
 
     Raises:
         ValueError: a salt that is not 16 bytes or a root that is not 32.
@@ -75,7 +75,7 @@ class SealingKey:
 
 @dataclass(frozen=True)
 class Header:
-    """The first 74 bytes of a sealed backup. Nothing in it is secret, and before opening nothing of it is trusted."""
+    """The first 74 bytes of a sealed backup. They are not secret, and not trusted before opening."""
 
     parameters: KdfParameters
     salt: bytes
@@ -84,13 +84,13 @@ class Header:
 
     @property
     def prefix(self) -> bytes:
-        """The 42 bytes that the key depends on: everything before the commitment."""
+        """The 42 bytes before the commitment, on which the keys depend."""
         costs = self.parameters
         return _PREFIX.pack(MAGIC, KDF_ARGON2ID, costs.memory_kib, costs.passes, costs.lanes, self.salt, self.nonce)
 
     @property
     def encoded(self) -> bytes:
-        """The 74 bytes as they stand in the blob."""
+        """The 74 bytes of the header."""
         return self.prefix + self.commitment
 
 
@@ -105,7 +105,7 @@ class OpenedBackup:
 def derive_key(
     password: str, parameters: KdfParameters, *, salt: bytes | None = None, random: RandomBytes = os.urandom
 ) -> SealingKey:
-    """Derive the key to seal with. Without a `salt` (16 bytes) a fresh one is drawn, as a password change must.
+    """Derive a key for sealing. Without a `salt` (16 bytes) a random one is used, as a password change requires.
 
     Raises:
         PasswordRefused: the password breaks a rule for new passwords.
@@ -129,8 +129,8 @@ def seal(
     """Seal a payload for one user, under a fresh nonce. The same payload never gives the same blob twice.
 
     Raises:
-        RefusedParameters: the key was derived below the sealing floor, which a guesser would be glad of.
-        PayloadTooLarge: the blob would have more than `max_blob_bytes` bytes; nothing was sealed.
+        RefusedParameters: the key's parameters are outside the sealing limits.
+        PayloadTooLarge: the blob would have more than `max_blob_bytes` bytes.
     """
     require_sealable(key.parameters)
     if HEADER_BYTES + padded_bytes(len(payload)) + TAG_BYTES > max_blob_bytes:
@@ -140,8 +140,8 @@ def seal(
 
 
 def seal_plaintext(plaintext: bytes, key: SealingKey, user_id: UUID, *, nonce: bytes) -> bytes:
-    """Seal an already padded plaintext, checking nothing. For the vectors and tests; applications call `seal`."""
-    # Imported here, as in `open_sealed`: a command that touches no ciphertext should not wait for a native library.
+    """Seal a padded plaintext without checks. For vectors and tests; applications call `seal`."""
+    # Imported here, as in `open_sealed`, so that commands without ciphertext do not load a native library.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     prefix = Header(key.parameters, key.salt, nonce, b"").prefix
@@ -153,9 +153,9 @@ def seal_plaintext(plaintext: bytes, key: SealingKey, user_id: UUID, *, nonce: b
 def expand(root: bytes, prefix: bytes) -> tuple[bytes, bytes]:
     """Expand a root into the 32-byte AES key and the 32-byte key commitment of one header prefix (42 bytes).
 
-    Source: HKDF-Expand with SHA-256 (RFC 5869, section 2.3); its extract step is not needed because Argon2id's output
-    is uniform. The commitment is there because AES-GCM alone is not key-committing: without it one blob could be
-    made that opens under many passwords, and each answer "wrong password" would rule out many guesses at once.
+    Source: HKDF-Expand with SHA-256 (RFC 5869, section 2.3). Its extract step is not needed because Argon2id's output
+    is uniform. AES-GCM alone is not key-committing: without the commitment an attacker could make a blob that opens
+    under many passwords, and each "wrong password" would rule out many guesses at once.
     """
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -165,13 +165,13 @@ def expand(root: bytes, prefix: bytes) -> tuple[bytes, bytes]:
 
 
 def read_header(blob: bytes) -> Header:
-    """Read what a sealed backup says about itself; needs no password and checks no limit.
+    """Read the header of a sealed backup. Needs no password and checks no limit.
 
     Raises:
         NotABackup: the bytes do not begin with "OBK" and a digit.
         NewerFormat: the digit is not 1.
-        Damaged: cut off before the end of the smallest possible backup (94 bytes).
-        RefusedParameters: the KDF's number is not 1.
+        Damaged: shorter than the smallest possible backup (94 bytes).
+        RefusedParameters: the number of the KDF is not 1.
     """
     magic = blob[: len(MAGIC)]
     if magic != MAGIC:
@@ -180,7 +180,7 @@ def read_header(blob: bytes) -> Header:
             raise NewerFormat(digit.decode("ascii"))
         raise NotABackup
     if len(blob) < SMALLEST_BLOB_BYTES:
-        raise Damaged("it is cut off")
+        raise Damaged("it is truncated")
     _, kdf, memory_kib, passes, lanes, salt, nonce = _PREFIX.unpack_from(blob)
     if kdf != KDF_ARGON2ID:
         raise RefusedParameters(f"key derivation function {kdf} is unknown")
@@ -190,18 +190,18 @@ def read_header(blob: bytes) -> Header:
 def open_sealed(
     blob: bytes, secret: str | SealingKey, user_id: UUID, *, confirm: ConfirmMemory = refuse_memory
 ) -> OpenedBackup:
-    """Open a sealed backup by its password, or without any derivation by a key kept from an earlier one.
+    """Open a sealed backup with its password, or with a kept key and without a derivation.
 
     Args:
-        blob: the sealed backup, from anywhere; nothing in it is believed before it is authenticated.
+        blob: the sealed backup; nothing in it is trusted before it is authenticated.
         secret: the password as typed, or a kept key.
-        user_id: whose backup this should be.
-        confirm: asked before a derivation of more than 256 MiB; the default refuses.
+        user_id: the user whose backup this should be.
+        confirm: called before a derivation with more than 256 MiB; the default refuses.
 
     Raises:
         NotABackup, NewerFormat, RefusedParameters, DifferentKey, WrongPassword, Damaged: checked in this order, except
-            that a backup cut off inside its first 94 bytes is `Damaged` before its parameters are looked at.
-        PasswordCharacterRefused: the password holds a lone surrogate.
+            that a backup truncated inside its first 94 bytes is `Damaged` before its parameters are checked.
+        PasswordCharacterRefused: the password contains a lone surrogate.
         KeyDerivationFailed: this device cannot run the parameters.
     """
     from cryptography.exceptions import InvalidTag
@@ -210,13 +210,13 @@ def open_sealed(
     header = read_header(blob)
     key = _opening_key(header, secret, confirm)
     cipher_key, commitment = expand(key.root, header.prefix)
-    # Before decrypting, and in constant time: see `expand` for what a commitment checked late would give away.
+    # Before decryption, and in constant time; `expand` says why.
     if not hmac.compare_digest(commitment, header.commitment):
         raise WrongPassword
     try:
         plaintext = AESGCM(cipher_key).decrypt(header.nonce, blob[HEADER_BYTES:], header.encoded + user_id.bytes)
     except InvalidTag:
-        raise Damaged("its contents do not authenticate") from None
+        raise Damaged("its content fails authentication") from None
     try:
         return OpenedBackup(unpad(plaintext), key)
     except ValueError as error:
@@ -225,7 +225,7 @@ def open_sealed(
 
 def _opening_key(header: Header, secret: str | SealingKey, confirm: ConfirmMemory) -> SealingKey:
     if isinstance(secret, SealingKey):
-        # A kept key costs no memory, so there is nothing to ask about.
+        # A kept key needs no memory, so no confirmation is needed.
         require_openable(header.parameters, confirm=lambda _: True)
         if (secret.parameters, secret.salt) != (header.parameters, header.salt):
             raise DifferentKey

@@ -1,4 +1,4 @@
-"""Where the server is, and whether a token may be sent there."""
+"""The server's address, and whether the token may be sent there."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from urllib.parse import quote, urlsplit
 from obscura_backup_client.transport.errors import ServerRefused
 
 _HOST_NAME: Final = re.compile(r"[a-z0-9._-]+")
-# No resolver takes more (RFC 1035, 2.3.4), and what IDNA does with a name grows with the square of its length.
+# The limit of resolvers (RFC 1035, 2.3.4). IDNA takes time that grows with the square of the length.
 _MAX_HOST_CHARACTERS: Final = 253
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REFUSED_CATEGORIES: Final = {"Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"}
 
 
 def normalize_address(url: str, *, allow_insecure_http: bool = False) -> str:
-    """The address in one form, so that two spellings of one server share what is remembered of it.
+    """Normalize the address, so that two spellings of one server share one account.
 
-    Plain http is for this machine only, unless it is explicitly allowed: anybody on the way could read the token, and
-    with it delete or replace the backup. "This machine" is `localhost` or a loopback IP address; a name below
-    `localhost` is whatever a resolver makes of it.
+    Plain http is accepted for this machine only, unless explicitly allowed: others on the network path could read the
+    token, and then delete or replace the backup. "This machine" is `localhost` or a loopback IP address; a name below
+    `localhost` may resolve to any address.
 
     Raises:
-        ServerRefused: not http(s), without a host, with credentials, query or fragment, insecure, or spelled so that
-            two programs may read two hosts in it.
+        ServerRefused: not http(s), without a host, with credentials, query or fragment, insecure, or ambiguous about
+            the host.
     """
     if any(character == "\\" or unicodedata.category(character) in _REFUSED_CATEGORIES for character in url):
-        # Where a host ends is a matter of opinion with these, and the standard library drops some of them unseen.
+        # Programs disagree about where a host ends with these, and the standard library drops some of them.
         raise ServerRefused("this address", "it contains a backslash, a space or a character that does not print")
     try:
         parts = urlsplit(url)
@@ -37,7 +37,7 @@ def normalize_address(url: str, *, allow_insecure_http: bool = False) -> str:
     except ValueError:
         raise ServerRefused("this address", "it is not a URL") from None
     if parts.username is not None or parts.password is not None:
-        # The address would end up in error messages, and the credentials with it.
+        # The address appears in error messages, and the credentials would too.
         raise ServerRefused("this address", "it contains a user name or a password")
     if parts.scheme not in _DEFAULT_PORTS or not named:
         raise ServerRefused(url, "it is not an http:// or https:// address")
@@ -47,18 +47,18 @@ def normalize_address(url: str, *, allow_insecure_http: bool = False) -> str:
     if host is None:
         raise ServerRefused(url, "its host is neither an IP address nor a plain name (write others as xn--…)")
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(host):
-        raise ServerRefused(url, "http:// would show the token to anybody on the way; use https://")
+        raise ServerRefused(url, "http:// would expose the token on the network; use https://")
     shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
-    # The path as it stands in a request, whichever way it was written.
+    # The path as it is sent in requests.
     path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
     return f"{parts.scheme}://{host}{shown_port}{path}"
 
 
 def _host(named: str, *, bracketed: bool) -> str | None:
-    """The host in ASCII, an IPv6 address in brackets; None for what is not a host."""
+    """The host in ASCII, an IPv6 address in brackets; None if it is invalid."""
     if bracketed:
         try:
-            # A zone (`%eth0`) names an interface of this machine, which is nothing to share or remember.
+            # A zone (`%eth0`) names an interface of this machine only.
             return None if "%" in named else f"[{ipaddress.IPv6Address(named)}]"
         except ValueError:
             return None
@@ -68,7 +68,7 @@ def _host(named: str, *, bracketed: bool) -> str | None:
     if not name.isascii():
         try:
             encoded = name.encode("idna").decode("ascii")
-            # Where IDNA's two editions differ (ß) this round trip fails: one name must not lead to two hosts.
+            # This round trip fails where the two IDNA standards differ (ß): one name must not mean two hosts.
             name = encoded if encoded.encode("ascii").decode("idna") == unicodedata.normalize("NFC", name) else ""
         except UnicodeError:
             return None

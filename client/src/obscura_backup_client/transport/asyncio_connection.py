@@ -1,4 +1,4 @@
-"""One connection of the asyncio transport: bytes out, bytes in, and closed at once when it is done with."""
+"""A connection of the asyncio transport, closed at once after its request."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
 
-# Beyond this much that nobody has taken yet, the other side has to wait.
+# With more unread bytes than this, receiving pauses.
 MAX_UNREAD_BYTES = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """What came is kept even if the connection then breaks: a server that refuses an upload early answers, and closes.
+    """A connection that keeps received bytes even if it breaks: a server may refuse an upload early, and close.
 
-    That is why this is not `asyncio.StreamReader`, which forgets what it holds when sending fails.
+    `asyncio.StreamReader` is not used because it loses received bytes when sending fails.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     async def send(self, content: bytes) -> None:
-        """Hand the bytes over, and wait until not too many of them are waiting.
+        """Send bytes, and wait until the send buffer is not full.
 
-        Where the loop could go on before, an upload that was refused already is seen here, and its rest need not go.
+        If the loop ran before, this detects an upload that was refused early, so that its rest need not be sent.
 
         Raises:
-            ConnectionError: the other side said its last word, or the connection is gone.
+            ConnectionError: the server closed the connection.
         """
         if self._transport is None or self._ended:
             raise ConnectionResetError
@@ -46,10 +46,10 @@ class Connection(asyncio.Protocol):
         await self._writable.wait()
 
     async def receive(self, most: int) -> bytes:
-        """What came, up to so many bytes; empty after the last.
+        """Receive up to `most` bytes; empty at the end.
 
         Raises:
-            OSError: the connection broke, and all that came before it did is taken.
+            OSError: the connection broke, and all bytes before that have been returned.
         """
         await self._readable.wait()
         taken = bytes(self._unread[:most])
@@ -63,15 +63,15 @@ class Connection(asyncio.Protocol):
         return taken
 
     async def close(self) -> None:
-        """Close it without a word, and wait until its socket is closed."""
+        """Close the connection without sending more, and wait until its socket is closed."""
         if self._transport is not None:
-            # `close` would first send what is left to send, which a silent server puts off for ever.
+            # `close` would first send the rest, which a server that does not read could delay for ever.
             self._transport.abort()
             await asyncio.shield(self._lost)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        # Of a stream connection; uvloop's does not say so by its class.
+        # The transport of a stream; uvloop's has another class.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -108,10 +108,10 @@ class Connection(asyncio.Protocol):
 
 @contextlib.asynccontextmanager
 async def connected(host: str, port: int, tls: ssl.SSLContext | None, seconds: float) -> AsyncIterator[Connection]:
-    """A connection for the block; with TLS, its certificate is verified and its keys are agreed when the block begins.
+    """Connect for the block; with TLS, the handshake is complete when the block begins.
 
     Raises:
-        NoResponseError: there is none, and so nothing was sent.
+        NoResponseError: there is no connection, so nothing was sent.
     """
     loop = asyncio.get_running_loop()
     try:

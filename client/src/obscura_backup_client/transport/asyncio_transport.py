@@ -1,4 +1,4 @@
-"""The asyncio transport over HTTP: sends and waits as the conversation says, and blocks no loop."""
+"""The asyncio HTTP transport: performs the actions of `BackupApi` without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -33,20 +33,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AsyncHttpTransport:
-    """One user's slot on the server at `server`, for asyncio. Several tasks may use it at once.
+    """One user's backup on a server, for asyncio. Several tasks may use it at once.
 
-    Each request has a connection of its own, which is closed when its answer is there, its time is over, or the task
-    that waits for it is cancelled. Nothing runs on in the background, but for looking up a host's name, which the
-    operating system does not let go of.
+    Each request has its own connection, which is closed with the response, at the deadline, or when the waiting task is
+    cancelled. Nothing continues in the background, except resolving a host's name, which cannot be interrupted.
 
     Args:
         server, token, allow_insecure_http, patience, max_blob_bytes, jitter, now: as for `HttpTransport`.
-        on_bytes, on_wait: told of progress and of waits, on the loop's thread.
-        sleep: waits; for tests.
+        on_bytes, on_wait: called with progress and waits, in the loop's thread.
+        sleep: waits for a number of seconds; for tests.
 
     Raises:
-        ServerRefused: the address is not one to send a token to.
-        TokenUnusable: the token cannot stand in a header.
+        ServerRefused: the token may not be sent to this address.
+        TokenUnusable: the token is not valid in a header.
     """
 
     server: str
@@ -81,10 +80,10 @@ class AsyncHttpTransport:
         await self._run(self._api.delete(expected_version))
 
     async def limits(self) -> ServerLimits:
-        """What the server takes.
+        """The sizes that the server accepts.
 
         Raises:
-            UnexpectedResponse: it does not answer with a configuration.
+            UnexpectedResponse: the response is not a configuration.
         """
         return await self._run(self._api.limits())
 
@@ -118,15 +117,15 @@ class AsyncHttpTransport:
             return result
 
     async def _send(self, request: Request) -> Response:
-        """One request and its whole answer.
+        """Send one request and return the whole response.
 
         Raises:
-            NoResponseError: see there.
-            UnexpectedResponse: the answer is longer than the request allows.
+            NoResponseError: no complete response was received.
+            UnexpectedResponse: the response is longer than the request allows.
         """
         url, tls, sent = urlsplit(self.server), None, False
         if url.scheme == "https":
-            # Reads all certificates that this machine trusts, once, which takes too long for a loop to wait for.
+            # Reads all certificates that this machine trusts, once, which would block the loop for too long.
             tls = await asyncio.to_thread(lambda: self._tls)
         port = url.port or (443 if tls else 80)
         whole = asyncio.timeout(self.retry_policy.total_timeout_seconds)
@@ -138,7 +137,7 @@ class AsyncHttpTransport:
                 sent = True
                 return await self._run_exchange(connection, exchange(request, self.server, self.on_bytes))
         except TimeoutError as error:
-            # One without the other is the wait for the next byte, or for the next to leave.
+            # Without the other it is the time-out of a single read or write.
             final = whole.expired()
             raise NoResponseError(
                 DEADLINE_EXCEEDED if final else "no answer in time", sent=sent, final=final
@@ -161,8 +160,7 @@ class AsyncHttpTransport:
             return response
 
     async def _step(self, connection: Connection, content: bytes | None) -> bytes:
-        # Also where something is here already: a server that sends faster than its answer can be read must hold up
-        # neither the rest of the loop nor the end of the request's time.
+        # Yields to the loop even if data is available: a fast server must delay neither the loop nor the deadline.
         await asyncio.sleep(0)
         async with asyncio.timeout(self.retry_policy.read_timeout_seconds):
             if content is None:

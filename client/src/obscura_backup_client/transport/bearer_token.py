@@ -1,4 +1,4 @@
-"""Whose backup it is: the user in a bearer token, read here and verified by the server."""
+"""The bearer token and the user id in it. The server verifies the token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from obscura_backup_client.transport.errors import TokenUnusable
 if TYPE_CHECKING:
     from uuid import UUID
 
-# What a header may carry as a bearer token (RFC 6750); above all, no line end.
+# The characters of a bearer token (RFC 6750); above all, no line end.
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _PARTS_OF_A_JWT = 3
 DEFAULT_USER_CLAIM = "sub"
@@ -21,19 +21,19 @@ DEFAULT_USER_CLAIM = "sub"
 _BLANKS = " \t\r\n\v\f"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SAVE_AS_TEXT = "save it as plain text, in ASCII or UTF-8 without a byte order mark"
-# The first that is found is reported. None of the texts quotes the token.
+# The first match is reported. No message quotes the token.
 _TOKEN_PROBLEMS = (
     (r"\ufeff", f"it begins with a byte order mark; {_SAVE_AS_TEXT}"),
     (r".*\0", f"it contains NUL characters, as text in UTF-16 does; {_SAVE_AS_TEXT}"),
-    (r"[\[{]", "it is a JSON document; keep only the token, which is mostly the value of `access_token`"),
-    (r"(?i)(proxy-)?authorization\s*:", "it is a whole header line; keep only what stands behind `Bearer`"),
-    (r"(?i)bearer[\s:]", "it begins with `Bearer`; keep only what stands behind that word"),
+    (r"[\[{]", "it is a JSON document; keep only the token, usually the value of `access_token`"),
+    (r"(?i)(proxy-)?authorization\s*:", "it is a whole header line; keep only the part after `Bearer`"),
+    (r"(?i)bearer[\s:]", "it begins with `Bearer`; remove that word"),
     (r"(?i)(export\s|set\s|\$)?\s*\w+\s*[=:]", "it begins with a name; keep only the value, without quotes"),
     (r"[\"'`\u2018-\u201f\u00ab\u00bb]|.*[\"'`\u2018-\u201f\u00ab\u00bb]\Z", "it is in quotes; remove them"),
     (r".*[\r\n]", "it has several lines; keep one token, on one line"),
-    (r".*[^\x00-\x7f]", f"it contains characters outside of ASCII; copy it anew, and {_SAVE_AS_TEXT}"),
-    (r".*\s", "it contains a blank; keep one token, without blanks"),
-    (r"", "it contains characters that no token has; copy it anew"),
+    (r".*[^\x00-\x7f]", f"it contains non-ASCII characters; copy it again, and {_SAVE_AS_TEXT}"),
+    (r".*\s", "it contains a space; keep one token, without spaces"),
+    (r"", "it contains characters that are invalid in a token; copy it again"),
 )
 _OTHER_CLAIM = (
     "if your server reads the user from another claim, name that one "
@@ -42,10 +42,10 @@ _OTHER_CLAIM = (
 
 
 def parse_token_file(content: bytes) -> str:
-    """The token that is the content of a file, without the blanks and line ends around it.
+    """The token in a file's content, without surrounding white space.
 
     Raises:
-        TokenUnusable: it is none; the reason says what is wrong with the content, and what to do.
+        TokenUnusable: the content is not a token; the reason says why, and what to do.
     """
     if content.startswith(_UTF_16_MARKS):
         raise TokenUnusable(f"it is text in UTF-16; {_SAVE_AS_TEXT}")
@@ -53,10 +53,10 @@ def parse_token_file(content: bytes) -> str:
 
 
 def require_bearer_token(token: str) -> str:
-    """The token, if it can stand in a header.
+    """Check that a token is valid in a header, and return it.
 
     Raises:
-        TokenUnusable: empty, or with characters that no token has.
+        TokenUnusable: it is empty or has invalid characters.
     """
     if not token:
         raise TokenUnusable("it is empty")
@@ -66,13 +66,13 @@ def require_bearer_token(token: str) -> str:
 
 
 def user_id_of(token: str, claim: str = DEFAULT_USER_CLAIM) -> UUID:
-    """The user in one of the token's claims, which is also bound into the sealed backup.
+    """The user id in a claim of the token. The sealed backup is bound to it.
 
-    The signature is not checked: the server does that, and a client that lies to itself only fails to open its backup.
+    The signature is not checked: the server does that, and a wrong id only prevents opening the backup.
 
     Args:
         token: a JWT.
-        claim: the name of the claim from which the server reads the user.
+        claim: the name of the claim with the user id, as on the server.
 
     Raises:
         TokenUnusable: not a JWT, or the claim is not a UUID.

@@ -1,4 +1,4 @@
-"""One connection of the blocking transport, no call of which goes beyond the time that the whole request has."""
+"""A connection of the blocking transport, with a deadline for the whole request."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When the whole request has to be over, by the monotonic clock, which is never set back.
+    """When the whole request must end, `at` seconds of the monotonic clock.
 
-    Time-outs of a socket count from one byte to the next, so that a server that drips holds them off for ever. So
-    each call on the socket waits for what is left of the whole at most.
+    Socket time-outs restart with each byte, so a slow server could keep a request alive for ever. Each socket call
+    therefore waits at most until the deadline.
     """
 
     at: float
 
     def remaining(self, seconds: float, *, sent: bool) -> float:
-        """How long the next call may wait: so many seconds, or what is left.
+        """How many seconds the next call may wait: at most `seconds`, and not beyond the deadline.
 
         Raises:
-            NoResponseError: nothing is left; `sent` is whether the server may have the request.
+            NoResponseError: the deadline has passed; `sent` is whether the server may have the request.
         """
         left = self.at - time.monotonic()
         if left <= 0:
@@ -39,25 +39,25 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class BlockingConnection:
-    """Bytes out and bytes in; each call waits `read_timeout_seconds` at most, and never beyond `deadline`."""
+    """An open connection. Each call waits at most `read_timeout_seconds`, and never beyond `deadline`."""
 
     _socket: socket.socket
     read_timeout_seconds: float
     deadline: Deadline
 
     def send(self, content: bytes) -> None:
-        """Send all of it; where there is nothing to send, only look at the clock.
+        """Send all bytes. Without any, only check the deadline.
 
         Raises:
-            NoResponseError: the whole request took too long.
-            OSError: the connection broke, or, as `TimeoutError`, too little was taken in time.
+            NoResponseError: the deadline has passed.
+            OSError: the connection broke; `TimeoutError`: the server accepted too little in time.
         """
         with self._within_deadline():
             if content:
                 self._socket.sendall(content)
 
     def receive(self, most: int) -> bytes:
-        """What came, up to so many bytes; empty after the last. Raises as `send`."""
+        """Receive up to `most` bytes; empty at the end. Raises as `send`."""
         with self._within_deadline():
             return self._socket.recv(most)
 
@@ -67,7 +67,7 @@ class BlockingConnection:
         try:
             yield
         except TimeoutError:
-            # Raises where it was the time of the whole that is over.
+            # Raises if the deadline has passed.
             self.deadline.remaining(self.read_timeout_seconds, sent=True)
             raise
 
@@ -81,17 +81,17 @@ def connected(
     read_timeout_seconds: float,
     deadline: Deadline,
 ) -> Iterator[BlockingConnection]:
-    """A connection for the block; with TLS, its certificate is verified and its keys are agreed when the block begins.
+    """Connect for the block; with TLS, the handshake is complete when the block begins.
 
-    Looking up the host's name is the one thing that no deadline ends: the operating system does not let go of it.
+    No deadline applies to resolving the host's name: the operating system cannot interrupt it.
 
     Raises:
-        NoResponseError: there is none, and so nothing was sent.
+        NoResponseError: there is no connection, so nothing was sent.
     """
     try:
         opened = _opened(host, port, tls, connect_timeout_seconds, deadline)
     except (OSError, UnicodeError) as error:
-        # Raises where it was the time of the whole that is over.
+        # Raises if the deadline has passed.
         deadline.remaining(connect_timeout_seconds, sent=False)
         raise NoResponseError(describe_network_error(error), sent=False, final=False) from error
     with opened:

@@ -1,4 +1,4 @@
-"""The blocking transport over HTTP: sends and waits as the conversation says, over one connection a request."""
+"""The blocking HTTP transport: performs the actions of `BackupApi`, with one connection per request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class HttpTransport:
-    """One user's slot on the server at `server`. Safe to keep; not to be shared between threads.
+    """One user's backup on a server. Reusable, but not for several threads.
 
     Args:
         server: the address, http(s); any path in it is kept in front of `/v1/backup`.
@@ -47,8 +47,8 @@ class HttpTransport:
         sleep, jitter, now: the clock and the randomness (a number from 0 to 1), for tests.
 
     Raises:
-        ServerRefused: the address is not one to send a token to.
-        TokenUnusable: the token cannot stand in a header.
+        ServerRefused: the token may not be sent to this address.
+        TokenUnusable: the token is not valid in a header.
     """
 
     server: str
@@ -83,10 +83,10 @@ class HttpTransport:
         return self._run(self._api.delete(expected_version))
 
     def limits(self) -> ServerLimits:
-        """What the server takes.
+        """The sizes that the server accepts.
 
         Raises:
-            UnexpectedResponse: it does not answer with a configuration.
+            UnexpectedResponse: the response is not a configuration.
         """
         return self._run(self._api.limits())
 
@@ -98,8 +98,7 @@ class HttpTransport:
     def _tls(self) -> ssl.SSLContext | None:
         if not self.server.startswith("https://"):
             return None
-        # Imported here because it takes longer to load than the commands that need no network take to run; and made
-        # once, because it reads all certificates that this machine trusts.
+        # Imported here because it loads slowly; created once, because it reads all trusted certificates.
         from obscura_backup_client.transport.tls import client_context
 
         return client_context()
@@ -124,11 +123,11 @@ class HttpTransport:
             return result
 
     def _send(self, request: Request) -> Response:
-        """One request and its whole answer.
+        """Send one request and return the whole response.
 
         Raises:
-            NoResponseError: see there.
-            UnexpectedResponse: the answer is longer than the request allows.
+            NoResponseError: no complete response was received.
+            UnexpectedResponse: the response is longer than the request allows.
         """
         from obscura_backup_client.transport.blocking_connection import Deadline, connected
         from obscura_backup_client.transport.exchange import exchange

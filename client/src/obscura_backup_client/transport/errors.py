@@ -1,4 +1,4 @@
-"""What can go wrong between this device and the server. One class for each thing a caller does differently."""
+"""Errors between this device and the server: one class per case that a caller handles differently."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from obscura_backup_client.errors import ClientError
 
 
 class TransportError(ClientError):
-    """The root of everything below."""
+    """The root of all transport errors."""
 
     code = "transport"
 
 
 class TokenUnusable(TransportError):
-    """There is no token, or it does not name a user; `reason` never quotes it."""
+    """The token is missing, malformed or names no user; `reason` never quotes it."""
 
     code = "token-unusable"
 
@@ -22,7 +22,7 @@ class TokenUnusable(TransportError):
 
 
 class ServerRefused(TransportError):
-    """The server's address is not one to send a token to; `url` is it, without any credentials."""
+    """The token may not be sent to this address; `url` is the address without credentials."""
 
     code = "server-refused"
 
@@ -33,7 +33,7 @@ class ServerRefused(TransportError):
 
 
 class Unauthorized(TransportError):
-    """401 or 403: the token is expired, of another server, or revoked."""
+    """401 or 403: the token is expired, revoked, or for another server."""
 
     code = "unauthorized"
 
@@ -51,29 +51,29 @@ class NotFound(TransportError):
 
 
 class VersionMismatch(TransportError):
-    """409: the backup was replaced since; `current_version` is the version it has now, 0 when there is none."""
+    """409: the backup has been replaced; `current_version` is its version now, 0 for no backup."""
 
     code = "version-mismatch"
 
     def __init__(self, current_version: int) -> None:
-        super().__init__(f"The backup on the server is at version {current_version} by now.")
+        super().__init__(f"The backup on the server has changed (it is now at version {current_version}).")
         self.current_version = current_version
 
 
 class TooLarge(TransportError):
-    """The server takes no backup of this size; `size_bytes` was offered, and `max_bytes` is the most, if it said so."""
+    """413: the backup is too large. `max_bytes` is the server's limit, None if it did not say."""
 
     code = "too-large"
 
     def __init__(self, size_bytes: int, max_bytes: int | None = None) -> None:
-        most = "" if max_bytes is None else f"; {max_bytes} is the most"
-        super().__init__(f"The server takes no backup of {size_bytes} bytes{most}.")
+        limit = "" if max_bytes is None else f"; at most {max_bytes} are allowed"
+        super().__init__(f"The server does not accept a backup of {size_bytes} bytes{limit}.")
         self.size_bytes = size_bytes
         self.max_bytes = max_bytes
 
 
 class RateLimited(TransportError):
-    """429; `retry_after_seconds` is when to come back, if the server said so."""
+    """429: too many requests; `retry_after_seconds` is None if the server did not say."""
 
     code = "rate-limited"
 
@@ -84,7 +84,7 @@ class RateLimited(TransportError):
 
 
 class Unavailable(TransportError):
-    """The server could not be reached or could not work, and nothing happened there; `reason` is a plain word."""
+    """The server could not be reached or could not work, and changed nothing; `reason` is plain text."""
 
     code = "unavailable"
 
@@ -96,7 +96,7 @@ class Unavailable(TransportError):
 
 
 class NotStored(Unavailable):
-    """503 to an upload or deletion, with the server's word that nothing changed there; `method` is POST or DELETE."""
+    """503 to an upload or deletion, and the server says that it changed nothing; `method` is POST or DELETE."""
 
     code = "not-stored"
 
@@ -109,54 +109,55 @@ class NotStored(Unavailable):
 
 
 class OutcomeUnknown(TransportError):
-    """The request was sent, and no answer came that makes sense: it may or may not have happened.
+    """A request was sent and no valid response came: the change may or may not have happened.
 
-    Doing it again is safe: a push fetches first, finds the own upload if it did arrive, and then sends nothing, and a
-    deletion of what is deleted is none.
+    Repeating is safe. A push fetches first, finds its earlier upload if that arrived, and sends nothing. Deleting a
+    deleted backup changes nothing.
     """
 
     code = "outcome-unknown"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"No clear answer came back ({reason}): it may or may not have happened. Doing it again is safe."
+            f"No valid response from the server ({reason}): the change may or may not have happened. It is safe to "
+            "try again."
         )
         self.reason = reason
 
 
 class BackupLost(TransportError):
-    """The server knows that there was a backup, at `version` (None when it did not say), and cannot find its bytes."""
+    """The server has lost the bytes of the backup at `version` (None if it did not say)."""
 
     code = "backup-lost"
 
     def __init__(self, version: int | None) -> None:
         super().__init__(
-            "The server lost the bytes of this backup. Tell its operator; if they cannot be brought back, "
-            "push with the loss explicitly accepted."
+            "The server lost the bytes of this backup. Tell its operator. If they cannot be recovered, push again and "
+            "accept the rollback."
         )
         self.version = version
 
 
 class UnexpectedResponse(TransportError):
-    """An answer outside the contract; `status` is 0 where the answer was cut, too long, or did not match its digest."""
+    """A response outside the contract; `status` is 0 if it was truncated, too long, or did not match its digest."""
 
     code = "unexpected-answer"
 
     def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"The server's answer makes no sense ({reason}). Is this the address of an Obscura server?")
+        super().__init__(f"Unexpected response from the server ({reason}). Is this the address of an Obscura server?")
         self.status = status
         self.reason = reason
 
 
 class NotFromService(UnexpectedResponse):
-    """An answer that the service never gives: a proxy, a firewall or a login page stands in front of it.
+    """A response that the service never sends: it came from a proxy, a firewall or a login page.
 
-    `status` is that of the answer, `advice` says what it means and what to do.
+    `status` is the HTTP status; `advice` says what it means and what to do.
     """
 
     code = "not-from-service"
 
     def __init__(self, status: int, advice: str) -> None:
         super().__init__(status, f"status {status}, not from the backup service")
-        self.args = (f"Status {status} is not from the backup service but from a proxy in front of it: {advice}.",)
+        self.args = (f"Status {status} came from a proxy, not from the backup service: {advice}.",)
         self.advice = advice

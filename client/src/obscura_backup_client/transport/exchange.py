@@ -1,8 +1,8 @@
-"""One HTTP/1.1 request and its answer as steps without I/O, so that both transports read answers equally strictly.
+"""One HTTP/1.1 request and its response without I/O, so that both transports parse responses equally strictly.
 
-Both drive `exchange` over a connection of their own. It serves one request and is not kept for the next one: between a
-fetch and its push a password is typed and a key derived, and a connection that the server closed meanwhile would make
-the upload's outcome unknown.
+Each transport drives `exchange` over its own connection, which serves one request. Between a fetch and its push a
+password is typed and a key derived; if the server closed a reused connection meanwhile, the upload's outcome would be
+unknown.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ if TYPE_CHECKING:
     from obscura_backup_client.transport.interface import OnBytes
 
 SEND_BYTES: Final = 16 * 1024
-"""The most that one step sends."""
+"""The most bytes that one step sends."""
 
 RECEIVE_BYTES: Final = 8 * 1024
-"""The most that a driver may answer one step with."""
+"""The most bytes that a transport may pass to one step."""
 
-# The work between two steps, and so how long an event loop waits for it. 8 KiB hold 1,300 of the smallest chunks, which
-# the parser takes some 20 ms for.
+# Bounds the work between two steps, which blocks an event loop. 8 KiB hold 1,300 of the smallest chunks, which the
+# parser needs about 20 ms for.
 EVENTS_PER_STEP: Final = 64
 
-# Of a whole answer. Servers send 30 fields at most, and `http.client` takes 100.
+# Header fields per response. Servers send at most 30; `http.client` accepts 100.
 MAX_FIELDS: Final = 100
-# What chunks and trailers may take beside the body: 64 KiB, and an eighth of the body. A chunk of one byte takes six
-# bytes, so that 2 MiB of them keep a processor busy for many seconds; servers and proxies send chunks of kilobytes.
+# The most bytes of chunk headers and trailers: 64 KiB plus an eighth of the body. A chunk of one byte takes six bytes,
+# and 2 MiB of such chunks take many seconds of processor time. Servers and proxies send chunks of kilobytes.
 MAX_FRAMING_BYTES: Final = 64 * 1024
 FRAMING_SHARE: Final = 8
 
 NOT_HTTP: Final = "its answer is not valid HTTP"
 TOO_MANY_FIELDS: Final = f"its answer has more than {MAX_FIELDS} fields"
-# h11 refuses NUL and takes all others, since some servers put them into cookies (RFC 9110, 5.5, calls them dangerous).
+# h11 refuses only NUL, because some servers send others in cookies. RFC 9110, 5.5, calls them dangerous.
 _CONTROL_CHARACTER: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSIONS: Final = (b"1.0", b"1.1")
 
 ExchangeSteps = Generator[bytes | None, bytes, Response]
-"""Yields bytes to send, or None where up to `RECEIVE_BYTES` of what came are wanted (none: the other side is done).
+"""Yields bytes to send, or None to receive up to `RECEIVE_BYTES` (none at the end of the stream).
 
-Empty bytes to send are a pause between two parts of a long computation: a moment to let others go on, and to look at
-the clock. The error of a step is to be thrown in. It returns the answer.
+Yielding empty bytes is a pause in a long computation: the transport lets other tasks run and checks the deadline. The
+transport throws the error of a step into the generator. It returns the response.
 """
 
 
 def exchange(request: Request, server: str, on_bytes: OnBytes) -> ExchangeSteps:
-    """The steps of one request to the server at the address `server`, over a connection that is open.
+    """The steps of one request to the address `server`, over an open connection.
 
     Raises:
-        NoResponseError: the answer is incomplete, or not valid HTTP, or its head is too long.
-        UnexpectedResponse: it is longer than the request allows, or has too much framing.
-        OSError: what was thrown in, unless an answer came before a request was sent whole.
+        NoResponseError: the response is incomplete, invalid HTTP, or its head is too long.
+        UnexpectedResponse: it is longer than the request allows, or has too many chunk headers.
+        OSError: the error of a step, unless a response came before the whole request was sent.
     """
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-    # It may have been refused before all of it was taken, and the refusal may be here already.
+    # The server may have refused the request early, and its response may already be received.
     with contextlib.suppress(ConnectionError, TimeoutError):
         yield from _sent(http, request, server, on_bytes)
     reader = _ResponseReader(http, request, on_bytes)
@@ -88,17 +88,17 @@ def _sent(http: h11.Connection, request: Request, server: str, on_bytes: OnBytes
     for start in range(0, len(body), SEND_BYTES):
         yield http.send(h11.Data(data=body[start : start + SEND_BYTES])) or b""
         on_bytes("up", min(start + SEND_BYTES, len(body)), len(body))
-    # Nothing is left to send: all bodies have a length.
+    # Produces no bytes: all bodies have a length.
     http.send(h11.EndOfMessage())
 
 
 class _ResponseReader:
-    """The reading side of one exchange. `failure` says in plain words why reading stopped at a protocol error."""
+    """Reads the response. `failure` says in plain words why reading stopped at a protocol error."""
 
     def __init__(self, http: h11.Connection, request: Request, on_bytes: OnBytes) -> None:
         self._http, self._request, self._on_bytes = http, request, on_bytes
         self._received_bytes = 0
-        # Line ends that came since the last whole event: fields that the parser has not looked at yet.
+        # Line ends since the last whole event: fields that the parser has not parsed yet.
         self._unparsed_lines = 0
         self._events = 0
         self._ended = False
@@ -111,13 +111,13 @@ class _ResponseReader:
         response = yield from self._head()
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
         total = body_length(headers)
-        # What is told is the blob's way; a short answer to anything else would only make the line flicker.
+        # Progress is reported only for the blob; for short responses the line would flicker.
         reports_progress = self._request.method == "GET" and response.status_code == 200
         body = yield from self._body(total, reports_progress=reports_progress)
         return make_response(response.status_code, headers, body)
 
     def _head(self) -> Generator[bytes | None, bytes, h11.Response]:
-        """The head of the answer; interim ones (1xx) come before it, and mean nothing to us."""
+        """The head of the response. Interim responses (1xx) before it are ignored."""
         while True:
             event = yield from self._next_event()
             if event is h11.NEED_DATA:
@@ -150,7 +150,7 @@ class _ResponseReader:
                 if reports_progress:
                     self._on_bytes("down", len(content), total)
             elif event is h11.NEED_DATA:
-                # All content that came is taken by now: the rest is what frames it.
+                # All received content was consumed, so the rest is framing.
                 framing_bytes = self._received_bytes - head_bytes - len(content)
                 if framing_bytes > MAX_FRAMING_BYTES + len(content) // FRAMING_SHARE:
                     raise UnexpectedResponse(
@@ -168,7 +168,7 @@ class _ResponseReader:
         received = yield None
         self._ended = not received
         self._received_bytes += len(received)
-        # Looked at before the parser does: it checks all fields of a head, or of a trailer, at once.
+        # Checked before the parser, which parses all fields of a head or trailer at once.
         if self._unparsed_lines > MAX_FIELDS + 2:
             raise NoResponseError(TOO_MANY_FIELDS, sent=True, final=False)
         self._unparsed_lines += received.count(b"\n")
@@ -176,10 +176,10 @@ class _ResponseReader:
 
 
 def _require_plain(fields: Collection[tuple[bytes, bytes]], reason: bytes = b"") -> None:
-    """Refuse a head or trailer with too many fields, or with a control character: readers may differ about it.
+    """Refuse a head or trailer with too many fields, or with a control character, which parsers treat differently.
 
     Raises:
-        NoResponseError: as said.
+        NoResponseError: the head or trailer is refused.
     """
     if len(fields) > MAX_FIELDS:
         raise NoResponseError(TOO_MANY_FIELDS, sent=True, final=False)

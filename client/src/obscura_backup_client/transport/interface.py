@@ -1,4 +1,4 @@
-"""What the client asks of a server, whatever carries the bytes."""
+"""The interface of a transport, independent of its implementation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final, Literal, Protocol
 DEFAULT_SERVER: Final = "http://127.0.0.1:8400"
 
 OnBytes = Callable[[Literal["down", "up"], int, int | None], None]
-"""Told how many bytes have travelled, and of how many if that is known."""
+"""Called with the direction, the bytes transferred so far, and the total if it is known."""
 
 OnWait = Callable[[float, str], None]
-"""Told before a wait how many seconds it takes until the same is sent again, and in plain words why."""
+"""Called before a retry with the seconds to wait and the reason in plain words."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedBackup:
-    """A downloaded blob. Everything beside its bytes is the server's word. `updated_at` is an HTTP date or empty."""
+    """A downloaded blob. Version and date are the server's claims. `updated_at` is an HTTP date or empty."""
 
     blob: bytes = field(repr=False)
     version: int
@@ -26,7 +26,7 @@ class FetchedBackup:
 
 @dataclass(frozen=True, slots=True)
 class BackupMetadata:
-    """What the server says about the backup that it holds; `sha256` and `size_bytes` are None where it does not say."""
+    """What the server says about its backup; `sha256` and `size_bytes` are None if it does not say."""
 
     version: int
     size_bytes: int | None
@@ -36,53 +36,58 @@ class BackupMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What the server takes, in bytes of a sealed backup; None where it does not say."""
+    """The sizes of a sealed backup that the server accepts, in bytes; None if it does not say."""
 
     min_bytes: int | None
     max_bytes: int | None
 
 
 class Transport(Protocol):
-    """One user's slot on one server. Every method may also raise `Unauthorized`, `RateLimited`, `Unavailable`,
-    `ServerRefused` and `UnexpectedResponse`.
-    """  # noqa: D205 - one sentence
+    """One user's backup on one server.
+
+    Every method may also raise `Unauthorized`, `RateLimited`, `Unavailable`, `ServerRefused` and `UnexpectedResponse`.
+    """
 
     def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
-        """The blob, or None when the server still holds the version `if_none_match`.
+        """The blob; None if the server still has the version `if_none_match`.
 
         Raises:
-            NotFound: there is none. BackupLost: the server knows of one and cannot find its bytes.
+            NotFound: there is no backup.
+            BackupLost: the server has lost its bytes.
         """
         ...
 
     def head(self) -> BackupMetadata:
-        """What `fetch` would give, without the bytes. Raises what `fetch` raises."""
+        """What `fetch` would return, without the bytes. Raises what `fetch` raises."""
         ...
 
     def push(self, blob: bytes, expected_version: int) -> int:
-        """Replace exactly `expected_version` (0: there is none) and give the new version.
+        """Replace exactly `expected_version` (0 for no backup), and return the new version.
 
-        Whatever is sent again after a lost answer is the same bytes, which a server recognises: it stores them once.
+        A retry after a lost response sends the same bytes; the server recognises them and stores them once.
 
         Raises:
-            VersionMismatch: nothing was stored. TooLarge, NotStored: nothing was stored. OutcomeUnknown: it may
-                have been stored.
+            VersionMismatch, TooLarge, NotStored: nothing was stored.
+            OutcomeUnknown: it may have been stored.
         """
         ...
 
     def delete(self, expected_version: int) -> None:
-        """Delete exactly `expected_version`; deleting again is no error.
+        """Delete exactly `expected_version`. Deleting again is no error.
 
         Raises:
-            VersionMismatch, NotStored: nothing was deleted. NotFound: there is none. OutcomeUnknown: see `push`.
+            VersionMismatch, NotStored: nothing was deleted.
+            NotFound: there is no backup.
+            OutcomeUnknown: it may have been deleted.
         """
         ...
 
 
 class AsyncTransport(Protocol):
-    """A `Transport` for asyncio: the same promises and errors. A task that is cancelled while it waits for one of them
-    leaves no connection behind, and an upload or deletion in a state that only a look at the server can tell.
-    """  # noqa: D205 - one thought
+    """A `Transport` for asyncio, with the same promises and errors.
+
+    A cancelled call leaves no connection behind. The outcome of a cancelled upload or deletion is unknown.
+    """
 
     async def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """See `Transport.fetch`."""

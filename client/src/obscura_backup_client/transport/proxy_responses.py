@@ -1,4 +1,4 @@
-"""Answers that the service did not give: a proxy, a firewall or a login page in front of it did."""
+"""Responses that came from a proxy, a firewall or a login page instead of the service."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from obscura_backup_client.transport.responses import (
     problem_max_bytes,
 )
 
-_ASK_OPERATOR: Final = "its operator has to let requests to the backup service through"
+_ASK_OPERATOR: Final = "its operator must let requests to the backup service through"
 _ADVICE: Final = {
-    400: "it refuses the head of the request, which a long token may make too large "
-    "(nginx: large_client_header_buffers)",
-    401: "it asks for a login of its own; its operator has to leave that to the backup service",
+    400: "it refuses the request's head, which a long token may make too large (nginx: large_client_header_buffers)",
+    401: "it requires its own login; its operator must leave authentication to the backup service",
     403: f"it forbids the request; {_ASK_OPERATOR}",
     405: f"it forbids the method; {_ASK_OPERATOR}",
-    407: f"it asks for a login of its own; {_ASK_OPERATOR}",
-    411: "it wants a length that was sent, so something on the way removed it; its operator has to look",
-    413: "it lets no upload of this size through; its operator has to raise the limit (nginx: client_max_body_size)",
-    414: f"it finds the address too long; {_ASK_OPERATOR}",
-    431: "it finds the head of the request too large, mostly because of a long token; its operator has to raise the "
+    407: f"it requires its own login; {_ASK_OPERATOR}",
+    411: "it requires a length, which was sent but removed on the way; its operator must fix that",
+    413: "it blocks uploads of this size; its operator must raise the limit (nginx: client_max_body_size)",
+    414: f"the address is too long for it; {_ASK_OPERATOR}",
+    431: "the request's head is too large for it, usually because of a long token; its operator must raise the "
     "limit (nginx: large_client_header_buffers)",
-    511: "this network asks for a login; log in with a browser, then try again",
+    511: "this network requires a login; log in with a browser, then try again",
 }
 _OTHER: Final = "check the address, and ask its operator"
 _NO_SERVICE: Final = {
@@ -39,10 +38,10 @@ _NEVER_OURS: Final = frozenset({407, 411, 414, 511, *_NO_SERVICE})
 
 
 def is_from_proxy(response: Response) -> bool:
-    """Whether an error answer is not the service's own: it has no problem document where there should be one.
+    """Whether an error response is not from the service, because it lacks a problem document.
 
-    An answer with nothing in it is given the benefit of the doubt, as one to HEAD has to be, unless its `Content-Type`
-    is that of a page which was left out. A 413 decides whether an upload can ever succeed, and needs the document.
+    An empty response counts as the service's own, as for HEAD, unless its `Content-Type` is that of a page. A 413
+    decides whether an upload can ever succeed, so it needs the document.
     """
     if response.status in _NEVER_OURS:
         return True
@@ -61,12 +60,12 @@ def is_from_proxy(response: Response) -> bool:
 
 
 def proxy_error(response: Response) -> NotFromService:
-    """The error for a foreign answer."""
+    """The error for a response from a proxy."""
     return NotFromService(response.status, _ADVICE.get(response.status, _OTHER))
 
 
 def retry_reason(response: Response) -> str:
-    """Why an answer means "later": the status, and the service's own words or whose answer it is."""
+    """Why a response means "later": the status, with the service's detail or the fact that a proxy sent it."""
     status = f"status {response.status}"
     if response.status in _NO_SERVICE:
         return f"{status}, {_NO_SERVICE[response.status]}"

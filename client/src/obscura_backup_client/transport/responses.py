@@ -1,4 +1,4 @@
-"""Reading a server's answer: headers to values, refusals to errors. Pure functions over what came back."""
+"""Interpreting a response: headers to values, refusals to errors. Pure functions."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ _ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
 
-# Of a whole head, all of its lines and all interim answers before it. Servers and proxies send a tenth of it.
+# The limit of a head with all interim responses before it. Servers and proxies send a tenth of it.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
-DEADLINE_EXCEEDED: Final = "it took too long as a whole"
+DEADLINE_EXCEEDED: Final = "the whole request took too long"
 
 # RFC 9457.
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
-# What `json.loads` comes to with text that somebody else wrote: no JSON, too deep, a number beyond all numbers.
+# The errors of `json.loads` with untrusted text: invalid JSON, nested too deeply, a number too large.
 JSON_ERRORS: Final = (ValueError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer, its body in full; header names are looked up in lower case."""
+    """An HTTP response with its whole body; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     def header(self, name: str) -> str:
-        """The header's value, or an empty text."""
+        """The header's value; empty if it is missing."""
         return self.headers.get(name.lower(), "")
 
 
 class NoResponseError(Exception):
-    """No complete answer came; `sent` is whether the server may have the request, `final` whether to stop trying."""
+    """No complete response was received; `sent` is whether the server may have the request, `final` forbids a retry."""
 
     def __init__(self, reason: str, *, sent: bool, final: bool) -> None:
         super().__init__(reason)
@@ -70,18 +70,18 @@ class NoResponseError(Exception):
 
 
 def describe_network_error(error: Exception) -> str:
-    """Why there is no connection, in a few plain words: the system's own text names addresses and internals."""
-    # By name, since `ssl` and `socket` are loaded only for what needs them.
+    """Why there is no connection, in plain words: the system's message contains addresses and internals."""
+    # By name, so that `ssl` and `socket` are imported only where they are needed.
     names = {type_.__name__ for type_ in type(error).__mro__}
     if names & {"gaierror", "UnicodeError"}:
-        return "the host name is not known"
+        return "the host name cannot be resolved"
     if "SSLError" in names:
         return "the certificate or the TLS connection was refused"
     return "no connection in time" if isinstance(error, TimeoutError) else "no connection"
 
 
 def make_response(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Response:
-    """The answer, with the values of a header that came more than once in one list (RFC 9110, 5.3)."""
+    """Make a response. The values of a repeated header are joined (RFC 9110, 5.3)."""
     named: dict[str, list[str]] = {}
     for name, value in headers:
         named.setdefault(name.lower(), []).append(value)
@@ -89,26 +89,25 @@ def make_response(status: int, headers: Iterable[tuple[str, str]], body: bytes) 
 
 
 def body_length(headers: Iterable[tuple[str, str]]) -> int | None:
-    """How many bytes the answer's body will have, or None where the head does not say.
+    """The length of the response's body in bytes; None if the head does not say.
 
     Raises:
-        NoResponseError: it says so in a way that two readers may understand as two lengths (RFC 9112, 6.3): somebody on
-            the way did not write it, or is about to slip something in.
+        NoResponseError: the length is ambiguous (RFC 9112, 6.3), which may be an attack by a proxy.
     """
     named = [(name.lower(), value) for name, value in headers]
     lengths = {value for name, value in named if name == "content-length"}
     codings = [value.lower() for name, value in named if name == "transfer-encoding"]
     length = parse_count(next(iter(lengths))) if len(lengths) == 1 else None
     if (lengths and (length is None or codings)) or codings not in ([], ["chunked"]):
-        raise NoResponseError("the length of its answer is not clear", sent=True, final=False)
+        raise NoResponseError("the length of its response is ambiguous", sent=True, final=False)
     return length
 
 
 @contextlib.contextmanager
 def unexpected_is_unknown() -> Iterator[None]:
-    """Around what changes something: an answer that makes no sense does not say whether it did.
+    """For requests that change something: after an unexpected response the outcome is unknown.
 
-    Any other refusal (4xx) says by its status alone that it did not, whoever wrote it.
+    A refusal (4xx) other than 409 says by its status alone that nothing changed.
     """
     try:
         yield
@@ -122,23 +121,23 @@ def require_version(response: Response) -> int:
     """The version in the `ETag`.
 
     Raises:
-        UnexpectedResponse: there is none, or it is not a version: something else than an Obscura server answers here.
+        UnexpectedResponse: there is no valid one, so this is not an Obscura server.
     """
     version = _etag(response)
     if version is None:
-        raise UnexpectedResponse(response.status, "there is no version in it")
+        raise UnexpectedResponse(response.status, "it has no version")
     return version
 
 
 def parse_count(value: object) -> int | None:
-    """A count of bytes or seconds as a header or a problem gives it; None for what is none, or longer than any real."""
+    """Parse a count of bytes or seconds from a header or problem; None if it is invalid or too long."""
     if isinstance(value, str):
         return int(value) if _COUNT.fullmatch(value) else None
     return value if _is_count(value) else None
 
 
 def repr_sha256(response: Response) -> bytes | None:
-    """The SHA-256 in `Repr-Digest` (RFC 9530), or None where the server sent none."""
+    """The SHA-256 in `Repr-Digest` (RFC 9530); None if the server sent none."""
     found = _DIGEST.search(response.header("repr-digest"))
     return base64.b64decode(found.group(1)) if found else None
 
@@ -149,7 +148,7 @@ def digest_header(sha256: bytes) -> str:
 
 
 def retry_after_seconds(response: Response, now: datetime) -> float | None:
-    """What `Retry-After` asks for, whether it gives seconds or a date; None where it gives neither."""
+    """The seconds of `Retry-After`, given as seconds or as a date; None if it gives neither."""
     value = response.header("retry-after").strip()
     if (seconds := parse_count(value)) is not None:
         return float(seconds)
@@ -160,16 +159,16 @@ def retry_after_seconds(response: Response, now: datetime) -> float | None:
 
 
 def problem_code(response: Response) -> str:
-    """The last part of the problem's `type`, which is a URI of some kind; empty where there is none."""
+    """The last part of the problem's `type` URI; empty if there is none."""
     kind = _problem(response).get("type")
     return re.split("[:/]", kind.rstrip("/"))[-1] if isinstance(kind, str) else ""
 
 
 def says_not_stored(response: Response) -> bool:
-    """Whether a 503 to an upload or deletion says that this very request changed nothing.
+    """Whether a 503 to an upload or deletion says that this request changed nothing.
 
-    It says nothing about requests before it. A server that lies here gains nothing: no number is used twice for it, and
-    what it stored or deleted in secret shows at the next fetch.
+    It says nothing about earlier requests. A server gains nothing by lying: no number is used twice, and the next fetch
+    shows what it secretly stored or deleted.
     """
     problem = _problem(response)
     if "outcome" in problem:
@@ -178,14 +177,14 @@ def says_not_stored(response: Response) -> bool:
 
 
 def problem_max_bytes(response: Response) -> int | None:
-    """The most bytes that the server takes, where the problem says so."""
+    """The largest size that the server accepts, if the problem says so."""
     return parse_count(_problem(response).get("max_bytes"))
 
 
 def is_no_backup_problem(response: Response) -> bool:
-    """Whether it is the service's own word that this user has no backup: a 404 whose problem is of just that type.
+    """Whether the service itself says that this user has no backup: a 404 with a problem of exactly that type.
 
-    Nothing else on the way says so, and the service itself says `not-found` of a path that it does not know.
+    Proxies do not send it, and the service uses `not-found` for an unknown path.
     """
     return response.status == 404 and problem_code(response) == "backup-not-found"
 
@@ -207,7 +206,7 @@ def says_not_found(response: Response) -> bool:
 
 
 def error_for(response: Response, now: datetime) -> TransportError:
-    """The error for an answer that is not a success, and that sending again would not change."""
+    """The error for a final response that is not a success."""
     status, problem = response.status, _problem(response)
     if status in (401, 403):
         return Unauthorized()
@@ -217,13 +216,15 @@ def error_for(response: Response, now: datetime) -> TransportError:
         current = problem.get("current_version", _etag(response))
         if _is_count(current):
             return VersionMismatch(current)
-        return UnexpectedResponse(status, "it does not say which version is current")
+        return UnexpectedResponse(status, "it does not say the current version")
     if status == 429:
         return RateLimited(retry_after_seconds(response, now))
     if status == 304:
-        return UnexpectedResponse(status, "it says that nothing changed, and was not asked whether")
+        return UnexpectedResponse(status, "it says that nothing changed, although the request had no condition")
     if 300 <= status < 400:
-        reason = "we are sent there, maybe to a login page, and a token is never taken along; check the address"
+        reason = (
+            "it is the target of a redirect, perhaps a login page, and the token is never sent there; check the address"
+        )
         return ServerRefused(_redirected_to(response), reason)
     if status == 408:
         return Unavailable("the upload took too long")
@@ -235,7 +236,7 @@ def error_for(response: Response, now: datetime) -> TransportError:
 
 
 def problem_detail(response: Response) -> str:
-    """A problem's `detail`, the server's text for a person, quoted and cut short; it decides nothing."""
+    """A problem's `detail`, the server's text for a person, quoted and truncated; it decides nothing."""
     problem = _problem(response)
     detail = problem.get("detail") or problem.get("title")
     return f"{detail[:200]!r}" if isinstance(detail, str) else ""
@@ -255,7 +256,7 @@ def _etag(response: Response) -> int | None:
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    """Whether it is a number that JSON carries without loss; to Python, `true` is one, too."""
+    """Whether it is a count that JSON represents exactly. In Python `True` is also an int."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
 
 

@@ -9,13 +9,12 @@ import sys
 def client_context() -> ssl.SSLContext:
     """A context that verifies a server's certificate and name against what this machine trusts.
 
-    As `ssl.create_default_context`, but for one thing: that one obeys SSLKEYLOGFILE, and writes the keys of each
-    connection to the file that it names. A reader of that file could decrypt the token. `SSL_CERT_FILE` and
-    `SSL_CERT_DIR` count: they say which authorities to trust.
+    Unlike `ssl.create_default_context` it ignores SSLKEYLOGFILE, which would write the keys of each connection to a
+    file: a reader of that file could decrypt the token. `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
 
-    Reads all certificates that this machine trusts, which takes some 30 ms.
+    Reads all certificates that this machine trusts, which takes about 30 ms.
     """
-    # Requires a certificate and its name, and TLS 1.2.
+    # Requires a certificate that matches the name, and at least TLS 1.2.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if sys.version_info >= (3, 13):
         # What `create_default_context` sets there.

@@ -51,8 +51,8 @@ def test_calibrate_as_json_has_the_ladder(terminal: Terminal) -> None:
 
 def test_a_slow_device_gets_the_default_and_is_told_what_it_may_ask_for(terminal: Terminal) -> None:
     said = on_a_device(terminal, 50.0).ok("calibrate")
-    assert "even for the least that it may use" in said
-    assert "--profile low-memory takes half the memory" in said
+    assert "the weakest parameters allowed" in said
+    assert "--profile low-memory needs half the memory" in said
     assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
 
 
@@ -77,12 +77,14 @@ def busy(terminal: Terminal) -> Terminal:
 
 def test_a_busy_machine_is_told_in_words(terminal: Terminal) -> None:
     ended = busy(terminal).run("calibrate")
-    assert "Warning: this machine seems busy (the derivations had a processor for 10% of their time)." in ended.stderr
+    assert (
+        "Warning: this machine seems busy (the derivations had a processor for only 10% of their time)." in ended.stderr
+    )
     assert kept(terminal) == KdfParameters(128 * 1024, 3, 1)
 
 
 def test_a_busy_machine_is_told_as_json(terminal: Terminal) -> None:
-    assert busy(terminal).facts("calibrate")["busy"] == "the derivations had a processor for 10% of their time"
+    assert busy(terminal).facts("calibrate")["busy"] == "the derivations had a processor for only 10% of their time"
 
 
 def test_the_load_of_the_machine_is_looked_at(terminal: Terminal) -> None:
@@ -91,13 +93,13 @@ def test_the_load_of_the_machine_is_looked_at(terminal: Terminal) -> None:
 
 
 def test_a_fast_device_gets_the_ceiling_and_is_told(terminal: Terminal) -> None:
-    assert "the most that it may use" in on_a_device(terminal, 0.01).ok("calibrate")
+    assert "the strongest parameters allowed" in on_a_device(terminal, 0.01).ok("calibrate")
     assert kept(terminal) == KdfParameters(256 * 1024, 16, 1)
 
 
 def test_a_device_short_of_memory_is_told(terminal: Terminal) -> None:
     ended = on_a_device(terminal, 0.5, memory_mib=200).run("calibrate")
-    assert "More memory was not to be had" in ended.stdout
+    assert "could not allocate more memory" in ended.stdout
     assert "not enough memory" in ended.stderr
 
 
@@ -105,7 +107,7 @@ def test_a_device_without_memory_for_the_floor_cannot_seal(terminal: Terminal) -
     ended = on_a_device(terminal, 0.5, memory_mib=10).run("calibrate")
     assert ended.exit_code == ExitCode.UNREADABLE
     assert "[key-derivation-failed]" in ended.stderr
-    assert "cannot give 128 MiB. --profile low-memory takes 64 MiB." in ended.stderr
+    assert "cannot allocate 128 MiB. --profile low-memory needs 64 MiB." in ended.stderr
     assert kept(terminal) is None
 
 
@@ -131,9 +133,9 @@ def test_less_memory_than_the_default_needs_the_name_of_the_profile(terminal: Te
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--max-memory", "63"], "64 MiB is the least"),
-        (["--max-memory", "0"], "64 MiB is the least"),
-        (["--max-memory", "257"], "256 MiB is the most"),
+        (["--max-memory", "63"], "The minimum is 64 MiB"),
+        (["--max-memory", "0"], "The minimum is 64 MiB"),
+        (["--max-memory", "257"], "The maximum is 256 MiB"),
         (["--target-ms", "0"], "50<=x<=10000"),
         (["--target-ms=-1"], "50<=x<=10000"),
         (["--target-ms", "1000000000"], "50<=x<=10000"),

@@ -68,8 +68,8 @@ def test_import_shows_what_it_leads_to_and_asks(ready: Terminal) -> None:
     ended = ready.run("import", "-", stdin=exported, OBSCURA_STATE=str(ready.home / "tablet"))
     assert ended.exit_code == 0
     assert "1 added, 0 changed, 0 removed" in ended.stderr
-    assert "There is no identity here yet" in ended.stderr
-    assert ready.person.prompts == ["Shall it be imported?"]
+    assert "There is no identity on this device" in ended.stderr
+    assert ready.person.prompts == ["Import this file?"]
     assert "1 added, 0 changed, 0 removed. This device has 1 contact now." in ended.stdout
 
 
@@ -78,8 +78,8 @@ def test_import_shows_the_counters_that_it_raises(ready: Terminal) -> None:
     document["key_epoch"] = 9
     document["writers"] = [{"device_id": "0b" * 16, "seq": 3}]
     shown = ready.run("import", "-", stdin=json.dumps(document).encode()).stderr
-    assert "password number 9 instead of 0" in shown
-    assert "later sealings of 1 in it" in shown
+    assert "password set 9 times instead of 0" in shown
+    assert "newer uploads of 1" in shown
     assert "identity number" not in shown
 
 

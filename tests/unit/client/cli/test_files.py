@@ -105,7 +105,7 @@ def test_link_to_a_regular_file_is_followed(terminal: Terminal, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        ("--token-file", "no token has more than 65536 bytes"),
+        ("--token-file", "it has more than 65536 bytes"),
         ("--password-file", "its first line has more than 8192 bytes"),
         ("--new-password-file", "its first line has more than 8192 bytes"),
     ],
@@ -156,7 +156,7 @@ def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
     path = tmp_path / "token"
     path.write_bytes(content)
     ended = terminal.run("status", "--token-file", str(path))
-    assert (ended.exit_code, says in ended.stderr, f"(it was read from {path})" in ended.stderr) == (
+    assert (ended.exit_code, says in ended.stderr, f"(read from {path})" in ended.stderr) == (
         ExitCode.TOKEN,
         True,
         True,
@@ -166,7 +166,7 @@ def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
 def test_variable_that_holds_no_token_is_named_too(terminal: Terminal) -> None:
     terminal.ok("new")
     ended = terminal.run("status", OBSCURA_TOKEN=f"Bearer {token()}")
-    assert (ended.exit_code, "(it was read from OBSCURA_TOKEN)" in ended.stderr) == (ExitCode.TOKEN, True)
+    assert (ended.exit_code, "(read from OBSCURA_TOKEN)" in ended.stderr) == (ExitCode.TOKEN, True)
 
 
 # --- the claim that holds the user ---

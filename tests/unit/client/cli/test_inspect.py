@@ -52,12 +52,12 @@ def test_inspect_as_json_has_every_fact(terminal: Terminal) -> None:
 def test_below_the_model_there_is_no_estimate(terminal: Terminal) -> None:
     shown = inspect(terminal, KdfParameters(64, 3, 1))
     assert "$" not in shown
-    assert "the model begins at 64 MiB" in shown
-    assert "no backup is sealed like this" in shown
+    assert "the model needs at least 64 MiB" in shown
+    assert "not allowed for new backups" in shown
 
 
 def test_what_would_be_asked_about_is_said(terminal: Terminal) -> None:
-    assert "asks before it opens it: it takes more than 256 MiB" in inspect(terminal, KdfParameters(400_000, 3, 1))
+    assert "asks before opening: it needs more than 256 MiB" in inspect(terminal, KdfParameters(400_000, 3, 1))
 
 
 def test_what_would_be_refused_is_shown_all_the_same(terminal: Terminal) -> None:
@@ -92,5 +92,5 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(terminal: Terminal, name: s
 
 def test_what_has_a_size_that_no_backup_has_is_not_said_to_open(terminal: Terminal) -> None:
     shown = terminal.ok("inspect", "-", stdin=BLOB[:2000])
-    assert "cut off or altered" in shown
+    assert "truncated or modified" in shown
     assert "this client opens it" not in shown

@@ -187,6 +187,6 @@ def test_a_state_directory_of_another_user_is_warned_about(terminal: Terminal, m
     # As a user who is neither the owner nor root.
     monkeypatch.setattr(state_directory, "ROOT", -1)
     monkeypatch.setattr(os, "geteuid", lambda: -1)
-    assert "Warning: other users of this machine may write to" in terminal.run("status").stderr
+    assert "Warning: other users of this machine can write to" in terminal.run("status").stderr
     monkeypatch.setattr(StateDirectory, "is_writable_by_others", lambda _: False)
-    assert "is another user's file: is this identity yours?" in terminal.run("status").stderr
+    assert "belongs to another user. Is this identity yours?" in terminal.run("status").stderr

@@ -122,7 +122,7 @@ def test_a_deletion_shows_what_is_there_and_asks(pushed: Terminal) -> None:
     result = pushed.run("delete")
     assert result.exit_code == ExitCode.DECIDE
     assert "version 1" in result.stderr
-    assert "stay on this device" in result.stderr
+    assert "It keeps 1 contact." in result.stderr
     assert pushed.server.slot.blob is not None
 
 

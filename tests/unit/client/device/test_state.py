@@ -299,15 +299,15 @@ def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
     [
         (b"[]", "it is not a state file"),
         (b'{"format": 1}', "a part of it is missing"),
-        (edited(seq=-1), "a part of it is not what it must be"),
-        (edited(content=""), "its content breaks a rule, there is no identity in it"),
+        (edited(seq=-1), "a part of it is invalid"),
+        (edited(content=""), "its content is invalid: it has no identity"),
     ],
 )
 def test_damage_is_said_in_words_and_with_a_way_out(encoded: bytes, reason: str) -> None:
     with pytest.raises(StateDamaged) as damaged:
         decode_state(encoded, Path("state.json"))
     assert damaged.value.reason == reason
-    assert "A new --state directory and `restore` bring back what was pushed" in str(damaged.value)
+    assert "To get back what was pushed, `restore` into a new --state directory" in str(damaged.value)
     assert "Error" not in str(damaged.value)
 
 

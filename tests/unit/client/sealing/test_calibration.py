@@ -169,7 +169,7 @@ def test_a_machine_that_is_shared_seems_busy_and_gets_no_less_than_the_default()
 
 def test_a_machine_that_was_loaded_before_seems_busy() -> None:
     """Where another program takes memory bandwidth, a derivation has its processor for all of the time."""
-    assert calibrate(measure=shared(1.0), load=lambda: 1.5).busy == "1.5 other programs per processor wanted to compute"
+    assert calibrate(measure=shared(1.0), load=lambda: 1.5).busy == "1.5 other programs per processor were running"
 
 
 def test_a_quiet_machine_does_not_seem_busy() -> None:

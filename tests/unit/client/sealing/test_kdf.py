@@ -91,7 +91,7 @@ def test_opening_above_256_mib_asks_and_takes_no() -> None:
         asked.append(parameters)
         return False
 
-    with pytest.raises(RefusedParameters, match="not agreed to"):
+    with pytest.raises(RefusedParameters, match="not confirmed"):
         require_openable(KdfParameters(256 * MIB + 1, 1, 1), confirm=confirm)
     assert asked == [KdfParameters(256 * MIB + 1, 1, 1)]
 
@@ -101,7 +101,7 @@ def test_opening_at_512_mib_goes_on_when_agreed_to() -> None:
 
 
 def test_opening_above_256_mib_is_refused_when_nobody_can_be_asked() -> None:
-    with pytest.raises(RefusedParameters, match="not agreed to"):
+    with pytest.raises(RefusedParameters, match="not confirmed"):
         require_openable(KdfParameters(512 * MIB, 1, 1))
 
 

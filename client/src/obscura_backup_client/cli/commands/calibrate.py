@@ -15,57 +15,57 @@ if TYPE_CHECKING:
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 DEFAULT_TARGET_MS = 750
-# Shorter than any device takes for the floor; and longer than anybody waits, be it only for Ctrl-C to arrive.
+# The lower limit is shorter than any device takes for the weakest parameters. Ctrl-C waits for a whole derivation.
 SHORTEST_TARGET_MS, LONGEST_TARGET_MS = 50, 10_000
-# 0.5 to 1 s around the default, and in proportion around others.
+# The accepted range: 0.5 to 1 s around the default, in proportion around other targets.
 BELOW, ABOVE = 2 / 3, 4 / 3
 FIT_TEXTS = {
     "on-target": "",
-    "slower": " This device takes longer than the target even for the least that it may use, and that is what it gets.",
-    "faster": " This is the most that it may use, and takes less than the target.",
+    "slower": " These are the weakest parameters allowed; this device needs longer than the target for them.",
+    "faster": " These are the strongest parameters allowed; this device needs less than the target for them.",
 }
 
 
 def _max_memory(_context: click.Context, _parameter: click.Parameter, value: int | None) -> int | None:
     if value is not None and value < 64:  # noqa: PLR2004 - as the message says
-        raise click.BadParameter("64 MiB is the least that a backup is sealed with: less would be cheap to guess.")
+        raise click.BadParameter("The minimum is 64 MiB: with less memory, passwords would be cheap to guess.")
     if value is not None and value > 256:  # noqa: PLR2004 - as the message says
-        raise click.BadParameter("256 MiB is the most that a backup is sealed with: other devices must open it, too.")
+        raise click.BadParameter("The maximum is 256 MiB: other devices must be able to open the backup.")
     return value
 
 
-@click.command(short_help="Find how hard to guess this device can make the password.")
+@click.command(short_help="Choose key derivation parameters for this device.")
 @click.option(
     "--target-ms",
     type=click.IntRange(SHORTEST_TARGET_MS, LONGEST_TARGET_MS),
     default=DEFAULT_TARGET_MS,
     show_default=True,
-    help="How long one derivation should take here, in milliseconds; a third more or less is fine.",
+    help="Target duration of one key derivation, in milliseconds; a third more or less is accepted.",
 )
 @click.option(
     "--max-memory",
     metavar="MIB",
     type=int,
     callback=_max_memory,
-    help="The most memory that it may take, 64 to 256 MiB; 256 otherwise.",
+    help="Upper limit of memory, 64 to 256 MiB. [default: 256]",
 )
 @click.option(
     "--profile",
     type=click.Choice(["default", "low-memory", "desktop"]),
     default="default",
     show_default=True,
-    help="The least to choose, however slow this device is: 128, 64 or 256 MiB of memory and 3 passes.",
+    help="Lower limit, however slow this device is: 128, 64 or 256 MiB of memory, and 3 passes.",
 )
 @global_options
 @click.pass_context
 def calibrate(context: click.Context, target_ms: int, max_memory: int | None, profile: str) -> None:
-    """Find the key derivation parameters that take 0.5 to 1 second on this device, and keep them for it.
+    """Find and save the key derivation parameters that take 0.5 to 1 second on this device.
 
-    A busy machine takes longer, and less is chosen then: calibrate when nothing else runs. Less than the default is
-    only chosen where you ask for it by `--profile low-memory`.
+    Each guess at the password costs an attacker as much. A busy machine gets weaker parameters, so calibrate when
+    nothing else runs. Parameters below the default need `--profile low-memory`.
 
-    Every guess at the password costs a thief as much. They are used the next time that a password is set or changed
-    here, and by `push --profile calibrated`. Needs no identity, no server and no password.
+    The parameters are used when a password is set or changed on this device, and by `push --profile calibrated`. Needs
+    no identity, no server and no password.
     """
     from obscura_backup_client.device import calibrated_parameters
     from obscura_backup_client.device.directory import PROFILE_FILE_NAME
@@ -79,14 +79,14 @@ def calibrate(context: click.Context, target_ms: int, max_memory: int | None, pr
     if max_memory_kib < minimum.memory_kib:
         raise click.UsageError(
             f"--max-memory {max_memory} is less than the {minimum.memory_kib // 1024} MiB of --profile {profile}. "
-            "If this device needs less, say so with --profile low-memory."
+            "For less memory use --profile low-memory."
         )
     command = CommandContext.of(context)
     directory = command.local().directory
-    # Looked at before it takes seconds: a place that nothing can be kept in.
+    # Fails now, and not after seconds, if nothing can be saved there.
     with directory.locked_without_reading():
         pass
-    command.note(f"Deriving keys, some of which take about {target_ms} ms:")
+    command.note(f"Deriving keys that take up to about {target_ms} ms each:")
     try:
         found = find(
             (target_ms / 1000 * BELOW, target_ms / 1000 * ABOVE),
@@ -99,7 +99,7 @@ def calibrate(context: click.Context, target_ms: int, max_memory: int | None, pr
     except KeyDerivationFailed:
         if profile != "low-memory":
             command.note(
-                f"This device cannot give {minimum.memory_kib // 1024} MiB. --profile low-memory takes 64 MiB."
+                f"This device cannot allocate {minimum.memory_kib // 1024} MiB. --profile low-memory needs 64 MiB."
             )
         raise
     if found.busy:
@@ -116,13 +116,13 @@ def _text(found: Calibration, milliseconds: int, path: str) -> str:
 
     lines = [f"Chosen: {parameters_text(found.parameters)}, {milliseconds} ms here.{FIT_TEXTS[found.fit.value]}"]
     if found.fit.value == "slower" and not found.busy and found.parameters != PROFILES["low-memory"]:
-        lines[0] += " --profile low-memory takes half the memory, and makes a guess four times cheaper."
+        lines[0] += " --profile low-memory needs half the memory, but makes a guess four times cheaper."
     if any(measurement.seconds is None for measurement in found.measurements):
-        lines[0] += " More memory was not to be had."
+        lines[0] += " This device could not allocate more memory."
     lines.append(
-        f"10^9 guesses at a password would cost about {dollars(attack_cost(found.parameters))}: {ATTACK_MODEL_NOTE}."
+        f"10^9 password guesses would cost about {dollars(attack_cost(found.parameters))}: {ATTACK_MODEL_NOTE}."
     )
-    lines.append(f"Kept in {path}.")
+    lines.append(f"Saved in {path}.")
     return "\n".join(lines)
 
 

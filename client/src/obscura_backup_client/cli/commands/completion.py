@@ -12,7 +12,7 @@ from obscura_backup_client.cli.environment import is_terminal
 from obscura_backup_client.cli.settings import global_options
 
 PROGRAM: Final = "obscura-client"
-# The variable by which a completing shell asks; click derives it from the program's name in the same way.
+# The environment variable of a completing shell, as click derives it from the program's name.
 COMPLETION_VARIABLE: Final = "_OBSCURA_CLIENT_COMPLETE"
 COMPLETION_FILES: Final = {
     "bash": "~/.local/share/bash-completion/completions/obscura-client",
@@ -26,16 +26,15 @@ COMPLETION_FILES: Final = {
 @global_options
 @click.pass_context
 def completion(context: click.Context, shell: Literal["bash", "zsh", "fish"]) -> None:
-    """Print a script by which a shell completes commands, options and their values.
+    """Print a script with which a shell completes commands, options and their values.
 
-    It asks this program each time, so that it need not be renewed with it.
+    The script runs this program each time, so it need not be updated with it.
     """
     from click.shell_completion import get_completion_class
 
     from obscura_backup_client.cli.app import app
 
     if is_terminal(sys.stdout):
-        # Whoever redirects it, or has it evaluated at each start of a shell, knows.
-        CommandContext.of(context).note(f"To keep it: {PROGRAM} completion {shell} > {COMPLETION_FILES[shell]}")
+        CommandContext.of(context).note(f"To install it: {PROGRAM} completion {shell} > {COMPLETION_FILES[shell]}")
     kind: type[click.shell_completion.ShellComplete] = get_completion_class(shell)
     click.echo(kind(app, {}, PROGRAM, COMPLETION_VARIABLE).source(), nl=False)

@@ -28,7 +28,7 @@ def _user_id(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 
 def _identity_key(_context: click.Context, _parameter: click.Parameter, value: str) -> bytes:
-    """A public key's bytes, from hex or either kind of Base64, as people copy them."""
+    """A public key in hex or Base64."""
     from obscura_backup_client.formats.identity_keys import MalformedKeyError, parse_identity_key
 
     try:
@@ -40,17 +40,19 @@ def _identity_key(_context: click.Context, _parameter: click.Parameter, value: s
 @click.group()
 @global_options
 def contact() -> None:
-    """Add, remove, list and import contacts on this device. The next push takes them to the backup."""
+    """Add, remove, list and import contacts on this device. The next push uploads them."""
 
 
 @contact.command()
 @click.argument("user_id", callback=_user_id)
 @click.argument("username")
-@click.option("--identity-key", callback=_identity_key, default="", help="Their public identity key, in hex or Base64.")
+@click.option(
+    "--identity-key", callback=_identity_key, default="", help="The contact's public identity key, in hex or Base64."
+)
 @global_options
 @click.pass_context
 def add(context: click.Context, user_id: UUID, username: str, identity_key: bytes) -> None:
-    """Add a contact, or change the name or key of one."""
+    """Add a contact, or change its name or key."""
     from obscura_backup_client.content.editing import NewContact
 
     command = CommandContext.of(context)
@@ -70,7 +72,7 @@ def add(context: click.Context, user_id: UUID, username: str, identity_key: byte
 @global_options
 @click.pass_context
 def remove(context: click.Context, user_id: UUID) -> None:
-    """Remove a contact, here now and on other devices once both have pushed."""
+    """Remove a contact on this device, and on other devices after both have pushed."""
     command = CommandContext.of(context)
     command.local().remove_contact(user_id)
     command.result({"user_id": str(user_id), "removed": True}, f"Removed {user_id}.")
@@ -92,11 +94,16 @@ def list_(context: click.Context) -> None:
 
 @contact.command("import")
 @click.argument("file", metavar="FILE|-", shell_complete=files)
-@click.option("--format", "file_format", type=click.Choice(["csv", "vcard", "json"]), help="Found out otherwise.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "vcard", "json"]),
+    help="Default: detected from the name or the content.",
+)
 @global_options
 @click.pass_context
 def import_(context: click.Context, file: str, file_format: Any) -> None:
-    """Add or change all contacts of a CSV, JSON or vCard file, or none of them if something in it is wrong."""
+    """Add or change all contacts of a CSV, JSON or vCard file. If any entry is invalid, nothing changes."""
     from obscura_backup_client.content.editing import NewContact
     from obscura_backup_client.formats.contacts import MAX_CONTACT_FILE_BYTES, read_contacts
 
@@ -107,7 +114,7 @@ def import_(context: click.Context, file: str, file_format: Any) -> None:
         [NewContact(each.user_id, each.username, each.identity_key) for each in found]
     )
     facts = {"added": result.added, "changed": result.changed, "unchanged": result.unchanged}
-    command.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} as they were.")
+    command.result(facts, f"{result.added} added, {result.changed} changed, {result.unchanged} unchanged.")
 
 
 def _facts(each: Contact) -> dict[str, Any]:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def delete(context: click.Context) -> None:
     """Delete the backup from the server.
 
-    Shows what is there and asks first. What is on this device stays; a later push uploads it anew and asks for a new
-    password. Other devices are told that the backup is gone. Needs no password.
+    Shows the backup and asks for confirmation. This device keeps its data. A later push uploads it again and asks for
+    a new password. Other devices report that the backup is gone. Needs no password.
     """
     command = CommandContext.of(context)
     gone = command.connected().delete(confirm=lambda preview: _confirmed(command, preview))
     facts = {"deleted": True, "version": gone.version}
-    command.result(facts, f"Deleted version {gone.version} from the server. This device keeps what it has.")
+    command.result(facts, f"Deleted version {gone.version} from the server. This device keeps its data.")
 
 
 def _confirmed(command: CommandContext, preview: DeletionPreview) -> bool:
@@ -34,14 +34,12 @@ def _confirmed(command: CommandContext, preview: DeletionPreview) -> bool:
     stored = f", stored {preview.updated_at}" if preview.updated_at else ""
     command.note(f"The server holds version {preview.version} ({size}{stored}).")
     if preview.local_contact_count is None:
-        command.note("Warning: there is NO IDENTITY on this device. Unless another one has it, nothing of it remains.")
+        command.note("Warning: there is NO IDENTITY on this device. If no other device has it, it is lost for ever.")
     elif preview.last_seen:
-        command.note(
-            f"It is what this device last saw; {contacts_text(preview.local_contact_count)} stay on this device."
-        )
+        command.note(f"This device last saw the same version. It keeps {contacts_text(preview.local_contact_count)}.")
     else:
         command.note(
-            "Warning: this device has not seen this version. What only another device put there is lost, unless that "
-            "one pushes again."
+            "Warning: this device has not seen this version. Changes of other devices in it are lost, unless those "
+            "devices push again."
         )
     return command.settings.assume_yes or command.environment.ask_yes("Delete this backup from the server?")

@@ -18,14 +18,14 @@ from obscura_backup_client.cli.terminal.wording import contacts_text
 
 @click.command()
 @click.argument("file", metavar="[FILE|-]", default="-", shell_complete=files)
-@click.option("--force", is_flag=True, help="Replace the file if there is one.")
-@click.option("--without-identity", is_flag=True, help="Leave the private key out: contacts and profile alone.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--without-identity", is_flag=True, help="Leave out the identity with its private key.")
 @global_options
 @click.pass_context
 def export(context: click.Context, file: str, *, force: bool, without_identity: bool) -> None:
-    """Write out everything on this device as JSON for other programs, NOT ENCRYPTED.
+    """Write everything on this device as JSON for other programs, NOT ENCRYPTED.
 
-    The file is made for this user alone. `import` takes it back; the client's README describes it.
+    Only this user can read the file. `import` reads it back; the client's README describes the format.
     """
     from obscura_backup_client.operations.export import write_export
 
@@ -34,9 +34,9 @@ def export(context: click.Context, file: str, *, force: bool, without_identity: 
     exported = client.export_payload(with_identity=not without_identity)
     if file == "-":
         if not without_identity and is_terminal(sys.stdout):
-            command.note("Warning: this shows the PRIVATE KEY of your identity in clear.")
+            command.note("Warning: this shows the PRIVATE KEY of your identity, unencrypted.")
         if is_closed(sys.stdout):
-            # Elsewhere nobody wants the result then; here it is all that was asked for.
+            # Other commands ignore a closed standard output; here the output is the purpose of the command.
             raise OutputLost(OSError(errno.EBADF, "it is closed"))
         click.echo(exported, nl=False)
         return
@@ -44,5 +44,5 @@ def export(context: click.Context, file: str, *, force: bool, without_identity: 
     write_export(target, exported, overwrite=force, directory=client.directory, random=command.environment.random)
     count = len(client.contacts())
     facts = {"file": file, "contacts": count, "identity": not without_identity}
-    held = "without the identity" if without_identity else "with the PRIVATE KEY of your identity in clear"
-    command.result(facts, f"Exported {contacts_text(count)} to {file}, {held}.")
+    content = "without the identity" if without_identity else "with the PRIVATE KEY of your identity, unencrypted"
+    command.result(facts, f"Exported {contacts_text(count)} to {file}, {content}.")

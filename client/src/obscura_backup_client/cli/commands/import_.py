@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.export import ImportPreview
 
 
-@click.command("import", short_help="Merge what export wrote, edited or not, into this device.")
+@click.command("import", short_help="Merge an exported file into this device.")
 @click.argument("file", metavar="FILE|-", shell_complete=files)
 @keep_option
 @global_options
 @click.pass_context
 def import_(context: click.Context, file: str, keep: str | None) -> None:
-    """Merge what `export` wrote, edited or not, into this device; or begin with it where there is no identity yet.
+    """Merge a file that `export` wrote, edited or not, into this device. Without an identity it becomes the new state.
 
-    Of two entries for one contact the later edit stays. An entry without `edited_at_ms` counts as edited now, if it
-    differs. Shows what changes and asks first. For address books there is `contact import`.
+    If both have a contact, the later edit wins. A changed entry without `edited_at_ms` counts as edited now. Shows the
+    changes and asks for confirmation. For address books use `contact import`.
     """
     from obscura_backup_client.content.names import sanitized_device_name
     from obscura_backup_client.formats.export_reading import MAX_EXPORT_BYTES
@@ -59,20 +59,20 @@ def _counts(found: ImportPreview) -> str:
 
 def _confirmed(command: CommandContext, found: ImportPreview) -> bool:
     if found.local_contact_count is None:
-        command.note("There is no identity here yet; this makes one of the file's.")
+        command.note("There is no identity on this device. The file's identity becomes this device's.")
     else:
-        command.note(f"This is merged with {contacts_text(found.local_contact_count)} on this device.")
+        command.note(f"The file is merged with {contacts_text(found.local_contact_count)} on this device.")
     command.note(f"  contacts   {_counts(found)}")
     command.note(f"  identity   {found.identity_public_key.hex()}")
     for what, (before, after) in (("password", found.key_epochs), ("identity", found.identity_epochs)):
-        # No contact changes by these, and no device can ever lower them again.
+        # These change no contact, but no device can lower them again.
         if before != after:
-            command.note(f"  counters   {what} number {after} instead of {before}")
+            command.note(f"  counters   {what} set {after} times instead of {before}")
     if found.writer_changes:
-        command.note(f"  devices    later sealings of {found.writer_changes} in it")
+        command.note(f"  devices    newer uploads of {found.writer_changes}")
     if found.replaces_identity:
-        command.note("Warning: the file holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
+        command.note("Warning: the file holds ANOTHER IDENTITY, which replaces this device's keys.")
     if found.keeps_other_identity:
-        command.note("Warning: the file holds ANOTHER IDENTITY than this device. This device's is kept.")
+        command.note("Warning: the file holds ANOTHER IDENTITY. This device keeps its own.")
     command.warn_future_dated(found.future_dated)
-    return command.settings.assume_yes or command.environment.ask_yes("Shall it be imported?")
+    return command.settings.assume_yes or command.environment.ask_yes("Import this file?")

@@ -15,7 +15,7 @@ from obscura_backup_client.cli.terminal.completion_values import files
 if TYPE_CHECKING:
     from obscura_backup_client.sealing.inspection import Inspection
 
-# Passwords that are drawn at random, by how many bits each has; the list of words is as long as five dice can tell.
+# Random passwords by their entropy in bits. A list of 7,776 words can be chosen from with five dice.
 EXAMPLES = (
     (40.0, "a password of 40 random bits"),
     (4 * math.log2(7776), "four words drawn by dice from 7776"),
@@ -23,14 +23,14 @@ EXAMPLES = (
 )
 
 
-@click.command(short_help="Show what a sealed backup says about itself.")
+@click.command(short_help="Show the parameters and size of a sealed backup.")
 @click.argument("file", metavar="FILE|-", shell_complete=files)
 @global_options
 @click.pass_context
 def inspect(context: click.Context, file: str) -> None:
-    """Show what a sealed backup says about itself: its parameters, its size, and what guessing its password costs.
+    """Show a sealed backup's parameters and size, and what guessing its password costs.
 
-    Needs no password, no token and no identity, and cannot tell whether the backup is damaged, but by its size.
+    Needs no password, no token and no identity. Cannot detect damage, except by the size.
     """
     from obscura_backup_client.sealing import inspection
 
@@ -48,7 +48,7 @@ def _text(found: Inspection) -> str:
         f"Salt        {header.salt.hex()}",
         f"Nonce       {header.nonce.hex()}",
         f"Commitment  {header.commitment.hex()}",
-        f"Size        {size if found.complete else f'at least {size}; the rest was not read'}",
+        f"Size        {size if found.complete else f'at least {size} (reading stopped there)'}",
         f"Payload     {_payload_text(found)}",
         f"Opening     {_opening_text(found)}",
         f"Strength    {_strength_text(found)}",
@@ -58,25 +58,25 @@ def _text(found: Inspection) -> str:
 
 def _payload_text(found: Inspection) -> str:
     if found.padded_bytes is None:
-        return "not known"
+        return "unknown"
     if found.payload_bytes is None:
-        return f"padded to {found.padded_bytes} bytes, which this format's writers never do: cut off or altered?"
+        return f"padded to {found.padded_bytes} bytes, a size that no writer produces: truncated or modified?"
     smallest, largest = found.payload_bytes
     return f"{smallest} to {largest} bytes, padded to {found.padded_bytes}"
 
 
 def _opening_text(found: Inspection) -> str:
     if found.verdict.value == "opens" and found.complete and found.payload_bytes is None:
-        return "its parameters are no hindrance; but of this size it was cut off or altered, probably"
+        return "parameters are acceptable, but no writer produces this size: probably truncated or modified"
     return {
-        "opens": "this client opens it, given the password and the user",
-        "asks": f"this client asks before it opens it: {found.refusal}",
+        "opens": "this client opens it with the password, for the right user",
+        "asks": f"this client asks before opening: {found.refusal}",
         "refuses": f"this client refuses to open it: {found.refusal}",
     }[found.verdict.value]
 
 
 def _strength_text(found: Inspection) -> str:
-    return f"no backup is sealed like this: {found.weakness}" if found.weakness else "as a backup must be sealed"
+    return f"not allowed for new backups: {found.weakness}" if found.weakness else "allowed for new backups"
 
 
 def _guessing_lines(found: Inspection) -> list[str]:
@@ -84,9 +84,9 @@ def _guessing_lines(found: Inspection) -> list[str]:
 
     costs = found.header.parameters
     if not attack_cost_is_modelled(costs):
-        return ["Guessing    cheaper than any estimate here could say: the model begins at 64 MiB of memory"]
+        return ["Guessing    no estimate: the model needs at least 64 MiB of memory, and less is cheaper to guess"]
     if found.verdict.value == "refuses":
-        return ["Guessing    no estimate: nothing is sealed or opened like this"]
+        return ["Guessing    no estimate: these parameters are never used"]
     lines = [f"Guessing    10^9 guesses cost about {dollars(attack_cost(costs))}: {ATTACK_MODEL_NOTE}"]
     for bits, name in EXAMPLES:
         lines.append(f"            finding {name} costs about {dollars(search_cost(costs, bits))} on average")

@@ -11,13 +11,15 @@ from obscura_backup_client.cli.settings import global_options
 
 
 @click.command()
-@click.option("--device-name", metavar="TEXT", help="As you would recognise this device; its host name otherwise.")
+@click.option(
+    "--device-name", metavar="TEXT", help="A name by which you recognise this device. Default: its host name."
+)
 @global_options
 @click.pass_context
 def new(context: click.Context, device_name: str | None) -> None:
-    """Make a new identity on this device.
+    """Create a new identity on this device.
 
-    An identity that is here already is never overwritten. Needs no server and no password.
+    An existing identity is never overwritten. Needs no server and no password.
     """
     from obscura_backup_client.content.names import sanitized_device_name
 
@@ -30,4 +32,4 @@ def new(context: click.Context, device_name: str | None) -> None:
         "device_name": state.device_name,
         "identity_public_key": public_key,
     }
-    command.result(facts, f"A new identity is in {command.settings.state}\nPublic key: {public_key}")
+    command.result(facts, f"Created a new identity in {command.settings.state}\nPublic key: {public_key}")

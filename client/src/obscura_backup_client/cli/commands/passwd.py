@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     shell_complete=files,
     envvar="OBSCURA_NEW_PASSWORD_FILE",
-    help="The new password: the file's first line, or for `-` standard input's next one. Asked for otherwise.",
+    help="File whose first line is the new password; `-` for the next line of standard input. Default: ask.",
 )
 @profile_option
 @keep_option
@@ -47,18 +47,18 @@ def passwd(
     accept_rollback: bool,
     accept_weak: bool,
 ) -> None:
-    """Change the backup's password: asks for the one that it has, then twice for the new one.
+    """Change the backup's password. Asks for the current password, then twice for the new one.
 
-    What other devices pushed is merged in on the way. From then on the server's backup opens with the new password
-    alone. A copy that somebody made of it before still opens with the old one, and nothing can change that: if the old
-    password may be known to somebody, think of the identity and the contacts in such a copy as known, too.
+    Also merges what other devices pushed. Afterwards the server's backup opens with the new password only. Copies made
+    earlier still open with the old password, and nothing can change that: if somebody else knows the old password,
+    assume that they can read the identity and the contacts in such a copy.
     """
     command = CommandContext.of(context)
     parameters = parameters_of(command, profile)
     secret: NewSecret = command.secret(accept_weak=accept_weak, changes=True)
     new_secret = secret
     if new_password_file is not None:
-        # Both may come from standard input, one line after the other: the one that opens is read first.
+        # Both may come from standard input, one line each: the current password is read first.
         secret = command.read_password() or secret
         new_secret = new_from_file(new_password_file, accept_weak)
     client = command.connected()
@@ -80,7 +80,7 @@ def passwd(
     }
     merged = f" Merged from other devices: {changes_text(result.merged)}." if result.merged else ""
     if not result.uploaded:
-        command.result(facts, f"The backup, version {result.version}, opens with the new password already.{merged}")
+        command.result(facts, f"The backup, version {result.version}, already opens with the new password.{merged}")
         return
-    command.note("Copies of the backup from before, on the server or elsewhere, still open with the old password.")
-    command.result(facts, f"The password is changed as of version {result.version}.{merged}")
+    command.note("Earlier copies of the backup, on the server or elsewhere, still open with the old password.")
+    command.result(facts, f"Password changed in version {result.version}.{merged}")

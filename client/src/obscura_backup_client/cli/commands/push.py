@@ -18,7 +18,7 @@ from obscura_backup_client.cli.terminal.choices import (
 from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, contacts_text
 
 
-@click.command(short_help="Merge with the server's backup, and replace it if there is news.")
+@click.command(short_help="Merge with the server's backup, and upload if anything is new.")
 @profile_option
 @keep_option
 @rollback_option
@@ -28,9 +28,9 @@ from obscura_backup_client.cli.terminal.wording import changes_facts, changes_te
 def push(
     context: click.Context, profile: str | None, keep: str | None, *, accept_rollback: bool, accept_weak: bool
 ) -> None:
-    """Merge with the backup on the server, and replace it if there is anything new.
+    """Merge with the backup on the server, and upload the result if it has anything new.
 
-    Asks for the password only if something has to be opened or sealed; twice if that sets it.
+    Asks for the password only if something must be opened or sealed; twice if this sets the password.
     """
     from obscura_backup_client.sealing.kdf import weakness
 
@@ -53,14 +53,12 @@ def push(
         "size_bytes": result.size_bytes,
         "resealed_from": result.resealed_from and parameters_facts(result.resealed_from),
     }
-    did = "Pushed version" if result.uploaded else "The server has it all in version"
-    merged = f", merged from other devices: {changes_text(result.merged)}" if result.merged else ""
+    did = "Pushed" if result.uploaded else "Already up to date"
+    merged = f" Merged from other devices: {changes_text(result.merged)}." if result.merged else ""
     resealed = ""
     if result.resealed_from is not None and result.key is not None:
         before, now = parameters_text(result.resealed_from), parameters_text(result.key.parameters)
-        resealed = f" Another program had sealed it with {before}; it is sealed anew, with {now}."
+        resealed = f" Another program had sealed it with {before}. It is now sealed with {now}."
         if weakness(result.resealed_from):
-            command.note(
-                f"Copies of the backup from before are still sealed too weakly ({before}), and cheap to guess."
-            )
-    command.result(facts, f"{did} {result.version}: {contacts_text(result.contact_count)}{merged}.{resealed}")
+            command.note(f"Earlier copies of the backup are still sealed too weakly ({before}), and cheap to guess.")
+    command.result(facts, f"{did} (version {result.version}, {contacts_text(result.contact_count)}).{merged}{resealed}")

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 @click.option(
     "--device-name",
     metavar="TEXT",
-    help="What this device is called from now on; a new one is called by its host name otherwise.",
+    help="Name this device. Default: the host name for a new device, else the present name.",
 )
 @keep_option
 @rollback_option
 @global_options
 @click.pass_context
 def restore(context: click.Context, device_name: str | None, keep: str | None, *, accept_rollback: bool) -> None:
-    """Bring identity and contacts back to this device.
+    """Restore identity and contacts to this device.
 
-    Shows when and where the backup was made and asks before anything changes. What is on this device already is kept
+    Shows when and on which device the backup was made, and asks before anything changes. Data on this device is kept
     and merged.
     """
     from obscura_backup_client.content.names import sanitized_device_name
@@ -54,9 +54,9 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
         "new_device": result.new_device,
         "pending": result.pending,
     }
-    pending = " This device has changes that are not in the backup; push them." if result.pending else ""
+    pending = " This device has changes that are not in the backup. Push them." if result.pending else ""
     if weakness(result.found.parameters):
-        pending = " Push now: the backup is sealed too weakly, and the push seals it anew."
+        pending = " Push now: the backup is sealed too weakly, and a push seals it again."
     command.result(
         facts, f"Restored from version {result.found.version}: {contacts_text(result.contact_count)}.{pending}"
     )
@@ -74,18 +74,14 @@ def _confirmed(command: CommandContext, found: RestorePreview) -> bool:
     command.note(f"  sealed by  {found.parameters}")
     if reason := weakness(found.parameters):
         command.note(
-            f"Warning: another program sealed it too weakly ({reason}): it is cheap to guess until the next push."
+            f"Warning: another program sealed it too weakly ({reason}). It is cheap to guess until the next push."
         )
     if found.local_contact_count is not None:
         command.note(f"It is merged with {contacts_text(found.local_contact_count)} on this device.")
     if found.replaces_identity:
-        command.note("Warning: it holds ANOTHER IDENTITY than this device, and replaces this device's keys.")
+        command.note("Warning: it holds ANOTHER IDENTITY, which replaces this device's keys.")
     if found.keeps_other_identity:
-        command.note(
-            "Warning: it holds ANOTHER IDENTITY than this device. This device's is kept, and the next push puts it"
-        )
-        command.note("in the backup's place; other devices are asked before they take it.")
+        command.note("Warning: it holds ANOTHER IDENTITY. This device keeps its own, and the next push replaces the")
+        command.note("backup's. Other devices ask before they accept it.")
     command.warn_future_dated(found.future_dated)
-    return command.settings.assume_yes or command.environment.ask_yes(
-        "Is this the backup that you expect, and shall it be restored?"
-    )
+    return command.settings.assume_yes or command.environment.ask_yes("Is this the expected backup, and restore it?")

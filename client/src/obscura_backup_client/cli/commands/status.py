@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.results import Status
 
 REMOTE_STATE_TEXTS = {
-    "not-asked": "not asked: there is no token",
+    "not-asked": "not asked (no token)",
     "none": "no backup yet",
-    "gone": "GONE, although this device has seen one",
-    "same": "the one that this device last saw",
+    "gone": "NO BACKUP, although this device has seen one",
+    "same": "unchanged since this device last saw it",
     "changed": "changed since this device last saw it",
-    "never-seen": "there is one that this device has never opened",
+    "never-seen": "a backup that this device has never opened",
 }
 
 
@@ -29,7 +29,7 @@ REMOTE_STATE_TEXTS = {
 @global_options
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Show this device beside the server. Needs no password, and without a token not even a server."""
+    """Compare this device with the server's backup. Needs no password; without a token shows this device only."""
     command = CommandContext.of(context)
     found = command.connected().status()
     command.result(_facts(found), _text(found))
@@ -69,7 +69,7 @@ def _pushed(found: Status) -> str:
     if not found.pending:
         return "everything"
     if found.weakness:
-        return f"sealed TOO WEAKLY when last seen ({found.weakness}): the next push seals it anew"
+        return f"sealed TOO WEAKLY when last seen ({found.weakness}): the next push seals it again"
     return "not everything: this device has changes"
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.results import VerifyResult
 
 
-@click.command(short_help="Open the server's backup, compare it with this device, change nothing.")
+@click.command(short_help="Open the server's backup and compare it, without changes.")
 @global_options
 @click.pass_context
 def verify(context: click.Context) -> None:
-    """Fetch the backup, open it with the password, and compare it with this device. Changes nothing, here or there.
+    """Fetch the backup, open it with the password, and compare it with this device. Changes nothing on either side.
 
-    Ends with 0 where the backup opens and is no older than what this device saw, with 5 where you have to decide.
+    The exit code is 0 if the backup opens and is no older than what this device saw, and 5 if you have to decide.
     """
     command = CommandContext.of(context)
     found = command.connected().verify(command.secret(), confirm_memory=command.confirm_memory)
@@ -56,14 +56,14 @@ def _text(found: VerifyResult) -> str:
         f"Identity   {found.identity_public_key.hex()}, epoch {found.identity_epoch}",
     ]
     if found.weakness:
-        lines.append(f"WEAK       {found.weakness}: the next push seals it anew")
+        lines.append(f"WEAK       {found.weakness}: the next push seals it again")
     if found.suspicions:
-        lines.append(f"ALARM      older than what this device saw, or another one ({', '.join(found.suspicions)})")
+        lines.append(f"ALARM      not the latest backup that this device saw ({', '.join(found.suspicions)})")
     if found.expected is not None:
         lines.append(f"Last seen  {summary_text(found.expected)}")
     if found.same_identity is not None:
-        lines.append(f"This one   {'has the same identity' if found.same_identity else 'has ANOTHER IDENTITY'}")
+        lines.append(f"Device     {'has the same identity' if found.same_identity else 'has ANOTHER IDENTITY'}")
     if found.incoming is not None and found.outgoing is not None:
-        lines.append(f"There      {changes_text(found.incoming) or 'nothing that this device does not have'}")
-        lines.append(f"Here       {changes_text(found.outgoing) or 'nothing that the backup does not have'}")
+        lines.append(f"Incoming   {changes_text(found.incoming) or 'nothing new for this device'}")
+        lines.append(f"Outgoing   {changes_text(found.outgoing) or 'nothing new for the backup'}")
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""What a person sees and types."""
+"""Prompts, output and shell completion."""

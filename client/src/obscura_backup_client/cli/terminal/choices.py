@@ -1,4 +1,4 @@
-"""The options that several commands share, where a person decides something."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ CALIBRATED: Final = "calibrated"
 profile_option = click.option(
     "--profile",
     type=click.Choice(["default", "low-memory", "desktop", CALIBRATED]),
-    help="How hard the password is to guess: 128, 64 or 256 MiB of memory a guess, or what `calibrate` found.",
+    help="Memory per password guess: 128, 64 or 256 MiB, or what `calibrate` chose.",
 )
 keep_option = click.option(
     "--keep",
     type=click.Choice(["mine", "theirs"]),
-    help="Where the backup holds another identity: keep this device's, or the backup's. Contacts of both stay.",
+    help="If the backup holds another identity: keep this device's or the backup's. Contacts of both are kept.",
 )
 rollback_option = click.option(
     "--accept-rollback",
     is_flag=True,
-    help="Go on although the server's backup is older than expected, gone or lost; you know why.",
+    help="Continue although the server's backup is older than expected, gone or lost.",
 )
-weak_option = click.option("--accept-weak", is_flag=True, help="Set a new password although it is easy to guess.")
+weak_option = click.option("--accept-weak", is_flag=True, help="Accept a new password that is easy to guess.")
 
 
 def parameters_of(command: CommandContext, profile: str | None) -> KdfParameters | None:
-    """The parameters that `--profile` names, or None where it was not given.
+    """The parameters that `--profile` names; None without the option.
 
     Raises:
-        NotCalibrated: it names those of this device, and there are none.
+        NotCalibrated: it names the calibrated ones, and there are none.
     """
     from obscura_backup_client.device import calibrated_parameters
     from obscura_backup_client.sealing.kdf_parameters import PROFILES
@@ -51,7 +51,7 @@ def parameters_of(command: CommandContext, profile: str | None) -> KdfParameters
 
 
 def keep_of(keep: str | None) -> Keep | None:
-    """What `--keep` says."""
+    """The value of `--keep`; None without the option."""
     from obscura_backup_client.content.merge import Keep
 
     return None if keep is None else Keep(keep)

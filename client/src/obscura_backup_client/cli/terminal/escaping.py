@@ -1,8 +1,7 @@
-"""Names and other text from elsewhere, made safe for a terminal.
+"""Untrusted text, escaped for a terminal.
 
-A backup or a contact file may come from a person who chose a name badly on purpose. What moves a cursor, breaks a line,
-turns the direction of the text, or is not seen at all, is written as Python escapes it in a string. Two names that
-differ then look different.
+A name in a backup or contact file may be malicious. Characters that move the cursor, break a line, change the direction
+of text or are invisible are written as Python escapes. Two names that differ therefore look different.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Controls, format characters, halves of characters, code points without a character, line and paragraph separators.
+# Control characters, format characters, surrogates, unassigned code points, line and paragraph separators.
 # With `_BLANK` these include all of Unicode's Bidi_Control and Default_Ignorable_Code_Point.
 _ESCAPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 
 # Default_Ignorable_Code_Point outside those categories (DerivedCoreProperties.txt of Unicode 17), and the Braille
-# pattern without dots: letters and marks that are not seen.
+# pattern without dots: invisible letters and marks.
 _BLANK: Final = frozenset(
     map(
         chr,
@@ -31,7 +30,7 @@ _BLANK: Final = frozenset(
         ],
     )
 )
-# Prepended_Concatenation_Mark: format characters that are seen, such as the Arabic sign for a year.
+# Prepended_Concatenation_Mark: visible format characters, such as the Arabic sign for a year.
 _SEEN_FORMATS: Final = frozenset(
     map(chr, [*range(0x0600, 0x0606), 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x110BD, 0x110CD])
 )
@@ -51,17 +50,17 @@ _OTHER_EMOJI: Final = frozenset("\u203c\u2049\u2139\u3030")
 
 
 def printable(name: str) -> str:
-    """The name, safe to be shown on a terminal within a line."""
+    """The name, safe to show within one line of a terminal."""
     return _escaped(name, lambda letter: letter.encode("unicode_escape", "surrogatepass").decode("ascii"))
 
 
 def printable_lines(text: str) -> str:
-    """The same for text of several lines."""
+    """The text of several lines, safe to show on a terminal."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def printable_json(document: str) -> str:
-    """The same for a JSON document, with the escapes of JSON: a program reads the same from it as before."""
+    """The JSON document, safe to show on a terminal. It uses JSON escapes, so its value does not change."""
     return "\n".join(_escaped(line, lambda letter: json.dumps(letter)[1:-1]) for line in document.split("\n"))
 
 
@@ -82,7 +81,7 @@ def _is_unseen(letter: str) -> bool:
 
 
 def _is_needed(text: str, index: int) -> bool:
-    """Whether the unseen character does there what it is for, as it does in many names and in emoji."""
+    """Whether the invisible character has its regular function here, as in many names and in emoji."""
     letter, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
     if not before:
         return False
@@ -93,12 +92,12 @@ def _is_needed(text: str, index: int) -> bool:
         return is_keycap or before in _OTHER_EMOJI or (unicodedata.category(before)[0] == "S" and not before.isascii())
     if letter in _MONGOLIAN_SELECTORS:
         return "\u1820" <= before <= "\u18aa"
-    # Japanese family names are told apart by such variants of a character.
+    # Such variants distinguish Japanese family names.
     return letter in _HAN_SELECTORS and unicodedata.name(before, "").startswith("CJK ")
 
 
 def _is_needed_joiner(letter: str, before: str, after: str) -> bool:
-    """As RFC 5892 (appendix A) has it for host names, and between the parts of an emoji."""
+    """By the rules of RFC 5892 (appendix A) for host names, and between the parts of an emoji."""
     if unicodedata.combining(before) == _VIRAMA_CLASS:
         return True
     if not after:

@@ -1,4 +1,4 @@
-"""Keeping this process's memory, which holds passwords and keys, from being written to disk or read by others."""
+"""Protection of this process's memory, which holds passwords and keys, against core dumps and other processes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ PR_SET_DUMPABLE = 4
 
 
 def harden() -> None:
-    """Forbid core dumps, and on Linux reading this process's memory by another one of the same user.
+    """Forbid core dumps, and on Linux access to this process's memory by other processes of the same user.
 
-    Best effort: where the system refuses, the command still works. Memory that Python freed is not erased, and none
-    of it is kept from being swapped out; only an encrypted swap helps there.
+    Best effort: if the system refuses, the command still works. Python does not erase freed memory, and memory may be
+    swapped out; only encrypted swap protects against that.
     """
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        # Imported here because it takes time to load and other systems have no use for it.
+        # Imported here because it loads slowly and other systems do not need it.
         import ctypes
 
         with contextlib.suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""Getting the password from a person or a file, and never from an argument."""
+"""Reading the password from the terminal or a file, never from an argument."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STRENGTHS = ("very weak", "weak", "fair", "good", "strong")
 def password(
     environment: Environment, purpose: Purpose, file: str | None, *, accept_weak: bool = False, changes: bool = False
 ) -> str:
-    """The password: from the file if one is named, else typed; a new one twice, and with its strength shown.
+    """Read the password from the file, else from the terminal. A new one is typed twice, and its strength is shown.
 
     Raises:
-        UnreadableFile, NoTerminal, PasswordEmpty, PasswordsDiffer: see there.
-        PasswordRefused: a new one from a file breaks a rule. A typed one is asked for again, up to three times.
-        WrongPassword: the one in the file was wrong, and there is nobody to ask for another.
+        UnreadableFile, NoTerminal, PasswordEmpty, PasswordsDiffer: there is no password.
+        PasswordRefused: a new password breaks a rule. A typed one may be typed three times.
+        WrongPassword: the password in the file is wrong.
     """
-    # Known here by its text: the class would load what `--help` must not wait for.
+    # Compared by text: importing the class would slow down `--help`.
     if purpose.value == "set":
         return _typed_twice(environment, accept_weak=accept_weak) if file is None else new_from_file(file, accept_weak)
     if purpose.value == "retry":
@@ -39,7 +39,7 @@ def password(
 
 
 def new_from_file(name: str, accept_weak: bool) -> str:  # noqa: FBT001 - the name of the option
-    """A new password from a file, judged. Raises as `password`."""
+    """Read a new password from a file, and check it. Raises as `password`."""
     given = _first_line(name)
     _require_strong(given, accept_weak=accept_weak)
     return given
@@ -49,7 +49,7 @@ def _typed_twice(environment: Environment, *, accept_weak: bool) -> str:
     from obscura_backup_client.sealing.passwords import MAX_PASSWORD_ATTEMPTS
 
     write_stderr(
-        "This sets the password of the backup. Without it nobody can restore the backup, and nobody can reset it."
+        "This sets the backup's password. Without it the backup cannot be restored, and the password cannot be reset."
     )
     for remaining in reversed(range(MAX_PASSWORD_ATTEMPTS)):
         first = environment.ask_password("New backup password (at least 13 characters): ")
@@ -62,12 +62,12 @@ def _typed_twice(environment: Environment, *, accept_weak: bool) -> str:
             continue
         if environment.ask_password("Once more: ") == first:
             return first
-        write_stderr("They are not the same.")
+        write_stderr("The passwords differ.")
     raise PasswordsDiffer
 
 
 def _require_strong(new_password: str, *, accept_weak: bool) -> None:
-    """Refuse what cannot be set, and say how strong the rest is: a guesser works offline, at leisure."""
+    """Refuse an invalid password, and show how strong a valid one is: attackers guess offline without limits."""
     from obscura_backup_client.sealing.passwords import MIN_SCORE, require_settable, strength
 
     require_settable(new_password)
@@ -78,15 +78,15 @@ def _require_strong(new_password: str, *, accept_weak: bool) -> None:
     if found.is_guessable:
         if not accept_weak:
             write_stderr(
-                "Several unrelated words, or a password manager, make a better one. To take this one: --accept-weak."
+                "Use several unrelated words or a password manager. To accept this password anyway: --accept-weak."
             )
             raise PasswordGuessable(found.score, MIN_SCORE)
-        write_stderr("Warning: this password is easy to guess for whoever gets hold of the backup.")
+        write_stderr("Warning: a thief of the backup can easily guess this password.")
 
 
 def _first_line(name: str) -> str:
     try:
-        # An editor's byte order mark is not part of what a person would type elsewhere.
+        # An editor's byte order mark is not part of the password.
         line = read_password_line(name).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UnreadableFile(display_name(name), "it is not UTF-8 text") from None

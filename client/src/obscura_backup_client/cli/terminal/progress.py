@@ -1,4 +1,4 @@
-"""One line that says what takes so long; on a terminal only, and gone when it is over, if the terminal can do that."""
+"""A progress line on terminals. It is removed at the end if the terminal supports that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TEXTS = {
     Step.FETCHING: "Asking the server",
-    Step.DERIVING: "Deriving the key (slow on purpose: as slow for anyone who guesses)",
+    Step.DERIVING: "Deriving the key (slow on purpose, to slow down guessing)",
     Step.SENDING: "Sending the backup",
     Step.DELETING: "Deleting the backup",
 }
@@ -25,7 +25,7 @@ DIRECTIONS = {"down": "Receiving", "up": "Sending"}
 
 @dataclass
 class ProgressLine:
-    """The line. While it is not `shown`, it does nothing and loads nothing."""
+    """The progress line. Unless `shown`, it does nothing and loads nothing."""
 
     shown: bool
     _status: Status | None = field(default=None, init=False)
@@ -33,24 +33,24 @@ class ProgressLine:
     _waited_for: str = field(default="", init=False)
 
     def on_step(self, step: Step) -> None:
-        """Say what begins."""
+        """Show the step that begins."""
         if may_style(sys.stderr):
             self._say(TEXTS[step])
         elif self.shown and TEXTS[step] != self._said:
-            # Without escape sequences nothing can be taken back: a line for each step, and none for the bytes.
+            # Without escape sequences a line cannot be rewritten: one line per step, and none for bytes.
             self._said = TEXTS[step]
             write_stderr(f"{self._said} ...")
 
     def on_bytes(self, direction: str, done: int, total: int | None) -> None:
-        """Say how far it is."""
+        """Show how much was transferred."""
         if not may_style(sys.stderr) or not (done or total):
-            # "0 of 0 KiB" tells nobody anything.
+            # "0 of 0 KiB" would say nothing.
             return
         of = "" if total is None else f" of {total // 1024}"
         self._say(f"{DIRECTIONS[direction]}: {done // 1024}{of} KiB")
 
     def on_wait(self, seconds: float, reason: str) -> None:
-        """Say that there is a wait, for how long, and why. Without a terminal it is said once for each reason."""
+        """Show that a retry waits, for how long, and why. Without a terminal each reason is shown once."""
         text = f"Waiting {math.ceil(seconds)} s to try again: {printable(reason)}"
         if self.shown and may_style(sys.stderr):
             self._say(text)
@@ -59,7 +59,7 @@ class ProgressLine:
             write_stderr(text)
 
     def clear(self) -> None:
-        """Make room for a question or a result."""
+        """Remove the line before a question or a result."""
         if self._status is not None:
             self._status.stop()
             self._status = None
@@ -68,7 +68,7 @@ class ProgressLine:
         if not self.shown:
             return
         if self._status is None:
-            # Imported here because it takes longer to load than most commands take to run.
+            # Imported here because it loads slowly.
             from rich.console import Console
 
             self._status = Console(stderr=True).status(text)

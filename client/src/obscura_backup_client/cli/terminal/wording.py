@@ -1,4 +1,4 @@
-"""Times, counts and names as people read them."""
+"""Times, counts and results as text for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def timestamp_text(milliseconds: int) -> str:
-    """Milliseconds since 1970 as RFC 3339 in UTC, to the second; the number itself where no calendar goes that far."""
+    """Milliseconds since 1970 as RFC 3339 in UTC, to the second; the number itself beyond the calendar's range."""
     try:
         return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
@@ -25,12 +25,17 @@ def timestamp_text(milliseconds: int) -> str:
 
 
 def contacts_text(count: int) -> str:
-    """So many contacts, in words."""
+    """The number of contacts, in words."""
     return "1 contact" if count == 1 else f"{count} contacts"
 
 
+def times_text(count: int) -> str:
+    """The number of times, in words."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def changes_text(changes: Changes) -> str:
-    """The changes in words, empty where there are none."""
+    """The changes in words; empty for none."""
     counts = {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
     said = [f"{contacts_text(count)} {word}" for word, count in counts.items() if count]
     said += ["another profile"] if changes.profile else []
@@ -39,7 +44,7 @@ def changes_text(changes: Changes) -> str:
 
 
 def changes_facts(changes: Changes) -> dict[str, Any]:
-    """The same for programs."""
+    """The same as JSON members."""
     return {
         "added": changes.added,
         "changed": changes.changed,
@@ -50,16 +55,16 @@ def changes_facts(changes: Changes) -> dict[str, Any]:
 
 
 def summary_text(summary: BackupSummary) -> str:
-    """A backup as a person would recognise it."""
+    """A backup by the facts that a person can recognise."""
     device = printable(summary.device_name) or "a device without a name"
     return (
         f"version {summary.version}, sealed {timestamp_text(summary.sealed_at_ms)} on {device}, "
-        f"{contacts_text(summary.contact_count)}, password number {summary.key_epoch}"
+        f"{contacts_text(summary.contact_count)}, password set {times_text(summary.key_epoch)}"
     )
 
 
 def summary_facts(summary: BackupSummary) -> dict[str, Any]:
-    """The same for programs."""
+    """The same as JSON members."""
     return {
         "version": summary.version,
         "sealed_at": timestamp_text(summary.sealed_at_ms),
@@ -70,15 +75,19 @@ def summary_facts(summary: BackupSummary) -> dict[str, Any]:
 
 
 def decision_help(error: ClientError) -> tuple[str, ...]:
-    """What a person has to look at before deciding, and how they say what they decided; a line each."""
+    """The facts that a person needs for a decision, and the options that express it; one line each."""
     if isinstance(error, RollbackSuspected):
         found = "nothing" if error.found is None else summary_text(error.found)
-        return (f"  expected  {summary_text(error.expected)}", f"  came      {found}", "  go on     --accept-rollback")
+        return (
+            f"  expected     {summary_text(error.expected)}",
+            f"  received     {found}",
+            "  to continue  --accept-rollback",
+        )
     if isinstance(error, IdentityError):
         return (
             f"  --keep mine    {error.local_public_key.hex()}, this device's",
             f"  --keep theirs  {error.remote_public_key.hex()}, the backup's",
         )
     if isinstance(error, WrongPassword):
-        return ("  If it was changed on another device, the new one is asked for here, too.",)
+        return ("  If the password was changed on another device, enter the new one.",)
     return ()
