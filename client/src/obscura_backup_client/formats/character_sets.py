@@ -1,4 +1,4 @@
-"""The character sets that a vCard may name, and how its bytes are read in them.
+"""The character sets that a vCard may name, and decoding text in them.
 
 The table is our own: Python's registry also has "encodings" that no contact file should be able to name.
 """
@@ -45,7 +45,7 @@ _THREE_BYTES: Final = "\u0800"
 
 
 class UndecodableError(ValueError):
-    """Bytes that cannot be read for certain; its text says why, and quotes nothing of them."""
+    """The bytes have no certain meaning; the message says why, and does not quote them."""
 
 
 def is_iso_2022(name: str) -> bool:
@@ -64,10 +64,10 @@ def is_utf_8(name: str) -> bool:
 
 
 def decode(data: bytes, name: str) -> str:
-    """Read bytes that are said to be in a character set; no name stands for UTF-8.
+    """Decode bytes in the named character set; an empty name means UTF-8.
 
-    Bytes that are valid UTF-8 and text of the named set as well, with another meaning, have two readings: programs name
-    a wrong set about as often as this happens by chance.
+    Bytes that are valid both in UTF-8 and in the named set, with different meanings, are ambiguous: programs name a
+    wrong set about as often as this happens by chance.
 
     Raises:
         UndecodableError: a set that is not in the table, bytes that are not of it, or two readings.

@@ -1,4 +1,4 @@
-"""What CSV and JSON files say about contacts, entry by entry, before anybody checks it."""
+"""The entries of CSV and JSON contact files, not yet checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _USERNAME_NAMES: Final = (
     "formattedname",
     "fileas",
 )
-# Address books have the two apart, and as a rule nothing in most of the columns above.
+# Address books have separate columns for these, and usually leave most of the columns above empty.
 _FIRST_NAMES: Final = ("firstname", "givenname")
 _LAST_NAMES: Final = ("lastname", "familyname", "surname")
 _KEY_NAMES: Final = ("identitykey", "publickey", "key")
@@ -45,7 +45,7 @@ _UUID: Final = re.compile(rf"(?:urn:uuid:)?({UUID_PATTERN}|[0-9a-f]{{32}})", re.
 
 @dataclass(frozen=True)
 class Entry:
-    """What a file says about one contact, not yet checked, and the place where it says so."""
+    """One contact as a file has it, not yet checked, and its place in the file."""
 
     place: int
     user_id: str
@@ -89,7 +89,7 @@ class _Columns:
     last_name: tuple[int, ...] = ()
 
     def entry(self, row: list[str], line: int) -> Entry:
-        """What a row says."""
+        """The entry of a row."""
 
         def cells(columns: Iterable[int]) -> list[str]:
             return [row[index] for index in columns if index < len(row)]

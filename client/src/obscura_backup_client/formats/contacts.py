@@ -1,4 +1,4 @@
-"""Reading contacts from files of other programs: CSV, JSON and vCard. All of a file is taken, or nothing of it."""
+"""Reading contacts from CSV, JSON and vCard files of other programs. A file is imported completely or not at all."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class ImportedContact:
 
 
 def read_contacts(data: bytes, *, file_format: FileFormat | None = None, name: str = "") -> list[ImportedContact]:
-    """Read a contact file: all of its contacts, in its order, each user id once.
+    """Read all contacts of a file, in its order, each user id once.
 
     Args:
         data: the file's content, at most 8 MiB: UTF-8, or UTF-16 with a byte order mark.
-        file_format: where it is known; else the extension of `name` says it, else the content.
-        name: the file's name, only looked at for its extension (.csv, .vcf, .json).
+        file_format: if known; otherwise the extension of `name` decides, else the content.
+        name: the file's name, used only for its extension (.csv, .vcf, .json).
 
     Raises:
-        ContactFileError: anything in the file that cannot be taken as it is, with its line (CSV, vCard, JSON syntax)
-            or entry number (JSON), both counted from 1.
+        ContactFileError: the file is invalid; with the line (CSV, vCard, JSON syntax) or entry number (JSON), counted
+            from 1.
     """
     if len(data) > MAX_CONTACT_FILE_BYTES:
         raise ContactFileError(f"the file has more than {MAX_CONTACT_FILE_BYTES} bytes")
@@ -74,7 +74,7 @@ def _text(data: bytes) -> str:
 
 
 def _utf_16(start: bytes) -> str | None:
-    """Which UTF-16 it is, by the mark, or by the first character: each of the formats begins with an ASCII one."""
+    """The UTF-16 encoding, by its mark or by the first character, which is ASCII in all formats; None if it is none."""
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
     if start[:1] != b"\0" == start[1:]:
@@ -94,7 +94,7 @@ def _format_of(text: str) -> FileFormat:
 
 
 def _collected(entries: Iterator[Entry], unit: str) -> list[ImportedContact]:
-    """Check every entry and fold repeated ones; two that say different things of one user are nobody's to choose."""
+    """Check every entry and drop repeated ones. Two different entries for one user are an error."""
     contacts: dict[UUID, ImportedContact] = {}
     places: dict[UUID, int] = {}
     for entry in entries:

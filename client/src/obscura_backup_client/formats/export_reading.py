@@ -1,4 +1,4 @@
-"""Reading an exported payload back, strictly: whatever is wrong is named by its place, and nothing is taken then."""
+"""Reading an exported payload strictly: an error names its place, and nothing is imported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SHOWN_NAME: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class ParsedExport:
-    """What a file holds. Entries without a time of their edit are apart; their stamps are 0."""
+    """The content of an export. Entries without the time of their edit are separate, with stamp 0."""
 
     dated: Backup
     has_identity: bool
@@ -60,7 +60,7 @@ class ParsedExport:
 
 
 def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> ParsedExport:
-    """The content of an exported file, checked.
+    """Decode and check an export.
 
     Args:
         encoded: JSON text, at most 64 MiB.
@@ -68,7 +68,7 @@ def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> ParsedExport
             refused then, because no edit, sealing or change of the password could ever count on from the highest.
 
     Raises:
-        ExportRefused: it is not one, or breaks a rule of the payload format.
+        ExportRefused: it is not an export, or breaks a rule of the payload format.
     """
     if len(encoded) > MAX_EXPORT_BYTES:
         raise ExportRefused(f"it has more than {MAX_EXPORT_BYTES} bytes")
@@ -189,7 +189,7 @@ def _user_id(text: str, place: str) -> UUID:
 
 
 class _Object:
-    """A JSON object at some place of the document, from which members are taken until none may be left."""
+    """A JSON object at a place of the document. Its members are taken one by one; at the end none may be left."""
 
     def __init__(self, value: object, place: str, now_ms: int | None) -> None:
         if not isinstance(value, dict):

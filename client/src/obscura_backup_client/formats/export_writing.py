@@ -1,7 +1,7 @@
-"""The plain content of a backup as JSON, for other programs; `client/README.md` describes the members.
+"""The unencrypted content of a backup as JSON, for other programs; `client/README.md` describes the members.
 
-Nothing is lost on the way out and back, fields that this version does not know included. On the way back nothing is
-guessed either: a member that is missing, too much, twice there or of another type than it must be is an error.
+Export and import lose nothing, not even unknown fields. Import guesses nothing: a missing, extra or repeated member, or
+one of the wrong type, is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Contacts' identity keys as people copy them, in hex or Base64: one reading for what is typed and what is imported.
+"""Contacts' identity keys in hex or Base64: one parser for typed and imported keys.
 
-A key that is read wrong is worse than one that is refused, since it is compared with the real one much later. Whatever
-could be a copy that went wrong is therefore refused.
+A misread key is worse than a refused one, because it is compared with the real key much later. Keys that may be copied
+incompletely are therefore refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 class MalformedKeyError(ValueError):
-    """Not a key; its text says why, and quotes nothing of it."""
+    """The text is not a key; the message says why, and does not quote it."""
 
 
 def parse_identity_key(text: str) -> bytes:
