@@ -83,7 +83,7 @@ def test_an_import_does_what_is_answered(
     start: Start, phone: BackupClient, with_bob: str, keys: str, code: ExitCode, then: list[str]
 ) -> None:
     terminal = start("import", with_bob)
-    terminal.wait_for("Shall it be imported? [y/N]")
+    terminal.wait_for("Import this file? [y/N]")
     terminal.type(keys)
     assert terminal.ended()[0] == code
     assert sorted(names(phone)) == sorted(then)
