@@ -225,7 +225,7 @@ def test_the_username_of_a_vcard_is_unescaped(line: str, username: str) -> None:
         (card("FN:alice", "UID:4711"), "Line 4: '4711' is not a UUID"),
         (card(f"UID:{ALICE}"), "Line 3: the contact has no username"),
         (card(f"UID:{ALICE}", "no colon"), "Line 4: not a vCard property"),
-        (card(f"UID:{ALICE}", r"FN:a\nb"), "Line 3: the username has a control character"),
+        (card(f"UID:{ALICE}", r"FN:a\nb"), "Line 3: the username contains a control character"),
         (card(f"UID:{ALICE}", "FN;CHARSET=unicode_escape;QUOTED-PRINTABLE:=E9"), "Line 4: the character set"),
         (f"BEGIN:VCARD\nUID:{ALICE}\nFN:alice\n", "Line 1: the card that begins here has no END:VCARD"),
         (f"BEGIN:VCARD\nUID:{ALICE}\nBEGIN:VCARD\n", "Line 3: a card begins inside the one from line 1"),

@@ -164,7 +164,7 @@ def shared(share: float) -> Measure:
 def test_a_machine_that_is_shared_seems_busy_and_gets_no_less_than_the_default() -> None:
     found = calibrate(measure=shared(0.2), load=lambda: 0.0)
     assert found.parameters == DEFAULT_PROFILE
-    assert found.busy == "the derivations had a processor for 20% of their time"
+    assert found.busy == "the derivations had a processor for only 20% of their time"
 
 
 def test_a_machine_that_was_loaded_before_seems_busy() -> None:
