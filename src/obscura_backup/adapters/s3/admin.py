@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError  # type: ignore[import-untyped]  # no types
 
+from obscura_backup.adapters.s3.boto3_errors import DRIVER_ERRORS, failed_request, reason_of
 from obscura_backup.adapters.s3.client import Client, make_client
-from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, failure_of_read, reason_of
+from obscura_backup.adapters.s3.errors import failure_of_read
 from obscura_backup.adapters.s3.location import DEFAULT_REGION
 from obscura_backup.domain.errors import StoreUnusable
 
@@ -44,7 +45,7 @@ def init_bucket(location: S3Location) -> bool:
     except ClientError as error:
         raise StoreUnusable(f"The store refused to make the bucket {location.bucket}: {reason_of(error)}.") from error
     except DRIVER_ERRORS as error:
-        raise StoreUnusable(str(failure_of_read(error, location.other_addressing))) from error
+        raise StoreUnusable(str(failure_of_read(failed_request(error), location.other_addressing))) from error
     finally:
         client.close()
 

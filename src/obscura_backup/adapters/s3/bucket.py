@@ -12,20 +12,14 @@ import threading
 import time
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # botocore ships no types
 
+from obscura_backup.adapters.s3.boto3_errors import DRIVER_ERRORS, failed_request, reason_of, status_of
 from obscura_backup.adapters.s3.client import make_client
 from obscura_backup.adapters.s3.download import Download, ReadAhead
-from obscura_backup.adapters.s3.errors import (
-    DRIVER_ERRORS,
-    TransientFailure,
-    failure_of_put,
-    failure_of_read,
-    reason_of,
-    status_of,
-)
+from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_put, failure_of_read
 from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
 from obscura_backup.adapters.s3.stored_object import ObjectBody, Part, blob_size, part_of, range_header, suffix_of
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable
@@ -115,7 +109,8 @@ class S3Bucket:
                 **checksum,
             )
         except DRIVER_ERRORS as error:
-            raise failure_of_put(error, self._location.other_addressing) from error
+            failed = failed_request(error)
+            raise failure_of_put(failed, self._location.other_addressing) from failed
         try:
             return Revision.of(draft, _tag(answer))
         except BlobStoreUnavailable as error:
@@ -141,7 +136,7 @@ class S3Bucket:
                     if size is None:
                         return None
                     raise RangeNotSatisfiable(size=size) from error
-            raise self._failure(error) from error
+            self._fail(error)
         body = answer["Body"]
         try:
             try:
@@ -173,7 +168,7 @@ class S3Bucket:
         except DRIVER_ERRORS as error:
             if isinstance(error, ClientError) and status_of(error) == _NOT_FOUND:
                 return self._head_by_get(key)
-            raise self._failure(error) from error
+            self._fail(error)
         try:
             return _parse(answer, None)[1]
         except BackupDamaged:
@@ -196,7 +191,7 @@ class S3Bucket:
         try:
             self._client.delete_object(Bucket=self.name, Key=key)
         except DRIVER_ERRORS as error:
-            raise self._failure(error) from error
+            self._fail(error)
 
     def clock_skew_seconds(self) -> float:
         """How far the store's clock is ahead of ours, by a request for one key, the least that a service needs.
@@ -246,13 +241,14 @@ class S3Bucket:
         try:
             answer = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after, MaxKeys=limit)
         except DRIVER_ERRORS as error:
-            raise self._failure(error) from error
+            self._fail(error)
         if answer.keys() <= {"ResponseMetadata"}:  # without a body, since the head was cut off
             raise TransientFailure("The blob store broke off.")
         return answer
 
-    def _failure(self, error: Exception) -> BlobStoreUnavailable:
-        return failure_of_read(error, self._location.other_addressing)
+    def _fail(self, error: Exception) -> NoReturn:
+        failed = failed_request(error)
+        raise failure_of_read(failed, self._location.other_addressing) from failed
 
     def _head_by_get(self, key: str) -> Revision | None:
         download = self.get(key, _ONE_BYTE)
@@ -270,7 +266,7 @@ class S3Bucket:
         except DRIVER_ERRORS as head_error:
             if isinstance(head_error, ClientError) and status_of(head_error) == _NOT_FOUND:
                 return None
-            raise self._failure(head_error) from head_error
+            self._fail(head_error)
         return blob_size(int(answer.get("ContentLength", 0)))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from obscura_backup.adapters.s3.errors import DRIVER_ERRORS, TransientFailure, failure_of_read
+from obscura_backup.adapters.s3.boto3_errors import DRIVER_ERRORS, failed_request
+from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_read
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def _read_some(body: Body, amount: int) -> bytes:
     try:
         piece = body.read(amount)
     except DRIVER_ERRORS as error:
-        raise failure_of_read(error) from error
+        failed = failed_request(error)
+        raise failure_of_read(failed) from failed
     if not piece:
         raise TransientFailure("The blob store sent fewer bytes than it announced.")
     return piece

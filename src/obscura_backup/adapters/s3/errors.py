@@ -1,43 +1,13 @@
-"""Translates the errors of botocore into those of the domain, in one place.
+"""Decides what a failed request means for the domain, for all drivers in one place.
 
 Only the store's error code is quoted: its messages may repeat headers, signatures and keys.
 """
 
 from __future__ import annotations
 
-from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004  # botocore's base class of `EndpointConnectionError` and others
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProxyConnectionError,
-    ReadTimeoutError,
-    SSLError,
-)
-from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # as above
-from urllib3.exceptions import HTTPError
-
+from obscura_backup.adapters.s3.failed_request import NO_RESPONSE, NOT_SENT, TIMEOUTS, FailedRequest, Failure
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
 
-DRIVER_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
-"""What botocore raises for events outside of this process. A ValueError is a number or a date that was cut off."""
-
-_NOT_SENT = (
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProxyConnectionError,
-)
-_TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError)
-_NO_RESPONSE = (ConnectionError, HTTPClientError)
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _REQUEST_TIMEOUT = 408
@@ -112,80 +82,68 @@ class TransientFailure(BlobStoreUnavailable):
     """A quick failure of the store; a read is worth another try at once."""
 
 
-def status_of(error: ClientError) -> int:
-    """The HTTP status of an error response; 0 if there is none."""
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def reason_of(error: ClientError) -> str:
-    """The store's error code, or the status: the response to a HEAD has no body with a code."""
-    return str(error.response.get("Error", {}).get("Code") or status_of(error))
-
-
-def failure_of_put(error: Exception, other_addressing: str = "") -> ObscuraError:
+def failure_of_put(failed: FailedRequest, other_addressing: str = "") -> ObscuraError:
     """What to raise for a failed conditional PUT. The only question is: may it have been stored?
 
     Args:
-        error: of the driver.
+        failed: the PUT.
         other_addressing: the value of `addressing` that is not in use, for a hint; empty if it cannot matter.
     """
-    if isinstance(error, ClientError):
-        status = status_of(error)
-        # Old releases of MinIO answer 304 if there is an object; AWS answers 409 if another PUT won a race.
-        refused = status in (_NOT_MODIFIED, _CONFLICT, _PRECONDITION_FAILED)
-        if refused or (status == _NOT_FOUND and reason_of(error) == "NoSuchKey"):
-            return PutRefused()
-        answered = status < _SERVER_ERROR or status == _NOT_IMPLEMENTED
-        if status == _TOO_MANY_REQUESTS:
-            return BlobStoreUnavailable(f"The blob store answered {status}.")
-        if status and answered and status != _REQUEST_TIMEOUT:
-            return _refusal(error, other_addressing)
-        return OutcomeUnknown(f"The blob store answered {status} to an upload, which may or may not be stored.")
-    if _is_untrusted(error):
+    if failed.failure is Failure.ANSWERED:
+        return _failure_of_answered_put(failed, other_addressing)
+    if failed.failure is Failure.UNTRUSTED:
         return Misconfigured(_UNTRUSTED)
-    if isinstance(error, _NOT_SENT):
-        message = f"The blob store cannot be reached ({type(error).__name__})."
-        return BlobStoreUnavailable(message + _hint_of_host(error, other_addressing))
-    return OutcomeUnknown(f"There was no answer to an upload, which may or may not be stored ({type(error).__name__}).")
+    if failed.failure in NOT_SENT:
+        message = f"The blob store cannot be reached ({failed.detail})."
+        return BlobStoreUnavailable(message + _hint_of_host(failed, other_addressing))
+    return OutcomeUnknown(f"There was no answer to an upload, which may or may not be stored ({failed.detail}).")
 
 
-def failure_of_read(error: Exception, other_addressing: str = "") -> BlobStoreUnavailable:
+def _failure_of_answered_put(failed: FailedRequest, other_addressing: str) -> ObscuraError:
+    status = failed.status
+    # Old releases of MinIO answer 304 if there is an object; AWS answers 409 if another PUT won a race.
+    refused = status in (_NOT_MODIFIED, _CONFLICT, _PRECONDITION_FAILED)
+    if refused or (status == _NOT_FOUND and failed.code == "NoSuchKey"):
+        return PutRefused()
+    answered = status < _SERVER_ERROR or status == _NOT_IMPLEMENTED
+    if status == _TOO_MANY_REQUESTS:
+        return BlobStoreUnavailable(f"The blob store answered {status}.")
+    if status and answered and status != _REQUEST_TIMEOUT:
+        return _refusal(failed, other_addressing)
+    return OutcomeUnknown(f"The blob store answered {status} to an upload, which may or may not be stored.")
+
+
+def failure_of_read(failed: FailedRequest, other_addressing: str = "") -> BlobStoreUnavailable:
     """What to raise for a failed HEAD, GET, LIST or DELETE, which are all safe to repeat.
 
     Args:
-        error: of the driver.
+        failed: the request.
         other_addressing: the value of `addressing` that is not in use, for a hint; empty if it cannot matter.
     """
-    if isinstance(error, ClientError):
-        status = status_of(error)
+    status = failed.status
+    if failed.failure is Failure.ANSWERED:
         if not status or status >= _SERVER_ERROR or status in (_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS):
             return TransientFailure(f"The blob store answered {status}.")
-        return _refusal(error, other_addressing)
-    if isinstance(error, IncompleteReadError):
+        return _refusal(failed, other_addressing)
+    if failed.failure is Failure.CUT_ANSWER:
         return TransientFailure("The blob store broke off.")
-    if _is_untrusted(error):
+    if failed.failure is Failure.UNTRUSTED:
         return Misconfigured(_UNTRUSTED)
-    hint = _hint_of_host(error, other_addressing)
-    message = f"The blob store does not answer ({type(error).__name__}).{hint}"
-    return BlobStoreUnavailable(message) if isinstance(error, _TIMEOUTS) else TransientFailure(message)
+    message = f"The blob store does not answer ({failed.detail}).{_hint_of_host(failed, other_addressing)}"
+    return BlobStoreUnavailable(message) if failed.failure in TIMEOUTS else TransientFailure(message)
 
 
 def got_no_response(error: Exception) -> bool:
     """Whether the store gave no answer at all to a call that failed with `error`."""
-    return isinstance(error.__cause__, _NO_RESPONSE) and not isinstance(error, Misconfigured)
+    return isinstance(error.__cause__, FailedRequest) and error.__cause__.failure in NO_RESPONSE
 
 
-def _is_untrusted(error: Exception) -> bool:
-    # By the text of the TLS library: two libraries wrap its error and lose the reason.
-    return isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
-
-
-def _hint_of_host(error: Exception, other_addressing: str) -> str:
+def _hint_of_host(failed: FailedRequest, other_addressing: str) -> str:
     # In the virtual form the bucket's name is part of the host name, which may not resolve.
-    if isinstance(error, EndpointConnectionError) and other_addressing == "path":
+    if failed.failure is Failure.UNREACHABLE and other_addressing == "path":
         return " If the host name with the bucket in front does not resolve, try addressing=path in the blobs URL."
     return ""
 
 
-def _refusal(error: ClientError, other_addressing: str) -> RefusedByStore:
-    return RefusedByStore(status_of(error), reason_of(error), str(error.operation_name), other_addressing)
+def _refusal(failed: FailedRequest, other_addressing: str) -> RefusedByStore:
+    return RefusedByStore(failed.status, failed.code, failed.operation, other_addressing)

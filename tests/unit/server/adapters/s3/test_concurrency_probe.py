@@ -5,11 +5,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ReadTimeoutError  # type: ignore[import-untyped]  # botocore ships no types
 
 from contracts import samples
 from obscura_backup.adapters.s3.concurrency_probe import WRITERS, RaceOutcome, race
 from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, failure_of_put
+from obscura_backup.adapters.s3.failed_request import FailedRequest, Failure
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_more_than_one_winner_is_a_flaw_and_none_is_not(
 
 
 def silence() -> Unavailable:
-    cause = ReadTimeoutError(endpoint_url="http://store", error="slow")
+    cause = FailedRequest(Failure.READ_TIMEOUT, "slow")
     failure = failure_of_put(cause)
     failure.__cause__ = cause
     assert isinstance(failure, OutcomeUnknown)

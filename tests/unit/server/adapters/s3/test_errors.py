@@ -14,6 +14,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore sh
     SSLError,
 )
 
+from obscura_backup.adapters.s3.boto3_errors import failed_request
 from obscura_backup.adapters.s3.errors import (
     Misconfigured,
     RefusedByStore,
@@ -69,7 +70,7 @@ def answered(status: int, code: str) -> ClientError:
     ],
 )
 def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meaning: type[ObscuraError]) -> None:
-    assert type(failure_of_put(error)) is meaning
+    assert type(failure_of_put(failed_request(error))) is meaning
 
 
 @pytest.mark.parametrize(
@@ -88,30 +89,30 @@ def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meanin
     ],
 )
 def test_failed_read_is_worth_another_try_or_not(error: Exception, meaning: type[ObscuraError]) -> None:
-    assert type(failure_of_read(error)) is meaning
+    assert type(failure_of_read(failed_request(error))) is meaning
 
 
 @pytest.mark.parametrize("code", ["NoSuchBucket", "PermanentRedirect", "301", "SecondLevelDomainForbidden"])
 @pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
 def test_refusal_of_an_address_names_the_other_form(code: str, failure_of: Callable[..., ObscuraError]) -> None:
-    assert "addressing=virtual" in str(failure_of(answered(404, code), "virtual"))
-    assert "addressing=path" in str(failure_of(answered(404, code), "path"))
+    assert "addressing=virtual" in str(failure_of(failed_request(answered(404, code)), "virtual"))
+    assert "addressing=path" in str(failure_of(failed_request(answered(404, code)), "path"))
 
 
 @pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
 def test_host_that_is_not_found_is_told_in_the_virtual_form_alone(failure_of: Callable[..., ObscuraError]) -> None:
     error = EndpointConnectionError(endpoint_url=URL, error="not known")
-    assert "addressing=path" in str(failure_of(error, "path"))
-    assert "addressing" not in str(failure_of(error, "virtual"))
+    assert "addressing=path" in str(failure_of(failed_request(error), "path"))
+    assert "addressing" not in str(failure_of(failed_request(error), "virtual"))
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "NotImplemented", "SlowDown"])
 def test_other_refusals_name_no_form(code: str) -> None:
-    assert "addressing" not in str(failure_of_put(answered(403, code), "virtual"))
+    assert "addressing" not in str(failure_of_put(failed_request(answered(403, code)), "virtual"))
 
 
 def test_a_message_of_the_store_is_not_repeated() -> None:
-    assert "signature" not in str(failure_of_put(answered(403, "SignatureDoesNotMatch")))
+    assert "signature" not in str(failure_of_put(failed_request(answered(403, "SignatureDoesNotMatch"))))
 
 
 @pytest.mark.parametrize(
@@ -119,4 +120,4 @@ def test_a_message_of_the_store_is_not_repeated() -> None:
     [("NoSuchBucket", "init-bucket"), ("InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"), ("Other", "Other")],
 )
 def test_a_refusal_names_the_way_out(code: str, way_out: str) -> None:
-    assert way_out in str(failure_of_put(answered(404, code)))
+    assert way_out in str(failure_of_put(failed_request(answered(404, code))))
