@@ -17,7 +17,7 @@ from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.model import Limits
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.data_directory import opened_data_directory
-from obscura_backup.entrypoints.settings import Settings
+from obscura_backup.entrypoints.settings import S3, S3_BY_BOTO3, Settings
 from obscura_backup.entrypoints.signing_secret import signing_secret
 
 if TYPE_CHECKING:
@@ -57,10 +57,20 @@ def _postgres(settings: Settings) -> PostgresMetadataStore:
 
 
 def _s3(settings: Settings) -> S3BlobStore:
-    from obscura_backup.adapters.s3.store import S3BlobStore  # boto3 alone takes a fifth of a second to import
+    from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore  # the embedded stores start without
 
+    return _s3_by(ObstoreBlobStore, settings)
+
+
+def _s3_by_boto3(settings: Settings) -> S3BlobStore:
+    from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore  # boto3 alone takes a fifth of a second to import
+
+    return _s3_by(Boto3BlobStore, settings)
+
+
+def _s3_by(implementation: type[S3BlobStore], settings: Settings) -> S3BlobStore:
     location = settings.s3_location
-    return S3BlobStore(
+    return implementation(
         location.bucket,
         endpoint=location.endpoint,
         region=location.region,
@@ -90,7 +100,7 @@ class Container(containers.DeclarativeContainer):
     blobs = providers.Selector(
         settings.provided.blobs_kind,
         file=providers.Singleton(FilesystemBlobStore, settings.provided.blobs_path),
-        s3=providers.Singleton(_s3, settings),
+        **{S3: providers.Singleton(_s3, settings), S3_BY_BOTO3: providers.Singleton(_s3_by_boto3, settings)},
         memory=providers.Singleton(MemoryBlobStore),
     )
     key_source = providers.Singleton(_key_source, settings)

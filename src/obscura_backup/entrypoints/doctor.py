@@ -170,7 +170,7 @@ async def _in_daemon_thread(look: Callable[[], T]) -> T:
 
 async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
     match settings.blobs_kind:
-        case "s3":
+        case "s3" | "s3+boto3":
             async for check in _s3(settings, store):  # type: ignore[arg-type]  # that kind is that store
                 yield check
             return
@@ -191,8 +191,9 @@ async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
 
 async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
     location = settings.s3_location
+    driver = "obstore" if settings.blobs_kind == "s3" else "boto3"
     place = f"bucket {location.bucket} at {location.endpoint or 'AWS'}"
-    yield Check("blobs", "technology", holds=True, detail=f"S3 by boto3 {version('boto3')}, {place}")
+    yield Check("blobs", "technology", holds=True, detail=f"S3 by {driver} {version(driver)}, {place}")
     started = await _timed("blobs", "starts", lambda: _started(store))
     yield started
     answers = await _timed("blobs", "answers", lambda: _answers(store))

@@ -32,7 +32,8 @@ SECRET_MAX_BYTES = 64 * 1024
 _SQLITE = "sqlite"
 _POSTGRES = "postgresql"
 _FILE = "file"
-_S3 = "s3"
+S3 = "s3"
+S3_BY_BOTO3 = "s3+boto3"
 _MEMORY = "memory"
 
 
@@ -64,7 +65,8 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         metadata_url: `sqlite:///PATH`, `postgresql://…` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
         postgres_pool: most connections to PostgreSQL per worker; an upload holds one while its blob is being stored.
             All workers of all replicas together must fit into PostgreSQL's `max_connections`.
-        blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`; None: `blobs` under `data_dir`.
+        blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME`, the same with `s3+boto3:` (another driver), or
+            `memory:`; None: `blobs` under `data_dir`.
         allow_unconditional_blobs: the name of a bucket whose store may ignore conditional writes. Concurrent uploads
             can then overwrite each other unnoticed; for experiments only.
         min_bytes: size of the shortest blob.
@@ -137,8 +139,8 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def blobs_kind(self) -> str:
-        """The kind of blob store: `file`, `s3` or `memory`."""
-        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, _S3, _MEMORY))
+        """The kind of blob store: `file`, `s3`, `s3+boto3` or `memory`."""
+        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, S3, S3_BY_BOTO3, _MEMORY))
 
     @property
     def metadata_path(self) -> Path:
@@ -154,6 +156,11 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def uses_data_dir(self) -> bool:
         """Whether a store is in the data directory."""
         return self.metadata_url is None or self.blobs_url is None
+
+    @property
+    def has_s3(self) -> bool:
+        """Whether the blob store is S3, by whichever driver."""
+        return self.blobs_kind in (S3, S3_BY_BOTO3)
 
     @property
     def s3_location(self) -> S3Location:
@@ -256,7 +263,7 @@ def _check_consistency(settings: Settings) -> None:
         raise InvalidSettings("min_bytes is larger than max_bytes.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
         raise InvalidSettings(f"memory: stores work with workers=1 only (workers is {settings.workers}).")
-    if settings.blobs_kind == _S3:
+    if settings.has_s3:
         _s3_location(settings.blobs_url or "")
         if settings.postgres_hold_seconds <= settings.s3_read_seconds:
             raise InvalidSettings(

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
+from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
 from support.servers.fault_proxy import FaultProxy
 from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from obscura_backup.adapters.s3.store import S3BlobStore
     from support.servers.s3_servers import S3Server
 
 PROBE_SECONDS = 60.0
@@ -30,6 +32,13 @@ def credentials(s3_credentials: None) -> None:
     """The credentials of the servers."""
 
 
+@pytest.fixture(params=[ObstoreBlobStore, Boto3BlobStore], ids=["obstore", "boto3"])
+def implementation(request: pytest.FixtureRequest) -> type[S3BlobStore]:
+    """Each test of a store runs with both drivers."""
+    chosen: type[S3BlobStore] = request.param
+    return chosen
+
+
 @pytest.fixture
 def server(minio_server: S3Server) -> S3Server:
     """The server of a test that does not care which."""
@@ -42,11 +51,11 @@ def bucket(server: S3Server) -> str:
 
 
 @pytest.fixture
-async def start_store(bucket: str) -> AsyncIterator[StartStore]:
+async def start_store(bucket: str, implementation: type[S3BlobStore]) -> AsyncIterator[StartStore]:
     async with AsyncExitStack() as stack:
 
         async def start(endpoint: str, **options: Any) -> S3BlobStore:
-            blobs = S3BlobStore(bucket, endpoint=endpoint, **options)
+            blobs = implementation(bucket, endpoint=endpoint, **options)
             stack.push_async_callback(blobs.close)
             await blobs.start()
             return blobs
@@ -69,7 +78,7 @@ def proxy(server: S3Server) -> Iterator[FaultProxy]:
 async def shaky(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
     """A store behind the proxy, with short time-outs; no request is counted yet."""
     blobs = await start_store(
-        through(proxy), read_timeout_seconds=READ_TIMEOUT_SECONDS, threads=2, start_seconds=PROBE_SECONDS
+        through(proxy), read_timeout_seconds=READ_TIMEOUT_SECONDS, max_writes=2, start_seconds=PROBE_SECONDS
     )
     proxy.forget()
     return blobs
@@ -78,6 +87,6 @@ async def shaky(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
 @pytest.fixture
 async def patient(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
     """A store behind the proxy that waits as long as a busy machine takes for many megabytes."""
-    blobs = await start_store(through(proxy), read_timeout_seconds=LONG_TIMEOUT_SECONDS, threads=2)
+    blobs = await start_store(through(proxy), read_timeout_seconds=LONG_TIMEOUT_SECONDS, max_writes=2)
     proxy.forget()
     return blobs

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -21,7 +20,6 @@ from contracts.blob_store import stored
 from obscura_backup.adapters.s3.admin import init_bucket
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.probe import Severity
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
 from obscura_backup.entrypoints.doctor import examine
@@ -31,12 +29,16 @@ from support.servers.careless_s3 import CarelessS3, Flaw
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from obscura_backup.adapters.s3.store import S3BlobStore
+
 
 class TestCarelessStores:
     @pytest.mark.parametrize("flaw", [Flaw.IGNORES_CONDITIONS, Flaw.CREATES_BY_TAG])
-    async def test_store_that_ignores_conditions_is_refused(self, flaw: Flaw) -> None:
+    async def test_store_that_ignores_conditions_is_refused(
+        self, flaw: Flaw, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(flaw) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            blobs = implementation("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS=bucket"):
                 await blobs.start()
             with pytest.raises(BlobStoreUnavailable):
@@ -44,9 +46,9 @@ class TestCarelessStores:
             await blobs.close()
             assert careless.objects == {}
 
-    async def test_report_names_what_is_ignored(self) -> None:
+    async def test_report_names_what_is_ignored(self, implementation: type[S3BlobStore]) -> None:
         with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True)
             await blobs.start()
             report = await blobs.probe_conditional_writes()
             await blobs.close()
@@ -57,9 +59,11 @@ class TestCarelessStores:
             "refuses a stale tag",
         ]
 
-    async def test_operator_may_allow_it(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_operator_may_allow_it(
+        self, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True)
             await blobs.start()
             assert "as allowed" in caplog.text
             user = samples.user()
@@ -67,17 +71,19 @@ class TestCarelessStores:
             assert await blobs.stat(user) == revision
             await blobs.close()
 
-    async def test_store_that_drops_metadata_is_refused_even_then(self) -> None:
+    async def test_store_that_drops_metadata_is_refused_even_then(self, implementation: type[S3BlobStore]) -> None:
         with CarelessS3(Flaw.DROPS_METADATA) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True)
+            blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True)
             with pytest.raises(StoreUnusable, match="metadata"):
                 await blobs.start()
             await blobs.close()
 
     @pytest.mark.parametrize("flaw", [Flaw.ANSWERS_304, Flaw.ANSWERS_409])
-    async def test_other_words_for_a_refusal_are_understood(self, flaw: Flaw) -> None:
+    async def test_other_words_for_a_refusal_are_understood(
+        self, flaw: Flaw, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(flaw) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            blobs = implementation("bucket", endpoint=careless.endpoint)
             await blobs.start()
             user = samples.user()
             await stored(blobs, user)
@@ -85,27 +91,27 @@ class TestCarelessStores:
                 await stored(blobs, user, "again")
             await blobs.close()
 
-    async def test_store_that_knows_no_checksums_can_be_used_without(self) -> None:
+    async def test_store_that_knows_no_checksums_can_be_used_without(self, implementation: type[S3BlobStore]) -> None:
         with CarelessS3(Flaw.REFUSES_CHECKSUMS) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            blobs = implementation("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="checksums=off"):
                 await blobs.start()
             await blobs.close()
-            without = S3BlobStore("bucket", endpoint=careless.endpoint, checksums=False)
+            without = implementation("bucket", endpoint=careless.endpoint, checksums=False)
             await without.start()
             await stored(without, samples.user())
             await without.close()
 
-    async def test_scratch_objects_that_must_not_be_deleted_stay(self) -> None:
+    async def test_scratch_objects_that_must_not_be_deleted_stay(self, implementation: type[S3BlobStore]) -> None:
         with CarelessS3(Flaw.REFUSES_DELETION) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            blobs = implementation("bucket", endpoint=careless.endpoint)
             await blobs.start()
             await blobs.close()
             assert {key.rpartition("/")[0] for key in careless.objects} == {"/bucket/probes"}
 
-    async def test_scratch_objects_are_deleted(self) -> None:
+    async def test_scratch_objects_are_deleted(self, implementation: type[S3BlobStore]) -> None:
         with CarelessS3() as well:
-            blobs = S3BlobStore("bucket", endpoint=well.endpoint)
+            blobs = implementation("bucket", endpoint=well.endpoint)
             await blobs.start()
             await blobs.close()
             assert well.objects == {}
@@ -116,9 +122,11 @@ RACES = [Flaw.RACES_TO_CREATE, Flaw.RACES_TO_REPLACE, Flaw.ANSWERS_ONE_WRITES_AL
 
 class TestWritersAtOnce:
     @pytest.mark.parametrize("flaw", RACES)
-    async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(self, flaw: Flaw) -> None:
+    async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(
+        self, flaw: Flaw, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(flaw) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
+            blobs = implementation("bucket", endpoint=careless.endpoint, start_seconds=60)
             with pytest.raises(StoreUnusable, match="concurrent"):
                 await blobs.start()
             with pytest.raises(BlobStoreUnavailable):
@@ -133,9 +141,11 @@ class TestWritersAtOnce:
             (Flaw.RACES_TO_REPLACE, "accepts one of several concurrent replacements"),
         ],
     )
-    async def test_report_names_the_race_that_was_lost(self, flaw: Flaw, name: str) -> None:
+    async def test_report_names_the_race_that_was_lost(
+        self, flaw: Flaw, name: str, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(flaw) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=True, start_seconds=60)
+            blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True, start_seconds=60)
             await blobs.start()
             report = await blobs.probe_conditional_writes()
             await blobs.close()
@@ -150,20 +160,20 @@ class TestWritersAtOnce:
         assert race.detail == "4 of 4 concurrent writers succeeded"
 
     @pytest.mark.parametrize("flaw", [Flaw.BUSY_409, Flaw.BUSY_503, Flaw.BUSY_409_FOR_ALL, Flaw.BUSY_503_FOR_ALL])
-    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw) -> None:
+    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw, implementation: type[S3BlobStore]) -> None:
         """Whether one of them wins or none: no two do."""
         with CarelessS3(flaw) as busy:
-            blobs = S3BlobStore("bucket", endpoint=busy.endpoint, start_seconds=60)
+            blobs = implementation("bucket", endpoint=busy.endpoint, start_seconds=60)
             await blobs.start()
             await stored(blobs, samples.user())
             await blobs.close()
             assert [key.rpartition("/")[0] for key in busy.objects] == ["/bucket/backups"]
 
     async def test_store_that_is_silent_to_writers_at_once_is_not_taken_as_tried_out(
-        self, caplog: pytest.LogCaptureFixture
+        self, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
         with CarelessS3(Flaw.BUSY_SILENT) as silent:
-            blobs = S3BlobStore("bucket", endpoint=silent.endpoint, start_seconds=60)
+            blobs = implementation("bucket", endpoint=silent.endpoint, start_seconds=60)
             await blobs.start()
             assert "uploads are refused" in caplog.text
             with pytest.raises(BlobStoreUnavailable):
@@ -171,9 +181,11 @@ class TestWritersAtOnce:
             await blobs.close()
             assert silent.objects == {}
 
-    async def test_store_that_refuses_all_writers_for_another_reason_is_told(self) -> None:
+    async def test_store_that_refuses_all_writers_for_another_reason_is_told(
+        self, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(Flaw.BUSY_403_FOR_ALL) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, start_seconds=60)
+            blobs = implementation("bucket", endpoint=careless.endpoint, start_seconds=60)
             with pytest.raises(StoreUnusable, match="AccessDenied"):
                 await blobs.start()
             await blobs.close()
@@ -191,10 +203,12 @@ class TestStoresThatKnowNoConditions:
         ],
     )
     @pytest.mark.parametrize("allowed", [False, True])
-    async def test_they_are_told_so(self, flaw: Flaw, header: str, *, allowed: bool) -> None:
+    async def test_they_are_told_so(
+        self, flaw: Flaw, header: str, implementation: type[S3BlobStore], *, allowed: bool
+    ) -> None:
         """Also where unconditional writes are allowed: the service sends its conditions all the same."""
         with CarelessS3(flaw) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint, allow_unconditional=allowed)
+            blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=allowed)
             with pytest.raises(StoreUnusable, match="supports no conditional writes") as refused:
                 await blobs.start()
             await blobs.close()
@@ -206,63 +220,62 @@ class TestStoresThatKnowNoConditions:
 
 class TestAddressing:
     @pytest.mark.parametrize("flaw", [Flaw.REDIRECTS, Flaw.WANTS_VIRTUAL_HOSTS, Flaw.HAS_NO_BUCKET])
-    async def test_store_that_wants_the_other_form_is_told_with_the_way_out(self, flaw: Flaw) -> None:
+    async def test_store_that_wants_the_other_form_is_told_with_the_way_out(
+        self, flaw: Flaw, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(flaw) as careless:
-            blobs = S3BlobStore("bucket", endpoint=careless.endpoint)
+            blobs = implementation("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="addressing=virtual"):
                 await blobs.start()
             await blobs.close()
 
-    async def test_in_the_virtual_form_the_bucket_is_in_the_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        resolve_to_loopback(monkeypatch, ".store.test")
+    async def test_in_the_virtual_form_the_bucket_is_in_the_host(
+        self, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3() as well:
-            endpoint = well.endpoint.replace("127.0.0.1", "store.test")
-            blobs = S3BlobStore("bucket", endpoint=endpoint, addressing="virtual")
+            resolve_to(well, monkeypatch)
+            blobs = implementation("bucket", endpoint="http://store.test", addressing="virtual")
             await blobs.start()
             await stored(blobs, samples.user())
             await blobs.close()
-            assert well.hosts == {f"bucket.{endpoint.removeprefix('http://')}"}
+            assert well.hosts == {"bucket.store.test"}
             assert [key.rpartition("/")[0] for key in well.objects] == ["/backups"]
 
-    async def test_virtual_form_that_finds_no_bucket_names_the_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        resolve_to_loopback(monkeypatch, ".store.test")
+    async def test_virtual_form_that_finds_no_bucket_names_the_other(
+        self, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(Flaw.HAS_NO_BUCKET) as careless:
-            endpoint = careless.endpoint.replace("127.0.0.1", "store.test")
-            blobs = S3BlobStore("bucket", endpoint=endpoint, addressing="virtual")
+            resolve_to(careless, monkeypatch)
+            blobs = implementation("bucket", endpoint="http://store.test", addressing="virtual")
             with pytest.raises(StoreUnusable, match="addressing=path"):
                 await blobs.start()
             await blobs.close()
 
     async def test_host_that_has_no_name_for_the_bucket_is_told(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
-        resolve_to_loopback(monkeypatch, "nothing at all")
-        blobs = S3BlobStore("bucket", endpoint="http://store.test:9", addressing="virtual")
+        monkeypatch.setenv("NO_PROXY", "*")
+        blobs = implementation("bucket", endpoint="http://store.invalid:9", addressing="virtual")
         await blobs.start()
         await blobs.close()
         assert "addressing=path" in caplog.text
 
 
-def resolve_to_loopback(monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    """As a wildcard entry in the name service would; no other name is known."""
-    real = socket.getaddrinfo
-
-    def resolve(host: str, *rest: Any, **more: Any) -> Any:
-        if host.endswith(suffix):
-            return real("127.0.0.1", *rest, **more)
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setenv("NO_PROXY", "*")
+def resolve_to(server: CarelessS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a wildcard entry in the name service would: whatever the host, the server gets the request, as a proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, server.endpoint)
 
 
 class TestOnTheWire:
     """What an upload looks like to the store."""
 
-    async def test_no_expectation_no_trailer_no_chunks(self) -> None:
+    async def test_no_expectation_no_trailer_no_chunks(self, implementation: type[S3BlobStore]) -> None:
         data = secrets.token_bytes(600_000)
         with CarelessS3() as plain:
-            blobs = S3BlobStore("bucket", endpoint=plain.endpoint)
+            blobs = implementation("bucket", endpoint=plain.endpoint)
             await blobs.start()
             blob = Blob.of(data)
             draft = samples.draft(blob)
@@ -277,12 +290,12 @@ class TestOnTheWire:
         assert {name for name in sent if "checksum" in name} == {"x-amz-checksum-sha256"}
 
     async def test_under_tls_the_bytes_are_not_hashed_once_more(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
     ) -> None:
         certificate = _certificate(tmp_path)
         monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
         with CarelessS3(certificate=certificate) as secure:
-            blobs = S3BlobStore("bucket", endpoint=secure.endpoint)
+            blobs = implementation("bucket", endpoint=secure.endpoint)
             await blobs.start()
             await stored(blobs, samples.user())
             await blobs.close()
@@ -291,9 +304,11 @@ class TestOnTheWire:
         assert "x-amz-checksum-sha256" in sent["authorization"]
         assert "expect" not in sent
 
-    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path) -> None:
+    async def test_certificate_that_is_not_trusted_is_told(
+        self, tmp_path: Path, implementation: type[S3BlobStore]
+    ) -> None:
         with CarelessS3(certificate=_certificate(tmp_path)) as secure:
-            blobs = S3BlobStore("bucket", endpoint=secure.endpoint)
+            blobs = implementation("bucket", endpoint=secure.endpoint)
             with pytest.raises(StoreUnusable, match="AWS_CA_BUNDLE"):
                 await blobs.start()
             await blobs.close()
@@ -319,25 +334,39 @@ def _made(server: CarelessS3) -> bool:
 
 
 def _certificate(folder: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that signs itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+    """A key, a certificate for 127.0.0.1 and that of the authority that issued it, in one file."""
+    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    issued = _signed("127.0.0.1", key, "authority", authority).add_extension(address, critical=False)
+    root = _signed("authority", authority, "authority", authority).add_extension(
+        x509.BasicConstraints(ca=True, path_length=None), critical=True
     )
     path = folder / "certificate.pem"
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
+        + b"".join(
+            each.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) for each in (issued, root)
+        )
     )
     return path
+
+
+def _signed(
+    subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, authority: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
+    )
+
+
+def _name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

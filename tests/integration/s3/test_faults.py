@@ -10,8 +10,9 @@ import pytest
 from contracts import samples
 from contracts.blob_store import content, stored
 from obscura_backup.adapters.memory import MemoryMetadataStore
+from obscura_backup.adapters.s3 import obstore_bucket
 from obscura_backup.adapters.s3 import store as s3
-from obscura_backup.adapters.s3.store import S3BlobStore
+from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
@@ -20,6 +21,7 @@ from support.servers.bounded_protocol import eventually
 from support.servers.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
+    from obscura_backup.adapters.s3.store import S3BlobStore
     from support.servers.s3_servers import S3Server
 
 from support.servers.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
@@ -66,6 +68,15 @@ class TestFaults:
             await stored(shaky, user)
         assert proxy.requests["PUT"] == 1
         assert await shaky.stat(user) is not None
+
+    async def test_long_body_has_more_time_than_silence(
+        self, shaky: S3BlobStore, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """boto3 waits for each piece to be sent; obstore does not tell, and so waits for longer with the whole."""
+        monkeypatch.setattr(obstore_bucket, "BODY_BYTES_PER_TIMEOUT", 1)
+        if isinstance(shaky, ObstoreBlobStore):
+            proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 3)
+        await stored(shaky, samples.user(), "a body of some bytes")
 
     async def test_refused_connection_is_known_not_to_have_stored(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
         user = samples.user()
@@ -133,12 +144,14 @@ class TestFaults:
             await opening
         assert len(await content(shaky, user)) == 600_000
 
-    async def test_callers_do_not_pile_up_before_a_store_that_hangs(self, proxy: FaultProxy, bucket: str) -> None:
-        blobs = S3BlobStore(
+    async def test_callers_do_not_pile_up_before_a_store_that_hangs(
+        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+    ) -> None:
+        blobs = implementation(
             bucket,
             endpoint=f"http://127.0.0.1:{proxy.port}",
             read_timeout_seconds=READ_TIMEOUT_SECONDS,
-            threads=2,
+            max_writes=2,
             waiting_max=3,
         )
         await blobs.start()

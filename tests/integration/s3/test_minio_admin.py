@@ -17,7 +17,6 @@ from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.s3.admin import init_bucket
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.minio_users import init_user
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.errors import StoreUnusable
 from support.servers import native, s3_servers
 from support.servers.service import COMMAND, Person, Service
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from obscura_backup.adapters.s3.store import S3BlobStore
     from support.servers.s3_servers import S3Server
 
 
@@ -49,13 +49,15 @@ def bucket() -> str:
 
 
 @pytest.fixture
-def service(minio_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> S3BlobStore:
+def service(
+    minio_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+) -> S3BlobStore:
     """A service whose credentials may do what the policy says and no more; it is not started yet."""
     made(minio_server, bucket)
     made_user(minio_server, bucket)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", SERVICE_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SERVICE_SECRET)
-    return S3BlobStore(bucket, endpoint=minio_server.endpoint)
+    return implementation(bucket, endpoint=minio_server.endpoint)
 
 
 @pytest.mark.parametrize("name", ["minio_server", "versitygw_server"])

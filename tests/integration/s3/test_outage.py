@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts import samples
 from contracts.blob_store import content, stored
 from obscura_backup.adapters.memory import MemoryMetadataStore
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown
 from obscura_backup.domain.model import NO_VERSION
@@ -17,10 +16,15 @@ from obscura_backup.domain.service import BackupService
 from support.servers.fault_proxy import Fault, FaultProxy
 from support.servers.s3_store import READ_TIMEOUT_SECONDS, hanging_uploads, outage, recovered, started, through
 
+if TYPE_CHECKING:
+    from obscura_backup.adapters.s3.store import S3BlobStore
+
 
 class TestSlowStore:
-    async def test_slow_uploads_keep_no_download_waiting(self, proxy: FaultProxy, bucket: str) -> None:
-        blobs = await started(S3BlobStore(bucket, endpoint=through(proxy), threads=2))
+    async def test_slow_uploads_keep_no_download_waiting(
+        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+    ) -> None:
+        blobs = await started(implementation(bucket, endpoint=through(proxy), max_writes=2))
         user = samples.user()
         await stored(blobs, user)
         slow = await hanging_uploads(blobs, proxy, 2, seconds=2.0)
@@ -32,9 +36,9 @@ class TestSlowStore:
         await blobs.close()
 
     async def test_slow_downloads_and_uploads_keep_no_health_check_waiting(
-        self, proxy: FaultProxy, bucket: str
+        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
     ) -> None:
-        blobs = await started(S3BlobStore(bucket, endpoint=through(proxy), threads=1, read_threads=1))
+        blobs = await started(implementation(bucket, endpoint=through(proxy), max_writes=1, max_reads=1))
         slow: list[asyncio.Task[Any]] = [*await hanging_uploads(blobs, proxy, 1, seconds=2.0)]
         proxy.plan(Fault.STALL, method="HEAD", seconds=2.0)
         slow.append(asyncio.create_task(blobs.stat(samples.user())))
@@ -45,8 +49,10 @@ class TestSlowStore:
         await asyncio.gather(*slow)
         await blobs.close()
 
-    async def test_wait_for_a_thread_ends_while_all_of_them_hang(self, proxy: FaultProxy, bucket: str) -> None:
-        blobs = await started(S3BlobStore(bucket, endpoint=through(proxy), threads=1, wait_seconds=0.2))
+    async def test_wait_for_a_thread_ends_while_all_of_them_hang(
+        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+    ) -> None:
+        blobs = await started(implementation(bucket, endpoint=through(proxy), max_writes=1, wait_seconds=0.2))
         slow = await hanging_uploads(blobs, proxy, 1, seconds=2.0)
         began = time.monotonic()
         with pytest.raises(BlobStoreUnavailable, match="too long"):

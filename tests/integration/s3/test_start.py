@@ -9,12 +9,12 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import stored
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.errors import BlobStoreUnavailable, StoreUnusable
 from support.servers import s3_servers
 from support.servers.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
+    from obscura_backup.adapters.s3.store import S3BlobStore
     from support.servers.s3_servers import S3Server
 
 from support.servers.s3_store import recovered, through
@@ -22,11 +22,11 @@ from support.servers.s3_store import recovered, through
 
 class TestWhatUsersAreTold:
     async def test_credentials_that_are_refused_while_serving(
-        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
     ) -> None:
         """The answer names no setting; its cause, which is logged, does."""
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")
-        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        blobs = implementation(bucket, endpoint=server.endpoint)
         with pytest.raises(StoreUnusable):
             await blobs.start()
         for asked in (blobs.open(samples.user()), blobs.check(), stored(blobs, samples.user())):
@@ -36,8 +36,10 @@ class TestWhatUsersAreTold:
             assert "AWS_ACCESS_KEY_ID" in str(refused.value.__cause__)
         await blobs.close()
 
-    async def test_bucket_that_is_missing_while_serving(self, server: S3Server) -> None:
-        blobs = S3BlobStore("no-such-bucket", endpoint=server.endpoint)
+    async def test_bucket_that_is_missing_while_serving(
+        self, server: S3Server, implementation: type[S3BlobStore]
+    ) -> None:
+        blobs = implementation("no-such-bucket", endpoint=server.endpoint)
         with pytest.raises(StoreUnusable):
             await blobs.start()
         with pytest.raises(BlobStoreUnavailable) as refused:
@@ -48,10 +50,10 @@ class TestWhatUsersAreTold:
 
 class TestStart:
     async def test_store_that_hangs_is_not_waited_for(
-        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
         proxy.plan(Fault.STALL, method="GET", times=9, seconds=6.0)
-        blobs = S3BlobStore(bucket, endpoint=through(proxy))
+        blobs = implementation(bucket, endpoint=through(proxy))
         began = time.monotonic()
         await blobs.start()
         assert time.monotonic() - began < 3.5
@@ -62,10 +64,10 @@ class TestStart:
         await blobs.close()
 
     async def test_store_that_hangs_in_the_middle_of_being_tried_out_is_not_waited_for(
-        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
         proxy.plan(Fault.STALL, method="PUT", seconds=1.0)
-        blobs = S3BlobStore(bucket, endpoint=through(proxy), start_seconds=0.3)
+        blobs = implementation(bucket, endpoint=through(proxy), start_seconds=0.3)
         began = time.monotonic()
         await blobs.start()
         assert time.monotonic() - began < 0.9
@@ -74,11 +76,11 @@ class TestStart:
         await blobs.close()
 
     async def test_store_that_is_down_is_waited_for(
-        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
         """The probe is made up for before the first upload, not skipped."""
         proxy.refuse()
-        blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
+        blobs = implementation(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
         await blobs.start()
         assert "uploads are refused until it has been tested" in caplog.text
         with pytest.raises(BlobStoreUnavailable):
@@ -91,8 +93,10 @@ class TestStart:
         await stored(blobs, samples.user())
         await blobs.close()
 
-    async def test_missing_bucket_is_refused_with_the_way_out(self, server: S3Server) -> None:
-        blobs = S3BlobStore("no-such-bucket", endpoint=server.endpoint)
+    async def test_missing_bucket_is_refused_with_the_way_out(
+        self, server: S3Server, implementation: type[S3BlobStore]
+    ) -> None:
+        blobs = implementation("no-such-bucket", endpoint=server.endpoint)
         with pytest.raises(StoreUnusable, match="obscura-backup init-bucket"):
             await blobs.start()
         await blobs.close()
@@ -107,11 +111,11 @@ class TestStart:
             assert "NoSuchBucket" in str(refused.value.__cause__)
 
     async def test_missing_credentials_are_told_at_once(
-        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
     ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        blobs = implementation(bucket, endpoint=server.endpoint)
         began = time.monotonic()
         with pytest.raises(StoreUnusable, match="AWS_ACCESS_KEY_ID"):
             await blobs.start()
@@ -119,10 +123,10 @@ class TestStart:
         await blobs.close()
 
     async def test_wrong_secret_is_told_and_not_quoted(
-        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
     ) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret-that-stays-here")
-        blobs = S3BlobStore(bucket, endpoint=server.endpoint)
+        blobs = implementation(bucket, endpoint=server.endpoint)
         with pytest.raises(StoreUnusable, match="AWS_SECRET_ACCESS_KEY") as refused:
             await blobs.start()
         told = "".join(traceback.format_exception(refused.value)) + repr(vars(blobs)) + repr(blobs)
@@ -130,11 +134,16 @@ class TestStart:
         await blobs.close()
 
     async def test_no_secret_in_the_log(
-        self, server: S3Server, bucket: str, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+        self,
+        server: S3Server,
+        bucket: str,
+        proxy: FaultProxy,
+        caplog: pytest.LogCaptureFixture,
+        implementation: type[S3BlobStore],
     ) -> None:
         caplog.set_level(logging.INFO)
         proxy.refuse()
-        blobs = S3BlobStore(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
+        blobs = implementation(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
         await blobs.start()
         await blobs.close()
         assert s3_servers.SECRET_KEY not in caplog.text

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +14,12 @@ import pytest
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.s3.metadata import check_of, metadata_of
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, PutRefused
-from obscura_backup.domain.model import ByteRange, Kind, slot_key
+from obscura_backup.domain.model import ByteRange, Kind, Sha256, slot_key
 
 if TYPE_CHECKING:
+    from obscura_backup.adapters.s3.store import S3BlobStore
     from support.servers.fault_proxy import FaultProxy
     from support.servers.s3_servers import S3Server
 
@@ -193,11 +197,46 @@ class TestCostInRequests:
         assert proxy.connections <= 2
 
 
-async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str) -> None:
-    blobs = S3BlobStore(bucket, endpoint=server.endpoint, waiting_max=1100, wait_seconds=60)
+async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str, implementation: type[S3BlobStore]) -> None:
+    blobs = implementation(bucket, endpoint=server.endpoint, waiting_max=1100, wait_seconds=60)
     await blobs.start()
     users = [samples.user(number) for number in range(1, 1052)]
     await asyncio.gather(*(stored(blobs, user) for user in users))
     assert [user async for user in blobs.scan()] == users
     assert [user async for user in blobs.scan(after=users[1000])] == users[1001:]
     await blobs.close()
+
+
+async def test_long_bodies_at_once_stay_out_of_memory(blobs: S3BlobStore) -> None:
+    """They are read where they are, in files. Pages of a mapped file do not count here; see `test_obstore_body`."""
+    size, count = 32 * 1024 * 1024, 4
+    data = secrets.token_bytes(size)
+    digest = hashlib.sha256(data)
+    with ExitStack() as files:
+        bodies = [files.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
+        for each in bodies:
+            each.write(data)
+            each.flush()
+        del data
+        await stored(blobs, samples.user(99))
+        before, most = anonymous_bytes(), 0
+
+        async def watch() -> None:
+            nonlocal most
+            while True:
+                most = max(most, anonymous_bytes())
+                await asyncio.sleep(0.005)
+
+        watching = asyncio.create_task(watch())
+        uploads = []
+        for number, each in enumerate(bodies):
+            blob = Blob(size, Sha256(digest.digest()), each, digest)
+            uploads.append(blobs.put(samples.user(number + 1), blob, samples.draft(blob), replaces=None))
+        await asyncio.gather(*uploads)
+        watching.cancel()
+    assert most - before < size // 2
+
+
+def anonymous_bytes() -> int:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon:"))
+    return int(line.split()[1]) * 1024

@@ -209,6 +209,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
     server: _Server
 
+    def parse_request(self) -> bool:
+        """Also takes requests as a proxy gets them, with the host in the path."""
+        is_well = super().parse_request()
+        if is_well and not self.path.startswith("/"):
+            self.path = urlsplit(self.path)._replace(scheme="", netloc="").geturl()
+        return is_well
+
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
         store = self.server.store
@@ -232,7 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
         if held is None:
             self._refuse(404, "NoSuchKey")
         else:
-            self._answer(200, held[0], {"ETag": _tag(held[0]), **held[1]})
+            modified = {"Last-Modified": "Wed, 25 Nov 2026 00:00:00 GMT"}
+            self._answer(200, held[0], {"ETag": _tag(held[0]), **modified, **held[1]})
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -12,8 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import obstore
 import pytest
 import uvloop
+from obstore.store import MemoryStore
 
 from support.sessions.leftovers import MARK, Snapshot, descriptor_numbers, descriptors, left_over
 from support.sessions.signals import give_children_default_signals
@@ -49,6 +51,7 @@ class Session:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         uvloop.new_event_loop().close()  # libuv opens one pipe with its first loop, and keeps it for ever
+        obstore.put(MemoryStore(), "any", b"")  # obstore's runtime opens its descriptors once, and keeps them for ever
         self._start = Snapshot.now()
         self._known = set(self._start.descriptors)
         self._numbers = descriptor_numbers()

@@ -21,7 +21,15 @@ from obscura_backup.adapters.s3.client import make_client
 from obscura_backup.adapters.s3.download import Download, ReadAhead
 from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_put, failure_of_read
 from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
-from obscura_backup.adapters.s3.stored_object import ObjectBody, Part, blob_size, part_of, range_header, suffix_of
+from obscura_backup.adapters.s3.stored_object import (
+    CONTENT_TYPE,
+    ObjectBody,
+    Part,
+    blob_size,
+    part_of,
+    range_header,
+    suffix_of,
+)
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
@@ -31,8 +39,6 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.s3.client import Client
     from obscura_backup.adapters.s3.location import S3Location
     from obscura_backup.domain.blob import Blob
-
-CONTENT_TYPE = "application/octet-stream"
 
 _ONE_BYTE = ByteRange(0, 0)
 _NOT_FOUND = 404
@@ -81,12 +87,19 @@ class S3Bucket:
 
     def put(self, key: str, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """One conditional PUT; see `BlobStore.put`."""
-        return self.put_with(key, blob, draft, condition_on(replaces))
+        return self.put_with(key, blob, draft, replaces)
 
     def put_with(
-        self, key: str, blob: Blob, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
+        self,
+        key: str,
+        blob: Blob,
+        draft: Draft,
+        replaces: Tag | None,
+        *,
+        is_conditional: bool = True,
+        claimed_sha256: bytes | None = None,
     ) -> Revision:
-        """One PUT under any condition or none, and with any checksum, so that the reaction of the store can be tested.
+        """One PUT with a condition or none, and with any checksum, so that the reaction of the store can be tested.
 
         Raises:
             PutRefused, OutcomeUnknown, BlobStoreUnavailable: as `BlobStore.put`.
@@ -105,7 +118,7 @@ class S3Bucket:
                 ContentLength=len(body),
                 ContentType=CONTENT_TYPE,
                 Metadata=metadata_of(draft),
-                **condition,
+                **(_condition_on(replaces) if is_conditional else {}),
                 **checksum,
             )
         except DRIVER_ERRORS as error:
@@ -270,7 +283,7 @@ class S3Bucket:
         return blob_size(int(answer.get("ContentLength", 0)))
 
 
-def condition_on(replaces: Tag | None) -> dict[str, str]:
+def _condition_on(replaces: Tag | None) -> dict[str, str]:
     """The parameter of a PUT that succeeds only if the object has this tag (None: if there is no object)."""
     return {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
 

@@ -79,17 +79,9 @@ def make_client(
     Raises:
         StoreUnusable: there are no credentials, or the configuration is invalid.
     """
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _shared_loader())
-    if location.endpoint is not None:
-        # Only AWS hands out credentials per machine. Elsewhere the request would time out.
-        session.get_component("credential_provider").remove("iam-role")
+    session = new_session(location.endpoint)
     try:
-        if session.get_credentials() is None:
-            raise StoreUnusable(
-                "There are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                ", or give this machine a role if the store is AWS."
-            )
+        _credentials_in(session)
         client = boto3.session.Session(botocore_session=session).client(
             "s3",
             endpoint_url=location.endpoint,
@@ -120,6 +112,35 @@ def make_client(
     client.meta.events.register("before-call.s3.HeadBucket", _without_redirect)
     made: Client = client
     return made
+
+
+def credentials_of(location: S3Location) -> Any:
+    """The credentials that botocore finds; they renew themselves where they expire. It may ask a service of AWS.
+
+    Raises:
+        StoreUnusable: there are none.
+    """
+    return _credentials_in(new_session(location.endpoint))
+
+
+def new_session(endpoint: str | None) -> Any:
+    """A session of botocore, which knows AWS's configuration of this machine; `endpoint` as in `S3Location`."""
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _shared_loader())
+    if endpoint is not None:
+        # Only AWS hands out credentials per machine. Elsewhere the request would time out.
+        session.get_component("credential_provider").remove("iam-role")
+    return session
+
+
+def _credentials_in(session: Any) -> Any:
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise StoreUnusable(
+            "There are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            ", or give this machine a role if the store is AWS."
+        )
+    return credentials
 
 
 def _s3_options(location: S3Location) -> dict[str, object]:

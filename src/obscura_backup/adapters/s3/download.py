@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from obscura_backup.adapters.s3.boto3_errors import DRIVER_ERRORS, failed_request
 from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_read
+from obscura_backup.adapters.s3.stored_object import CHUNK_BYTES, DRAIN_BYTES
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 
 if TYPE_CHECKING:
     from obscura_backup.domain.model import Revision
-
-CHUNK_BYTES = 256 * 1024
-DRAIN_BYTES = 64 * 1024
-"""Up to this size, reading the unwanted rest is cheaper than a new connection with its TLS handshake."""
 
 
 class Body(Protocol):

@@ -19,8 +19,10 @@ _NOT_IMPLEMENTED = 501
 
 _UNTRUSTED = "The certificate of the blob store is not trusted; AWS_CA_BUNDLE names the file of its authority."
 _KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_REGION = "the region is wrong (region=NAME in the blobs URL)"
 _HINTS = {
-    "AuthorizationHeaderMalformed": "the region is wrong (region=NAME in the blobs URL)",
+    "AuthorizationHeaderMalformed": _REGION,
+    "PermanentRedirect": _REGION,
     "AccessDenied": "the policy of these credentials must allow it",
     "InvalidAccessKeyId": _KEYS,
     "NoSuchBucket": "make the bucket with `obscura-backup init-bucket`",

@@ -1,4 +1,7 @@
-"""Where a bucket is, as one URL: `s3://BUCKET?endpoint=URL&region=REGION&addressing=path`. Imports no driver."""
+"""Where a bucket is, as one URL: `s3://BUCKET?endpoint=URL&region=REGION&addressing=path`. Imports no driver.
+
+The scheme `s3+boto3` means the same place, asked by the other driver.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class S3Location:
             ValueError: it is malformed. The message names the part and quotes none of it: it may hold a secret.
         """
         parts = urlsplit(url)
-        if parts.scheme != "s3" or parts.path not in ("", "/") or parts.fragment:
+        if parts.scheme not in ("s3", "s3+boto3") or parts.path not in ("", "/") or parts.fragment:
             raise ValueError("it has the form s3://BUCKET?endpoint=URL&region=REGION")
         if not _BUCKET.fullmatch(parts.netloc):
             raise ValueError("its bucket name is not one that S3 allows; credentials come from the AWS variables")

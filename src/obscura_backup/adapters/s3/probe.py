@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from obscura_backup.adapters.s3.bucket import condition_on
 from obscura_backup.adapters.s3.concurrency_probe import ROUNDS, race
 from obscura_backup.adapters.s3.errors import Misconfigured, RefusedByStore, TransientFailure
 from obscura_backup.domain.blob import Blob
@@ -24,6 +23,7 @@ from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from obscura_backup.adapters.s3.bucket import S3Bucket
     from obscura_backup.domain.model import Revision, Tag
@@ -35,6 +35,29 @@ _NOT_IMPLEMENTED = 501
 _MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to see that they survive
 
 _log = logging.getLogger(__name__)
+
+
+class Probed(Protocol):
+    """A bucket, as `S3Bucket` is one: blocking, for any number of threads."""
+
+    name: str
+
+    def put_with(
+        self, key: str, blob: Blob, draft: Draft, replaces: Tag | None, *, is_conditional: bool = True
+    ) -> Revision:
+        """See `S3Bucket.put_with`."""
+
+    def get(self, key: str) -> Any:
+        """See `S3Bucket.get`."""
+
+    def head(self, key: str) -> Revision | None:
+        """See `S3Bucket.head`."""
+
+    def delete(self, key: str) -> None:
+        """See `S3Bucket.delete`."""
+
+    def before_each_request(self, before_sending: Callable[[], None]) -> AbstractContextManager[None]:
+        """See `S3Bucket.before_each_request`."""
 
 
 class Severity(StrEnum):
@@ -78,14 +101,21 @@ class ProbeReport:
         return not self.failed(Severity.CONDITION)
 
 
-def probe(bucket: S3Bucket, *, random: Callable[[int], bytes] = os.urandom) -> ProbeReport:
+def probe(
+    bucket: Probed, *, with_false_checksum: S3Bucket | None, random: Callable[[int], bytes] = os.urandom
+) -> ProbeReport:
     """Run all checks: 7 small requests in sequence, 30 in races, and 4 deletions if all is well.
+
+    Args:
+        bucket: to try out.
+        with_false_checksum: the same by a driver that can send a false checksum; None: that is not tried out.
+        random: bytes.
 
     Raises:
         BlobStoreUnavailable: the store does not answer, or refuses these credentials.
         OutcomeUnknown: the same, in the middle of an upload.
     """
-    return _Probe(bucket, random).run()
+    return _Probe(bucket, with_false_checksum, random).run()
 
 
 def require_usable(report: ProbeReport, bucket: str, *, allow_unconditional: bool) -> None:
@@ -109,8 +139,9 @@ def require_usable(report: ProbeReport, bucket: str, *, allow_unconditional: boo
 
 
 class _Probe:
-    def __init__(self, bucket: S3Bucket, random: Callable[[int], bytes]) -> None:
+    def __init__(self, bucket: Probed, with_false_checksum: S3Bucket | None, random: Callable[[int], bytes]) -> None:
         self._bucket = bucket
+        self._with_false_checksum = with_false_checksum
         self._random = random
         self._key = self._scratch_key()
         self._absent_key = self._scratch_key()
@@ -173,7 +204,7 @@ class _Probe:
     def _is_stored_without_condition(self) -> bool:
         """Whether the store accepts an upload with the checksum and without a condition."""
         try:
-            self._put(self._scratch_key(), None, condition={})
+            self._put(self._scratch_key(), None, is_conditional=False)
         except RefusedByStore:
             return False
         return True
@@ -238,21 +269,23 @@ class _Probe:
         self._record(name, Severity.REQUIRED, "" if same else "it gave back something else")
 
     def _check_checksum(self) -> None:
+        if self._with_false_checksum is None:
+            return
         name = "refuses bytes that do not have the checksum sent with them"
         try:
-            self._put(self._scratch_key(), None, claimed=bytes(32))
+            self._put_by(
+                partial(self._with_false_checksum.put_with, claimed_sha256=bytes(32)), self._scratch_key(), None
+            )
         except (RefusedByStore, PutRefused):
             self._record(name, Severity.ADVISORY)
         else:
             self._record(name, Severity.ADVISORY, "it was written")
 
-    def _put(
-        self,
-        key: str,
-        replaces: Tag | None,
-        *,
-        claimed: bytes | None = None,
-        condition: dict[str, str] | None = None,
+    def _put(self, key: str, replaces: Tag | None, *, is_conditional: bool = True) -> Revision:
+        return self._put_by(partial(self._bucket.put_with, is_conditional=is_conditional), key, replaces)
+
+    def _put_by(
+        self, put: Callable[[str, Blob, Draft, Tag | None], Revision], key: str, replaces: Tag | None
     ) -> Revision:
         blob = Blob.of(self._random(32))
         draft = Draft(
@@ -264,9 +297,8 @@ class _Probe:
             upload_id=UploadId(self._random(16).hex()),
             updated_at=_MOMENT,
         )
-        under = condition_on(replaces) if condition is None else condition
         try:
-            stored = self._bucket.put_with(key, blob, draft, under, claimed_sha256=claimed)
+            stored = put(key, blob, draft, replaces)
         except OutcomeUnknown:
             self._touched.add(key)
             raise

@@ -2,38 +2,35 @@
 
 backups/<user id>     one object per slot: the blob's bytes and the 16 of its upload id, with the draft as metadata
 probes/<random>       scratch objects of `probe`, deleted at its end
+
+This is what the two implementations share: the store is probed before the first upload, a circuit breaker ends calls to
+a store that does not answer, and reads are repeated.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
-from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
-from obscura_backup.adapters.s3.bucket import S3Bucket
 from obscura_backup.adapters.s3.errors import Misconfigured, TransientFailure, got_no_response
 from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.probe import ProbeReport, probe, require_usable
+from obscura_backup.adapters.s3.probe import ProbeReport, require_usable
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, StoreUnusable, Unavailable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from obscura_backup.adapters.s3.download import Download
     from obscura_backup.domain.blob import Blob
+    from obscura_backup.domain.ports import OpenBlob
 
 R = TypeVar("R")
 
-THREADS = 4
-"""Signing and header parsing hold the interpreter's lock: more threads cost more CPU and make no upload faster."""
-READ_THREADS = 4
-"""Separate from uploads, which wait for the store's disks, so that downloads do not wait for them, too."""
 WAITING_MAX = 256
 WAIT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 2.0
@@ -49,7 +46,7 @@ PAGE_KEYS = 1000
 _log = logging.getLogger(__name__)
 
 
-class S3BlobStore:
+class S3BlobStore(ABC):
     """Objects in a bucket, which `obscura-backup init-bucket` makes. Credentials are found as by AWS's own tools.
 
     Args:
@@ -60,15 +57,18 @@ class S3BlobStore:
         addressing: `path`, `virtual` or `auto`; see `S3Location`.
         allow_unconditional: accept a store that ignores conditional writes. Then only one process may ever write to the
             bucket, and an upload that the network delayed can overwrite a newer one.
-        threads: concurrent uploads.
-        read_threads: other concurrent requests of users. One more thread tests the store.
-        waiting_max: requests that may wait for a thread of either kind; the next one fails at once.
-        wait_seconds: how long a request may wait for a thread.
+        max_writes: concurrent uploads; None: as many as suit the driver.
+        max_reads: other concurrent requests of users; None: the same.
+        waiting_max: requests that may wait for their turn, of either kind; the next one fails at once.
+        wait_seconds: how long a request may wait for its turn.
         connect_timeout_seconds: for making a connection.
         read_timeout_seconds: how long the store may be silent.
         ping_timeout_seconds: both time-outs of requests that only test whether the store answers.
         start_seconds: how long `start` tests the store; a slower one is tested when it is first needed.
     """
+
+    MAX_WRITES: int
+    MAX_READS: int
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class S3BlobStore:
         checksums: bool = True,
         addressing: str = "auto",
         allow_unconditional: bool = False,
-        threads: int = THREADS,
-        read_threads: int = READ_THREADS,
+        max_writes: int | None = None,
+        max_reads: int | None = None,
         waiting_max: int = WAITING_MAX,
         wait_seconds: float = WAIT_SECONDS,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
@@ -88,33 +88,23 @@ class S3BlobStore:
         ping_timeout_seconds: float = PING_TIMEOUT_SECONDS,
         start_seconds: float = START_SECONDS,
     ) -> None:
-        location = S3Location(bucket, endpoint, region, checksums, addressing)
-        self._bucket = S3Bucket(
-            location,
-            connections=threads + read_threads + 1,
-            connect_timeout_seconds=connect_timeout_seconds,
-            read_timeout_seconds=read_timeout_seconds,
-        )
-        self._probe_client = S3Bucket(
-            location,
-            connections=1,
-            connect_timeout_seconds=min(connect_timeout_seconds, ping_timeout_seconds),
-            read_timeout_seconds=min(read_timeout_seconds, ping_timeout_seconds),
-        )
+        self._location = S3Location(bucket, endpoint, region, checksums, addressing)
         self._allow_unconditional = allow_unconditional
+        self._max_writes = max_writes or self.MAX_WRITES
+        self._max_reads = max_reads or self.MAX_READS
+        self._waiting_max = waiting_max
+        self._wait_seconds = wait_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._read_timeout_seconds = read_timeout_seconds
+        self._ping_timeout_seconds = ping_timeout_seconds
         self._start_seconds = start_seconds
-        bounds = partial(BoundedExecutor, waiting_max=waiting_max, wait_seconds=wait_seconds)
-        self._writes = bounds(threads, name="blobs-write")
-        self._reads = bounds(read_threads, name="blobs-read")
-        self._control_threads = bounds(1, name="blobs-ask")
         self._breaker = CircuitBreaker("blob store", threshold=FAILED_CALLS, test_seconds=2 * ping_timeout_seconds)
         self._verified = False
         self._verification = asyncio.Lock()
 
     async def start(self) -> None:
         """See `BlobStore.start`. The store may be down: uploads wait until it was probed."""
-        await self._control_threads.run(self._bucket.connect)
-        await self._control_threads.run(self._probe_client.connect)
+        await self._connect()
         try:
             async with asyncio.timeout(self._start_seconds):
                 await self._verify()
@@ -125,36 +115,32 @@ class S3BlobStore:
         except Unavailable as error:
             _log.warning("the blob store is not available: uploads are refused until it has been tested: %s", error)
 
+    @abstractmethod
     async def close(self) -> None:
         """See `BlobStore.close`."""
-        for threads in (self._writes, self._reads, self._control_threads):
-            await asyncio.to_thread(threads.close)
-        self._bucket.close()
-        self._probe_client.close()
 
     async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
         await self._require_verified()
         with _public_errors():
-            return await self._call(
-                self._writes, partial(self._bucket.put, slot_key(user_id), blob, draft, replaces=replaces)
-            )
+            return await self._put(slot_key(user_id), blob, draft, replaces)
 
-    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> _S3Blob | None:
+    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:
         """See `BlobStore.open`."""
-        download = await self._read(partial(self._bucket.get, slot_key(user_id), byte_range), discard=_discard)
-        return None if download is None else _S3Blob(download, self._reads)
+        key = slot_key(user_id)
+        return await self._repeated(lambda is_last_try: self._get(key, byte_range, is_last_try=is_last_try))
 
     async def stat(self, user_id: UserId) -> Revision | None:
         """See `BlobStore.stat`."""
-        return await self._read(partial(self._bucket.head, slot_key(user_id)))
+        key = slot_key(user_id)
+        return await self._repeated(lambda is_last_try: self._head(key, is_last_try=is_last_try))
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
         """See `BlobStore.scan`. Memory: one page of 1000 keys."""
         last_key = slot_key(after) if after else ""
         warned = False
         while True:
-            page = await self._read(partial(self._bucket.keys, PREFIX, after=last_key, limit=PAGE_KEYS))
+            page = await self._page(last_key)
             if not page:
                 return
             for key in page:
@@ -166,14 +152,18 @@ class S3BlobStore:
                     _log.warning("the bucket contains keys under %s that are not ours; they are skipped", PREFIX)
             last_key = page[-1]
 
+    async def _page(self, after: str) -> list[str]:
+        return await self._repeated(lambda is_last_try: self._keys(after, is_last_try=is_last_try))
+
     async def check(self) -> None:
         """See `BlobStore.check`."""
         if self._verified:
             with _public_errors():
-                await self.clock_skew_seconds()
+                await self._ping()
         else:
             await self._require_verified()
 
+    @abstractmethod
     async def probe_conditional_writes(self) -> ProbeReport:
         """Test on scratch objects how the store handles conditions, metadata and checksums.
 
@@ -181,23 +171,51 @@ class S3BlobStore:
             BlobStoreUnavailable: the store does not answer, or refuses these credentials.
             OutcomeUnknown: the same, during an upload.
         """
-        return await self._call(self._control_threads, partial(probe, self._bucket))
 
+    @abstractmethod
     async def clock_skew_seconds(self) -> float:
         """How far the store's clock is ahead, exact to a second; S3 refuses requests from 15 minutes on.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
         """
-        return await self._call(self._control_threads, self._probe_client.clock_skew_seconds)
 
+    @abstractmethod
     async def server_name(self) -> str:
         """The store's name for itself.
 
         Raises:
             BlobStoreUnavailable: the store does not answer.
         """
-        return await self._call(self._control_threads, self._probe_client.server_name)
+
+    @abstractmethod
+    async def _connect(self) -> None:
+        """Find credentials and make the clients; sends no request."""
+
+    @abstractmethod
+    async def _put(self, key: str, blob: Blob, draft: Draft, replaces: Tag | None) -> Revision: ...
+
+    @abstractmethod
+    async def _get(self, key: str, byte_range: ByteRange | None, *, is_last_try: bool) -> OpenBlob | None: ...
+
+    @abstractmethod
+    async def _head(self, key: str, *, is_last_try: bool) -> Revision | None: ...
+
+    @abstractmethod
+    async def _keys(self, after: str, *, is_last_try: bool) -> list[str]:
+        """A page of keys under `PREFIX`, in their order, behind `after`."""
+
+    @abstractmethod
+    async def _ping(self) -> None:
+        """The cheapest question: does the store answer, and is there such a bucket?"""
+
+    @abstractmethod
+    async def _test(self) -> None:
+        """The same for the circuit breaker, which is half-open: whatever its state, and recorded there."""
+
+    @abstractmethod
+    async def _probe(self) -> ProbeReport:
+        """What `_verify` asks of the store."""
 
     async def _require_verified(self) -> None:
         if self._verified:
@@ -216,49 +234,41 @@ class S3BlobStore:
 
     async def _verify(self) -> None:
         async with self._verification:
-            await self.clock_skew_seconds()  # the cheapest test whether the bucket exists
-            require_usable(
-                await self.probe_conditional_writes(), self._bucket.name, allow_unconditional=self._allow_unconditional
-            )
+            await self._ping()
+            report = await self._probe()
+            require_usable(report, self._location.bucket, allow_unconditional=self._allow_unconditional)
             self._verified = True
 
-    async def _read(self, work: Callable[[], R], *, discard: Callable[[R], None] | None = None) -> R:
+    async def _repeated(self, read: Callable[[bool], Awaitable[R]]) -> R:
+        """The result of `read`, called again after a transient failure. It is told whether this is the last try."""
         with _public_errors():
             for seconds in RETRY_AFTER_SECONDS:
                 try:
-                    return await self._call(self._reads, work, discard=discard, is_last_try=False)
+                    return await read(False)  # noqa: FBT003  # its one parameter
                 except TransientFailure:
                     await asyncio.sleep(seconds)
-            return await self._call(self._reads, work, discard=discard)
+            return await read(True)  # noqa: FBT003  # as above
 
-    async def _call(
-        self,
-        threads: BoundedExecutor,
-        work: Callable[[], R],
-        *,
-        discard: Callable[[R], None] | None = None,
-        is_last_try: bool = True,
-    ) -> R:
-        """Run `work` in a thread if the circuit breaker is closed. In an outage the caller may test the store first."""
+    async def _pass_breaker(self) -> None:
+        """Return if the circuit breaker is closed. In an outage the caller may test the store first.
+
+        Raises:
+            BlobStoreUnavailable: it is open.
+        """
         if self._breaker.try_half_open():
             with suppress(BlobStoreUnavailable):  # the result is in the circuit breaker
-                await self._control_threads.run(partial(self._recorded, self._probe_client.clock_skew_seconds))
-
-        def run_if_available() -> R:
-            self._require_closed_breaker()  # an outage may have begun while the call waited for its thread
-            return self._recorded(work, is_last_try=is_last_try)
-
+                await self._test()
         self._require_closed_breaker()
-        return await threads.run(run_if_available, discard=discard)
 
     def _require_closed_breaker(self) -> None:
         if self._breaker.state is not State.CLOSED:
             raise BlobStoreUnavailable
 
-    def _recorded(self, work: Callable[[], R], *, is_last_try: bool = True) -> R:
-        """Run `work` and record whether the store answered. Only the last try records a failure."""
+    @contextmanager
+    def _recorded(self, *, is_last_try: bool = True) -> Iterator[None]:
+        """Record whether the store answered the request inside. Only the last try records a failure."""
         try:
-            result = work()
+            yield
         except ObscuraError as error:
             if not got_no_response(error):
                 self._breaker.record_success()
@@ -266,7 +276,6 @@ class S3BlobStore:
                 self._breaker.record_failure(error)
             raise
         self._breaker.record_success()
-        return result
 
 
 @contextmanager
@@ -276,34 +285,6 @@ def _public_errors() -> Iterator[None]:
         yield
     except Misconfigured as error:
         raise BlobStoreUnavailable(error.public_message) from error
-
-
-class _S3Blob:
-    def __init__(self, download: Download, threads: BoundedExecutor) -> None:
-        self._download = download
-        self._threads = threads
-        self.revision = download.revision
-        self.start = download.start
-        self.length = download.length
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._download.first_chunk
-        while not self._download.is_complete:
-            yield await self._threads.run_unbounded(self._download.read)
-
-    async def aclose(self) -> None:
-        if self._download.is_complete:
-            self._download.close()
-            return
-        try:
-            await self._threads.run_unbounded(self._download.close)
-        except BlobStoreUnavailable:  # the store and its threads were closed meanwhile
-            self._download.close()
-
-
-def _discard(download: Download | None) -> None:
-    if download is not None:
-        download.close()
 
 
 def _user_id_of(key: str) -> UserId | None:

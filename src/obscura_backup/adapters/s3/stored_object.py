@@ -17,7 +17,11 @@ from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 if TYPE_CHECKING:
     from obscura_backup.domain.model import ByteRange, UploadId
 
+CONTENT_TYPE = "application/octet-stream"
 SUFFIX_BYTES = 16
+CHUNK_BYTES = 256 * 1024
+DRAIN_BYTES = 64 * 1024
+"""Up to here it is cheaper to read what nobody wants than to make a new connection, with its TLS handshake."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
@@ -118,9 +122,18 @@ def part_of(answer: dict[str, Any], *, partial: bool) -> Part:
     """
     length = int(answer.get("ContentLength", -1))
     first, total = _extent(answer, length) if partial else (0, length)
-    size = blob_size(total)
-    of_blob = max(0, min(first + length, size) - first)
-    return Part(start=first, length=of_blob, of_suffix=length - of_blob, size=size)
+    return part_within(first, first + length, total)
+
+
+def part_within(first: int, end: int, object_size: int) -> Part:
+    """What of the blob comes with these bytes of the object, from `first` up to before `end`.
+
+    Raises:
+        BackupDamaged: the object is too short to be one of ours.
+    """
+    size = blob_size(object_size)
+    of_blob = max(0, min(end, size) - first)
+    return Part(start=first, length=of_blob, of_suffix=end - first - of_blob, size=size)
 
 
 def _extent(answer: dict[str, Any], length: int) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags:
     from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
 
     settings = options.settings_from(flags, config)
-    if settings.blobs_kind != "s3":
+    if not settings.has_s3:
         options.fail("init-bucket needs a blobs_url that begins with s3:.", options.EXIT_USAGE)
     from obscura_backup.adapters.s3 import admin  # as above
 

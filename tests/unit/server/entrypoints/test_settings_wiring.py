@@ -15,7 +15,7 @@ from obscura_backup.adapters.memory import MemoryMetadataStore
 from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
-from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3 import obstore_store
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
@@ -133,7 +133,7 @@ async def test_times_of_a_lock_go_out_with_the_question_for_it(monkeypatch: pyte
 
 def test_settings_of_s3_reach_the_store_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Calls()
-    monkeypatch.setattr(s3, "S3BlobStore", made)
+    monkeypatch.setattr(obstore_store, "ObstoreBlobStore", made)
     Container(
         settings=settings(
             blobs_url="s3://bucket?endpoint=http://localhost:9",

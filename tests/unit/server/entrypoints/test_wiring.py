@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dependency_injector.errors import Error
 
-from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3 import boto3_store, obstore_store
+from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
+from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import Settings
@@ -49,13 +51,25 @@ def made(tmp_path: Path) -> Callable[..., Container]:
     return make
 
 
+@pytest.mark.parametrize("scheme", ["s3", "s3+boto3"])
 @pytest.mark.parametrize(("allowed", "unconditional"), [("bucket", True), ("another", False), (None, False)])
 def test_unconditional_writes_are_allowed_for_the_bucket_that_is_named(
-    made: Callable[..., Container], monkeypatch: pytest.MonkeyPatch, allowed: str | None, *, unconditional: bool
+    made: Callable[..., Container],
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    allowed: str | None,
+    *,
+    unconditional: bool,
 ) -> None:
-    monkeypatch.setattr(s3, "S3BlobStore", Part)
-    part: Any = made(blobs_url="s3://bucket", allow_unconditional_blobs=allowed).blobs()
+    monkeypatch.setattr(obstore_store, "ObstoreBlobStore", Part)
+    monkeypatch.setattr(boto3_store, "Boto3BlobStore", Part)
+    part: Any = made(blobs_url=f"{scheme}://bucket", allow_unconditional_blobs=allowed).blobs()
     assert part.named["allow_unconditional"] is unconditional
+
+
+@pytest.mark.parametrize(("scheme", "kind"), [("s3", ObstoreBlobStore), ("s3+boto3", Boto3BlobStore)])
+def test_scheme_names_the_driver(made: Callable[..., Container], scheme: str, kind: type) -> None:
+    assert isinstance(made(blobs_url=f"{scheme}://bucket").blobs(), kind)
 
 
 @pytest.mark.parametrize("given", [{}, {"metadata_url": "memory:"}])

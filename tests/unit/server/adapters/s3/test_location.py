@@ -13,6 +13,7 @@ from obscura_backup.adapters.s3.location import S3Location
     [
         ("s3://obscura", S3Location("obscura")),
         ("s3://obscura/", S3Location("obscura")),
+        ("s3+boto3://obscura", S3Location("obscura")),
         ("s3://obscura?region=eu-central-1", S3Location("obscura", region="eu-central-1")),
         ("s3://obscura?endpoint=http://127.0.0.1:9000", S3Location("obscura", endpoint="http://127.0.0.1:9000")),
         (

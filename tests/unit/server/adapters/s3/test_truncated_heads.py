@@ -14,6 +14,7 @@ from contracts import samples
 from obscura_backup.adapters.s3.bucket import S3Bucket
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.metadata import metadata_of
+from obscura_backup.adapters.s3.obstore_bucket import ObstoreBucket
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown
 from obscura_backup.domain.model import ByteRange, Revision, Tag, Version
 
@@ -147,3 +148,22 @@ def test_upload_whose_answer_breaks_off_in_its_head_is_an_unknown_outcome() -> N
     blob = samples.blob()
     with bucket_answering(HEAD[:80]) as bucket, pytest.raises(OutcomeUnknown):
         bucket.put("backups/somebody", blob, samples.draft(blob), replaces=None)
+
+
+@pytest.mark.parametrize("head", [HEAD, METADATA_FIRST])
+async def test_obstore_believes_no_head_that_breaks_off(head: bytes) -> None:
+    """Its HTTP client knows where a head ends. HEAD, GET of everything and of a range, and the answer to a PUT."""
+    head = head if b"Last-Modified" in head else head.replace(b"ETag", f"Last-Modified: {DATE}\r\nETag".encode())
+    answer = [head]
+    with bucket_answering_by(answer) as boto3_bucket:
+        bucket = ObstoreBucket(boto3_bucket._location, connect_timeout_seconds=5, read_timeout_seconds=5)
+        bucket.connect()
+        assert await bucket.head("backups/somebody") == Revision.of(DRAFT, Tag("a-tag"))
+        for end in cuts(head, every=12):
+            answer[0] = head[:end]
+            with pytest.raises(BlobStoreUnavailable):
+                await bucket.head("backups/somebody")
+            with pytest.raises(BlobStoreUnavailable):
+                await bucket.get("backups/somebody", ByteRange(0, 0) if end % 2 else None)
+            with pytest.raises(OutcomeUnknown):
+                await bucket.put("backups/somebody", _blob, DRAFT, None)

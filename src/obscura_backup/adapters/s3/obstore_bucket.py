@@ -1,0 +1,222 @@
+"""One bucket by obstore: one request a call, with the errors of the domain.
+
+obstore hashes the body as it sends it, for the checksum header, and takes no hash from outside. So the store compares
+the bytes that arrived with those that left; those that a user sent are compared with `Draft.sha256` when they are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import obstore
+
+from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_put, failure_of_read
+from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
+from obscura_backup.adapters.s3.obstore_body import Bodies
+from obscura_backup.adapters.s3.obstore_client import make_store
+from obscura_backup.adapters.s3.obstore_download import ObstoreDownload
+from obscura_backup.adapters.s3.obstore_errors import DRIVER_ERRORS, failed_request, object_size_in
+from obscura_backup.adapters.s3.stored_object import CONTENT_TYPE, SUFFIX_BYTES, blob_size, part_within, suffix_of
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable
+from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
+
+if TYPE_CHECKING:
+    from obstore import Attributes, GetOptions, GetResult, PutMode
+    from obstore.store import S3Store
+
+    from obscura_backup.adapters.s3.failed_request import FailedRequest
+    from obscura_backup.adapters.s3.location import S3Location
+    from obscura_backup.domain.blob import Blob
+
+BODY_BYTES_PER_TIMEOUT = 16 * 1024 * 1024
+"""An upload gets the time-out of a read once more for each such part of it. obstore does not tell how far it is."""
+ABSENT_KEY = "probes/absent"
+
+_NOT_FOUND = 404
+_RANGE_NOT_SATISFIABLE = 416
+
+
+class ObstoreBucket:
+    """The bucket.
+
+    Args:
+        location: of the bucket.
+        connect_timeout_seconds: for a connection to be made.
+        read_timeout_seconds: that the store may be silent for.
+    """
+
+    def __init__(self, location: S3Location, *, connect_timeout_seconds: float, read_timeout_seconds: float) -> None:
+        self.name = location.bucket
+        self._location = location
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._read_timeout_seconds = read_timeout_seconds
+        self._bodies = Bodies()
+        self._made_store: S3Store | None = None
+        self._made_put_store: S3Store | None = None
+
+    def connect(self) -> None:
+        """Find credentials and make the client; sends no request to the store, and may block.
+
+        Raises:
+            StoreUnusable: there are no credentials, or the configuration is invalid.
+        """
+        make = partial(make_store, self._location, connect_timeout_seconds=self._connect_timeout_seconds)
+        self._made_store = make(read_timeout_seconds=self._read_timeout_seconds)
+        # Its time would run while a body is being sent, however well it goes on.
+        self._made_put_store = make(read_timeout_seconds=None)
+
+    def close(self) -> None:
+        """Close the connections; safe to call more than once."""
+        self._made_store = self._made_put_store = None
+
+    async def put(
+        self, key: str, blob: Blob, draft: Draft, replaces: Tag | None, *, is_conditional: bool = True
+    ) -> Revision:
+        """One PUT, with a condition or without.
+
+        Raises:
+            PutRefused, OutcomeUnknown, BlobStoreUnavailable: as `BlobStore.put`.
+        """
+        attributes: Attributes = {**metadata_of(draft), "Content-Type": CONTENT_TYPE}
+        seconds = self._read_timeout_seconds * (1 + draft.size / BODY_BYTES_PER_TIMEOUT)
+        mode = _condition_on(replaces) if is_conditional else "overwrite"
+        store = _started(self._made_put_store)
+        try:
+            async with self._bodies.buffers_of(blob, suffix_of(draft.upload_id)) as buffers, asyncio.timeout(seconds):
+                answer = await obstore.put_async(
+                    store, key, buffers, attributes=attributes, mode=mode, use_multipart=False
+                )
+        except DRIVER_ERRORS as error:
+            failed = failed_request(error, "PutObject")
+            raise failure_of_put(failed, self._location.other_addressing) from failed
+        try:
+            return Revision.of(draft, _tag(answer["e_tag"]))
+        except BlobStoreUnavailable as error:
+            raise OutcomeUnknown("The blob store accepted an upload without naming its ETag.") from error
+
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> ObstoreDownload | None:
+        """One GET: the object's revision and the first piece of its bytes; None where there is no object.
+
+        Raises:
+            RangeNotSatisfiable: `byte_range` lies outside of the blob.
+            BackupDamaged: the object is not one of ours, or no longer.
+            BlobStoreUnavailable: the store does not answer.
+        """
+        options: GetOptions = {} if byte_range is None else {"range": _range_option(byte_range)}
+        try:
+            result = await obstore.get_async(self._store, key, options=options)
+        except DRIVER_ERRORS as error:
+            failed = failed_request(error, "GetObject")
+            if _is_absent(failed):
+                return None
+            if failed.status == _RANGE_NOT_SATISFIABLE:
+                size = object_size_in(error)
+                if size is None:  # MinIO does not always say how long the object is
+                    found = await self._head(key)
+                    if found is None:
+                        return None
+                    size = found.meta["size"]
+                raise RangeNotSatisfiable(size=blob_size(size)) from failed
+            self._fail(failed)
+        first, end = result.range
+        part = part_within(first, end, result.meta["size"])
+        revision = _revision(result, part.size)
+        if byte_range is not None and not part.length:  # only bytes of the suffix
+            raise RangeNotSatisfiable(size=part.size)
+        download = ObstoreDownload(result, revision, part, suffix_of(revision.upload_id)[: part.of_suffix])
+        await download.begin()
+        return download
+
+    async def head(self, key: str) -> Revision | None:
+        """One HEAD: the object's revision.
+
+        None only where there is no object: a HEAD's 404 does not say what is missing, so the object or the whole
+        bucket, and one more request asks. To take a lost bucket for an empty slot would tell clients to begin anew.
+
+        Raises:
+            BackupDamaged: the object is not one of ours.
+            BlobStoreUnavailable: the store does not answer.
+        """
+        result = await self._head(key)
+        if result is not None:
+            return _revision(result, blob_size(result.meta["size"]))
+        download = await self.get(key, ByteRange(0, 0))
+        if download is None:
+            return None
+        await download.aclose()
+        return download.revision
+
+    async def delete(self, key: str) -> None:
+        """Remove a scratch object. A user's slot is never removed (a deletion is a tombstone).
+
+        Raises:
+            BlobStoreUnavailable: it was not, or is not known to have been.
+        """
+        try:
+            await obstore.delete_async(self._store, key)
+        except DRIVER_ERRORS as error:
+            self._fail(failed_request(error, "DeleteObject"))
+
+    async def ping(self) -> None:
+        """Ask for an object that does not exist, which the store can only answer if it has the bucket.
+
+        Raises:
+            BlobStoreUnavailable: the store does not answer, or has no such bucket, or refuses.
+        """
+        try:
+            await obstore.get_async(self._store, ABSENT_KEY)
+        except DRIVER_ERRORS as error:
+            failed = failed_request(error, "GetObject")
+            if not _is_absent(failed):
+                self._fail(failed)
+
+    async def _head(self, key: str) -> GetResult | None:
+        try:
+            return await obstore.get_async(self._store, key, options={"head": True})
+        except DRIVER_ERRORS as error:
+            failed = failed_request(error, "HeadObject")
+            if failed.status == _NOT_FOUND:
+                return None
+            self._fail(failed)
+
+    @property
+    def _store(self) -> S3Store:
+        return _started(self._made_store)
+
+    def _fail(self, failed: FailedRequest) -> NoReturn:
+        raise failure_of_read(failed, self._location.other_addressing) from failed
+
+
+def _started(store: S3Store | None) -> S3Store:
+    if store is None:
+        raise BlobStoreUnavailable("The blob store was not started.")
+    return store
+
+
+def _condition_on(replaces: Tag | None) -> PutMode:
+    """The condition of a PUT that goes through only if the object has this tag (None: if there is no object)."""
+    return "create" if replaces is None else {"e_tag": f'"{replaces}"'}
+
+
+def _range_option(byte_range: ByteRange) -> Any:
+    """The range of the object in which `byte_range`, a range of the blob, lies; see `stored_object.range_header`."""
+    if byte_range.first is None:
+        return {"suffix": (byte_range.last or 0) + SUFFIX_BYTES}
+    return {"offset": byte_range.first} if byte_range.last is None else (byte_range.first, byte_range.last + 1)
+
+
+def _revision(result: GetResult, size: int) -> Revision:
+    # hyper takes a head that was cut off for no answer, so that a check value may be missing.
+    return revision_of(result.attributes, tag=_tag(result.meta["e_tag"]), size=size, is_whole=True)
+
+
+def _is_absent(failed: FailedRequest) -> bool:
+    return failed.status == _NOT_FOUND and failed.code == "NoSuchKey"
+
+
+def _tag(e_tag: str | None) -> Tag:
+    if not e_tag:
+        raise TransientFailure("The blob store named no ETag.")
+    return Tag(e_tag.strip('"'))  # some stores quote it in one response and not in another

@@ -1,0 +1,139 @@
+"""Makes obstore's client of a bucket, and finds credentials for it.
+
+obstore repeats failed requests unless told not to: a repeated PUT can meet its own success and report a conflict. It
+also ends every request after 30 seconds, however well it goes on; the time-outs here are those of silence.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from obstore.store import S3Store
+
+from obscura_backup.adapters.s3.location import DEFAULT_REGION
+from obscura_backup.domain.errors import StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obstore.store import ClientConfig, S3Credential
+
+    from obscura_backup.adapters.s3.location import S3Location
+
+_NO_LIMIT = timedelta(days=1)
+"""For a whole request; obstore takes no "none"."""
+_NO_RETRIES = timedelta(0)
+_CREDENTIALS_LIVE = timedelta(minutes=10)
+"""Until botocore is asked again, which is 5 minutes earlier, and renews what expires within 10 minutes."""
+
+
+def make_store(location: S3Location, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> S3Store:
+    """Find credentials and make the client; sends no request to the store.
+
+    Args:
+        location: of the bucket.
+        connect_timeout_seconds: for a connection to be made.
+        read_timeout_seconds: from the start of a request to the head of its answer, and then for each further piece;
+            None: no limit.
+
+    Raises:
+        StoreUnusable: there are no credentials, or the configuration is invalid.
+    """
+    options: ClientConfig = {
+        "allow_http": True,
+        "connect_timeout": timedelta(seconds=connect_timeout_seconds),
+        "timeout": _NO_LIMIT,
+    }
+    if read_timeout_seconds is not None:
+        options["read_timeout"] = timedelta(seconds=read_timeout_seconds)
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    try:
+        if bundle:
+            options["root_certificate"] = Path(bundle).read_bytes()
+        return S3Store(
+            location.bucket,
+            **_address(location),
+            **_credentials(location),
+            **_checksums(location),
+            conditional_put="etag",
+            disable_bulk_delete=True,
+            client_options=options,
+            retry_config={"max_retries": 0, "retry_timeout": _NO_RETRIES},
+        )
+    except StoreUnusable:
+        raise
+    except Exception as error:  # noqa: BLE001  # obstore and botocore have many classes; their texts may quote a setting
+        raise StoreUnusable(
+            f"The configuration of S3 is invalid ({type(error).__name__}): check the endpoint, the region, the file of"
+            " AWS_CA_BUNDLE and the AWS configuration of this machine."
+        ) from None
+
+
+def _address(location: S3Location) -> dict[str, Any]:
+    region = location.region or os.environ.get("AWS_DEFAULT_REGION") or _configured_region() or DEFAULT_REGION
+    virtual = location.addressing_style == "virtual" or (
+        location.addressing_style == "auto" and "." not in location.bucket  # a certificate covers one level of names
+    )
+    endpoint = location.endpoint
+    if endpoint is None:
+        endpoint = f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    parts = urlsplit(endpoint)
+    _ = parts.port  # a ValueError if it is not a port; obstore would notice with the first request
+    if virtual:
+        endpoint = parts._replace(netloc=f"{location.bucket}.{parts.netloc}").geturl()
+    return {"endpoint": endpoint.rstrip("/"), "region": region, "virtual_hosted_style_request": virtual}
+
+
+def _checksums(location: S3Location) -> dict[str, Any]:
+    if not location.checksums:
+        return {}
+    # Under TLS the signed checksum header protects the bytes; another signature of them would protect nothing.
+    is_secure = location.endpoint is None or location.endpoint.startswith("https:")
+    return {"checksum_algorithm": "SHA256", "unsigned_payload": is_secure}
+
+
+def _credentials(location: S3Location) -> dict[str, Any]:
+    """Static ones of the environment, which come first for all of AWS's tools; else what botocore finds."""
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if access_key and secret_key and not os.environ.get("AWS_CREDENTIAL_EXPIRATION"):
+        token = os.environ.get("AWS_SESSION_TOKEN") or os.environ.get("AWS_SECURITY_TOKEN")
+        static: S3Credential = {
+            "access_key_id": access_key,
+            "secret_access_key": secret_key,
+            "token": token,
+            "expires_at": None,
+        }
+        return {"credential_provider": lambda: static}
+    return {"credential_provider": _provider(location)}
+
+
+def _provider(location: S3Location) -> Callable[[], S3Credential]:
+    from obscura_backup.adapters.s3.client import credentials_of  # noqa: PLC0415  # takes a fifth of a second
+
+    credentials = credentials_of(location)
+
+    def provide() -> S3Credential:
+        frozen = credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(UTC) + _CREDENTIALS_LIVE,
+        }
+
+    return provide
+
+
+def _configured_region() -> str | None:
+    """The region in AWS's configuration file, which most machines do not have."""
+    path = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    if not path.exists():
+        return None
+    from obscura_backup.adapters.s3.client import new_session  # noqa: PLC0415  # as above
+
+    region: str | None = new_session(None).get_config_variable("region")
+    return region

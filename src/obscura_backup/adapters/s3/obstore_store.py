@@ -1,0 +1,145 @@
+"""The blob store by obstore: asynchronous requests, sent by threads of Rust that do without the interpreter's lock.
+
+boto3 does what is rare, when it is first asked for: it lists keys, asks for the store's name and clock, and sends a
+false checksum. It also finds AWS's credentials where they are not in the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from obscura_backup.adapters.s3.blocking_bucket import BlockingBucket
+from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
+from obscura_backup.adapters.s3.concurrency_limit import ConcurrencyLimit
+from obscura_backup.adapters.s3.obstore_bucket import ObstoreBucket
+from obscura_backup.adapters.s3.probe import ProbeReport, probe
+from obscura_backup.adapters.s3.store import PAGE_KEYS, PREFIX, S3BlobStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from obscura_backup.adapters.s3.bucket import S3Bucket
+    from obscura_backup.adapters.s3.obstore_download import ObstoreDownload
+    from obscura_backup.domain.blob import Blob
+    from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
+
+R = TypeVar("R")
+
+
+class ObstoreBlobStore(S3BlobStore):
+    """See `S3BlobStore`."""
+
+    MAX_WRITES = 64
+    MAX_READS = 64
+    """Until the head of an answer has come. What is still to be read of a download does not count."""
+
+    def __init__(self, bucket: str, **options: Any) -> None:
+        super().__init__(bucket, **options)
+        self._bucket = ObstoreBucket(
+            self._location,
+            connect_timeout_seconds=self._connect_timeout_seconds,
+            read_timeout_seconds=self._read_timeout_seconds,
+        )
+        self._ping_bucket = ObstoreBucket(
+            self._location,
+            connect_timeout_seconds=min(self._connect_timeout_seconds, self._ping_timeout_seconds),
+            read_timeout_seconds=min(self._read_timeout_seconds, self._ping_timeout_seconds),
+        )
+        limits = partial(ConcurrencyLimit, waiting_max=self._waiting_max, wait_seconds=self._wait_seconds)
+        self._writes = limits(self._max_writes)
+        self._reads = limits(self._max_reads)
+        self._pings = limits(1)
+        self._control_thread = BoundedExecutor(
+            1, waiting_max=self._waiting_max, wait_seconds=self._wait_seconds, name="blobs-ask"
+        )
+        self._made_boto3_bucket: S3Bucket | None = None
+
+    async def close(self) -> None:
+        """See `BlobStore.close`."""
+        await asyncio.to_thread(self._control_thread.close)
+        for limit in (self._writes, self._reads, self._pings):
+            await limit.close()
+        self._bucket.close()
+        self._ping_bucket.close()
+        if self._made_boto3_bucket is not None:
+            self._made_boto3_bucket.close()
+
+    async def probe_conditional_writes(self) -> ProbeReport:
+        """See `S3BlobStore.probe_conditional_writes`."""
+        blocking = BlockingBucket(self._bucket, asyncio.get_running_loop())
+        return await self._by_boto3(lambda bucket: probe(blocking, with_false_checksum=bucket))
+
+    async def clock_skew_seconds(self) -> float:
+        """See `S3BlobStore.clock_skew_seconds`."""
+        return await self._by_boto3(lambda bucket: bucket.clock_skew_seconds())
+
+    async def server_name(self) -> str:
+        """See `S3BlobStore.server_name`."""
+        return await self._by_boto3(lambda bucket: bucket.server_name())
+
+    async def _connect(self) -> None:
+        await self._control_thread.run(self._bucket.connect)
+        await self._control_thread.run(self._ping_bucket.connect)
+
+    async def _put(self, key: str, blob: Blob, draft: Draft, replaces: Tag | None) -> Revision:
+        return await self._call(self._writes, lambda: self._bucket.put(key, blob, draft, replaces))
+
+    async def _get(self, key: str, byte_range: ByteRange | None, *, is_last_try: bool) -> ObstoreDownload | None:
+        return await self._call(self._reads, lambda: self._bucket.get(key, byte_range), is_last_try=is_last_try)
+
+    async def _head(self, key: str, *, is_last_try: bool) -> Revision | None:
+        return await self._call(self._reads, lambda: self._bucket.head(key), is_last_try=is_last_try)
+
+    async def _keys(self, after: str, *, is_last_try: bool) -> list[str]:
+        return await self._by_boto3(
+            lambda bucket: bucket.keys(PREFIX, after=after, limit=PAGE_KEYS), is_last_try=is_last_try
+        )
+
+    async def _ping(self) -> None:
+        await self._call(self._pings, self._ping_bucket.ping)
+
+    async def _test(self) -> None:
+        with self._recorded():
+            await self._ping_bucket.ping()
+
+    async def _probe(self) -> ProbeReport:
+        blocking = BlockingBucket(self._bucket, asyncio.get_running_loop())
+        return await self._in_thread(lambda: probe(blocking, with_false_checksum=None))
+
+    async def _call(
+        self, limit: ConcurrencyLimit, request: Callable[[], Awaitable[R]], *, is_last_try: bool = True
+    ) -> R:
+        """The result of `request`, if the circuit breaker lets it."""
+        await self._pass_breaker()
+        async with limit.turn():
+            self._require_closed_breaker()  # an outage may have begun while the call waited for its turn
+            with self._recorded(is_last_try=is_last_try):
+                return await request()
+
+    async def _by_boto3(self, work: Callable[[S3Bucket], R], *, is_last_try: bool = True) -> R:
+        return await self._in_thread(lambda: work(self._boto3_bucket()), is_last_try=is_last_try)
+
+    async def _in_thread(self, work: Callable[[], R], *, is_last_try: bool = True) -> R:
+        await self._pass_breaker()
+
+        def run() -> R:
+            with self._recorded(is_last_try=is_last_try):
+                return work()
+
+        return await self._control_thread.run(run)
+
+    def _boto3_bucket(self) -> S3Bucket:
+        if self._made_boto3_bucket is None:
+            from obscura_backup.adapters.s3.bucket import S3Bucket  # noqa: PLC0415  # takes a fifth of a second
+
+            bucket = S3Bucket(
+                self._location,
+                connections=1,
+                connect_timeout_seconds=self._connect_timeout_seconds,
+                read_timeout_seconds=self._read_timeout_seconds,
+            )
+            bucket.connect()
+            self._made_boto3_bucket = bucket
+        return self._made_boto3_bucket
