@@ -76,6 +76,7 @@ def test_what_would_be_refused_is_shown_all_the_same(terminal: Terminal) -> None
         (BLOB[:93], "damaged"),
         (b"OBK1\x07" + BLOB[5:], "refused-parameters"),
     ],
+    ids=["empty", "zeros", "another magic", "cut off", "another KDF"],
 )
 def test_what_is_no_backup_has_the_code_that_opening_it_has(terminal: Terminal, content: bytes, code: str) -> None:
     ended = terminal.run("inspect", "-", stdin=content)
