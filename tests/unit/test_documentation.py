@@ -13,7 +13,7 @@ BASES = [
     ROOT,
     ROOT / "src/obscura_backup",
     ROOT / "client/src/obscura_backup_client",
-    *(path for path in (ROOT / "src").rglob("*") if path.is_dir()),
+    *(path for source in ("src", "client/src") for path in (ROOT / source).rglob("*") if path.is_dir()),
 ]
 PATH = re.compile(r"`((?:[\w.]+/)*[\w]+(?:\.(?:py|yaml|md)|/))`")
 

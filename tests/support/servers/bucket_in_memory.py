@@ -16,8 +16,9 @@ from obscura_backup.domain.model import Revision, Tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from obscura_backup.domain.model import ByteRange, Draft
     from obscura_backup.domain.spool import Spool
+
+    from obscura_backup.domain.model import ByteRange, Draft
 
 
 class BucketInMemory:

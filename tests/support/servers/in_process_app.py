@@ -1,4 +1,4 @@
-"""The whole application over stores in memory, asked without a server: one request in, one answer out."""
+"""The whole application over stores in memory, called as a server calls it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.adapters.tokens.verifier import issue_token
 from obscura_backup.entrypoints.http.app import create_app
+from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from obscura_backup.entrypoints.settings import load_settings
 
@@ -23,10 +24,10 @@ SECRET = "a secret that only the tests know, 32 bytes and more"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a request.
+    """The answer to a request.
 
     Attributes:
-        status: its code.
+        status: of the answer.
         headers: by their names in lower case.
         body: all of it.
     """
@@ -41,20 +42,20 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Of the problem that this is."""
+        """The last part of the type of a problem."""
         return str(self.json["type"]).removeprefix("urn:obscura-backup:problem:")
 
 
 class App:
-    """The application, with these settings beside those of the tests."""
+    """The application with these settings, over stores in memory unless they name others."""
 
     def __init__(self, **settings: Any) -> None:
         given = {"metadata_url": "memory:", "blobs_url": "memory:", "auth_secret": SECRET, **settings}
         self.stopping = ShutdownState()
-        self._app: Any = create_app(load_settings(given, {}), self.stopping)
+        self._app: Any = create_app(load_settings(given, {}), self.stopping.is_announced)
 
     def token(self, user_id: UserId) -> str:
-        """For an hour."""
+        """A valid token of this user."""
         return issue_token(SECRET, user_id, timedelta(hours=1), SystemClock())
 
     async def ask(
@@ -64,9 +65,18 @@ class App:
         *pieces: bytes,
         user: UserId | None = None,
         headers: Mapping[str, str] | None = None,
-        scope: Mapping[str, Any] | None = None,
+        head_fault: tuple[int, str] | None = None,
     ) -> Answer:
-        """One request, its body in these pieces."""
+        """One request.
+
+        Args:
+            method: of the request.
+            path: with its query.
+            *pieces: of the body, in order.
+            user: whose token is sent.
+            headers: beside Host and the token.
+            head_fault: what the server found wrong with the head.
+        """
         fields = {"host": "backup.example", **(headers or {})}
         if user is not None:
             fields["authorization"] = f"Bearer {self.token(user)}"
@@ -84,8 +94,8 @@ class App:
             "client": ("192.0.2.1", 1),
             "server": ("127.0.0.1", 8400),
             "state": {},
-            **(scope or {}),
         }
+        RequestState.of(whole).head_fault = head_fault
         left = list(pieces) or [b""]
         sent: list[dict[str, Any]] = []
 

@@ -1,7 +1,7 @@
-"""Bounds, times and counts that the service was given on purpose: a change of one is a decision and no accident.
+"""Bounds, times and counts that were chosen for a reason, so that none changes by accident.
 
-Each number stands beside its reason in the code. Tests elsewhere show what happens at a bound, wherever it is; that it
-is where it was put is said here. Those that are settings are in `test_defaults_of_settings.py`.
+The reason of each number stands in the code. Other tests show what happens at each bound, whatever its value; these
+pin the values. The defaults of settings are in `test_defaults_of_settings.py`.
 """
 
 from __future__ import annotations
@@ -10,37 +10,36 @@ from typing import Any
 
 import pytest
 
-from obscura_backup.adapters import durable_directories as durable_folders
-from obscura_backup.adapters import memory, sqlite
-from obscura_backup.adapters.filesystem import file_format as blob_file
+from obscura_backup.adapters import circuit_breaker, durable_directories, memory, sqlite
+from obscura_backup.adapters.filesystem import file_format
 from obscura_backup.adapters.filesystem import store as filesystem
-from obscura_backup.adapters.postgres import admin_connection as postgres_command
-from obscura_backup.adapters.postgres import circuit_breaker as postgres_outage
-from obscura_backup.adapters.postgres import pool as postgres_connections
+from obscura_backup.adapters.postgres import admin_connection
+from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres import sessions as postgres_sessions
 from obscura_backup.adapters.postgres import store as postgres
-from obscura_backup.adapters.s3 import admin as minio_admin
-from obscura_backup.adapters.s3 import circuit_breaker as s3_outage
-from obscura_backup.adapters.s3 import concurrency_probe as s3_race
-from obscura_backup.adapters.s3 import download as s3_reading
+from obscura_backup.adapters.s3 import admin as s3_admin
+from obscura_backup.adapters.s3 import concurrency_probe
+from obscura_backup.adapters.s3 import download as s3_download
 from obscura_backup.adapters.s3 import store as s3
-from obscura_backup.adapters.tokens import jwks
-from obscura_backup.adapters.tokens import verifier as jwt
-from obscura_backup.domain import model, scrub, service, spool
+from obscura_backup.adapters.tokens import jwks, verifier
+from obscura_backup.domain import model, scrub, service
 from obscura_backup.entrypoints import doctor, settings, signing_secret
 from obscura_backup.entrypoints.cli import options
-from obscura_backup.entrypoints.http.limits import client_address, transfers
-from obscura_backup.entrypoints.http.limits import rate_limiter as rate_limit
-from obscura_backup.entrypoints.http.messages import headers as conditional
-from obscura_backup.entrypoints.http.middleware import metrics
-from obscura_backup.entrypoints.http.middleware import rate_limits as rate_limiting
+from obscura_backup.entrypoints.http.limits import client_address, rate_limiter, spool, transfers
+from obscura_backup.entrypoints.http.messages import headers
+from obscura_backup.entrypoints.http.middleware import cors, metrics, rate_limits
 from obscura_backup.entrypoints.http.routes import backup
 from obscura_backup.entrypoints.http.routes import service as service_routes
-from obscura_backup.entrypoints.http.server import connection_limit as connection_bound
-from obscura_backup.entrypoints.http.server import message_splitter, protocol, send_buffer, workers
-from obscura_backup.entrypoints.http.server import run as server
-from obscura_backup.entrypoints.http.server import shutdown as stopping
+from obscura_backup.entrypoints.http.server import (
+    bounds,
+    connection_limit,
+    message_splitter,
+    run,
+    send_buffer,
+    shutdown,
+    workers,
+)
 
 KIB = 1024
 MIB = 1_048_576
@@ -51,8 +50,9 @@ DAY = 86_400.0
 @pytest.mark.parametrize(
     ("module", "numbers"),
     [
-        (blob_file, {"HEADER_MAX_BYTES": KIB, "_INT_MAX": 9_007_199_254_740_992}),
-        (durable_folders, {"OWNER_ONLY": 0o700, "OTHERS_BY_UMASK": 0o777}),
+        (file_format, {"HEADER_MAX_BYTES": KIB, "_INT_MAX": 9_007_199_254_740_992}),
+        (circuit_breaker, {"PAUSE_SECONDS": 1.0}),
+        (durable_directories, {"OWNER_ONLY": 0o700, "OTHERS_BY_UMASK": 0o777}),
         (filesystem, {"CHUNK_BYTES": 256 * KIB, "THREADS": 16}),
         (
             jwks,
@@ -66,15 +66,15 @@ DAY = 86_400.0
                 "MIN_REFETCH_INTERVAL_SECONDS": 30.0,
             },
         ),
-        (jwt, {"TOKEN_MAX_CHARS": 8192, "CACHED_TOKENS": 16_384, "CANDIDATES_MAX": 8, "_TIME_MAX": 1 << 53}),
+        (verifier, {"TOKEN_MAX_CHARS": 8192, "CACHED_TOKENS": 16_384, "CANDIDATES_MAX": 8, "_TIME_MAX": 1 << 53}),
         (memory, {"LOCK_TIMEOUT_SECONDS": 5.0, "CHUNK_BYTES": 256 * KIB}),
-        (minio_admin, {"_TIMEOUT_SECONDS": 10.0}),
+        (s3_admin, {"TIMEOUT_SECONDS": 10.0}),
         (
             postgres,
             {
                 "LOCK_TIMEOUT_SECONDS": 5.0,
                 "LOCK_POLL_SECONDS": 1.0,
-                "HOLD_SECONDS": 60.0,
+                "IDLE_IN_TRANSACTION_SECONDS": 60.0,
                 "POOL_SIZE": 16,
                 "RESERVED_SHARE": 0.25,
                 "POOL_WAITING": 2048,
@@ -86,11 +86,10 @@ DAY = 86_400.0
             },
         ),
         (
-            postgres_command,
+            admin_connection,
             {"CONNECT_TIMEOUT_SECONDS": 5, "INSPECT_LOCK_TIMEOUT_SECONDS": 1.5, "INSPECT_TIMEOUT_SECONDS": 3.0},
         ),
-        (postgres_connections, {"CONNECTS_PER_OUTAGE": 2, "LIFETIME_SECONDS": 1800.0}),
-        (postgres_outage, {"PAUSE_SECONDS": 1.0}),
+        (postgres_pool, {"FAILED_CONNECTS": 2, "LIFETIME_SECONDS": 1800.0}),
         (postgres_schema, {"LOCK_TIMEOUT_SECONDS": 30.0, "STATEMENT_TIMEOUT_SECONDS": 60.0}),
         (postgres_sessions, {"MAX_STALE_SESSIONS": 32}),
         (
@@ -104,13 +103,13 @@ DAY = 86_400.0
                 "READ_TIMEOUT_SECONDS": 10.0,
                 "PING_TIMEOUT_SECONDS": 2.0,
                 "START_SECONDS": 2.5,
+                "FAILED_CALLS": 2,
                 "RETRY_AFTER_SECONDS": (0.05, 0.25),
                 "PAGE_KEYS": 1000,
             },
         ),
-        (s3_outage, {"SILENCES": 2, "PAUSE_SECONDS": 1.0}),
-        (s3_race, {"WRITERS": 4, "ROUNDS": 3, "START_SECONDS": 5.0}),
-        (s3_reading, {"CHUNK_BYTES": 256 * KIB, "DRAIN_BYTES": 64 * KIB}),
+        (concurrency_probe, {"WRITERS": 4, "ROUNDS": 3, "START_SECONDS": 5.0}),
+        (s3_download, {"CHUNK_BYTES": 256 * KIB, "DRAIN_BYTES": 64 * KIB}),
         (sqlite, {"SCHEMA_VERSION": 1, "LOCK_TIMEOUT_SECONDS": 5.0, "BATCH_ROWS": 256, "PAGE_ROWS": 512}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
@@ -123,9 +122,8 @@ def test_numbers_of_an_adapter(module: Any, numbers: dict[str, Any]) -> None:
     ("module", "numbers"),
     [
         (model, {"NO_VERSION": 0, "TOMBSTONE_BYTES": 16}),
-        (scrub, {"AT_ONCE": 16}),
+        (scrub, {"CONCURRENCY": 16}),
         (service, {"PUTS_PER_CALL": 2, "OPENS_PER_CALL": 3}),
-        (spool, {"MEMORY_BYTES": 256 * KIB}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )
@@ -150,13 +148,14 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
         (doctor, {"SKEW_MAX_SECONDS": 60.0, "FREE_MIN_BYTES": 256 * MIB, "DIAGNOSIS_SECONDS": 6.0}),
         (backup, {"EARLY_CHECK_BYTES": 64 * KIB}),
         (client_address, {"HOPS_MAX": 16, "_ADDRESS_MAX_CHARS": 64, "_SITE_PREFIX_BITS": 56}),
-        (conditional, {"FIELD_MAX_CHARS": KIB, "_SHA256_BYTES": 32}),
-        (connection_bound, {"STALLED_SECONDS": 1.0, "SWEEP_SECONDS": 0.25}),
+        (cors, {"PREFLIGHT_SECONDS": 600}),
+        (headers, {"FIELD_MAX_CHARS": KIB, "_SHA256_BYTES": 32}),
+        (connection_limit, {"STALLED_SECONDS": 1.0, "SWEEP_SECONDS": 0.25}),
         (message_splitter, {"PIECES_MAX": 64}),
-        (metrics, {"RENDERINGS_PER_MINUTE": 60}),
-        (service_routes, {"CHECKS_PER_MINUTE": 60}),
+        (metrics, {"MAX_AGE_SECONDS": 1.0}),
+        (service_routes, {"MAX_AGE_SECONDS": 1.0}),
         (
-            protocol,
+            bounds,
             {
                 "HEAD_MAX_BYTES": 32 * KIB,
                 "FIELD_COST_BYTES": 32,
@@ -170,17 +169,18 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
                 "OVERHEAD_MAX_FACTOR": 8,
                 "PIPELINED_MAX": 16,
                 "IN_FLIGHT_MAX_BYTES": 16 * KIB,
-                "INSPECT_TIMEOUT_SECONDS": (0.005, 0.5),
+                "ANSWER_POLL_SECONDS": (0.005, 0.5),
             },
         ),
-        (rate_limit, {"ENTRIES_MAX": 32_768, "_MINUTE_SECONDS": 60.0}),
-        (rate_limiting, {"DOCS_PER_MINUTE": 60}),
+        (spool, {"MEMORY_BYTES": 256 * KIB}),
+        (rate_limiter, {"ENTRIES_MAX": 32_768, "_MINUTE_SECONDS": 60.0}),
+        (rate_limits, {"DOCS_PER_MINUTE": 60}),
         (send_buffer, {"SEND_BUFFER_BYTES": 128 * KIB}),
         (
-            server,
+            run,
             {"BACKLOG": 2048, "KEEP_ALIVE_SECONDS": 65, "STUCK_SECONDS": 10.0, "OWN_DESCRIPTORS": 512},
         ),
-        (stopping, {"BACKLOG_SECONDS": 0.3}),
+        (shutdown, {"BACKLOG_SECONDS": 0.3}),
         (
             transfers,
             {"STALL_SECONDS": 30.0, "BODY_SECONDS": 600.0, "GRACE_SECONDS": 60.0, "PACE_BYTES_PER_SECOND": KIB},

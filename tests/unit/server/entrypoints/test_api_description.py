@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from obscura_backup.entrypoints.http.messages.openapi import LimitedOperation, is_docs, state_limits
 
 from obscura_backup import __version__
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.http.app import create_litestar
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.messages.openapi import LimitedOperation, is_docs, state_limits
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from obscura_backup.entrypoints.settings import Settings

@@ -150,7 +150,7 @@ def test_bounds_of_a_blob_may_be_equal() -> None:
 def test_a_store_in_memory_belongs_to_one_worker(metadata: str | None, blobs: str | None) -> None:
     given = {name: url for name, url in (("metadata_url", metadata), ("blobs_url", blobs)) if url}
     assert load(**given, workers=1).workers == 1
-    with pytest.raises(InvalidSettings, match="in memory belongs to one worker"):
+    with pytest.raises(InvalidSettings, match="memory: stores work with workers=1 only"):
         load(**given, workers=2)
 
 

@@ -54,21 +54,21 @@ async def test_embedded_stores_in_a_fresh_directory_have_all_that_is_looked_at(t
     data_dir = tmp_path / "data"
     checks = await found(examine(settings(data_dir=data_dir)))
     assert list(checks) == [
-        ("metadata", "the data directory is this user's"),
-        ("tokens", "verification keys are there"),
+        ("metadata", "the data directory belongs to this user"),
+        ("tokens", "verification keys are available"),
         ("metadata", "technology"),
         ("metadata", "starts"),
         ("metadata", "answers"),
         ("blobs", "technology"),
         ("blobs", "starts"),
         ("blobs", "answers"),
-        ("blobs", "space is left"),
+        ("blobs", "free space"),
         *(("blobs", name) for name in FILE_BEHAVIOURS),
     ]
     assert [key for key, check in checks.items() if not check.holds] == []
-    assert [name for (_, name), check in checks.items() if not check.must] == ["space is left"]
-    assert checks["metadata", "the data directory is this user's"].detail == str(data_dir)
-    assert checks["tokens", "verification keys are there"].detail == "secret: HS256"
+    assert [name for (_, name), check in checks.items() if not check.must] == ["free space"]
+    assert checks["metadata", "the data directory belongs to this user"].detail == str(data_dir)
+    assert checks["tokens", "verification keys are available"].detail == "secret: HS256"
     assert checks["metadata", "technology"].detail == f"SQLite {sqlite3.sqlite_version}, {data_dir}/metadata.sqlite3"
     assert checks["blobs", "technology"].detail == f"files, {data_dir}/blobs"
 
@@ -78,14 +78,19 @@ async def test_a_check_that_can_take_long_says_how_long_it_took(tmp_path: Path) 
     checks = await found(examine(settings(data_dir=tmp_path)))
     whole = time.perf_counter() - began
     took = {name: check.seconds for (_, name), check in checks.items() if check.seconds is not None}
-    assert list(took) == ["the data directory is this user's", "verification keys are there", "starts", "answers"]
+    assert list(took) == [
+        "the data directory belongs to this user",
+        "verification keys are available",
+        "starts",
+        "answers",
+    ]
     assert all(0 <= seconds <= whole for seconds in took.values())
 
 
 async def test_a_failed_check_says_how_long_it_took(tmp_path: Path) -> None:
     began = time.perf_counter()
     checks = await found(examine(settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(tmp_path / "none"))))
-    check = checks["tokens", "verification keys are there"]
+    check = checks["tokens", "verification keys are available"]
     assert not check.holds
     assert check.seconds is not None
     assert 0 <= check.seconds <= time.perf_counter() - began
@@ -95,7 +100,7 @@ async def test_a_key_set_that_is_missing_keeps_nothing_else_from_being_looked_at
     path = tmp_path / "none.json"
     checks = await found(examine(settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(path))))
     failed = [key for key, check in checks.items() if not check.holds]
-    assert failed == [("tokens", "verification keys are there")]
+    assert failed == [("tokens", "verification keys are available")]
     assert ("blobs", "refuses a stale tag") in checks
     assert str(path) in checks[failed[0]].detail
 
@@ -106,14 +111,14 @@ async def test_a_key_set_is_called_one(tmp_path: Path) -> None:
         '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "a"}]}'
     )
     checks = await found(examine(settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(path))))
-    assert checks["tokens", "verification keys are there"].detail == "key set: EdDSA"
+    assert checks["tokens", "verification keys are available"].detail == "key set: EdDSA"
 
 
 async def test_a_data_directory_that_cannot_be_used_ends_the_examination(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     checks = await found(examine(settings(data_dir=tmp_path / "file" / "data")))
     (check,) = checks.values()
-    assert (check.part, check.name, check.holds) == ("metadata", "the data directory is this user's", False)
+    assert (check.part, check.name, check.holds) == ("metadata", "the data directory belongs to this user", False)
     assert "cannot be used" in check.detail
 
 
@@ -136,7 +141,7 @@ async def test_a_store_that_does_not_start_is_not_asked_further(monkeypatch: pyt
     monkeypatch.setattr(MemoryBlobStore, "start", start)
     checks = await found(examine(settings(metadata_url="memory:", blobs_url="memory:")))
     assert list(checks) == [
-        ("tokens", "verification keys are there"),
+        ("tokens", "verification keys are available"),
         *((part, name) for part in ("metadata", "blobs") for name in ("technology", "starts")),
     ]
     for part in ("metadata", "blobs"):
@@ -162,7 +167,7 @@ async def test_little_space_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, *, passed: bool
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    check = (await found(examine(settings(data_dir=tmp_path))))["blobs", "space is left"]
+    check = (await found(examine(settings(data_dir=tmp_path))))["blobs", "free space"]
     assert (check.holds, check.must) == (passed, False)
     assert check.detail == f"{free // 1_048_576} MiB"
 
@@ -184,7 +189,7 @@ async def test_a_file_system_that_takes_every_write_is_found_out(behaviour: str)
 
     store = Careless()
     await store.start()
-    tried = dict(await doctor._try_out(store))
+    tried = dict(await doctor._probe_conditional_writes(store))
     assert not tried[behaviour]
     assert tried["creates where there is nothing"]
     assert tried["replaces by the current tag"]
@@ -226,7 +231,7 @@ async def test_a_postgres_server_that_is_as_it_must_be(monkeypatch: pytest.Monke
         "may read and write rows": ("", None),
         "commits are durable": ("fsync and synchronous_commit", None),
         "schema is up to date": ("2, wanted 2", None),
-        "its clock and ours agree": ("-1.2 s", None),
+        "its clock agrees with ours": ("-1.2 s", None),
     }
 
 
@@ -234,9 +239,9 @@ async def test_a_postgres_server_that_is_as_it_must_be(monkeypatch: pytest.Monke
     ("change", "name", "detail"),
     [
         ({"writable": False}, "is writable", READ_ONLY_HINT),
-        ({"shortcoming": "It lacks DELETE."}, "may read and write rows", "It lacks DELETE."),
+        ({"missing_privileges": "It lacks DELETE."}, "may read and write rows", "It lacks DELETE."),
         ({"durable": False}, "commits are durable", "fsync and synchronous_commit"),
-        ({"skew_seconds": 61.0}, "its clock and ours agree", "+61.0 s"),
+        ({"skew_seconds": 61.0}, "its clock agrees with ours", "+61.0 s"),
     ],
 )
 async def test_each_shortcoming_of_a_postgres_server_fails_its_own_check(
@@ -339,8 +344,8 @@ async def test_what_an_s3_store_does_is_told_behaviour_by_behaviour() -> None:
         "technology": (True, f"S3 by boto3 {version('boto3')}, bucket a-bucket at http://localhost:9", True),
         "starts": (True, "", True),
         "answers": (True, "", True),
-        "the store calls itself": (True, "AStore/7", True),
-        "its clock and ours agree": (False, "+61.0 s", True),
+        "server": (True, "AStore/7", True),
+        "its clock agrees with ours": (False, "+61.0 s", True),
         "a condition": (False, "ignored it", True),
         "a need": (True, "", True),
         "a nicety": (False, "", False),
@@ -358,7 +363,7 @@ async def test_an_s3_store_that_does_not_answer_fails_once_and_its_behaviours_ar
     assert checks["starts"].detail == "No start."
     assert (checks["conditional writes"].holds, checks["conditional writes"].detail) == (
         False,
-        "could not be tried out: No name.",
+        "the probe failed: No name.",
     )
 
 

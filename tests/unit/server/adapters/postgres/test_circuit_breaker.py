@@ -6,8 +6,8 @@ import time
 
 import psycopg
 import pytest
-
 from obscura_backup.adapters.postgres.circuit_breaker import Outage, unavailable
+
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.adapters.postgres.sessions import ReadOnlyServer, affects_all_connections, is_read_only
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable

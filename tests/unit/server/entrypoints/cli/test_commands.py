@@ -122,7 +122,7 @@ def test_a_token_is_good_for_an_hour_where_nothing_is_said(run: Callable[..., Ra
 
 def test_a_new_secret_is_told_of_once(run: Callable[..., Ran], tmp_path: Path) -> None:
     first, second = (run("token", USER, "--data-dir", tmp_path) for _ in range(2))
-    assert first.err == f"Made a new signing secret in {tmp_path}; a service elsewhere has another.\n"
+    assert first.err == f"Created a new signing secret in {tmp_path}; other data directories have others.\n"
     assert second.err == ""
     assert (first.code, second.code) == (0, 0)
 

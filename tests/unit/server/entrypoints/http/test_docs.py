@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from litestar.openapi.spec import Components, Info, OpenAPI, Server
 
+from obscura_backup.domain.model import Limits
 from obscura_backup.entrypoints.http.routes import docs
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
 
@@ -43,9 +43,7 @@ async def teapot(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def documented() -> DocsApp:
-    return DocsApp(
-        teapot, OpenAPI(info=Info(title="A title", version="1"), servers=[Server("/")], components=Components())
-    )
+    return DocsApp(teapot, Limits(min_bytes=1, max_bytes=2))
 
 
 async def ask(
@@ -57,7 +55,7 @@ async def ask(
         sent.append(message)
 
     fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope: Any = {"type": kind, "method": method, "path": path, "headers": fields}
+    scope: Any = {"type": kind, "method": method, "path": path, "headers": fields, "state": {}}
     await (app or documented())(scope, None, send)  # type: ignore[arg-type] # nothing is received
     return Answer(
         sent[0]["status"],
@@ -77,7 +75,7 @@ async def test_a_file_is_answered_whole(path: str) -> None:
 
 
 async def test_all_that_is_served_is_served_to_get_alone() -> None:
-    assert documented().methods == {path: {"GET"} for path in PATHS}
+    assert {path: route.methods for path, route in documented().routes.items()} == dict.fromkeys(PATHS, ("GET",))
 
 
 @pytest.mark.parametrize(

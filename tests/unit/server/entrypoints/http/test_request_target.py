@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from obscura_backup.entrypoints.http.server.request_target import find_head_fault, is_host, is_target
+from obscura_backup.entrypoints.http.server.request_head import find_head_fault, is_host, is_target
 
 HOST = (b"host", b"backup.example")
 
@@ -22,7 +22,7 @@ def test_a_request_with_one_host_is_without_fault(version: str) -> None:
 
 def test_only_old_clients_may_name_no_host() -> None:
     assert fault(version="1.0") is None
-    assert fault() == (400, "A request names one host, in one Host header.")
+    assert fault() == (400, "Invalid Host: send one Host header with one host.")
 
 
 @pytest.mark.parametrize("second", [HOST, (b"host", b"other.example")])
@@ -57,7 +57,7 @@ def test_a_request_line_that_may_be_read_in_two_ways_is_refused() -> None:
 def test_a_target_that_is_none_is_refused() -> None:
     found = fault(b"v1/backup", HOST)
     assert found is not None
-    assert (found[0], "names a path" in found[1]) == (400, True)
+    assert (found[0], found[1] == "Invalid request target.") == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup.entrypoints.http.messages.problems import begin_change
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
+from obscura_backup.entrypoints.http.request_state import RequestState
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
@@ -21,7 +21,7 @@ async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if begun:
-            begin_change(scope)
+            RequestState.of(scope).has_begun_change = True
         if answered:
             await send({"type": "http.response.start", "status": 200, "headers": []})
         raise asyncio.CancelledError
@@ -29,7 +29,14 @@ async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope: Any = {"type": "http", "method": method, "path": "/v1/backup", "raw_path": b"/v1/backup", "headers": []}
+    scope: Any = {
+        "type": "http",
+        "method": method,
+        "path": "/v1/backup",
+        "raw_path": b"/v1/backup",
+        "headers": [],
+        "state": {},
+    }
     receive: Any = None
     await RequestGuard(application)(scope, receive, send)
     return sent

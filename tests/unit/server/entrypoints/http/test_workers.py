@@ -24,7 +24,7 @@ HEALTH_CHECK_SECONDS = 5
 
 
 class Scripted:
-    """A worker of which a test says how it fares. It answers `ask` when it was asked as often as it takes to start."""
+    """A worker of which a test says how it fares. It has started once it was polled as often as `takes` says."""
 
     def __init__(self, pid: int, *, takes: int = 0, exitcode: int | None = None) -> None:
         self.pid = pid
@@ -46,7 +46,7 @@ class Scripted:
     def start(self) -> None:
         self.done.append("start")
 
-    def ask(self) -> bool:
+    def poll_started(self) -> bool:
         self.age_seconds += 1
         self._takes -= 1
         self.has_started = self.has_started or self._takes < 0
@@ -384,38 +384,38 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, Pipe]:
 
 def test_a_worker_is_asked_once_until_it_answers(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
-    assert [worker.ask() for _ in range(3)] == [False, False, False]
+    assert [worker.poll_started() for _ in range(3)] == [False, False, False]
     assert pipe.sent == [b"ping"]
 
 
 def test_a_worker_that_says_that_it_serves_has_started(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
-    worker.ask()
+    worker.poll_started()
     pipe.answers.append(True)
-    assert worker.ask()
+    assert worker.poll_started()
     assert worker.has_started
-    assert worker.ask()
+    assert worker.poll_started()
     assert pipe.sent == [b"ping"]
 
 
 def test_a_worker_that_says_that_it_does_not_serve_yet_is_asked_again(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
-    worker.ask()
+    worker.poll_started()
     pipe.answers.append(False)
-    assert not worker.ask()
+    assert not worker.poll_started()
     assert pipe.sent == [b"ping", b"ping"]
 
 
 def test_an_answer_to_nothing_is_not_read(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     pipe.answers.append(True)
-    assert not worker.ask()
+    assert not worker.poll_started()
 
 
 def test_a_worker_that_ended_has_not_started(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     pipe.is_broken = True
-    assert not worker.ask()
+    assert not worker.poll_started()
 
 
 def test_age_of_a_worker_is_counted_from_its_start(piped: tuple[Worker, Pipe], monkeypatch: pytest.MonkeyPatch) -> None:
