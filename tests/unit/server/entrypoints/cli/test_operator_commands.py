@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from obscura_backup.adapters.postgres import schema as postgres_schema
-from obscura_backup.adapters.s3 import admin as minio_admin
+from obscura_backup.adapters.s3 import admin, minio_users
+from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check
@@ -46,7 +47,7 @@ def test_only_postgresql_is_migrated(run: Callable[..., Ran], url: str, monkeypa
     monkeypatch.setattr(postgres_schema, "migrate", lambda _: pytest.fail("migrated"))
     ran = run("migrate", "--metadata-url", url)
     assert (ran.code, ran.out) == (0, "")
-    assert "only PostgreSQL has migrations" in ran.err
+    assert "only a PostgreSQL store has migrations" in ran.err
 
 
 @pytest.mark.parametrize("kind", [StoreUnusable, MetadataUnavailable])
@@ -63,69 +64,62 @@ def test_a_migration_that_fails_says_why_in_a_sentence(
     assert "Traceback" not in ran.err
 
 
-class Admin:
-    """Stands where MinIO is administered."""
+class Administered:
+    """Records what would be set up in the store."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, made: bool = True, failure: Exception | None = None) -> None:
-        self.buckets: list[dict[str, Any]] = []
-        self.users: list[dict[str, Any]] = []
+        self.buckets: list[S3Location] = []
+        self.users: list[tuple[S3Location, str, str]] = []
         self._made, self._failure = made, failure
-        monkeypatch.setattr(minio_admin, "init_bucket", self._bucket)
-        monkeypatch.setattr(minio_admin, "init_user", self._user)
+        monkeypatch.setattr(admin, "init_bucket", self._bucket)
+        monkeypatch.setattr(minio_users, "init_user", self._user)
 
-    def _bucket(self, **given: Any) -> bool:
+    def _bucket(self, location: S3Location) -> bool:
         if self._failure is not None:
             raise self._failure
-        self.buckets.append(given)
+        self.buckets.append(location)
         return self._made
 
-    def _user(self, **given: Any) -> None:
-        self.users.append(given)
+    def _user(self, location: S3Location, user: str, user_secret: str) -> None:
+        self.users.append((location, user, user_secret))
 
 
 KEYS = {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "admin's secret"}
 SERVICE_KEYS = {"MINIO_SERVICE_ACCESS_KEY": "service", "MINIO_SERVICE_SECRET_KEY": "service's secret"}
-STORE = {
-    "endpoint": "http://localhost:9",
-    "bucket": "a-bucket",
-    "region": "us-east-1",
-    "access_key": "admin",
-    "secret_key": "admin's secret",
-    "session_token": None,
-}
+STORE = S3Location("a-bucket", "http://localhost:9", "us-east-1")
 
 
 @pytest.mark.parametrize(
-    ("made", "says"), [(True, "Made the bucket a-bucket."), (False, "The bucket a-bucket is there already.")]
+    ("made", "says"), [(True, "Created the bucket a-bucket."), (False, "The bucket a-bucket exists.")]
 )
 def test_a_bucket_is_made_where_there_is_none(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, says: str, *, made: bool
 ) -> None:
-    admin = Admin(monkeypatch, made=made)
+    store = Administered(monkeypatch, made=made)
     ran = run("init-bucket", "--blobs-url", S3, **KEYS)
     assert (ran.code, ran.out) == (0, f"{says}\n")
-    assert admin.buckets == [STORE]
-    assert admin.users == []
+    assert store.buckets == [STORE]
+    assert store.users == []
 
 
 def test_the_service_gets_a_user_of_its_own_when_asked_for(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin = Admin(monkeypatch)
+    store = Administered(monkeypatch)
     ran = run("init-bucket", "--blobs-url", S3, "--minio-user", **KEYS, **SERVICE_KEYS)
     assert ran.code == 0
-    assert admin.users == [{**STORE, "user": "service", "user_secret": "service's secret"}]
-    assert "The user service may do" in ran.out
+    assert store.users == [(STORE, "service", "service's secret")]
+    assert "The user service has the rights that the service needs in this bucket, and no others." in ran.out
 
 
 @pytest.mark.parametrize("missing", [*KEYS, *SERVICE_KEYS])
 def test_keys_that_are_missing_are_named_before_anything_is_done(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    admin = Admin(monkeypatch)
+    store = Administered(monkeypatch)
     given = {name: value for name, value in {**KEYS, **SERVICE_KEYS}.items() if name != missing}
     ran = run("init-bucket", "--blobs-url", S3, "--minio-user", **given)
-    assert (ran.code, ran.out, admin.buckets) == (2, "", [])
+    assert (ran.code, ran.out, store.buckets) == (2, "", [])
     assert missing in ran.err
 
 
@@ -141,53 +135,52 @@ def test_keys_that_are_missing_are_named_before_anything_is_done(
 def test_region_of_a_bucket(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], region: str
 ) -> None:
-    admin = Admin(monkeypatch)
+    store = Administered(monkeypatch)
     assert run("init-bucket", "--blobs-url", S3 + url, **KEYS, **environment).code == 0
-    assert admin.buckets[0]["region"] == region
+    assert store.buckets[0].region == region
 
 
-def test_a_bucket_without_an_endpoint_is_made_at_aws(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Admin(monkeypatch)
-    run("init-bucket", "--blobs-url", "s3://a-bucket?region=eu-west-1", AWS_SESSION_TOKEN="passing", **KEYS)
-    assert admin.buckets[0]["endpoint"] == "https://s3.eu-west-1.amazonaws.com"
-    assert admin.buckets[0]["session_token"] == "passing"
+def test_bucket_without_an_endpoint_is_created_at_aws(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Administered(monkeypatch)
+    run("init-bucket", "--blobs-url", "s3://a-bucket?region=eu-west-1", **KEYS)
+    assert store.buckets == [S3Location("a-bucket", None, "eu-west-1")]
 
 
 def test_a_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Admin(monkeypatch)
+    store = Administered(monkeypatch)
     ran = run("init-bucket", "--blobs-url", S3, "--policy")
     assert ran.code == 0
-    assert json.loads(ran.out) == minio_admin.least_privilege_policy("a-bucket")
+    assert json.loads(ran.out) == admin.least_privilege_policy("a-bucket")
     assert ran.out.splitlines()[1].startswith('  "')
-    assert admin.buckets == []
+    assert store.buckets == []
 
 
 def test_a_bucket_is_of_s3_alone(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Admin(monkeypatch)
+    store = Administered(monkeypatch)
     ran = run("init-bucket", "--blobs-url", "memory:", **KEYS)
-    assert (ran.code, admin.buckets) == (2, [])
+    assert (ran.code, store.buckets) == (2, [])
     assert "begins with s3:" in ran.err
 
 
 def test_a_bucket_that_cannot_be_made_is_a_fault_of_the_store(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Admin(monkeypatch, failure=StoreUnusable("The keys are wrong."))
+    Administered(monkeypatch, failure=StoreUnusable("The keys are wrong."))
     ran = run("init-bucket", "--blobs-url", S3, **KEYS)
     assert (ran.code, ran.out, ran.err) == (3, "", "Error: The keys are wrong.\n")
 
 
 GOOD = Check("blobs", "answers", holds=True, seconds=0.0015)
-WARNING = Check("blobs", "space is left", holds=False, detail="7 MiB", must=False)
+WARNING = Check("blobs", "free space", holds=False, detail="7 MiB", must=False)
 BAD = Check("metadata", "is writable", holds=False, detail="a standby")
 
 
 @pytest.mark.parametrize(
     ("checks", "code", "says"),
     [
-        ([GOOD], 0, "All is well."),
-        ([GOOD, WARNING], 0, "All is well."),
-        ([BAD, GOOD], 5, "Something is not as it must be."),
+        ([GOOD], 0, "All 1 checks passed."),
+        ([GOOD, WARNING], 0, "All 2 checks passed."),
+        ([BAD, GOOD], 5, "1 of 2 checks failed."),
     ],
 )
 def test_a_verdict_is_given_over_all_checks(
@@ -215,7 +208,7 @@ def test_a_check_is_one_line(run: Callable[..., Ran], monkeypatch: pytest.Monkey
     script(monkeypatch, [GOOD, WARNING, BAD])
     assert run("doctor").out.splitlines() == [
         "ok    blobs          1.5 ms  answers",
-        "warn  blobs                  space is left: 7 MiB",
+        "warn  blobs                  free space: 7 MiB",
         "FAIL  metadata               is writable: a standby",
     ]
 
@@ -224,7 +217,7 @@ def test_a_check_for_machines_has_all_its_parts(run: Callable[..., Ran], monkeyp
     script(monkeypatch, [WARNING])
     assert json.loads(run("doctor", "--json").out) == {
         "part": "blobs",
-        "name": "space is left",
+        "name": "free space",
         "holds": False,
         "detail": "7 MiB",
         "seconds": None,

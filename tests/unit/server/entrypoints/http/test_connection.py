@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from obscura_backup.entrypoints.http.server import protocol, send_buffer
+from obscura_backup.entrypoints.http.server import connection_end, protocol, send_buffer
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def connection(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connectio
     def unsent(_: object) -> int:
         return made.transport.unsent
 
-    monkeypatch.setattr(protocol, "count_unsent_bytes", unsent)
+    monkeypatch.setattr(connection_end, "count_unsent_bytes", unsent)
     monkeypatch.setattr(send_buffer, "count_unsent_bytes", unsent)
     yield made
     made.held.set()
@@ -139,8 +139,16 @@ async def connection(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connectio
     await made.goes_on()
 
 
+def fire(connection: Connection, name: str) -> None:
+    """Let the time of a timer be over."""
+    handle = connection.protocol._timers._handles[name]
+    handle._run()
+    handle.cancel()
+
+
 def timers(connection: Connection) -> set[str]:
-    return set(connection.protocol._timers)
+    """The names of the timers that run."""
+    return set(connection.protocol._timers._handles)
 
 
 async def test_requests_of_one_connection_are_answered_in_turn(connection: Connection) -> None:
@@ -227,40 +235,50 @@ async def test_an_answer_that_is_not_taken_yet_is_waited_for_before_the_end(conn
     connection.transport.unsent = 5
     connection.protocol.timeout_keep_alive_handler()
     assert connection.transport.ends == ["eof"]
-    assert "linger" in timers(connection)
-    connection.protocol._linger()
+    assert "close" in timers(connection)
+    fire(connection, "close")
     assert connection.transport.ends == ["eof"]
     connection.transport.unsent = 0
-    connection.protocol._linger()
+    fire(connection, "close")
     assert connection.transport.ends == ["eof", "close"]
-    assert "linger" not in timers(connection)
+    assert "close" not in timers(connection)
 
 
 async def test_a_transport_that_is_closing_already_is_not_waited_for(connection: Connection) -> None:
     connection.transport.unsent = 5
     connection.transport.closing = True
-    connection.protocol._linger()
+    connection.protocol.timeout_keep_alive_handler()
     assert connection.transport.ends == ["close"]
-    assert "linger" not in timers(connection)
+    assert "close" not in timers(connection)
 
 
-def later(monkeypatch: pytest.MonkeyPatch, connection: Connection, seconds: float) -> None:
-    """Let so much time be over for whoever looks at whether the client takes anything."""
+def stall(monkeypatch: pytest.MonkeyPatch, connection: Connection, seconds: float) -> None:
+    """The client has taken nothing for so long."""
     monkeypatch.setattr(connection.protocol.sending, "stalled_seconds", lambda: seconds)
 
 
 @pytest.mark.parametrize(("seconds", "ends"), [(59.9, []), (60.0, ["abort"])])
-@pytest.mark.parametrize("look", ["_linger", "_look_at_writing"])
-async def test_an_answer_that_is_not_taken_for_a_minute_is_given_up(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch, look: str, seconds: float, ends: list[str]
+async def test_answer_that_is_not_taken_for_a_minute_is_dropped(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, seconds: float, ends: list[str]
 ) -> None:
     connection.transport.unsent = 5
-    later(monkeypatch, connection, seconds)
     connection.protocol.pause_writing()
-    getattr(connection.protocol, look)()
+    stall(monkeypatch, connection, seconds)
+    fire(connection, "write")
     assert connection.transport.ends == ends
-    armed = {"_linger": "linger", "_look_at_writing": "write"}[look]
-    assert (armed in timers(connection)) is (not ends)
+    assert ("write" in timers(connection)) is (not ends)
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(59.9, ["eof"]), (60.0, ["eof", "abort"])])
+async def test_last_answer_that_is_not_taken_for_a_minute_is_dropped(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, seconds: float, ends: list[str]
+) -> None:
+    connection.transport.unsent = 5
+    connection.protocol.timeout_keep_alive_handler()
+    stall(monkeypatch, connection, seconds)
+    fire(connection, "close")
+    assert connection.transport.ends == ends
+    assert ("close" in timers(connection)) is (ends == ["eof"])
 
 
 async def test_a_client_that_takes_again_is_not_looked_at_any_more(connection: Connection) -> None:
@@ -337,20 +355,15 @@ async def test_nothing_is_waited_for_once_a_connection_is_lost(connection: Conne
     assert timers(connection) == set()
 
 
-@pytest.mark.parametrize(("length", "refused"), [(b"3", True), (b"0", False)])
-async def test_an_upgrade_whose_name_came_in_two_pieces_is_refused_with_a_body(
-    connection: Connection, length: bytes, *, refused: bool
+@pytest.mark.parametrize("pieces", [(b"Upg", b"rade: h2c\r\n\r\n"), (b"Upgrade: h2c\r\n\r\n",)])
+@pytest.mark.parametrize(("length", "status"), [(b"3", b"400"), (b"0", b"200")])
+async def test_upgrade_is_refused_with_a_body_and_else_ignored(
+    connection: Connection, length: bytes, status: bytes, pieces: tuple[bytes, ...]
 ) -> None:
-    head = b"POST /1 HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nContent-Length: " + length + b"\r\nUpg"
-    answer = await connection.receives(head, b"rade: h2c\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 ") is refused
-
-
-async def test_an_upgrade_in_one_piece_is_ignored_and_its_body_is_a_body(connection: Connection) -> None:
-    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\n"
-    answer = await connection.receives(head + b"abc")
-    assert (answer.startswith(b"HTTP/1.1 200 "), connection.carried_out) == (True, ["/read"])
-    assert b" 200 " in await connection.receives(GET % 2)
+    head = b"POST /1 HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nContent-Length: " + length + b"\r\n"
+    answer = await connection.receives(head + pieces[0], *pieces[1:])
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert connection.carried_out == (["/1"] if status == b"200" else [])
 
 
 async def test_places_are_bounded_by_what_was_set_for_the_class(monkeypatch: pytest.MonkeyPatch) -> None:

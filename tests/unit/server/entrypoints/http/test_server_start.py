@@ -19,7 +19,6 @@ from uvicorn.config import STARTUP_FAILURE
 from obscura_backup import __version__
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.cli.serve import _warn, _welcome
-from obscura_backup.entrypoints.http import app
 from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from obscura_backup.entrypoints.http.server.run import (
@@ -36,6 +35,8 @@ from support.servers.in_process import Ran, commands
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from litestar.types import ASGIApp
 
 SECRET = "a secret that only the tests know, 32 bytes and more"
 
@@ -108,7 +109,7 @@ def test_as_many_files_may_be_open_as_the_connections_take(
     assert limits(soft, hard, 100) == changes
     assert bool(caplog.records) is warns
     if warns:
-        assert f"{hard} files may be open, and 100 connections want {WANTED}" in caplog.text
+        assert f"the limit of open files is {hard}, but 100 connections need {WANTED}" in caplog.text
 
 
 def test_stores_are_started_once_before_anything_is_served(tmp_path: Path) -> None:
@@ -119,16 +120,20 @@ def test_stores_are_started_once_before_anything_is_served(tmp_path: Path) -> No
         check_stores(settings(data_dir=tmp_path / "file"))
 
 
+async def application(*_: Any) -> None:
+    """Answers nothing."""
+
+
+def make_app(*_: Any) -> ASGIApp:
+    """What `run` is given."""
+    return application
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What an application was made of, and who was watched; the process is as before afterwards."""
+    """The calls that set a process up. Their global effects are undone afterwards."""
     calls: list[Any] = []
 
-    def create_app(*given: Any) -> str:
-        calls.append(given)
-        return "the application"
-
-    monkeypatch.setattr(app, "create_app", create_app)
     monkeypatch.setattr(ShutdownState, "watch", lambda _, seconds, *, has_parent: calls.append((seconds, has_parent)))
     monkeypatch.setattr(server, "log_to_stderr", calls.append)
     monkeypatch.setattr(server, "_die_with_parent", lambda pid: calls.append(f"dies with {pid}"))
@@ -146,10 +151,17 @@ def test_a_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
         log_level="error",
         notice_seconds=1.5,
     )
-    created: Any = AppFactory(given, os.getpid())()
-    assert created == "the application"
+
+    def make(*arguments: Any) -> ASGIApp:
+        made.append(arguments)
+        return application
+
+    assert AppFactory(given, os.getpid(), make)() is application
     assert made[:2] == ["error", (1.5, False)]
-    assert (made[2][0], type(made[2][1])) == (given, ShutdownState)
+    settings_given, is_stopping = made[2]
+    assert (settings_given, is_stopping()) == (given, False)
+    is_stopping.__self__.announced = True
+    assert is_stopping()
     assert (BoundedProtocol.max_connections, BoundedProtocol.max_connections_per_address) == (77, 7)
     assert BoundedProtocol.addresses.of_peer(("10.1.2.3", 9)) is None
     assert BoundedProtocol.addresses.of_peer(("192.0.2.1", 9)) == "192.0.2.1"
@@ -157,7 +169,7 @@ def test_a_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
 
 
 def test_a_worker_ends_with_its_parent(made: list[Any]) -> None:
-    AppFactory(settings(), 1)()
+    AppFactory(settings(), 1, make_app)()
     assert made[0] == "dies with 1"
     assert (1.0, True) in made
 
@@ -206,7 +218,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[st
         monkeypatch.setattr(uvicorn, "Server", lambda _: served)
         monkeypatch.setattr("obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **__: served)
         listening: Any = "the socket"
-        server.run(settings(**values), listening)
+        server.run(settings(**values), listening, make_app)
         return told, served
 
     yield running
@@ -216,7 +228,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[st
 def test_uvicorn_is_told_what_the_service_relies_on(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
     told, served = run(Served(), drain_seconds=2.5)
     assert served.sockets == ["the socket"]
-    assert told.pop("made_by") == AppFactory(settings(drain_seconds=2.5), os.getpid())
+    assert told.pop("made_by") == AppFactory(settings(drain_seconds=2.5), os.getpid(), make_app)
     assert told == {
         "factory": True,
         "workers": 1,
@@ -302,7 +314,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     """Commands with a service that ends as soon as it serves. Its socket ends with the test, not with the process."""
     with ExitStack() as opened:
         monkeypatch.setattr(server, "listen", lambda host, port: opened.enter_context(listen(host, port)))
-        monkeypatch.setattr(server, "run", lambda _settings, _listening: None)
+        monkeypatch.setattr(server, "run", lambda _settings, _listening, _make_app: None)
         monkeypatch.setattr(server, "raise_descriptor_limit", lambda _: None)
         yield opened.enter_context(commands(capsys, monkeypatch))
 
