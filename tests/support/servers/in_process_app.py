@@ -17,9 +17,17 @@ from obscura_backup.entrypoints.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pytest
+
     from obscura_backup.domain.model import UserId
+    from obscura_backup.entrypoints.settings import Settings
 
 SECRET = "a secret that only the tests know, 32 bytes and more"
+
+
+def settings(**values: Any) -> Settings:
+    """Settings with the secret of the tests, from no file and no environment."""
+    return load_settings({"auth_secret": SECRET, **values}, {})
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,11 @@ class Answer:
 class App:
     """The application with these settings, over stores in memory unless they name others."""
 
-    def __init__(self, **settings: Any) -> None:
-        given = {"metadata_url": "memory:", "blobs_url": "memory:", "auth_secret": SECRET, **settings}
+    def __init__(self, **values: Any) -> None:
         self.stopping = ShutdownState()
-        self._app: Any = create_app(load_settings(given, {}), self.stopping.is_announced)
+        self._app: Any = create_app(
+            settings(**{"metadata_url": "memory:", "blobs_url": "memory:", **values}), self.stopping.is_announced
+        )
 
     def token(self, user_id: UserId) -> str:
         """A valid token of this user."""
@@ -111,3 +120,12 @@ class App:
         start = sent[0]
         names = {name.decode().lower(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], names, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, kind: type[Any], name: str, failure: Exception) -> None:
+    """Replace a coroutine method of a store by one that fails."""
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(kind, name, fails)

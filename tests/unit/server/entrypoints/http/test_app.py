@@ -1,4 +1,4 @@
-"""What the whole application answers, asked without a server, over stores in memory."""
+"""What the whole application answers to requests for a backup, over stores in memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from support.servers.in_process_app import App
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+from support.servers.in_process_app import fail_with
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
-
 USER = samples.user(1)
 BLOB = bytes(range(100))
 DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(BLOB).digest()).decode()}:"
@@ -206,19 +206,10 @@ async def test_what_is_wrong_with_a_backup_is_told(
     code: str,
     facts: dict[str, int],
 ) -> None:
-    failing(monkeypatch, MemoryBlobStore, "open", failure)
+    fail_with(monkeypatch, MemoryBlobStore, "open", failure)
     answer = await stored.ask("GET", user=USER)
     assert (answer.status, answer.code) == (status, code)
     assert {name: answer.json[name] for name in facts} == facts
-
-
-def failing(monkeypatch: pytest.MonkeyPatch, kind: type[Any], name: str, failure: Exception) -> None:
-    """Let a coroutine of a store fail."""
-
-    async def fails(*_: Any, **__: Any) -> Any:
-        raise failure
-
-    monkeypatch.setattr(kind, name, fails)
 
 
 @asynccontextmanager
@@ -236,7 +227,7 @@ async def test_a_store_that_is_down_is_told_with_what_became_of_a_change(
     stored: App, monkeypatch: pytest.MonkeyPatch, method: str, outcome: str | None
 ) -> None:
     for kind, name in ((MemoryMetadataStore, "get"), (MemoryBlobStore, "open"), (MemoryBlobStore, "stat")):
-        failing(monkeypatch, kind, name, MetadataUnavailable())
+        fail_with(monkeypatch, kind, name, MetadataUnavailable())
     monkeypatch.setattr(MemoryMetadataStore, "locked", unavailable)
     answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=USER, headers={"If-Match": '"1"'})
     assert (answer.status, int(answer.headers["retry-after"]) > 0) == (503, True)
@@ -247,127 +238,8 @@ async def test_a_store_that_is_down_is_told_with_what_became_of_a_change(
 async def test_a_defect_tells_the_client_nothing(
     stored: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failing(monkeypatch, MemoryBlobStore, "open", ZeroDivisionError("a secret"))
+    fail_with(monkeypatch, MemoryBlobStore, "open", ZeroDivisionError("a secret"))
     answer = await stored.ask("GET", user=USER)
     assert (answer.status, answer.code) == (500, "internal-error")
     assert b"a secret" not in answer.body
     assert "ZeroDivisionError: a secret" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("path", "methods"),
-    [
-        ("/v1/backup", "DELETE, GET, HEAD, OPTIONS, POST"),
-        ("/v1/config", "GET, HEAD, OPTIONS"),
-        ("/health/live", "GET, HEAD, OPTIONS"),
-        ("/health/ready", "GET, HEAD, OPTIONS"),
-        ("/metrics", "GET, OPTIONS"),
-        ("/docs", "GET, OPTIONS"),
-        ("/docs/openapi.json", "GET, OPTIONS"),
-    ],
-)
-async def test_methods_of_a_path_are_told(app: App, path: str, methods: str) -> None:
-    asked = await app.ask("OPTIONS", path)
-    assert (asked.status, asked.headers["allow"], asked.body) == (204, methods, b"")
-    refused = await app.ask("PATCH", path)
-    assert (refused.status, refused.headers["allow"], refused.code) == (405, methods, "method-not-allowed")
-    assert "connection" not in refused.headers
-
-
-@pytest.mark.parametrize("path", ["/v1//backup", "/v1/backup/", "/v1/%62ackup", "//"])
-async def test_a_path_is_written_in_one_way(app: App, path: str) -> None:
-    answer = await app.ask("GET", path, user=USER)
-    assert (answer.status, answer.code, answer.headers["connection"]) == (400, "bad-request", "close")
-
-
-async def test_a_path_that_is_none_is_not_found(app: App) -> None:
-    assert (await app.ask("GET", "/v2/backup")).code == "not-found"
-    assert (await app.ask("GET", "/")).status == 404
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", ["/v1/config", "/health/live", "/health/ready"])
-async def test_probes_may_ask_by_head(app: App, method: str, path: str) -> None:
-    assert (await app.ask(method, path)).status == 200
-
-
-async def test_the_configuration_says_what_a_client_needs(app: App) -> None:
-    answer = await app.ask("GET", "/v1/config")
-    assert answer.json == {"min_bytes": 32, "max_bytes": 1000, "retention": {"versions": 1, "days": None}}
-    assert answer.headers["cache-control"] == "public, max-age=300"
-
-
-async def test_health_is_told_by_status_and_by_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    well = await app.ask("GET", "/health/ready")
-    assert (well.status, well.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})
-    assert well.headers["cache-control"] == "no-store"
-    failing(monkeypatch, MemoryBlobStore, "check", MetadataUnavailable())
-    ill = await App().ask("GET", "/health/ready")  # the first one keeps its answer for a second
-    assert (ill.status, ill.json) == (503, {"status": "unavailable", "metadata": "ok", "blobs": "unavailable"})
-    assert (await app.ask("GET", "/health/live")).json == {"status": "ok"}
-
-
-async def test_an_end_that_is_announced_makes_readiness_red_and_every_answer_the_last(app: App) -> None:
-    app.stopping.announced = True
-    answer = await app.ask("GET", "/health/ready")
-    assert (answer.status, answer.json["status"], answer.headers["connection"]) == (503, "stopping", "close")
-
-
-async def test_metrics_are_text(app: App) -> None:
-    answer = await app.ask("GET", "/metrics")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert b"obscura_backup_requests_total" in answer.body
-
-
-@pytest.mark.parametrize(("docs", "status"), [("on", 200), ("off", 404)])
-async def test_the_description_is_served_where_it_is_switched_on(docs: str, status: int) -> None:
-    app = App(docs=docs, max_bytes=99)
-    assert (await app.ask("GET", "/docs")).status == status
-    described = await app.ask("GET", "/docs/openapi.json")
-    assert described.status == status
-    if status == 200:
-        body = described.json["paths"]["/v1/backup"]["post"]["requestBody"]["content"]["application/octet-stream"]
-        assert body["schema"]["maxLength"] == 99
-
-
-ORIGIN = "https://app.example"
-
-
-async def test_a_browser_of_an_allowed_origin_may_ask_and_read() -> None:
-    app = App(cors_origins=(ORIGIN,))
-    asked = await app.ask(
-        "OPTIONS",
-        headers={
-            "Origin": ORIGIN,
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization, if-match",
-        },
-    )
-    assert asked.status == 204
-    assert asked.headers["access-control-allow-origin"] == ORIGIN
-    assert asked.headers["access-control-max-age"] == "600"
-    assert {"GET", "HEAD", "POST", "DELETE"} <= set(asked.headers["access-control-allow-methods"].split(", "))
-    answer = await app.ask("GET", headers={"Origin": ORIGIN})
-    assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, ORIGIN)
-    exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert exposed == {"etag", "repr-digest", "last-modified", "content-range", "accept-ranges", "retry-after"}
-
-
-async def test_requests_beyond_the_rate_are_refused_with_the_time_to_come_back() -> None:
-    app = App(rate_per_user=2, rate_per_address=2)
-    for who in ({"user": USER}, {}):
-        statuses = [await app.ask("GET", **who) for _ in range(5)]  # type: ignore[arg-type] # of one kind each
-        assert statuses[-1].status == 429
-        assert statuses[-1].code == "too-many-requests"
-        assert 0 < int(statuses[-1].headers["retry-after"]) <= 60
-
-
-async def test_malformed_head_is_refused_with_the_fault_that_the_server_found(app: App) -> None:
-    answer = await app.ask("GET", head_fault=(505, "Not this version."))
-    assert (answer.status, answer.code, answer.json["detail"]) == (
-        505,
-        "http-version-not-supported",
-        "Not this version.",
-    )
-    assert answer.headers["connection"] == "close"

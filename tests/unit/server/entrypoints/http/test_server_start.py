@@ -1,4 +1,4 @@
-"""What is done before the service serves: its socket, the limit of open files, the setup of a worker, first words."""
+"""The start of the service: its socket, its limit of open files, its stores, and how each process sets itself up."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import os
 import resource
 import signal
 import socket
-import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from obscura_backup import __version__
 from obscura_backup.domain.errors import StoreUnusable
-from obscura_backup.entrypoints.cli.serve import _warn, _welcome
 from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from obscura_backup.entrypoints.http.server.run import (
@@ -29,20 +25,13 @@ from obscura_backup.entrypoints.http.server.run import (
     raise_descriptor_limit,
 )
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
-from obscura_backup.entrypoints.settings import Settings, load_settings
-from support.servers.in_process import Ran, commands
+from support.servers.in_process_app import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from litestar.types import ASGIApp
-
-SECRET = "a secret that only the tests know, 32 bytes and more"
-
-
-def settings(**values: Any) -> Settings:
-    return load_settings({"auth_secret": SECRET, **values}, {})
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
@@ -270,78 +259,3 @@ def test_workers_that_could_not_start_are_a_failure(run: Callable[..., tuple[dic
     with pytest.raises(SystemExit) as ended:
         run(Served(failed_to_start=True), workers=2)
     assert ended.value.code == STARTUP_FAILURE
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"auth_secret": "s" * 31}, "auth_secret is shorter than the 32 bytes"),
-        ({"auth_secret": "s" * 32}, None),
-        ({"auth_secret": None}, None),
-        ({"metadata_url": "memory:"}, "a store is in memory"),
-        ({"blobs_url": "memory:"}, "a store is in memory"),
-    ],
-)
-def test_what_is_warned_of_at_the_start(
-    caplog: pytest.LogCaptureFixture, given: dict[str, Any], says: str | None
-) -> None:
-    _warn(settings(**given))
-    assert len(caplog.records) == (says is not None)
-    assert (says or "") in caplog.text
-
-
-def test_first_words_lead_to_a_first_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/opt/bin/obscura-backup"])
-    text = _welcome(settings(data_dir=tmp_path), "http://127.0.0.1:8400")
-    assert "/opt/bin/obscura-backup token " in text
-    assert f"--data-dir {tmp_path} --out {tmp_path}/demo.token" in text
-    assert f"/opt/bin/obscura-client push --state {tmp_path}/demo --token-file {tmp_path}/demo.token\n" in text
-    assert "--server" not in text
-
-
-def test_words_of_a_later_start_lead_back_to_the_demo(tmp_path: Path) -> None:
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "state.json").write_text("{}")
-    given = settings(data_dir=tmp_path, auth_user_claim="a claim")
-    text = _welcome(given, "http://127.0.0.1:9000")
-    assert f"status --state {tmp_path}/demo" in text
-    assert text.count("--server http://127.0.0.1:9000 --user-claim 'a claim'\n") == 1
-    assert " token " not in text
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    """Commands with a service that ends as soon as it serves. Its socket ends with the test, not with the process."""
-    with ExitStack() as opened:
-        monkeypatch.setattr(server, "listen", lambda host, port: opened.enter_context(listen(host, port)))
-        monkeypatch.setattr(server, "run", lambda _settings, _listening, _make_app: None)
-        monkeypatch.setattr(server, "raise_descriptor_limit", lambda _: None)
-        yield opened.enter_context(commands(capsys, monkeypatch))
-
-
-@pytest.mark.parametrize(("docs", "tail"), [("on", " (its API: {url}/docs)"), ("off", "")])
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_serve_says_where(command: Callable[..., Ran], tmp_path: Path, host: str, docs: str, tail: str) -> None:
-    ran = command("serve", "--data-dir", tmp_path, "--host", host, "--port", 0, OBSCURA_BACKUP_DOCS=docs)
-    assert (ran.code, ran.out) == (0, "")
-    (line,) = ran.err.splitlines()
-    assert line.startswith(f"Obscura Backup {__version__} listens on http://")
-    url = line.split()[5]
-    assert url.startswith("http://[::1]:" if host == "::1" else "http://127.0.0.1:")
-    assert line.endswith(url + tail.format(url=url))
-
-
-def test_serve_gives_lines_to_paste_when_asked_for(command: Callable[..., Ran], tmp_path: Path) -> None:
-    assert "A first push" in command("serve", "--data-dir", tmp_path, "--port", 0, "--welcome").err
-
-
-def test_serve_tells_a_taken_address_from_a_store_that_cannot_be_used(
-    command: Callable[..., Ran], tmp_path: Path
-) -> None:
-    with listen("127.0.0.1", 0) as taken:
-        ran = command("serve", "--data-dir", tmp_path, "--port", taken.getsockname()[1])
-    assert (ran.code, ran.out) == (4, "")
-    (tmp_path / "file").write_text("in the way")
-    ran = command("serve", "--data-dir", tmp_path / "file" / "data", "--port", 0)
-    assert (ran.code, ran.out) == (3, "")
-    assert "cannot be used" in ran.err

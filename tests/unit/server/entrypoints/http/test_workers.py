@@ -1,104 +1,20 @@
-"""The supervisor of workers, over workers that are scripted: which are replaced, when, and which stay."""
+"""The supervisor of workers: which ones it replaces, when, and how it ends them."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections import deque
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Process
-
-from obscura_backup.entrypoints.http.server import workers
-from obscura_backup.entrypoints.http.server.workers import Worker, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+import itertools
 
-START_SECONDS = 100.0
-HEALTH_CHECK_SECONDS = 5
-
-
-class Scripted:
-    """A worker of which a test says how it fares. It has started once it was polled as often as `takes` says."""
-
-    def __init__(self, pid: int, *, takes: int = 0, exitcode: int | None = None) -> None:
-        self.pid = pid
-        self.exitcode = exitcode
-        self.has_started = False
-        self.age_seconds = 0.0
-        self.answers = True
-        self.done: list[str] = []
-        self.given_seconds: list[float] = []
-        self._takes = takes
-        self.process = self
-
-    def is_alive(self, timeout: float | None = None) -> bool:
-        if timeout is not None:
-            self.given_seconds.append(timeout)
-            return self.exitcode is None and self.answers
-        return self.exitcode is None
-
-    def start(self) -> None:
-        self.done.append("start")
-
-    def poll_started(self) -> bool:
-        self.age_seconds += 1
-        self._takes -= 1
-        self.has_started = self.has_started or self._takes < 0
-        return self.has_started
-
-    def terminate(self) -> None:
-        self.done.append("terminate")
-
-    def kill(self) -> None:
-        self.done.append("kill")
-        if self.exitcode is None:
-            self.exitcode = -9
-
-    def join(self, seconds: float | None = None) -> None:
-        self.done.append("join")
-
-
-class Supervised:
-    """A supervisor, and the workers that it makes: the prepared ones first, then ones that start at once."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int = 2) -> None:
-        self.prepared: deque[Scripted] = deque()
-        self.made: list[Scripted] = []
-        self.slept: list[float] = []
-        monkeypatch.setattr(workers, "Worker", self._make)
-        monkeypatch.setattr(time, "sleep", self.slept.append)
-        config: Any = SimpleNamespace(workers=count, timeout_worker_healthcheck=HEALTH_CHECK_SECONDS)
-        self.sockets = [Listening(), Listening()]
-        sockets: Any = self.sockets
-        self.them = Workers(config, sockets, start_seconds=START_SECONDS, stop_seconds=0.0)
-
-    def _make(self, config: Any, sockets: Any) -> Scripted:
-        assert (config, sockets) == (self.them.config, self.them.sockets)
-        worker = self.prepared.popleft() if self.prepared else Scripted(100 + len(self.made))
-        self.made.append(worker)
-        return worker
-
-    def hold(self, *scripted: Scripted) -> None:
-        """Begin with these."""
-        given: Any = list(scripted)
-        self.them.processes = given
-
-    @property
-    def pids(self) -> list[int | None]:
-        return [worker.pid for worker in self.them.processes]
-
-
-class Listening:
-    closed = False
-
-    def close(self) -> None:
-        self.closed = True
+from support.servers.scripted_workers import HEALTH_CHECK_SECONDS, START_SECONDS, Scripted, Supervised, well
 
 
 @pytest.fixture
@@ -109,12 +25,6 @@ def supervised(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
     yield Supervised(monkeypatch)
     for each, handler in before.items():
         signal.signal(each, handler)
-
-
-def well(pid: int) -> Scripted:
-    worker = Scripted(pid)
-    worker.has_started = True
-    return worker
 
 
 def test_as_many_as_configured_are_started(supervised: Supervised) -> None:
@@ -300,17 +210,8 @@ class Ending(Scripted):
             self.exitcode = 0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1
-        return self.now
-
-
 def ending(supervised: Supervised, monkeypatch: pytest.MonkeyPatch, stop_seconds: float, *them: Ending) -> None:
-    monkeypatch.setattr(time, "monotonic", Clock())
+    monkeypatch.setattr(time, "monotonic", itertools.count(1).__next__)
     supervised.them._stop_seconds = stop_seconds
     supervised.hold(*them)
     supervised.them.join_all()
@@ -345,84 +246,3 @@ def test_one_who_asks_again_for_the_end_does_not_wait_for_the_notice(
     ending(supervised, monkeypatch, 100, Ending(1, waits=2), Ending(2, waits=2), ended)
     assert sent == ([(1, signal.SIGINT), (2, signal.SIGINT)] if told else [])
     assert (supervised.them.signal_queue == []) is told
-
-
-class Pipe:
-    """The parent's end of the pipe to a worker."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.answers: list[bool] = []
-        self.is_broken = False
-
-    def send(self, data: bytes) -> None:
-        if self.is_broken:
-            raise BrokenPipeError
-        self.sent.append(data)
-
-    def poll(self) -> bool:
-        return bool(self.answers)
-
-    def recv(self) -> bool:
-        return self.answers.pop(0)
-
-
-@pytest.fixture
-def piped(monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, Pipe]:
-    started: list[str] = []
-
-    def prepared(worker: Any, _config: Any, _sockets: Any) -> None:
-        worker.parent_conn = Pipe()
-        worker.process = SimpleNamespace(start=lambda: started.append("start"))
-
-    monkeypatch.setattr(Process, "__init__", prepared)
-    config: Any = None
-    worker: Any = Worker(config, [])
-    worker.started = started
-    return worker, worker.parent_conn
-
-
-def test_a_worker_is_asked_once_until_it_answers(piped: tuple[Worker, Pipe]) -> None:
-    worker, pipe = piped
-    assert [worker.poll_started() for _ in range(3)] == [False, False, False]
-    assert pipe.sent == [b"ping"]
-
-
-def test_a_worker_that_says_that_it_serves_has_started(piped: tuple[Worker, Pipe]) -> None:
-    worker, pipe = piped
-    worker.poll_started()
-    pipe.answers.append(True)
-    assert worker.poll_started()
-    assert worker.has_started
-    assert worker.poll_started()
-    assert pipe.sent == [b"ping"]
-
-
-def test_a_worker_that_says_that_it_does_not_serve_yet_is_asked_again(piped: tuple[Worker, Pipe]) -> None:
-    worker, pipe = piped
-    worker.poll_started()
-    pipe.answers.append(False)
-    assert not worker.poll_started()
-    assert pipe.sent == [b"ping", b"ping"]
-
-
-def test_an_answer_to_nothing_is_not_read(piped: tuple[Worker, Pipe]) -> None:
-    worker, pipe = piped
-    pipe.answers.append(True)
-    assert not worker.poll_started()
-
-
-def test_a_worker_that_ended_has_not_started(piped: tuple[Worker, Pipe]) -> None:
-    worker, pipe = piped
-    pipe.is_broken = True
-    assert not worker.poll_started()
-
-
-def test_age_of_a_worker_is_counted_from_its_start(piped: tuple[Worker, Pipe], monkeypatch: pytest.MonkeyPatch) -> None:
-    worker, _ = piped
-    monkeypatch.setattr(time, "monotonic", Clock())
-    worker.start()
-    assert worker.age_seconds == 1
-    assert worker.age_seconds == 2
-    started: Any = worker
-    assert started.started == ["start"]
