@@ -16,8 +16,7 @@ from obscura_backup.domain.model import Revision, Tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from obscura_backup.domain.spool import Spool
-
+    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft
 
 
@@ -51,19 +50,19 @@ class BucketInMemory:
             raise self.failures.pop(0)
 
     @contextmanager
-    def held_back(self, before_sending: Callable[[], None]) -> Iterator[None]:
+    def before_each_request(self, before_sending: Callable[[], None]) -> Iterator[None]:
         self._of_thread.before_sending = before_sending
         try:
             yield
         finally:
             del self._of_thread.before_sending
 
-    def put(self, key: str, blob: Spool, draft: Draft, *, replaces: Tag | None) -> Revision:
+    def put(self, key: str, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
-        return self.put_as(key, blob, draft, condition)
+        return self.put_with(key, blob, draft, condition)
 
-    def put_as(
-        self, key: str, blob: Spool, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
+    def put_with(
+        self, key: str, blob: Blob, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
     ) -> Revision:
         self._call("put")
         if condition and "knows no conditions" in self.faults:
@@ -93,7 +92,7 @@ class BucketInMemory:
             if held is not None and held[0].tag != wanted and "takes a stale tag" not in self.faults:
                 raise PutRefused
 
-    def _store(self, key: str, blob: Spool, draft: Draft) -> Revision:
+    def _store(self, key: str, blob: Blob, draft: Draft) -> Revision:
         self._count += 1
         revision = Revision(
             version=draft.version,
@@ -108,7 +107,7 @@ class BucketInMemory:
         self.objects[key] = revision, blob.read()
         return revision
 
-    def get(self, key: str, wanted: ByteRange | None = None) -> Download | None:
+    def get(self, key: str, byte_range: ByteRange | None = None) -> Download | None:
         self._call("get")
         if key not in self.objects:
             return None
@@ -117,7 +116,7 @@ class BucketInMemory:
             revision = replace(revision, updated_at=revision.updated_at.replace(microsecond=0))
         if "loses bytes" in self.faults:
             content = content[:-1]
-        part = (0, revision.size) if wanted is None else wanted.resolve(revision.size)
+        part = (0, revision.size) if byte_range is None else byte_range.resolve(revision.size)
         if part is None:
             raise RangeNotSatisfiable(size=revision.size)
         start, length = part
@@ -127,9 +126,9 @@ class BucketInMemory:
         self._call("head")
         return self.objects[key][0] if key in self.objects else None
 
-    def keys(self, prefix: str, *, after: str = "", most: int = 1000) -> list[str]:
+    def keys(self, prefix: str, *, after: str = "", limit: int = 1000) -> list[str]:
         self._call("keys")
-        return sorted(key for key in self.objects if key.startswith(prefix) and key > after)[:most]
+        return sorted(key for key in self.objects if key.startswith(prefix) and key > after)[:limit]
 
     def delete(self, key: str) -> None:
         self._call("delete")

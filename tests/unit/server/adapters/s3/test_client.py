@@ -1,12 +1,15 @@
-"""How the driver of S3 is set up, for each bucket that a store keeps a client of."""
+"""The S3 client's configuration, and what one bucket makes of the driver's errors and answers."""
 
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError  # type: ignore[import-untyped]  # botocore ships no types
+from botocore.serialize import RestXMLSerializer  # type: ignore[import-untyped]  # as above
 
 from contracts import samples
 from obscura_backup.adapters.s3.bucket import S3Bucket, condition_on
@@ -40,7 +43,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def connected(location: S3Location) -> Any:
-    """The driver's client of a bucket."""
+    """The boto3 client of a bucket."""
     bucket = S3Bucket(location, **NUMBERS)
     bucket.connect()
     bucket.close()
@@ -53,18 +56,19 @@ def at(
     return S3Location("a-bucket", endpoint, region, checksums, addressing)
 
 
-def test_times_and_connections_are_those_that_were_given() -> None:
+def test_timeouts_and_connections_are_the_given_ones() -> None:
     config = connected(at(ENDPOINT)).meta.config
     assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (1.5, 2.5, 7)
 
 
-def test_nothing_is_sent_twice_and_no_checksum_is_added_by_the_driver() -> None:
-    config = connected(at(ENDPOINT)).meta.config
+def test_client_repeats_nothing_and_adds_no_checksum() -> None:
+    client = connected(at(ENDPOINT))
+    config = client.meta.config
     assert config.retries == {"mode": "standard", "total_max_attempts": 1}
     assert config.request_checksum_calculation == "when_required"
     assert config.response_checksum_validation == "when_required"
     assert config.tcp_keepalive is True
-    assert S3Bucket(at(ENDPOINT), **NUMBERS)._config().parameter_validation is False
+    assert type(client._serializer) is RestXMLSerializer, "no decorator that validates parameters"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_nothing_is_sent_twice_and_no_checksum_is_added_by_the_driver() -> None:
         (None, False, False),
     ],
 )
-def test_a_body_is_signed_unless_tls_and_a_signed_checksum_guard_it(
+def test_body_is_signed_unless_tls_and_a_signed_checksum_protect_it(
     endpoint: str | None, *, checksums: bool, is_unsigned: bool
 ) -> None:
     s3 = connected(at(endpoint, checksums=checksums)).meta.config.s3
@@ -96,7 +100,7 @@ def test_region_of_a_client(
     assert connected(at(ENDPOINT, region=given)).meta.region_name == region
 
 
-def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
@@ -105,25 +109,25 @@ def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         connected(at(ENDPOINT))
 
 
-def test_an_endpoint_that_is_none_is_told() -> None:
-    with pytest.raises(StoreUnusable, match=r"cannot be used as it is configured \(ValueError\)"):
+def test_malformed_endpoint_is_an_error() -> None:
+    with pytest.raises(StoreUnusable, match=r"configuration of S3 is invalid \(ValueError\)"):
         connected(at("https://"))
 
 
-def test_a_bucket_that_was_not_connected_is_unavailable() -> None:
+def test_bucket_before_connect_is_unavailable() -> None:
     bucket = S3Bucket(at(ENDPOINT), connections=1, connect_timeout_seconds=1, read_timeout_seconds=1)
     bucket.close()
     with pytest.raises(BlobStoreUnavailable, match="not started"):
         bucket.keys("backups/")
 
 
-def test_there_is_a_connection_for_each_thread() -> None:
+def test_store_keeps_one_connection_per_thread() -> None:
     store = S3BlobStore("a-bucket", endpoint=ENDPOINT, threads=5, read_threads=6)
     assert store._bucket._connections == 5 + 6 + 1
     assert store._probe_client._connections == 1
 
 
-def test_times_of_a_question_for_a_sign_of_life_are_the_shorter_ones() -> None:
+def test_ping_has_the_shorter_timeouts() -> None:
     store = S3BlobStore(
         "a-bucket",
         endpoint=ENDPOINT,
@@ -131,12 +135,12 @@ def test_times_of_a_question_for_a_sign_of_life_are_the_shorter_ones() -> None:
         read_timeout_seconds=8.0,
         ping_timeout_seconds=1.25,
     )
-    patient, impatient = store._bucket, store._probe_client
-    assert (patient._connect_timeout_seconds, patient._read_timeout_seconds) == (7.0, 8.0)
-    assert (impatient._connect_timeout_seconds, impatient._read_timeout_seconds) == (1.25, 1.25)
+    bucket, pinged = store._bucket, store._probe_client
+    assert (bucket._connect_timeout_seconds, bucket._read_timeout_seconds) == (7.0, 8.0)
+    assert (pinged._connect_timeout_seconds, pinged._read_timeout_seconds) == (1.25, 1.25)
     store = S3BlobStore("a-bucket", connect_timeout_seconds=0.5, read_timeout_seconds=0.75, ping_timeout_seconds=1.25)
-    impatient = store._probe_client
-    assert (impatient._connect_timeout_seconds, impatient._read_timeout_seconds) == (0.5, 0.75)
+    pinged = store._probe_client
+    assert (pinged._connect_timeout_seconds, pinged._read_timeout_seconds) == (0.5, 0.75)
 
 
 def test_condition_of_an_upload() -> None:
@@ -144,23 +148,28 @@ def test_condition_of_an_upload() -> None:
     assert condition_on(Tag("abc")) == {"IfMatch": '"abc"'}
 
 
-def test_what_is_sent_has_no_expectation_and_tells_the_thread_that_waits_for_it() -> None:
-    bucket = S3Bucket(at(ENDPOINT), connections=1, connect_timeout_seconds=1, read_timeout_seconds=1)
+def test_request_is_sent_without_expect_and_is_announced_to_its_own_thread() -> None:
+    bucket = S3Bucket(at(ENDPOINT), **NUMBERS)
+    bucket.connect()
+    announced: list[str] = []
 
-    class Request:
-        def __init__(self) -> None:
-            self.headers = {"Expect": "100-continue", "Host": "store"}
+    def send() -> dict[str, str]:
+        headers = {"Expect": "100-continue", "Host": "store"}
+        events: Any = bucket._client
+        events.meta.events.emit("before-send.s3.PutObject", request=SimpleNamespace(headers=headers))
+        return headers
 
-    request, told = Request(), list[str]()
-    with bucket.before_each_request(lambda: told.append("sent")):
-        bucket._before_sending(request)
-    assert request.headers == {"Host": "store"}
-    bucket._before_sending(Request())
-    assert told == ["sent"]
+    with bucket.before_each_request(lambda: announced.append("sending")):
+        assert send() == {"Host": "store"}
+        with ThreadPoolExecutor(1) as another:
+            another.submit(send).result()
+    assert send() == {"Host": "store"}
+    assert announced == ["sending"]
+    bucket.close()
 
 
 class Failing:
-    """A driver each call of which fails."""
+    """A boto3 client each call of which fails."""
 
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
@@ -180,7 +189,7 @@ def refusal(status: int = 403, code: str = "AccessDenied", **more: Any) -> Clien
 def failing(failure: Exception) -> S3Bucket:
     bucket = S3Bucket(at(ENDPOINT), **NUMBERS)
     client: Any = Failing(failure)
-    bucket._created = client
+    bucket._made_client = client
     return bucket
 
 
@@ -204,12 +213,10 @@ CALLS: dict[str, Callable[[S3Bucket], Any]] = {
         (OSError("broken"), TransientFailure),
     ],
 )
-def test_a_failure_of_the_driver_is_told_in_our_words_with_its_cause(
-    call: str, failure: Exception, kind: type[Exception]
-) -> None:
-    with pytest.raises(kind) as told:
+def test_error_of_the_driver_becomes_ours_with_its_cause(call: str, failure: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(kind) as raised:
         CALLS[call](failing(failure))
-    assert told.value.__cause__ is failure
+    assert raised.value.__cause__ is failure
 
 
 @pytest.mark.parametrize(
@@ -221,33 +228,34 @@ def test_a_failure_of_the_driver_is_told_in_our_words_with_its_cause(
         (OSError("broken"), OutcomeUnknown),
     ],
 )
-def test_a_failed_upload_is_told_by_what_may_have_become_of_it(failure: Exception, kind: type[Exception]) -> None:
-    with samples.blob() as blob, pytest.raises(kind) as told:
+def test_error_of_an_upload_says_whether_it_may_be_stored(failure: Exception, kind: type[Exception]) -> None:
+    blob = samples.blob()
+    with pytest.raises(kind) as raised:
         failing(failure).put("backups/a", blob, samples.draft(blob), replaces=None)
-    assert told.value.__cause__ is failure
+    assert raised.value.__cause__ is failure
 
 
-def test_an_object_that_is_absent_is_none() -> None:
+def test_absent_object_is_none() -> None:
     absent = failing(refusal(404, "NoSuchKey"))
     assert absent.get("backups/a") is None
     assert absent.head("backups/a") is None
 
 
-def test_a_bucket_that_is_absent_is_no_empty_slot() -> None:
+def test_absent_bucket_is_not_an_empty_slot() -> None:
     lost = failing(refusal(404, "NoSuchBucket"))
     for call in ("get", "head"):
         with pytest.raises(RefusedByStore):
             CALLS[call](lost)
 
 
-def test_a_range_outside_tells_the_size_of_the_blob_without_its_suffix() -> None:
+def test_range_outside_of_the_blob_gives_its_size_without_the_suffix() -> None:
     outside = failing(refusal(416, "InvalidRange", ActualObjectSize="116"))
-    with pytest.raises(RangeNotSatisfiable) as told:
+    with pytest.raises(RangeNotSatisfiable) as raised:
         outside.get("backups/a", ByteRange(500, None))
-    assert told.value.size == 100
+    assert raised.value.size == 100
 
 
-def test_an_upload_without_a_tag_in_its_answer_has_no_known_end() -> None:
+def test_upload_answered_without_an_etag_has_an_unknown_outcome() -> None:
     bucket = failing(OSError())
     sent: list[dict[str, Any]] = []
 
@@ -257,13 +265,13 @@ def test_an_upload_without_a_tag_in_its_answer_has_no_known_end() -> None:
             return {} if len(sent) == 1 else {"ETag": '"abc"'}
 
     client: Any = Taking()
-    bucket._created = client
-    with samples.blob() as blob:
-        draft = samples.draft(blob)
-        with pytest.raises(OutcomeUnknown, match="without naming its tag"):
-            bucket.put("backups/a", blob, draft, replaces=None)
-        stored = bucket.put("backups/a", blob, draft, replaces=Tag("old"))
-        checksum = base64.b64encode(blob.sha256_followed_by(suffix_of(draft.upload_id))).decode()
+    bucket._made_client = client
+    blob = samples.blob()
+    draft = samples.draft(blob)
+    with pytest.raises(OutcomeUnknown, match="without naming its ETag"):
+        bucket.put("backups/a", blob, draft, replaces=None)
+    stored = bucket.put("backups/a", blob, draft, replaces=Tag("old"))
+    checksum = base64.b64encode(blob.sha256_with_suffix(suffix_of(draft.upload_id))).decode()
     assert stored.tag == "abc"
     assert (sent[0]["IfNoneMatch"], sent[1]["IfMatch"]) == ("*", '"old"')
     assert {name: sent[1][name] for name in ("Bucket", "Key", "ContentLength", "ContentType", "ChecksumSHA256")} == {
@@ -276,15 +284,15 @@ def test_an_upload_without_a_tag_in_its_answer_has_no_known_end() -> None:
 
 
 @pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "", "nonsense"])
-def test_a_clock_that_the_store_does_not_state_is_taken_for_ours(date: str) -> None:
+def test_store_without_a_readable_date_has_no_clock_skew(date: str) -> None:
     bucket = failing(OSError())
 
     class Answering:
         def list_objects_v2(self, **_: Any) -> dict[str, Any]:
-            return {"ResponseMetadata": {"HTTPHeaders": {"date": date, "server": "AStore"}}}
+            return {"Name": "a-bucket", "ResponseMetadata": {"HTTPHeaders": {"date": date, "server": "AStore"}}}
 
     client: Any = Answering()
-    bucket._created = client
+    bucket._made_client = client
     skew = bucket.clock_skew_seconds()
     assert (skew < -1_000_000_000) is date.endswith("GMT")
     assert (skew == 0) is not date.endswith("GMT")

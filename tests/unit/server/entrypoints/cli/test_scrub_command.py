@@ -1,4 +1,4 @@
-"""The command `scrub` in this process, over embedded stores that were put at odds."""
+"""The command `scrub` in this process, over embedded stores that differ."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ async def _fill(data_dir: Path, users: int) -> None:
     await blobs.start()
     try:
         for number in range(1, users + 1):
-            with samples.blob(str(number)) as blob:
-                await BackupService(metadata, blobs, SystemClock()).upload(user(number), NO_VERSION, blob)
+            blob = samples.blob(str(number))
+            await BackupService(metadata, blobs, SystemClock()).upload(user(number), NO_VERSION, blob)
     finally:
         await blobs.close()
         await metadata.close()
@@ -51,13 +51,13 @@ async def _fill(data_dir: Path, users: int) -> None:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """Of three users, whose rows and blobs agree."""
+    """With the slots of three users, whose rows and blobs agree."""
     asyncio.run(_fill(tmp_path, users=3))
     return tmp_path
 
 
 def lose(data_dir: Path, number: int) -> None:
-    """The blob of a user."""
+    """Remove the blob of a user."""
     (path,) = (each for each in (data_dir / "blobs").rglob("*") if each.is_file() and str(user(number)) in each.name)
     path.unlink()
 
@@ -67,43 +67,43 @@ def test_stores_that_agree_are_counted(run: Callable[..., Ran], data_dir: Path) 
     assert (ran.code, ran.out, ran.err) == (0, "", "3 slots, 0 differ.\n")
     ran = run("scrub", "--data-dir", data_dir, "--json")
     assert (ran.code, ran.err) == (0, "")
-    assert json.loads(ran.out) == {"done": True, "slots": 3, "found": 0, "repaired": 0}
+    assert json.loads(ran.out) == {"done": True, "slots": 3, "found": 0, "mended": 0}
 
 
-def test_a_blob_that_was_lost_is_found_and_named(run: Callable[..., Ran], data_dir: Path) -> None:
+def test_lost_blob_is_found_and_named(run: Callable[..., Ran], data_dir: Path) -> None:
     lose(data_dir, 2)
     ran = run("scrub", "--data-dir", data_dir)
     assert (ran.code, ran.err) == (5, "3 slots, 1 differ.\n")
-    assert ran.out.startswith(f"{user(2)}  object-missing (row 1, blob none): There is a row and no blob")
+    assert ran.out.startswith(f"{user(2)}  object-missing (row 1, blob none): There is a row but no blob")
     ran = run("scrub", "--data-dir", data_dir, "--json")
     finding, end = map(json.loads, ran.out.splitlines())
     assert (ran.code, finding["user_id"], finding["difference"]) == (5, str(user(2)), "object-missing")
-    assert end == {"done": True, "slots": 3, "found": 1, "repaired": 0}
+    assert end == {"done": True, "slots": 3, "found": 1, "mended": 0}
 
 
-def test_a_walk_goes_on_behind_a_user(run: Callable[..., Ran], data_dir: Path) -> None:
+def test_walk_starts_after_the_given_user(run: Callable[..., Ran], data_dir: Path) -> None:
     lose(data_dir, 2)
     ran = run("scrub", "--data-dir", data_dir, "--after", user(2))
     assert (ran.code, ran.err) == (0, "1 slots, 0 differ.\n")
 
 
-def test_what_loses_nothing_is_mended_only_when_asked_for(run: Callable[..., Ran], data_dir: Path) -> None:
+def test_missing_rows_are_mended_only_with_repair(run: Callable[..., Ran], data_dir: Path) -> None:
     (data_dir / "metadata.sqlite3").unlink()
     asyncio.run(_fill(data_dir / "other", users=0))
     (data_dir / "other" / "metadata.sqlite3").rename(data_dir / "metadata.sqlite3")
     assert run("scrub", "--data-dir", data_dir).code == 5
     ran = run("scrub", "--data-dir", data_dir, "--repair")
-    assert (ran.code, ran.err) == (0, "3 slots, 3 differ, 3 repaired.\n")
+    assert (ran.code, ran.err) == (0, "3 slots, 3 differ, 3 mended.\n")
     assert all(line.endswith(" Mended.") for line in ran.out.splitlines())
     assert run("scrub", "--data-dir", data_dir).code == 0
 
 
-def test_a_scrub_makes_no_signing_secret(run: Callable[..., Ran], data_dir: Path) -> None:
+def test_scrub_makes_no_signing_secret(run: Callable[..., Ran], data_dir: Path) -> None:
     run("scrub", "--data-dir", data_dir)
     assert not (data_dir / "auth-secret").exists()
 
 
-def test_metadata_that_are_not_there_are_not_made(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_missing_metadata_is_an_error_and_is_not_made(run: Callable[..., Ran], tmp_path: Path) -> None:
     ran = run("scrub", "--data-dir", tmp_path)
     assert (ran.code, ran.out) == (3, "")
     assert "There is no metadata" in ran.err
@@ -132,10 +132,10 @@ def test_findings_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -
     )
     assert report.left == 1
     report.ended()
-    assert capsys.readouterr().err == "2 slots, 2 differ, 1 repaired.\n"
+    assert capsys.readouterr().err == "2 slots, 2 differ, 1 mended.\n"
 
 
-def test_a_finding_for_machines_has_all_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_finding_has_all_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     _Report(as_json=True).met(progress(1, user(1), FOUND, MENDED))
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first == {
@@ -144,21 +144,21 @@ def test_a_finding_for_machines_has_all_its_parts(capsys: pytest.CaptureFixture[
         "why": Difference.DELETION_UNDONE.explanation,
         "row": {"version": 4, "kind": "tombstone", "updated_at": samples.MOMENT.isoformat()},
         "blob": {"version": 3, "kind": "live", "updated_at": samples.MOMENT.isoformat()},
-        "repaired": False,
+        "mended": False,
     }
-    assert (second["row"], second["repaired"]) == (None, True)
+    assert (second["row"], second["mended"]) == (None, True)
 
 
-def test_a_walk_that_was_stopped_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopped_walk_prints_how_to_continue(capsys: pytest.CaptureFixture[str]) -> None:
     report = _Report(as_json=False)
     report.stopped()
     assert capsys.readouterr().err == ""
     report.met(progress(3, user(3)))
     report.stopped()
-    assert capsys.readouterr().err == f"Stopped after 3 slots. To go on: --after {user(3)}\n"
+    assert capsys.readouterr().err == f"Stopped after 3 slots. To continue: --after {user(3)}\n"
 
 
-def test_a_walk_that_was_stopped_says_so_to_machines_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopped_walk_prints_its_last_slot_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     report = _Report(as_json=True)
     report.stopped()
     report.met(progress(3, user(3), MENDED))
@@ -169,33 +169,33 @@ def test_a_walk_that_was_stopped_says_so_to_machines_too(capsys: pytest.CaptureF
         "last": str(user(3)),
         "slots": 3,
         "found": 1,
-        "repaired": 1,
+        "mended": 1,
     }
 
 
-def test_a_walk_that_was_stopped_before_its_first_slot_has_looked_at_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_walk_stopped_before_its_first_slot_counts_none(capsys: pytest.CaptureFixture[str]) -> None:
     _Report(as_json=True).stopped()
-    assert json.loads(capsys.readouterr().out) == {"done": False, "last": None, "slots": 0, "found": 0, "repaired": 0}
+    assert json.loads(capsys.readouterr().out) == {"done": False, "last": None, "slots": 0, "found": 0, "mended": 0}
 
 
-def test_a_place_that_failed_is_not_one_to_go_on_from(capsys: pytest.CaptureFixture[str]) -> None:
+def test_walk_continues_from_the_last_slot_before_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     report = _Report(as_json=False)
     report.met(progress(3, user(3)))
     report.met(progress(5, user(5), FOUND, failure=MetadataUnavailable()))
     capsys.readouterr()
     report.stopped()
-    assert capsys.readouterr().err == f"Stopped after 3 slots. To go on: --after {user(3)}\n"
+    assert capsys.readouterr().err == f"Stopped after 3 slots. To continue: --after {user(3)}\n"
     assert report.left == 1
 
 
-def test_no_bar_is_drawn_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with _progress_bar(hidden=False) as advance:
         advance(0.5)
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, MetadataUnavailable, StoreUnusable])
-def test_a_walk_that_is_stopped_ends_with_a_code_of_its_own(
+def test_stopped_walk_has_its_own_exit_code(
     run: Callable[..., Ran], data_dir: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
 ) -> None:
     async def start(_: object) -> None:
