@@ -112,3 +112,10 @@ def test_outage_is_logged_once_at_each_end(breaker: CircuitBreaker, caplog: pyte
         "the blob store is not available; calls fail at once until it is: no answer",
         "the blob store is available again",
     ]
+
+
+def test_failure_without_a_message_is_logged_by_its_class(
+    breaker: CircuitBreaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaker.record_failure(OSError(" "), is_certain=True)
+    assert caplog.messages == ["the blob store is not available; calls fail at once until it is: OSError"]

@@ -1,4 +1,4 @@
-"""A server of PostgreSQL that was down at the start: whatever is asked of it first, its schema is looked at before."""
+"""PostgreSQL that was down at the start: its schema is checked before the first query of any kind."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ USER = samples.user(1)
 CALLS = ("get", "scan", "check", "locked")
 
 
-class Asked:
-    """A store whose questions are answered from a script, by what is in them."""
+class ScriptedStore:
+    """A store whose database has this schema version, or raises this."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, version: str | Exception | None) -> None:
         self.store = PostgresMetadataStore("postgresql://someone@localhost/db")
-        self.questions: list[str] = []
+        self.queries: list[str] = []
         self._version = version
         monkeypatch.setattr(self.store, "_read", self._read)
         monkeypatch.setattr(self.store, "_lock_row", self._lock_row)
@@ -33,19 +33,19 @@ class Asked:
     async def _read(self, query: str, values: Any) -> list[Any]:
         del values
         if query != postgres._SCHEMA:
-            self.questions.append("another")
+            self.queries.append("another")
             return [("off", [])] if query == postgres._READY else []
-        self.questions.append("schema")
+        self.queries.append("schema")
         if isinstance(self._version, Exception):
             raise self._version
         return [] if self._version is None else [(self._version,)]
 
     async def _lock_row(self, *_: Any) -> Any:
-        self.questions.append("another")
+        self.queries.append("another")
 
         class Slot:
-            async def leave(self) -> None:
-                """Let go of nothing."""
+            async def unlock(self) -> None:
+                """Unlock nothing."""
 
         return Slot()
 
@@ -63,28 +63,28 @@ class Asked:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
-    return lambda version: Asked(monkeypatch, version)
+def store_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ScriptedStore]:
+    return lambda version: ScriptedStore(monkeypatch, version)
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(("version", "says"), [("9999", "newer than this program"), (None, "has no schema yet")])
-async def test_nothing_is_asked_of_a_server_whose_schema_is_another(
-    asked: Callable[..., Asked], call: str, version: str | None, says: str
+@pytest.mark.parametrize(("version", "message"), [("9999", "newer than this program"), (None, "has no schema yet")])
+async def test_no_query_is_sent_to_a_database_with_another_schema(
+    store_with: Callable[..., ScriptedStore], call: str, version: str | None, message: str
 ) -> None:
-    made = asked(version)
-    with pytest.raises(MetadataUnavailable, match=says) as refused:
+    made = store_with(version)
+    with pytest.raises(MetadataUnavailable, match=message) as raised:
         await made.call(call)
-    assert isinstance(refused.value.__cause__, StoreUnusable)
-    assert made.questions == ["schema"]
+    assert isinstance(raised.value.__cause__, StoreUnusable)
+    assert made.queries == ["schema"]
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_a_schema_that_is_ours_is_looked_at_once(asked: Callable[..., Asked], call: str) -> None:
-    made = asked(HEAD)
+async def test_current_schema_is_checked_once(store_with: Callable[..., ScriptedStore], call: str) -> None:
+    made = store_with(HEAD)
     await made.call(call)
     await made.call(call)
-    assert made.questions == ["schema", "another", "another"]
+    assert made.queries == ["schema", "another", "another"]
 
 
 def caused_by(cause: Exception) -> MetadataUnavailable:
@@ -94,43 +94,43 @@ def caused_by(cause: Exception) -> MetadataUnavailable:
 
 
 @pytest.mark.parametrize(
-    ("cause", "kind", "says"),
+    ("cause", "kind", "message"),
     [
         (psycopg.errors.UndefinedTable(), StoreUnusable, "has no schema yet"),
-        (psycopg.errors.InsufficientPrivilege(), StoreUnusable, "lets this role not read the schema's version"),
+        (psycopg.errors.InsufficientPrivilege(), StoreUnusable, "may not read the version of the schema"),
         (psycopg.OperationalError(), MetadataUnavailable, "does not answer"),
     ],
 )
-async def test_why_a_schema_cannot_be_read_is_told_apart(
-    asked: Callable[..., Asked], cause: Exception, kind: type[Exception], says: str
+async def test_reasons_for_an_unreadable_schema_are_distinguished(
+    store_with: Callable[..., ScriptedStore], cause: Exception, kind: type[Exception], message: str
 ) -> None:
-    with pytest.raises(kind, match=says):
-        await asked(caused_by(cause)).store._require_schema()
+    with pytest.raises(kind, match=message):
+        await store_with(caused_by(cause)).store._require_schema()
 
 
 @pytest.mark.parametrize("version", ["9999", None])
-async def test_a_store_does_not_start_on_another_schema(
-    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch, version: str | None
+async def test_store_does_not_start_with_another_schema(
+    store_with: Callable[..., ScriptedStore], monkeypatch: pytest.MonkeyPatch, version: str | None
 ) -> None:
-    made = asked(version)
+    made = store_with(version)
 
     async def opened() -> None:
         """Connect to nothing."""
 
-    monkeypatch.setattr(made.store._connections, "open", opened)
+    monkeypatch.setattr(made.store._pool, "open", opened)
     with pytest.raises(StoreUnusable):
         await made.store.start()
 
 
-async def test_a_store_starts_without_a_server(
-    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_store_starts_without_a_server(
+    store_with: Callable[..., ScriptedStore], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = asked(caused_by(psycopg.OperationalError()))
+    made = store_with(caused_by(psycopg.OperationalError()))
 
     async def opened() -> None:
         """Connect to nothing."""
 
-    monkeypatch.setattr(made.store._connections, "open", opened)
+    monkeypatch.setattr(made.store._pool, "open", opened)
     await made.store.start()
     assert "starting without the metadata store" in caplog.text
     with pytest.raises(MetadataUnavailable):
