@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError  # type: ignore[im
 from botocore.serialize import RestXMLSerializer  # type: ignore[import-untyped]  # as above
 
 from contracts import samples
-from obscura_backup.adapters.s3.bucket import S3Bucket, condition_on
+from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
+from obscura_backup.adapters.s3.bucket import S3Bucket, _condition_on
 from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure
 from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.adapters.s3.stored_object import suffix_of
 from obscura_backup.domain.errors import (
     BlobStoreUnavailable,
@@ -122,13 +122,13 @@ def test_bucket_before_connect_is_unavailable() -> None:
 
 
 def test_store_keeps_one_connection_per_thread() -> None:
-    store = S3BlobStore("a-bucket", endpoint=ENDPOINT, threads=5, read_threads=6)
+    store = Boto3BlobStore("a-bucket", endpoint=ENDPOINT, max_writes=5, max_reads=6)
     assert store._bucket._connections == 5 + 6 + 1
     assert store._probe_client._connections == 1
 
 
 def test_ping_has_the_shorter_timeouts() -> None:
-    store = S3BlobStore(
+    store = Boto3BlobStore(
         "a-bucket",
         endpoint=ENDPOINT,
         connect_timeout_seconds=7.0,
@@ -138,14 +138,16 @@ def test_ping_has_the_shorter_timeouts() -> None:
     bucket, pinged = store._bucket, store._probe_client
     assert (bucket._connect_timeout_seconds, bucket._read_timeout_seconds) == (7.0, 8.0)
     assert (pinged._connect_timeout_seconds, pinged._read_timeout_seconds) == (1.25, 1.25)
-    store = S3BlobStore("a-bucket", connect_timeout_seconds=0.5, read_timeout_seconds=0.75, ping_timeout_seconds=1.25)
+    store = Boto3BlobStore(
+        "a-bucket", connect_timeout_seconds=0.5, read_timeout_seconds=0.75, ping_timeout_seconds=1.25
+    )
     pinged = store._probe_client
     assert (pinged._connect_timeout_seconds, pinged._read_timeout_seconds) == (0.5, 0.75)
 
 
 def test_condition_of_an_upload() -> None:
-    assert condition_on(None) == {"IfNoneMatch": "*"}
-    assert condition_on(Tag("abc")) == {"IfMatch": '"abc"'}
+    assert _condition_on(None) == {"IfNoneMatch": "*"}
+    assert _condition_on(Tag("abc")) == {"IfMatch": '"abc"'}
 
 
 def test_request_is_sent_without_expect_and_is_announced_to_its_own_thread() -> None:

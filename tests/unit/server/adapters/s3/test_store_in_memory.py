@@ -11,10 +11,10 @@ from botocore.exceptions import ReadTimeoutError  # type: ignore[import-untyped]
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract
-from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3 import boto3_store as s3
+from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
 from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, failure_of_put, failure_of_read
 from obscura_backup.adapters.s3.probe import ProbeReport
-from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
 from support.servers.bucket_in_memory import BucketInMemory
@@ -22,8 +22,8 @@ from support.servers.bucket_in_memory import BucketInMemory
 USER = samples.user(1)
 
 
-def store_over(bucket: BucketInMemory, **given: Any) -> S3BlobStore:
-    store = S3BlobStore("a-bucket", **given)
+def store_over(bucket: BucketInMemory, **given: Any) -> Boto3BlobStore:
+    store = Boto3BlobStore("a-bucket", **given)
     parts: Any = store
     parts._bucket = parts._probe_client = bucket
     return store
@@ -43,7 +43,7 @@ class TestContract(BlobStoreContract):
 async def test_store_is_probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     probed_buckets: list[object] = []
 
-    def probe(bucket: Any) -> Any:
+    def probe(bucket: Any, *, with_false_checksum: Any) -> Any:
         probed_buckets.append(bucket)
         return ProbeReport(())
 
