@@ -190,10 +190,9 @@ async def test_closed_blob_returns_its_connection() -> None:
     await store.start()
     blob = samples.blob()
     await store.put(USER, blob, samples.draft(blob), replaces=None)
-    opened = await store.open(USER)
-    assert opened is not None
+    opened: Any = await store.open(USER)
     await opened.aclose()
-    assert opened._download._body.closed  # type: ignore[attr-defined] # of bytes in memory
+    assert opened._download._body.closed
     await store.close()
 
 
@@ -202,9 +201,8 @@ async def test_blob_closed_after_its_store_returns_its_connection() -> None:
     await store.start()
     blob = Blob.of(bytes(600_000))
     await store.put(USER, blob, samples.draft(blob), replaces=None)
-    opened = await store.open(USER)
-    assert opened is not None
+    opened: Any = await store.open(USER)
     assert not opened._download.is_complete
     await store.close()
     await opened.aclose()
-    assert opened._download._body.closed  # type: ignore[attr-defined] # of bytes in memory
+    assert opened._download._body.closed
