@@ -58,14 +58,20 @@ class BucketInMemory:
             del self._of_thread.before_sending
 
     def put(self, key: str, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
-        condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": f'"{replaces}"'}
-        return self.put_with(key, blob, draft, condition)
+        return self.put_with(key, blob, draft, replaces)
 
     def put_with(
-        self, key: str, blob: Blob, draft: Draft, condition: dict[str, str], *, claimed_sha256: bytes | None = None
+        self,
+        key: str,
+        blob: Blob,
+        draft: Draft,
+        replaces: Tag | None,
+        *,
+        is_conditional: bool = True,
+        claimed_sha256: bytes | None = None,
     ) -> Revision:
         self._call("put")
-        if condition and "knows no conditions" in self.faults:
+        if is_conditional and "knows no conditions" in self.faults:
             raise RefusedByStore(501, "NotImplemented", "PutObject", "")
         if "knows no checksums" in self.faults:
             raise RefusedByStore(400, "InvalidArgument", "PutObject", "")
@@ -78,19 +84,20 @@ class BucketInMemory:
             if "races" in self.faults:
                 return self._store(key, blob, draft)
         with self._lock:
-            self._require(key, condition)
+            if is_conditional:
+                self._require(key, replaces)
             return self._store(key, blob, draft)
 
-    def _require(self, key: str, condition: dict[str, str]) -> None:
-        held = self.objects.get(key)
-        if "IfNoneMatch" in condition and held is not None and "creates over" not in self.faults:
+    def _require(self, key: str, replaces: Tag | None) -> None:
+        current = self.objects.get(key)
+        if replaces is None:
+            fault = None if current is None else "creates over"
+        elif current is None:
+            fault = "takes a tag of nothing"
+        else:
+            fault = None if current[0].tag == replaces else "takes a stale tag"
+        if fault is not None and fault not in self.faults:
             raise PutRefused
-        if "IfMatch" in condition:
-            wanted = condition["IfMatch"].strip('"')
-            if held is None and "takes a tag of nothing" not in self.faults:
-                raise PutRefused
-            if held is not None and held[0].tag != wanted and "takes a stale tag" not in self.faults:
-                raise PutRefused
 
     def _store(self, key: str, blob: Blob, draft: Draft) -> Revision:
         self._count += 1

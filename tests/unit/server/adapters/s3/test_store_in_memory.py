@@ -7,13 +7,13 @@ import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError  # type: ignore[import-untyped]  # botocore ships no types
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract
 from obscura_backup.adapters.s3 import boto3_store as s3
 from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
 from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, failure_of_put, failure_of_read
+from obscura_backup.adapters.s3.failed_request import FailedRequest, Failure
 from obscura_backup.adapters.s3.probe import ProbeReport
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
@@ -126,7 +126,7 @@ async def test_upload_is_not_retried() -> None:
 
 
 def timeout(of: Any = failure_of_put) -> Exception:
-    cause = ReadTimeoutError(endpoint_url="http://store", error="slow")
+    cause = FailedRequest(Failure.READ_TIMEOUT, "ReadTimeoutError")
     failure: Exception = of(cause)
     failure.__cause__ = cause
     return failure
