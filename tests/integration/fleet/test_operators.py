@@ -74,7 +74,7 @@ def test_missing_schema_and_missing_bucket_are_named(
         fleet.bucket = f"missing-{uuid4().hex[:8]}"
         result = fleet.run("serve", "--port", "0")
         assert (result.returncode, "obscura-backup init-bucket" in result.stderr) == (3, True)
-        assert fleet.command("init-bucket").startswith("Made")
+        assert fleet.command("init-bucket").startswith("Created")
         assert "already" in fleet.command("init-bucket")
         assert all(check["holds"] for check in checks(fleet).values())
 

@@ -1,4 +1,4 @@
-"""The bucket of obstore for code that blocks: the probe, which runs in a thread."""
+"""The bucket as the probe sees it, which runs in a thread: blocking calls."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from contextlib import AbstractContextManager
 
     from obscura_backup.adapters.s3.obstore_bucket import ObstoreBucket
     from obscura_backup.domain.blob import Blob
@@ -18,12 +19,35 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
+class Probed(Protocol):
+    """The part of `S3Bucket` that the probe uses. Thread-safe."""
+
+    name: str
+
+    def put_with(
+        self, key: str, blob: Blob, draft: Draft, replaces: Tag | None, *, is_conditional: bool = True
+    ) -> Revision:
+        """See `S3Bucket.put_with`."""
+
+    def get(self, key: str) -> Any:
+        """See `S3Bucket.get`."""
+
+    def head(self, key: str) -> Revision | None:
+        """See `S3Bucket.head`."""
+
+    def delete(self, key: str) -> None:
+        """See `S3Bucket.delete`."""
+
+    def before_each_request(self, before_sending: Callable[[], None]) -> AbstractContextManager[None]:
+        """See `S3Bucket.before_each_request`."""
+
+
 class BlockingBucket:
-    """See `Probed`.
+    """The bucket of obstore, as `Probed`.
 
     Args:
-        bucket: to ask.
-        loop: that runs in another thread, and sends the requests.
+        bucket: that gets the calls.
+        loop: sends the requests, in another thread.
     """
 
     def __init__(self, bucket: ObstoreBucket, loop: asyncio.AbstractEventLoop) -> None:

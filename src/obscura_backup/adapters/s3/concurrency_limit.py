@@ -1,4 +1,4 @@
-"""A bound on the requests under way at once, and on those that may wait for their turn."""
+"""A limit on concurrent requests, and on those that wait for their turn."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class ConcurrencyLimit:
-    """When the store hangs, callers are told so instead of piling up. As `BoundedExecutor`, without threads.
+    """Like `BoundedExecutor`, for requests without threads: if the store hangs, further callers fail at once.
 
     Args:
-        count: of requests under way at once.
+        count: of concurrent requests.
         waiting_max: callers that may wait for their turn; the next one fails at once.
         wait_seconds: that a caller may wait; then it fails.
     """

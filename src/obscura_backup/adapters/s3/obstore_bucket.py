@@ -43,8 +43,8 @@ class ObstoreBucket:
 
     Args:
         location: of the bucket.
-        connect_timeout_seconds: for a connection to be made.
-        read_timeout_seconds: that the store may be silent for.
+        connect_timeout_seconds: for making a connection.
+        read_timeout_seconds: how long the store may be silent.
     """
 
     def __init__(self, location: S3Location, *, connect_timeout_seconds: float, read_timeout_seconds: float) -> None:
@@ -64,7 +64,7 @@ class ObstoreBucket:
         """
         make = partial(make_store, self._location, connect_timeout_seconds=self._connect_timeout_seconds)
         self._made_store = make(read_timeout_seconds=self._read_timeout_seconds)
-        # Its time would run while a body is being sent, however well it goes on.
+        # A read time-out would also run while a body is being sent.
         self._made_put_store = make(read_timeout_seconds=None)
 
     def close(self) -> None:
@@ -97,11 +97,11 @@ class ObstoreBucket:
             raise OutcomeUnknown("The blob store accepted an upload without naming its ETag.") from error
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> ObstoreDownload | None:
-        """One GET: the object's revision and the first piece of its bytes; None where there is no object.
+        """One GET: the object's revision and its first bytes; None if there is no object.
 
         Raises:
             RangeNotSatisfiable: `byte_range` lies outside of the blob.
-            BackupDamaged: the object is not one of ours, or no longer.
+            BackupDamaged: the object is damaged, or this service did not write it.
             BlobStoreUnavailable: the store does not answer.
         """
         options: GetOptions = {} if byte_range is None else {"range": _range_option(byte_range)}
@@ -130,13 +130,10 @@ class ObstoreBucket:
         return download
 
     async def head(self, key: str) -> Revision | None:
-        """One HEAD: the object's revision.
-
-        None only where there is no object: a HEAD's 404 does not say what is missing, so the object or the whole
-        bucket, and one more request asks. To take a lost bucket for an empty slot would tell clients to begin anew.
+        """One HEAD: the object's revision; None if there is no object. One more request after a 404, as in `S3Bucket`.
 
         Raises:
-            BackupDamaged: the object is not one of ours.
+            BackupDamaged: the object is damaged, or this service did not write it.
             BlobStoreUnavailable: the store does not answer.
         """
         result = await self._head(key)
@@ -196,12 +193,12 @@ def _started(store: S3Store | None) -> S3Store:
 
 
 def _condition_on(replaces: Tag | None) -> PutMode:
-    """The condition of a PUT that goes through only if the object has this tag (None: if there is no object)."""
+    """The condition of a PUT that succeeds only if the object has this tag (None: if there is no object)."""
     return "create" if replaces is None else {"e_tag": f'"{replaces}"'}
 
 
 def _range_option(byte_range: ByteRange) -> Any:
-    """The range of the object in which `byte_range`, a range of the blob, lies; see `stored_object.range_header`."""
+    """The range of the object that covers `byte_range`, a range of the blob; see `stored_object.range_header`."""
     if byte_range.first is None:
         return {"suffix": (byte_range.last or 0) + SUFFIX_BYTES}
     return {"offset": byte_range.first} if byte_range.last is None else (byte_range.first, byte_range.last + 1)

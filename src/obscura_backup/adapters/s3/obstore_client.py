@@ -1,7 +1,7 @@
 """Makes obstore's client of a bucket, and finds credentials for it.
 
 obstore repeats failed requests unless told not to: a repeated PUT can meet its own success and report a conflict. It
-also ends every request after 30 seconds, however well it goes on; the time-outs here are those of silence.
+also ends every request after 30 seconds, even if bytes still arrive; the time-outs here are for silence.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def make_store(location: S3Location, *, connect_timeout_seconds: float, read_tim
 
     Args:
         location: of the bucket.
-        connect_timeout_seconds: for a connection to be made.
+        connect_timeout_seconds: for making a connection.
         read_timeout_seconds: from the start of a request to the head of its answer, and then for each further piece;
             None: no limit.
 
@@ -97,7 +97,7 @@ def _checksums(location: S3Location) -> dict[str, Any]:
 
 
 def _credentials(location: S3Location) -> dict[str, Any]:
-    """Static ones of the environment, which come first for all of AWS's tools; else what botocore finds."""
+    """Static ones of the environment, which all of AWS's tools try first; else those that botocore finds."""
     access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if access_key and secret_key and not os.environ.get("AWS_CREDENTIAL_EXPIRATION"):
         token = os.environ.get("AWS_SESSION_TOKEN") or os.environ.get("AWS_SECURITY_TOKEN")

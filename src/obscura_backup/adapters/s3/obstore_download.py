@@ -1,4 +1,4 @@
-"""One GET by obstore: headers that have come, and bytes that are still coming.
+"""A running GET by obstore: the headers have arrived, the bytes are arriving.
 
 As in `download`, the object's suffix is checked before the last piece of the blob is given out.
 """
@@ -26,14 +26,14 @@ class ObstoreDownload:
 
     Attributes:
         revision: of the object.
-        start: offset of the first byte that comes.
-        length: of all of the blob that comes, in bytes.
-        first_chunk: the first piece, once `begin` has read it.
+        start: offset of the first byte.
+        length: number of bytes of the blob.
+        first_chunk: the first piece, after `begin`.
 
     Args:
         result: of the GET.
-        part: what of the object comes with it.
-        suffix: the bytes that have to follow those of the blob; none where the range ends before.
+        part: of the object, in the response.
+        suffix: the bytes that must follow the blob's; empty if the range ends before.
     """
 
     def __init__(self, result: GetResult, revision: Revision, part: Part, suffix: bytes) -> None:
@@ -62,13 +62,13 @@ class ObstoreDownload:
             yield await self._next()
 
     async def aclose(self) -> None:
-        """Let the connection go: back to the pool where little is left on it, else closed."""
+        """Give the connection back to the pool if little is left to read, else close it."""
         try:
             if self._left <= DRAIN_BYTES:
                 while self._left and self._stream is not None:
                     await self._next()
         except (BlobStoreUnavailable, BackupDamaged):
-            pass  # nobody wants these bytes
+            pass  # these bytes are not needed
         finally:
             self._stream = None
 
@@ -91,7 +91,7 @@ class ObstoreDownload:
         try:
             return await anext(self._stream)
         except StopAsyncIteration:
-            raise TransientFailure("The blob store sent fewer bytes than it said.") from None
+            raise TransientFailure("The blob store sent fewer bytes than it announced.") from None
         except DRIVER_ERRORS as error:
             failed = failed_request(error, "GetObject")
             raise failure_of_read(failed) from failed

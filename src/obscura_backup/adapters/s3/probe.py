@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.s3.concurrency_probe import ROUNDS, race
 from obscura_backup.adapters.s3.errors import Misconfigured, RefusedByStore, TransientFailure
@@ -23,8 +23,8 @@ from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
+    from obscura_backup.adapters.s3.blocking_bucket import Probed
     from obscura_backup.adapters.s3.bucket import S3Bucket
     from obscura_backup.domain.model import Revision, Tag
 
@@ -35,29 +35,6 @@ _NOT_IMPLEMENTED = 501
 _MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to see that they survive
 
 _log = logging.getLogger(__name__)
-
-
-class Probed(Protocol):
-    """A bucket, as `S3Bucket` is one: blocking, for any number of threads."""
-
-    name: str
-
-    def put_with(
-        self, key: str, blob: Blob, draft: Draft, replaces: Tag | None, *, is_conditional: bool = True
-    ) -> Revision:
-        """See `S3Bucket.put_with`."""
-
-    def get(self, key: str) -> Any:
-        """See `S3Bucket.get`."""
-
-    def head(self, key: str) -> Revision | None:
-        """See `S3Bucket.head`."""
-
-    def delete(self, key: str) -> None:
-        """See `S3Bucket.delete`."""
-
-    def before_each_request(self, before_sending: Callable[[], None]) -> AbstractContextManager[None]:
-        """See `S3Bucket.before_each_request`."""
 
 
 class Severity(StrEnum):
@@ -107,9 +84,9 @@ def probe(
     """Run all checks: 7 small requests in sequence, 30 in races, and 4 deletions if all is well.
 
     Args:
-        bucket: to try out.
-        with_false_checksum: the same by a driver that can send a false checksum; None: that is not tried out.
-        random: bytes.
+        bucket: to test.
+        with_false_checksum: the same bucket by a driver that can send a false checksum; None: skip that check.
+        random: makes random bytes.
 
     Raises:
         BlobStoreUnavailable: the store does not answer, or refuses these credentials.

@@ -126,7 +126,7 @@ def part_of(answer: dict[str, Any], *, partial: bool) -> Part:
 
 
 def part_within(first: int, end: int, object_size: int) -> Part:
-    """What of the blob comes with these bytes of the object, from `first` up to before `end`.
+    """The part of an object from `first` to before `end`.
 
     Raises:
         BackupDamaged: the object is too short to be one of ours.

@@ -164,7 +164,7 @@ async def test_server_that_speaks_no_tls_may_have_got_nothing() -> None:
     assert failed.failure in (Failure.UNREACHABLE, Failure.CONNECT_TIMEOUT)
 
 
-async def test_credentials_that_are_not_to_be_had_were_not_sent() -> None:
+async def test_request_without_credentials_was_not_sent() -> None:
     def fail() -> Any:
         raise RuntimeError("the text of a secret service")
 
