@@ -34,7 +34,7 @@ class Ran:
 
 @contextmanager
 def commands(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    """Runs commands with these arguments, and with environment variables by name.
+    """Runs commands with arguments, and with environment variables as keywords.
 
     No variable of ours or of the stores is inherited. Handlers of logs and signals are as before afterwards.
     """

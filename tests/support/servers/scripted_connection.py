@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """The socket: all options are taken."""
+    """The socket; it accepts all options."""
 
     family = socket.AF_INET
 
     def setsockopt(self, *_: Any) -> None:
-        """Take it."""
+        """Accept the option."""
 
     def getpeername(self) -> tuple[str, int]:
         return "192.0.2.1", 9
@@ -35,7 +35,7 @@ class Peer:
 
 
 class Transport:
-    """Keeps what is written, and of what is not taken as much as a test says."""
+    """Keeps what is written. A test sets how much of it the client has not taken."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -77,12 +77,12 @@ class Transport:
 
     @property
     def ends(self) -> list[str]:
-        """How it was ended."""
+        """The calls that ended it."""
         return [each for each in self.done if each in ("close", "abort", "eof")]
 
 
 class Connection:
-    """One connection, the application behind which answers each path with itself; `/read` after its body."""
+    """One connection, to an application that answers with the path; it reads the body of `/read` first."""
 
     def __init__(self) -> None:
         self.transport = Transport()
@@ -107,7 +107,7 @@ class Connection:
         await send({"type": "http.response.body", "body": body})
 
     async def receives(self, *pieces: bytes) -> bytes:
-        """Let these bytes come; what was written since the last time."""
+        """Receive these pieces; returns what was written meanwhile."""
         before = len(self.transport.written)
         for piece in pieces:
             self.protocol.data_received(piece)

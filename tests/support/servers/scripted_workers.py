@@ -18,7 +18,7 @@ HEALTH_CHECK_SECONDS = 5
 
 
 class Scripted:
-    """A worker of which a test says how it fares. It has started once it was polled as often as `takes` says."""
+    """A scripted worker. It has started after `takes` polls that found it starting."""
 
     def __init__(self, pid: int, *, takes: int = 0, exitcode: int | None = None) -> None:
         self.pid = pid
@@ -59,7 +59,7 @@ class Scripted:
 
 
 class Supervised:
-    """A supervisor, and the workers that it makes: the prepared ones first, then ones that start at once."""
+    """A supervisor and the workers that it makes: first the prepared ones, then workers that start at once."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int = 2) -> None:
         self.prepared: deque[Scripted] = deque()
@@ -79,7 +79,7 @@ class Supervised:
         return worker
 
     def hold(self, *scripted: Scripted) -> None:
-        """Begin with these."""
+        """Begin with these workers."""
         given: Any = list(scripted)
         self.them.processes = given
 
@@ -96,6 +96,7 @@ class Listening:
 
 
 def well(pid: int) -> Scripted:
+    """A worker that has started."""
     worker = Scripted(pid)
     worker.has_started = True
     return worker

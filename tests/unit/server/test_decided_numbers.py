@@ -199,7 +199,7 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )
-def test_numbers_at_the_edge(module: Any, numbers: dict[str, Any]) -> None:
+def test_numbers_of_an_entrypoint(module: Any, numbers: dict[str, Any]) -> None:
     assert {name: getattr(module, name) for name in numbers} == numbers
 
 

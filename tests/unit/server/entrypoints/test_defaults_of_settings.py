@@ -1,4 +1,4 @@
-"""What a setting is where nothing is said of it, as the README lists it; and where its bounds are."""
+"""The defaults of all settings, and their bounds."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def load(**values: Any) -> Settings:
     return load_settings({}, {f"OBSCURA_BACKUP_{name.upper()}": str(value) for name, value in values.items()})
 
 
-def test_every_setting_has_the_default_that_is_listed() -> None:
+def test_defaults_of_all_settings() -> None:
     found = msgspec.structs.asdict(load_settings({}, {}))
     assert {name: value for name, value in found.items() if name != "data_dir"} == DEFAULTS
 
 
-def test_the_data_directory_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/xdg")
     assert load_settings({}, {}).data_dir == Path("/xdg/obscura-backup")
     monkeypatch.delenv("XDG_DATA_HOME")
@@ -91,7 +91,7 @@ def test_the_data_directory_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -
         ("min_bytes", 1, 100),
     ],
 )
-def test_a_number_at_its_bound_is_taken(name: str, least: float, most: float) -> None:
+def test_number_at_its_bound_is_accepted(name: str, least: float, most: float) -> None:
     assert getattr(load(**{name: least}), name) == least
     assert getattr(load(**{name: most}), name) == most
 
@@ -113,13 +113,13 @@ def test_a_number_at_its_bound_is_taken(name: str, least: float, most: float) ->
         ("min_bytes", 0),
     ],
 )
-def test_a_number_beyond_its_bound_is_refused_by_name(name: str, value: float) -> None:
+def test_number_beyond_its_bound_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(InvalidSettings, match=name):
         load(**{name: value})
 
 
 @pytest.mark.parametrize(("hold", "is_taken"), [(10, False), (10.5, True)])
-def test_a_lock_outlasts_the_wait_for_the_blob_store(hold: float, *, is_taken: bool) -> None:
+def test_lock_must_outlast_the_wait_for_the_blob_store(hold: float, *, is_taken: bool) -> None:
     given = {"blobs_url": S3, "s3_read_seconds": 10, "postgres_hold_seconds": hold}
     if is_taken:
         assert load(**given).postgres_hold_seconds == hold
@@ -128,7 +128,7 @@ def test_a_lock_outlasts_the_wait_for_the_blob_store(hold: float, *, is_taken: b
             load(**given)
 
 
-def test_a_lock_need_not_outlast_a_blob_store_that_is_not_used() -> None:
+def test_lock_need_not_outlast_an_unused_blob_store() -> None:
     assert load(postgres_hold_seconds=5, s3_read_seconds=10).postgres_hold_seconds == 5
 
 
@@ -147,7 +147,7 @@ def test_bounds_of_a_blob_may_be_equal() -> None:
 
 
 @pytest.mark.parametrize(("metadata", "blobs"), [("memory:", None), (None, "memory:"), ("memory:", "memory:")])
-def test_a_store_in_memory_belongs_to_one_worker(metadata: str | None, blobs: str | None) -> None:
+def test_store_in_memory_allows_one_worker_only(metadata: str | None, blobs: str | None) -> None:
     given = {name: url for name, url in (("metadata_url", metadata), ("blobs_url", blobs)) if url}
     assert load(**given, workers=1).workers == 1
     with pytest.raises(InvalidSettings, match="memory: stores work with workers=1 only"):
@@ -158,9 +158,7 @@ def test_a_store_in_memory_belongs_to_one_worker(metadata: str | None, blobs: st
     ("metadata", "blobs", "uses"),
     [(None, None, True), ("memory:", None, True), (None, "memory:", True), ("memory:", "memory:", False)],
 )
-def test_the_data_directory_is_used_where_a_store_has_no_other_place(
-    metadata: str | None, blobs: str | None, *, uses: bool
-) -> None:
+def test_data_directory_is_used_if_a_store_has_no_url(metadata: str | None, blobs: str | None, *, uses: bool) -> None:
     given = {name: url for name, url in (("metadata_url", metadata), ("blobs_url", blobs)) if url}
     assert load(**given).uses_data_dir is uses
 

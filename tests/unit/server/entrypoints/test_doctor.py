@@ -30,11 +30,11 @@ FILE_BEHAVIOURS = [
 
 
 async def found(checks: AsyncIterator[Check]) -> dict[tuple[str, str], Check]:
-    """By part and name, in the order in which they were found."""
+    """The checks by part and name, in order."""
     return {(check.part, check.name): check async for check in checks}
 
 
-async def test_embedded_stores_in_a_fresh_directory_have_all_that_is_looked_at(tmp_path: Path) -> None:
+async def test_all_checks_pass_in_a_fresh_directory(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     checks = await found(examine(settings(data_dir=data_dir)))
     assert list(checks) == [
@@ -57,7 +57,7 @@ async def test_embedded_stores_in_a_fresh_directory_have_all_that_is_looked_at(t
     assert checks["blobs", "technology"].detail == f"files, {data_dir}/blobs"
 
 
-async def test_a_check_that_can_take_long_says_how_long_it_took(tmp_path: Path) -> None:
+async def test_checks_that_can_take_long_have_a_duration(tmp_path: Path) -> None:
     began = time.perf_counter()
     checks = await found(examine(settings(data_dir=tmp_path)))
     whole = time.perf_counter() - began
@@ -71,7 +71,7 @@ async def test_a_check_that_can_take_long_says_how_long_it_took(tmp_path: Path) 
     assert all(0 <= seconds <= whole for seconds in took.values())
 
 
-async def test_a_failed_check_says_how_long_it_took(tmp_path: Path) -> None:
+async def test_failed_check_has_a_duration(tmp_path: Path) -> None:
     began = time.perf_counter()
     checks = await found(examine(settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(tmp_path / "none"))))
     check = checks["tokens", "verification keys are available"]
@@ -80,7 +80,7 @@ async def test_a_failed_check_says_how_long_it_took(tmp_path: Path) -> None:
     assert 0 <= check.seconds <= time.perf_counter() - began
 
 
-async def test_a_key_set_that_is_missing_keeps_nothing_else_from_being_looked_at(tmp_path: Path) -> None:
+async def test_missing_key_set_does_not_stop_the_other_checks(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
     checks = await found(examine(settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(path))))
     failed = [key for key, check in checks.items() if not check.holds]
@@ -89,7 +89,7 @@ async def test_a_key_set_that_is_missing_keeps_nothing_else_from_being_looked_at
     assert str(path) in checks[failed[0]].detail
 
 
-async def test_a_key_set_is_called_one(tmp_path: Path) -> None:
+async def test_key_set_is_named_as_such(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text(
         '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "a"}]}'
@@ -98,7 +98,7 @@ async def test_a_key_set_is_called_one(tmp_path: Path) -> None:
     assert checks["tokens", "verification keys are available"].detail == "key set: EdDSA"
 
 
-async def test_a_data_directory_that_cannot_be_used_ends_the_examination(tmp_path: Path) -> None:
+async def test_unusable_data_directory_ends_the_checks(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     checks = await found(examine(settings(data_dir=tmp_path / "file" / "data")))
     (check,) = checks.values()
@@ -117,7 +117,7 @@ async def test_stores_in_memory_need_no_data_directory(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_store_that_does_not_start_is_not_asked_further(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_store_that_does_not_start_is_not_checked_further(monkeypatch: pytest.MonkeyPatch) -> None:
     async def start(_: object) -> None:
         raise StoreUnusable("The disk is gone.") from OSError("it fell off")
 
@@ -156,7 +156,7 @@ async def test_little_space_is_a_warning(
     assert check.detail == f"{free // 1_048_576} MiB"
 
 
-async def test_trying_out_leaves_nothing_in_the_blob_directory(tmp_path: Path) -> None:
+async def test_probe_leaves_nothing_in_the_blob_directory(tmp_path: Path) -> None:
     await found(examine(settings(data_dir=tmp_path)))
     assert [path.name for path in (tmp_path / "blobs").iterdir() if path.name.startswith("probe-")] == []
 
@@ -164,7 +164,7 @@ async def test_trying_out_leaves_nothing_in_the_blob_directory(tmp_path: Path) -
 @pytest.mark.parametrize(
     "behaviour", ["refuses to create over an object", "refuses a stale tag", "refuses a tag where there is nothing"]
 )
-async def test_a_file_system_that_takes_every_write_is_found_out(behaviour: str) -> None:
+async def test_file_system_that_accepts_every_write_fails_the_probe(behaviour: str) -> None:
     class Careless(MemoryBlobStore):
         async def put(self, user_id: Any, blob: Any, draft: Any, *, replaces: Any) -> Any:
             del replaces

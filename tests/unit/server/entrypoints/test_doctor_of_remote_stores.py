@@ -27,7 +27,7 @@ S3 = "s3://a-bucket?endpoint=http://localhost:9"
 
 
 async def found(checks: AsyncIterator[Check]) -> dict[tuple[str, str], Check]:
-    """By part and name, in the order in which they were found."""
+    """The checks by part and name, in order."""
     return {(check.part, check.name): check async for check in checks}
 
 
@@ -57,7 +57,7 @@ async def of_postgres(
     return checks
 
 
-async def test_a_postgres_server_that_is_as_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_checks_of_a_good_postgres_server_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = await of_postgres(monkeypatch)
     assert all(check.holds and check.must for check in checks.values())
     assert {name: (check.detail, check.seconds) for (part, name), check in checks.items() if part == "metadata"} == {
@@ -80,7 +80,7 @@ async def test_a_postgres_server_that_is_as_it_must_be(monkeypatch: pytest.Monke
         ({"skew_seconds": 61.0}, "its clock agrees with ours", "+61.0 s"),
     ],
 )
-async def test_each_shortcoming_of_a_postgres_server_fails_its_own_check(
+async def test_each_fault_of_a_postgres_server_fails_its_own_check(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], name: str, detail: str
 ) -> None:
     given = {field: getattr(FACTS, field) for field in Diagnosis.__dataclass_fields__}
@@ -93,7 +93,7 @@ async def test_each_shortcoming_of_a_postgres_server_fails_its_own_check(
     ("current", "detail"),
     [("1", "1, wanted 2: obscura-backup migrate"), (None, "none, wanted 2: obscura-backup migrate")],
 )
-async def test_an_old_schema_names_the_command_that_mends_it(
+async def test_check_of_an_old_schema_names_the_command_to_run(
     monkeypatch: pytest.MonkeyPatch, current: str | None, detail: str
 ) -> None:
     checks = await of_postgres(monkeypatch, state=SchemaState(current, "2"))
@@ -101,7 +101,7 @@ async def test_an_old_schema_names_the_command_that_mends_it(
     assert (check.holds, check.detail) == (False, detail)
 
 
-async def test_a_postgres_server_that_refuses_is_one_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_postgres_server_is_one_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
     def diagnose(_: str) -> Diagnosis:
         raise MetadataUnavailable from OSError("connection refused")
 
@@ -111,14 +111,14 @@ async def test_a_postgres_server_that_refuses_is_one_failed_check(monkeypatch: p
     assert "connection refused" in check.detail
 
 
-async def test_a_postgres_server_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_postgres_server_is_one_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_diagnosis, "diagnose", lambda _: time.sleep(0.5))
     monkeypatch.setattr(doctor, "DIAGNOSIS_SECONDS", 0.02)
     (check,) = (await found(doctor._postgres(POSTGRES))).values()
     assert (check.name, check.holds, check.detail) == ("PostgreSQL answers", False, "not within 0.02 s")
 
 
-async def test_the_look_at_a_postgres_server_holds_up_no_end_of_the_process() -> None:
+async def test_diagnosis_runs_in_a_daemon_thread() -> None:
     daemon, name = await doctor._in_daemon_thread(
         lambda: (threading.current_thread().daemon, threading.current_thread().name)
     )
@@ -129,13 +129,13 @@ async def test_the_look_at_a_postgres_server_holds_up_no_end_of_the_process() ->
     ("seconds", "passed", "shown"),
     [(0.0, True, "+0.0 s"), (59.9, True, "+59.9 s"), (60.0, False, "+60.0 s"), (-60.0, False, "-60.0 s")],
 )
-def test_a_clock_may_be_less_than_a_minute_off(seconds: float, *, passed: bool, shown: str) -> None:
+def test_clock_may_be_off_by_less_than_a_minute(seconds: float, *, passed: bool, shown: str) -> None:
     check = doctor._skew("blobs", seconds)
     assert (check.part, check.holds, check.detail, check.must) == ("blobs", passed, shown, True)
 
 
 class ScriptedS3:
-    """What `doctor` asks of the S3 store."""
+    """An S3 store with the answers that `doctor` needs."""
 
     def __init__(self, *verdicts: CheckResult, fails: tuple[str, ...] = ()) -> None:
         self._report = ProbeReport(verdicts)
@@ -168,7 +168,7 @@ async def of_s3(store: ScriptedS3, url: str = S3) -> dict[str, Check]:
     return {name: check for (_, name), check in checks.items()}
 
 
-async def test_what_an_s3_store_does_is_told_behaviour_by_behaviour() -> None:
+async def test_each_behaviour_of_an_s3_store_is_one_check() -> None:
     checks = await of_s3(
         ScriptedS3(
             CheckResult("a condition", passed=False, severity=Severity.CONDITION, detail="ignored it"),
@@ -188,12 +188,12 @@ async def test_what_an_s3_store_does_is_told_behaviour_by_behaviour() -> None:
     }
 
 
-async def test_a_bucket_without_an_endpoint_is_at_aws() -> None:
+async def test_bucket_without_an_endpoint_is_at_aws() -> None:
     checks = await of_s3(ScriptedS3(), "s3://a-bucket?region=eu-west-1")
     assert checks["technology"].detail.endswith(", bucket a-bucket at AWS")
 
 
-async def test_an_s3_store_that_does_not_answer_fails_once_and_its_behaviours_are_not_known() -> None:
+async def test_unreachable_s3_store_has_no_checks_of_its_behaviour() -> None:
     checks = await of_s3(ScriptedS3(fails=("start", "check", "name")))
     assert list(checks) == ["technology", "starts", "conditional writes"]
     assert checks["starts"].detail == "No start."
@@ -203,12 +203,12 @@ async def test_an_s3_store_that_does_not_answer_fails_once_and_its_behaviours_ar
     )
 
 
-async def test_an_s3_store_that_does_not_start_but_answers_says_both() -> None:
+async def test_s3_store_that_answers_without_starting_has_both_checks() -> None:
     checks = await of_s3(ScriptedS3(fails=("start",)))
     assert (checks["starts"].holds, checks["answers"].holds) == (False, True)
 
 
-async def test_a_postgres_store_is_examined_before_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_postgres_server_is_diagnosed_before_the_store_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_diagnosis, "diagnose", lambda _: FACTS)
     monkeypatch.setattr(postgres_schema, "schema_state", lambda _: CURRENT)
     checks = await found(doctor._metadata(settings(metadata_url=POSTGRES), MemoryMetadataStore()))

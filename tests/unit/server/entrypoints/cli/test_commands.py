@@ -1,4 +1,4 @@
-"""The command `obscura-backup` and its tokens, in this process: what is printed, where, and how it exits."""
+"""The command `obscura-backup` and its subcommand `token`: output and exit codes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("command", [(), ("token",), ("scrub",)])
-def test_help_has_two_names(run: Callable[..., Ran], option: str, command: tuple[str, ...]) -> None:
+def test_help_has_a_long_and_a_short_option(run: Callable[..., Ran], option: str, command: tuple[str, ...]) -> None:
     ran = run(*command, option)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Usage: obscura-backup ")
@@ -52,7 +52,7 @@ def test_version_is_that_of_the_release(run: Callable[..., Ran]) -> None:
     ("option", "says"),
     [("--config", "is a directory"), ("--data-dir", "is a file"), ("--out", "is a directory")],
 )
-def test_a_path_of_the_wrong_kind_is_refused_as_wrong_use(
+def test_path_of_the_wrong_kind_is_a_usage_error(
     run: Callable[..., Ran], tmp_path: Path, option: str, says: str
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -62,7 +62,7 @@ def test_a_path_of_the_wrong_kind_is_refused_as_wrong_use(
     assert says in ran.err
 
 
-def test_a_defect_is_logged_and_has_its_own_code(
+def test_unexpected_error_is_logged_and_has_its_own_exit_code(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(_: str) -> Any:
@@ -74,7 +74,7 @@ def test_a_defect_is_logged_and_has_its_own_code(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_an_interrupted_command_says_so_by_its_code(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_command_has_its_own_exit_code(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: str) -> Any:
         raise KeyboardInterrupt
 
@@ -92,13 +92,13 @@ def test_duration_of_a_token(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0s", "1000000s", "1", "1w", "-1h", "1.5h", " 1h", "1h ", "01h"])
-def test_what_is_no_duration(run: Callable[..., Ran], tmp_path: Path, text: str) -> None:
+def test_malformed_durations(run: Callable[..., Ran], tmp_path: Path, text: str) -> None:
     ran = run("token", USER, "--data-dir", tmp_path, f"--ttl={text}")
     assert ran.code == 2
     assert "is not a duration such as 90s, 30m, 1h or 7d" in ran.err
 
 
-def test_a_token_says_what_the_settings_say(run: Callable[..., Ran]) -> None:
+def test_claims_of_a_token_follow_the_settings(run: Callable[..., Ran]) -> None:
     ran = run(
         "token",
         USER,
@@ -114,25 +114,25 @@ def test_a_token_says_what_the_settings_say(run: Callable[..., Ran]) -> None:
     assert claims["exp"] - claims["iat"] == 7200
 
 
-def test_a_token_is_good_for_an_hour_where_nothing_is_said(run: Callable[..., Ran]) -> None:
+def test_token_is_valid_for_an_hour_by_default(run: Callable[..., Ran]) -> None:
     ran = run("token", USER, OBSCURA_BACKUP_AUTH_SECRET=SECRET)
     claims = jwt.decode(ran.out.strip(), SECRET, ["HS256"])
     assert claims["exp"] - claims["iat"] == 3600
 
 
-def test_a_new_secret_is_told_of_once(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_new_secret_is_announced_once(run: Callable[..., Ran], tmp_path: Path) -> None:
     first, second = (run("token", USER, "--data-dir", tmp_path) for _ in range(2))
     assert first.err == f"Created a new signing secret in {tmp_path}; other data directories have others.\n"
     assert second.err == ""
     assert (first.code, second.code) == (0, 0)
 
 
-def test_a_configured_secret_is_no_new_one(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_configured_secret_is_not_announced(run: Callable[..., Ran], tmp_path: Path) -> None:
     assert run("token", USER, "--data-dir", tmp_path, OBSCURA_BACKUP_AUTH_SECRET=SECRET).err == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_secret_that_cannot_be_used_is_a_fault_of_the_store(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_unusable_secret_exits_as_an_unusable_store(run: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "auth-secret").write_text("short")
     (tmp_path / "auth-secret").chmod(0o600)
     ran = run("token", USER, "--data-dir", tmp_path)
@@ -140,14 +140,14 @@ def test_a_secret_that_cannot_be_used_is_a_fault_of_the_store(run: Callable[...,
     assert "too short" in ran.err
 
 
-def test_no_token_is_made_where_an_identity_provider_does(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_no_token_is_issued_beside_an_identity_provider(run: Callable[..., Ran], tmp_path: Path) -> None:
     ran = run("token", USER, "--data-dir", tmp_path, OBSCURA_BACKUP_AUTH_JWKS="/some/keys.json")
     assert (ran.code, ran.out) == (2, "")
     assert "identity provider" in ran.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_token_in_a_file_is_that_token_and_private(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_file_holds_the_token_and_only_its_owner_can_read_it(run: Callable[..., Ran], tmp_path: Path) -> None:
     out = tmp_path / "token"
     ran = run("token", USER, "--out", out, OBSCURA_BACKUP_AUTH_SECRET=SECRET)
     assert (ran.code, ran.out, ran.err) == (0, "", "")
@@ -157,7 +157,7 @@ def test_a_token_in_a_file_is_that_token_and_private(run: Callable[..., Ran], tm
     assert [path.name for path in tmp_path.iterdir()] == ["token"]
 
 
-def test_a_token_that_could_not_be_written_leaves_no_draft(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_failed_write_of_a_token_leaves_no_draft(run: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "token").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     ran = run("token", USER, "--out", tmp_path / "link", OBSCURA_BACKUP_AUTH_SECRET=SECRET)

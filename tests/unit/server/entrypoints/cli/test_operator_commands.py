@@ -1,4 +1,4 @@
-"""The commands before the first start, `migrate`, `init-bucket` and `doctor`, in this process."""
+"""The commands of an operator: `migrate`, `init-bucket` and `doctor`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_only_postgresql_is_migrated(run: Callable[..., Ran], url: str, monkeypa
 
 
 @pytest.mark.parametrize("kind", [StoreUnusable, MetadataUnavailable])
-def test_a_migration_that_fails_says_why_in_a_sentence(
+def test_failed_migration_gives_the_reason_in_one_sentence(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     def failing(_: str) -> Any:
@@ -92,7 +92,7 @@ STORE = S3Location("a-bucket", "http://localhost:9", "us-east-1")
 @pytest.mark.parametrize(
     ("made", "says"), [(True, "Created the bucket a-bucket."), (False, "The bucket a-bucket exists.")]
 )
-def test_a_bucket_is_made_where_there_is_none(
+def test_missing_bucket_is_created(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, says: str, *, made: bool
 ) -> None:
     store = Administered(monkeypatch, made=made)
@@ -102,9 +102,7 @@ def test_a_bucket_is_made_where_there_is_none(
     assert store.users == []
 
 
-def test_the_service_gets_a_user_of_its_own_when_asked_for(
-    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_user_of_the_service_is_created_on_request(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     store = Administered(monkeypatch)
     ran = run("init-bucket", "--blobs-url", S3, "--minio-user", **KEYS, **SERVICE_KEYS)
     assert ran.code == 0
@@ -113,7 +111,7 @@ def test_the_service_gets_a_user_of_its_own_when_asked_for(
 
 
 @pytest.mark.parametrize("missing", [*KEYS, *SERVICE_KEYS])
-def test_keys_that_are_missing_are_named_before_anything_is_done(
+def test_missing_keys_are_named_before_anything_is_done(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     store = Administered(monkeypatch)
@@ -146,7 +144,7 @@ def test_bucket_without_an_endpoint_is_created_at_aws(run: Callable[..., Ran], m
     assert store.buckets == [S3Location("a-bucket", None, "eu-west-1")]
 
 
-def test_a_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     store = Administered(monkeypatch)
     ran = run("init-bucket", "--blobs-url", S3, "--policy")
     assert ran.code == 0
@@ -155,14 +153,14 @@ def test_a_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkey
     assert store.buckets == []
 
 
-def test_a_bucket_is_of_s3_alone(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_an_s3_store_has_a_bucket(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     store = Administered(monkeypatch)
     ran = run("init-bucket", "--blobs-url", "memory:", **KEYS)
     assert (ran.code, store.buckets) == (2, [])
     assert "begins with s3:" in ran.err
 
 
-def test_a_bucket_that_cannot_be_made_is_a_fault_of_the_store(
+def test_failure_to_create_a_bucket_exits_as_an_unusable_store(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Administered(monkeypatch, failure=StoreUnusable("The keys are wrong."))
@@ -183,7 +181,7 @@ BAD = Check("metadata", "is writable", holds=False, detail="a standby")
         ([BAD, GOOD], 5, "1 of 2 checks failed."),
     ],
 )
-def test_a_verdict_is_given_over_all_checks(
+def test_summary_counts_the_checks(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, checks: list[Check], code: int, says: str
 ) -> None:
     script(monkeypatch, checks)
@@ -204,7 +202,7 @@ def script(monkeypatch: pytest.MonkeyPatch, checks: list[Check]) -> None:
     monkeypatch.setattr(doctor, "examine", examine)
 
 
-def test_a_check_is_one_line(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_check_is_one_line(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     script(monkeypatch, [GOOD, WARNING, BAD])
     assert run("doctor").out.splitlines() == [
         "ok    blobs          1.5 ms  answers",
@@ -213,7 +211,7 @@ def test_a_check_is_one_line(run: Callable[..., Ran], monkeypatch: pytest.Monkey
     ]
 
 
-def test_a_check_for_machines_has_all_its_parts(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_as_json_has_all_its_parts(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     script(monkeypatch, [WARNING])
     assert json.loads(run("doctor", "--json").out) == {
         "part": "blobs",

@@ -1,7 +1,8 @@
-"""What `serve` prints and warns of, and how it fails, in this process."""
+"""`serve`: its output, its warnings and its exit codes."""
 
 from __future__ import annotations
 
+import pickle
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from obscura_backup import __version__
-from obscura_backup.entrypoints.cli.serve import _warn, _welcome
+from obscura_backup.entrypoints.cli.serve import _make_app, _warn, _welcome
+from obscura_backup.entrypoints.http import app
 from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.run import (
     listen,
@@ -32,15 +34,13 @@ if TYPE_CHECKING:
         ({"blobs_url": "memory:"}, "a store is in memory"),
     ],
 )
-def test_what_is_warned_of_at_the_start(
-    caplog: pytest.LogCaptureFixture, given: dict[str, Any], says: str | None
-) -> None:
+def test_warnings_at_the_start(caplog: pytest.LogCaptureFixture, given: dict[str, Any], says: str | None) -> None:
     _warn(settings(**given))
     assert len(caplog.records) == (says is not None)
     assert (says or "") in caplog.text
 
 
-def test_first_words_lead_to_a_first_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_welcome_shows_the_commands_of_a_first_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/opt/bin/obscura-backup"])
     text = _welcome(settings(data_dir=tmp_path), "http://127.0.0.1:8400")
     assert "/opt/bin/obscura-backup token " in text
@@ -49,7 +49,7 @@ def test_first_words_lead_to_a_first_push(tmp_path: Path, monkeypatch: pytest.Mo
     assert "--server" not in text
 
 
-def test_words_of_a_later_start_lead_back_to_the_demo(tmp_path: Path) -> None:
+def test_later_welcome_shows_the_status_of_the_demo(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "state.json").write_text("{}")
     given = settings(data_dir=tmp_path, auth_user_claim="a claim")
@@ -59,9 +59,17 @@ def test_words_of_a_later_start_lead_back_to_the_demo(tmp_path: Path) -> None:
     assert " token " not in text
 
 
+def test_application_is_made_in_each_process_by_a_function_that_can_be_pickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(app, "create_app", lambda *given: made.append(given))
+    given: Any = settings(), lambda: False
+    pickle.loads(pickle.dumps(_make_app))(*given)  # noqa: S301  # written by this test
+    assert made == [given]
+
+
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    """Commands with a service that ends as soon as it serves. Its socket ends with the test, not with the process."""
+    """Runs commands. A service ends as soon as it serves, and its socket is closed at the end of the test."""
     with ExitStack() as opened:
         monkeypatch.setattr(server, "listen", lambda host, port: opened.enter_context(listen(host, port)))
         monkeypatch.setattr(server, "run", lambda _settings, _listening, _make_app: None)
@@ -71,7 +79,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("docs", "tail"), [("on", " (its API: {url}/docs)"), ("off", "")])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_serve_says_where(command: Callable[..., Ran], tmp_path: Path, host: str, docs: str, tail: str) -> None:
+def test_serve_prints_its_url(command: Callable[..., Ran], tmp_path: Path, host: str, docs: str, tail: str) -> None:
     ran = command("serve", "--data-dir", tmp_path, "--host", host, "--port", 0, OBSCURA_BACKUP_DOCS=docs)
     assert (ran.code, ran.out) == (0, "")
     (line,) = ran.err.splitlines()
@@ -81,11 +89,11 @@ def test_serve_says_where(command: Callable[..., Ran], tmp_path: Path, host: str
     assert line.endswith(url + tail.format(url=url))
 
 
-def test_serve_gives_lines_to_paste_when_asked_for(command: Callable[..., Ran], tmp_path: Path) -> None:
+def test_serve_prints_the_welcome_on_request(command: Callable[..., Ran], tmp_path: Path) -> None:
     assert "A first push" in command("serve", "--data-dir", tmp_path, "--port", 0, "--welcome").err
 
 
-def test_serve_tells_a_taken_address_from_a_store_that_cannot_be_used(
+def test_address_in_use_and_unusable_store_have_different_exit_codes(
     command: Callable[..., Ran], tmp_path: Path
 ) -> None:
     with listen("127.0.0.1", 0) as taken:

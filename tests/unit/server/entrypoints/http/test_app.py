@@ -31,12 +31,12 @@ def app() -> App:
 
 @pytest.fixture
 async def stored(app: App) -> App:
-    """With one backup in it, of version 1."""
+    """An application with one backup, of version 1."""
     assert (await app.ask("POST", "/v1/backup", BLOB, user=USER)).status == 200
     return app
 
 
-async def test_an_upload_is_answered_with_what_was_stored(app: App) -> None:
+async def test_answer_to_an_upload_describes_the_stored_backup(app: App) -> None:
     answer = await app.ask("POST", "/v1/backup", BLOB[:40], BLOB[40:], user=USER)
     assert answer.status == 200
     assert {name: answer.headers[name] for name in ("etag", "cache-control")} == {
@@ -48,7 +48,7 @@ async def test_an_upload_is_answered_with_what_was_stored(app: App) -> None:
     assert answer.json["sha256"] == hashlib.sha256(BLOB).hexdigest()
 
 
-async def test_a_download_is_whole_with_its_headers(stored: App) -> None:
+async def test_download_has_the_whole_backup_and_its_headers(stored: App) -> None:
     answer = await stored.ask("GET", user=USER)
     assert (answer.status, answer.body) == (200, BLOB)
     date = answer.headers["last-modified"]
@@ -70,14 +70,14 @@ async def test_a_download_is_whole_with_its_headers(stored: App) -> None:
     [("bytes=0-0", BLOB[:1], "bytes 0-0/100"), ("bytes=90-", BLOB[90:], "bytes 90-99/100"),
      ("bytes=-1", BLOB[99:], "bytes 99-99/100"), ("bytes=0-999", BLOB, "bytes 0-99/100")],
 )  # fmt: skip
-async def test_a_part_is_told_with_its_place(stored: App, field: str, part: bytes, told: str) -> None:
+async def test_partial_answer_has_a_content_range(stored: App, field: str, part: bytes, told: str) -> None:
     answer = await stored.ask("GET", user=USER, headers={"Range": field})
     assert (answer.status, answer.body, answer.headers["content-range"]) == (206, part, told)
     assert answer.headers["content-length"] == str(len(part))
     assert answer.headers["repr-digest"] == DIGEST
 
 
-async def test_a_part_that_is_not_there(stored: App) -> None:
+async def test_range_beyond_the_end_is_refused(stored: App) -> None:
     answer = await stored.ask("GET", user=USER, headers={"Range": "bytes=100-"})
     assert (answer.status, answer.code, answer.headers["content-range"]) == (
         416,
@@ -89,7 +89,7 @@ async def test_a_part_that_is_not_there(stored: App) -> None:
 
 @pytest.mark.parametrize(("known", "status"), [('"1"', 304), ('W/"1"', 304), ("*", 304), ('"2"', 200)])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_version_that_is_known_is_not_sent(stored: App, method: str, known: str, status: int) -> None:
+async def test_known_version_is_not_sent_again(stored: App, method: str, known: str, status: int) -> None:
     for more in ({}, {"Range": "bytes=0-0"} if status == 304 else {}):
         answer = await stored.ask(method, user=USER, headers={"If-None-Match": known, **more})
         assert (answer.status, answer.headers["etag"]) == (status, '"1"')
@@ -98,7 +98,7 @@ async def test_a_version_that_is_known_is_not_sent(stored: App, method: str, kno
 
 
 @pytest.mark.parametrize(("validator", "status"), [('"1"', 206), ('"2"', 200), ('W/"1"', 200)])
-async def test_a_part_of_one_version_is_not_that_of_another(stored: App, validator: str, status: int) -> None:
+async def test_range_applies_to_the_version_in_if_range_only(stored: App, validator: str, status: int) -> None:
     answer = await stored.ask("GET", user=USER, headers={"Range": "bytes=0-0", "If-Range": validator})
     assert answer.status == status
 
@@ -130,11 +130,11 @@ async def test_a_refusal_is_a_problem_document(
 
 
 @pytest.mark.parametrize("headers", [{"Content-Encoding": " Identity "}, {"Transfer-Encoding": "Chunked"}, {}])
-async def test_a_body_as_it_is_is_taken(app: App, headers: dict[str, str]) -> None:
+async def test_body_without_a_content_coding_is_stored(app: App, headers: dict[str, str]) -> None:
     assert (await app.ask("POST", "/v1/backup", BLOB, user=USER, headers=headers)).status == 200
 
 
-async def test_bytes_that_are_not_the_declared_ones_are_not_stored(app: App) -> None:
+async def test_body_with_another_digest_than_declared_is_not_stored(app: App) -> None:
     answer = await app.ask("POST", "/v1/backup", BLOB[::-1], user=USER, headers={"Content-Digest": DIGEST})
     assert (answer.status, answer.code) == (400, "digest-mismatch")
     assert (await app.ask("GET", user=USER)).status == 404
@@ -154,18 +154,18 @@ async def test_sizes_of_a_body(app: App, size: int, status: int, facts: dict[str
         assert {name: answer.json[name] for name in facts} == facts
 
 
-async def test_a_declared_size_is_refused_before_anything_is_read(app: App) -> None:
+async def test_declared_size_over_the_limit_is_refused_before_reading(app: App) -> None:
     answer = await app.ask("POST", "/v1/backup", user=USER, headers={"Content-Length": "1001"})
     assert answer.status == 413
 
 
-async def test_a_body_that_is_shorter_than_declared_is_not_stored(app: App) -> None:
+async def test_body_shorter_than_declared_is_not_stored(app: App) -> None:
     answer = await app.ask("POST", "/v1/backup", user=USER, headers={"Content-Length": "100"})
     assert (answer.status, answer.code) == (400, "blob-too-small")
     assert (await app.ask("GET", user=USER)).status == 404
 
 
-async def test_a_deletion_says_nothing_and_is_one(stored: App) -> None:
+async def test_deletion_has_an_empty_answer_and_may_be_repeated(stored: App) -> None:
     answer = await stored.ask("DELETE", user=USER, headers={"If-Match": '"1"'})
     assert (answer.status, answer.body) == (204, b"")
     again = await stored.ask("GET", user=USER)
@@ -173,7 +173,7 @@ async def test_a_deletion_says_nothing_and_is_one(stored: App) -> None:
     assert (await stored.ask("DELETE", user=USER, headers={"If-Match": '"1"'})).status == 204
 
 
-async def test_users_have_slots_of_their_own(stored: App) -> None:
+async def test_each_user_has_a_separate_backup(stored: App) -> None:
     assert (await stored.ask("GET", user=samples.user(2))).status == 404
 
 
@@ -186,7 +186,9 @@ async def test_users_have_slots_of_their_own(stored: App) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
-async def test_a_token_is_needed(app: App, method: str, headers: dict[str, str], challenge: str) -> None:
+async def test_missing_or_invalid_token_is_challenged(
+    app: App, method: str, headers: dict[str, str], challenge: str
+) -> None:
     answer = await app.ask(method, headers=headers)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, challenge)
 
@@ -198,7 +200,7 @@ async def test_a_token_is_needed(app: App, method: str, headers: dict[str, str],
         (BackupLost(version=samples.revision(3).version), 500, "backup-lost", {"version": 3}),
     ],
 )
-async def test_what_is_wrong_with_a_backup_is_told(
+async def test_damaged_and_lost_backups_have_their_own_problems(
     stored: App,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
@@ -214,7 +216,7 @@ async def test_what_is_wrong_with_a_backup_is_told(
 
 @asynccontextmanager
 async def unavailable(*names: Any) -> AsyncIterator[None]:
-    """A lock that cannot be had."""
+    """A lock of a store that is down."""
     if names:
         raise MetadataUnavailable
     yield
@@ -223,7 +225,7 @@ async def unavailable(*names: Any) -> AsyncIterator[None]:
 @pytest.mark.parametrize(
     ("method", "outcome"), [("GET", None), ("HEAD", None), ("POST", "not-stored"), ("DELETE", "not-stored")]
 )
-async def test_a_store_that_is_down_is_told_with_what_became_of_a_change(
+async def test_unavailable_store_is_a_503_with_the_outcome_of_a_change(
     stored: App, monkeypatch: pytest.MonkeyPatch, method: str, outcome: str | None
 ) -> None:
     for kind, name in ((MemoryMetadataStore, "get"), (MemoryBlobStore, "open"), (MemoryBlobStore, "stat")):
@@ -235,7 +237,7 @@ async def test_a_store_that_is_down_is_told_with_what_became_of_a_change(
         assert answer.json.get("outcome") == outcome
 
 
-async def test_a_defect_tells_the_client_nothing(
+async def test_unexpected_error_is_logged_and_hidden_from_the_client(
     stored: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail_with(monkeypatch, MemoryBlobStore, "open", ZeroDivisionError("a secret"))

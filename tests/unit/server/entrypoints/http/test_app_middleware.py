@@ -30,7 +30,7 @@ def app() -> App:
         ("/docs/openapi.json", "GET, OPTIONS"),
     ],
 )
-async def test_methods_of_a_path_are_told(app: App, path: str, methods: str) -> None:
+async def test_allow_header_lists_the_methods_of_a_path(app: App, path: str, methods: str) -> None:
     asked = await app.ask("OPTIONS", path)
     assert (asked.status, asked.headers["allow"], asked.body) == (204, methods, b"")
     refused = await app.ask("PATCH", path)
@@ -39,29 +39,29 @@ async def test_methods_of_a_path_are_told(app: App, path: str, methods: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/v1//backup", "/v1/backup/", "/v1/%62ackup", "//"])
-async def test_a_path_is_written_in_one_way(app: App, path: str) -> None:
+async def test_other_spellings_of_a_path_are_refused(app: App, path: str) -> None:
     answer = await app.ask("GET", path, user=USER)
     assert (answer.status, answer.code, answer.headers["connection"]) == (400, "bad-request", "close")
 
 
-async def test_a_path_that_is_none_is_not_found(app: App) -> None:
+async def test_unknown_path_is_not_found(app: App) -> None:
     assert (await app.ask("GET", "/v2/backup")).code == "not-found"
     assert (await app.ask("GET", "/")).status == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/v1/config", "/health/live", "/health/ready"])
-async def test_probes_may_ask_by_head(app: App, method: str, path: str) -> None:
+async def test_probes_may_use_head(app: App, method: str, path: str) -> None:
     assert (await app.ask(method, path)).status == 200
 
 
-async def test_the_configuration_says_what_a_client_needs(app: App) -> None:
+async def test_configuration_has_limits_and_retention(app: App) -> None:
     answer = await app.ask("GET", "/v1/config")
     assert answer.json == {"min_bytes": 32, "max_bytes": 1000, "retention": {"versions": 1, "days": None}}
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 
-async def test_health_is_told_by_status_and_by_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_has_a_status_and_the_state_of_each_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     well = await app.ask("GET", "/health/ready")
     assert (well.status, well.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})
     assert well.headers["cache-control"] == "no-store"
@@ -71,7 +71,7 @@ async def test_health_is_told_by_status_and_by_store(app: App, monkeypatch: pyte
     assert (await app.ask("GET", "/health/live")).json == {"status": "ok"}
 
 
-async def test_an_end_that_is_announced_makes_readiness_red_and_every_answer_the_last(app: App) -> None:
+async def test_announced_stop_fails_readiness_and_closes_connections(app: App) -> None:
     app.stopping.announced = True
     answer = await app.ask("GET", "/health/ready")
     assert (answer.status, answer.json["status"], answer.headers["connection"]) == (503, "stopping", "close")
@@ -85,7 +85,7 @@ async def test_metrics_are_text(app: App) -> None:
 
 
 @pytest.mark.parametrize(("docs", "status"), [("on", 200), ("off", 404)])
-async def test_the_description_is_served_where_it_is_switched_on(docs: str, status: int) -> None:
+async def test_docs_are_served_if_the_setting_is_on(docs: str, status: int) -> None:
     app = App(docs=docs, max_bytes=99)
     assert (await app.ask("GET", "/docs")).status == status
     described = await app.ask("GET", "/docs/openapi.json")
@@ -98,7 +98,7 @@ async def test_the_description_is_served_where_it_is_switched_on(docs: str, stat
 ORIGIN = "https://app.example"
 
 
-async def test_a_browser_of_an_allowed_origin_may_ask_and_read() -> None:
+async def test_allowed_origin_gets_the_cors_headers() -> None:
     app = App(cors_origins=(ORIGIN,))
     asked = await app.ask(
         "OPTIONS",
@@ -118,7 +118,7 @@ async def test_a_browser_of_an_allowed_origin_may_ask_and_read() -> None:
     assert exposed == {"etag", "repr-digest", "last-modified", "content-range", "accept-ranges", "retry-after"}
 
 
-async def test_requests_beyond_the_rate_are_refused_with_the_time_to_come_back() -> None:
+async def test_requests_over_the_rate_are_refused_with_retry_after() -> None:
     app = App(rate_per_user=2, rate_per_address=2)
     for who in ({"user": USER}, {}):
         statuses = [await app.ask("GET", **who) for _ in range(5)]  # type: ignore[arg-type] # of one kind each

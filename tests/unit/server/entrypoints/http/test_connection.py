@@ -31,17 +31,17 @@ async def test_requests_of_one_connection_are_answered_in_turn(connection: Conne
     assert connection.transport.ends == []
 
 
-async def test_what_is_no_request_is_told_so_on_a_new_connection_and_on_an_old_one(connection: Connection) -> None:
+async def test_malformed_request_after_an_answered_one_is_answered_400(connection: Connection) -> None:
     assert b" 200 " in await connection.receives(GET % 1)
     assert (await connection.receives(b"\x00\x01\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_what_is_no_request_as_the_first_thing_is_told_so(connection: Connection) -> None:
+async def test_malformed_first_request_is_answered_400_and_the_connection_closes(connection: Connection) -> None:
     assert (await connection.receives(b"\x00\x01\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
     assert "close" in connection.transport.ends
 
 
-async def test_nonsense_behind_a_request_that_is_not_answered_yet_is_not_taken_for_its_answer(
+async def test_malformed_request_behind_an_unanswered_one_gets_no_answer(
     connection: Connection,
 ) -> None:
     connection.held.clear()
@@ -53,36 +53,34 @@ async def test_nonsense_behind_a_request_that_is_not_answered_yet_is_not_taken_f
 
 
 @pytest.mark.parametrize(("extra", "refused"), [(0, False), (1, True)])
-async def test_around_a_body_may_be_sent_so_much_and_no_more(
-    connection: Connection, extra: int, *, refused: bool
-) -> None:
+async def test_overhead_of_a_chunked_body_is_bounded(connection: Connection, extra: int, *, refused: bool) -> None:
     await connection.receives(CHUNKED)
     answer = await connection.receives(b"1;a=" + b"b" * (OVERHEAD - 4 + extra))
     assert answer.startswith(b"HTTP/1.1 400 ") is refused
 
 
-async def test_what_is_sent_around_one_body_does_not_count_for_the_next(connection: Connection) -> None:
+async def test_overhead_is_counted_per_request(connection: Connection) -> None:
     for _ in range(2):
         await connection.receives(CHUNKED)
         assert b" 200 " in await connection.receives(b"1;a=" + b"b" * (OVERHEAD - 100), b"\r\nx\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize(("size", "refused"), [(HEAD - 100, False), (HEAD + 1, True)])
-async def test_a_head_may_be_so_long_and_no_longer(connection: Connection, size: int, *, refused: bool) -> None:
+async def test_size_of_a_head_is_bounded(connection: Connection, size: int, *, refused: bool) -> None:
     start = b"GET / HTTP/1.1\r\nHost: x\r\nA: "
     answer = await connection.receives(start, b"a" * (size - len(start)))
     assert answer.startswith(b"HTTP/1.1 431 ") is refused
     assert connection.carried_out == []
 
 
-async def test_many_short_fields_count_for_more_than_their_bytes(connection: Connection) -> None:
+async def test_short_fields_count_for_more_than_their_bytes(connection: Connection) -> None:
     fields = b"".join(b"a%d:b\r\n" % number for number in range(1000))
     answer = await connection.receives(b"GET / HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(("count", "carried_out"), [(17, 17), (18, 17), (40, 17)])
-async def test_so_many_requests_may_wait_behind_one(connection: Connection, count: int, carried_out: int) -> None:
+async def test_number_of_pipelined_requests_is_bounded(connection: Connection, count: int, carried_out: int) -> None:
     connection.held.clear()
     await connection.receives(b"".join(GET % number for number in range(count)))
     connection.held.set()
@@ -92,7 +90,7 @@ async def test_so_many_requests_may_wait_behind_one(connection: Connection, coun
     assert connection.transport.written.count(b" 200 ") == carried_out
 
 
-async def test_after_the_last_answer_of_a_connection_nothing_is_carried_out(connection: Connection) -> None:
+async def test_request_behind_connection_close_is_not_carried_out(connection: Connection) -> None:
     last = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     await connection.receives(last + GET % 2)
     assert connection.carried_out == ["/last"]
@@ -109,7 +107,7 @@ async def test_upgrade_is_refused_with_a_body_and_else_ignored(
     assert connection.carried_out == (["/1"] if status == b"200" else [])
 
 
-async def test_places_are_bounded_by_what_was_set_for_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_limit_follows_the_attributes_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BoundedProtocol, "max_connections", 7)
     monkeypatch.setattr(BoundedProtocol, "max_connections_per_address", 3)
     given: list[tuple[int, ...]] = []

@@ -22,7 +22,7 @@ async def connection(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connectio
 
 
 def fire(connection: Connection, name: str) -> None:
-    """Let the time of a timer be over."""
+    """Run the callback of a timer now."""
     handle = connection.protocol._timers._handles[name]
     handle._run()
     handle.cancel()
@@ -33,13 +33,13 @@ def timers(connection: Connection) -> set[str]:
     return set(connection.protocol._timers._handles)
 
 
-async def test_a_connection_that_waits_too_long_for_its_next_request_is_closed(connection: Connection) -> None:
+async def test_idle_connection_is_closed(connection: Connection) -> None:
     await connection.receives(GET % 1)
     connection.protocol.timeout_keep_alive_handler()
     assert connection.transport.ends == ["close"]
 
 
-async def test_an_answer_that_is_not_taken_yet_is_waited_for_before_the_end(connection: Connection) -> None:
+async def test_connection_closes_after_its_client_took_the_answer(connection: Connection) -> None:
     await connection.receives(GET % 1)
     connection.transport.unsent = 5
     connection.protocol.timeout_keep_alive_handler()
@@ -53,7 +53,7 @@ async def test_an_answer_that_is_not_taken_yet_is_waited_for_before_the_end(conn
     assert "close" not in timers(connection)
 
 
-async def test_a_transport_that_is_closing_already_is_not_waited_for(connection: Connection) -> None:
+async def test_closing_transport_is_closed_at_once(connection: Connection) -> None:
     connection.transport.unsent = 5
     connection.transport.closing = True
     connection.protocol.timeout_keep_alive_handler()
@@ -90,14 +90,14 @@ async def test_last_answer_that_is_not_taken_for_a_minute_is_dropped(
     assert ("close" in timers(connection)) is (ends == ["eof"])
 
 
-async def test_a_client_that_takes_again_is_not_looked_at_any_more(connection: Connection) -> None:
+async def test_write_timer_stops_once_the_client_takes_bytes(connection: Connection) -> None:
     connection.protocol.pause_writing()
     assert "write" in timers(connection)
     connection.protocol.resume_writing()
     assert "write" not in timers(connection)
 
 
-async def test_a_client_that_takes_no_answers_gets_no_more_of_them(
+async def test_next_request_waits_until_the_answer_was_taken(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection.transport.unsent = 16_385
@@ -109,7 +109,7 @@ async def test_a_client_that_takes_no_answers_gets_no_more_of_them(
     assert connection.carried_out == ["/1"]
 
 
-async def test_a_silent_connection_waits_for_a_head_from_its_beginning_and_anew_after_an_answer(
+async def test_head_timer_runs_from_the_connection_and_from_each_first_byte(
     connection: Connection,
 ) -> None:
     assert timers(connection) == {"head"}
@@ -120,35 +120,33 @@ async def test_a_silent_connection_waits_for_a_head_from_its_beginning_and_anew_
 
 
 @pytest.mark.parametrize(("size", "ends"), [(DRAINED, []), (DRAINED + 1, ["close"])])
-async def test_a_body_that_nobody_reads_is_drained_up_to_a_bound(
-    connection: Connection, size: int, ends: list[str]
-) -> None:
+async def test_unread_body_is_drained_up_to_a_bound(connection: Connection, size: int, ends: list[str]) -> None:
     await connection.receives(b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
     assert (b" 200 " in connection.transport.written, "drain" in timers(connection)) == (True, True)
     connection.protocol.data_received(bytes(size))
     assert connection.transport.ends == ends
 
 
-async def test_a_body_that_came_whole_is_not_waited_for(connection: Connection) -> None:
+async def test_complete_body_is_not_drained(connection: Connection) -> None:
     await connection.receives(b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n", b"abc")
     assert "drain" not in timers(connection)
     assert b" 200 " in await connection.receives(GET % 2)
 
 
-async def test_a_connection_that_is_not_answering_and_took_all_is_idle(connection: Connection) -> None:
+async def test_connection_without_a_request_counts_as_stalled_forever(connection: Connection) -> None:
     assert connection.protocol.stalled_seconds() == float("inf")
     connection.held.clear()
     await connection.receives(GET % 1)
     assert connection.protocol.stalled_seconds() < 60
 
 
-async def test_a_connection_that_gives_way_is_aborted(connection: Connection) -> None:
+async def test_evicted_connection_is_aborted(connection: Connection) -> None:
     connection.protocol.evict()
     assert connection.transport.ends == ["abort"]
 
 
 @pytest.mark.parametrize("is_answering", [True, False])
-async def test_a_client_that_has_sent_its_last_may_wait_for_its_answer(
+async def test_half_closed_connection_stays_open_while_it_is_answered(
     connection: Connection, *, is_answering: bool
 ) -> None:
     if is_answering:
@@ -158,7 +156,7 @@ async def test_a_client_that_has_sent_its_last_may_wait_for_its_answer(
     assert bool(stays) is is_answering
 
 
-async def test_nothing_is_waited_for_once_a_connection_is_lost(connection: Connection) -> None:
+async def test_lost_connection_has_no_timers(connection: Connection) -> None:
     connection.protocol.pause_writing()
     connection.protocol.connection_lost(None)
     assert timers(connection) == set()

@@ -1,4 +1,4 @@
-"""The files under `/docs`, asked for without a server."""
+"""The files under `/docs`: their headers, compression and caching."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def ask(
 
 
 @pytest.mark.parametrize("path", SMALL)
-async def test_a_file_is_answered_whole(path: str) -> None:
+async def test_file_is_sent_whole(path: str) -> None:
     answer = await ask(path)
     assert answer.status == 200
     assert answer.headers["content-length"] == str(len(answer.body))
@@ -74,7 +74,7 @@ async def test_a_file_is_answered_whole(path: str) -> None:
     assert answer.messages[-1]["more_body"] is False
 
 
-async def test_all_that_is_served_is_served_to_get_alone() -> None:
+async def test_routes_of_the_docs_serve_get_only() -> None:
     assert {path: route.methods for path, route in documented().routes.items()} == dict.fromkeys(PATHS, ("GET",))
 
 
@@ -82,11 +82,11 @@ async def test_all_that_is_served_is_served_to_get_alone() -> None:
     ("path", "method", "kind"),
     [("/docs", "POST", "http"), ("/v1/config", "GET", "http"), ("/docsy", "GET", "http"), ("/docs", "GET", "lifespan")],
 )
-async def test_everything_else_is_for_the_application(path: str, method: str, kind: str) -> None:
+async def test_other_requests_reach_the_application(path: str, method: str, kind: str) -> None:
     assert (await ask(path, method=method, kind=kind)).body == b"the application"
 
 
-async def test_a_file_that_is_none_is_not_found_and_the_connection_stays() -> None:
+async def test_unknown_file_is_not_found_and_the_connection_stays_open() -> None:
     answer = await ask("/docs/assets/none.js")
     assert answer.status == 404
     assert b"urn:obscura-backup:problem:not-found" in answer.body
@@ -94,12 +94,12 @@ async def test_a_file_that_is_none_is_not_found_and_the_connection_stays() -> No
 
 
 @pytest.mark.parametrize("path", SMALL)
-async def test_a_tag_is_the_first_128_bits_of_a_digest_of_the_file(path: str) -> None:
+async def test_etag_is_the_first_128_bits_of_the_digest_of_the_file(path: str) -> None:
     answer = await ask(path)
     assert answer.headers["etag"] == f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
 
 
-async def test_a_compressed_file_has_a_tag_of_its_own_and_the_same_content() -> None:
+async def test_compressed_file_has_its_own_etag_and_the_same_content() -> None:
     plain = await ask("/docs")
     packed = await ask("/docs", accept_encoding="gzip")
     assert packed.headers["etag"] == plain.headers["etag"][:-1] + '-gzip"'
@@ -109,11 +109,11 @@ async def test_a_compressed_file_has_a_tag_of_its_own_and_the_same_content() -> 
     assert packed.headers["content-length"] == str(len(packed.body))
 
 
-async def test_a_compressed_file_is_the_same_bytes_whenever_it_is_made() -> None:
+async def test_compressed_file_holds_no_time() -> None:
     assert (await ask("/docs", accept_encoding="gzip")).body[4:8] == bytes(4), "the time of compression is in it"
 
 
-async def test_a_file_that_compression_makes_longer_is_sent_as_it_is() -> None:
+async def test_file_that_compression_makes_longer_is_sent_uncompressed() -> None:
     plain = await ask("/docs/assets/favicon-32x32.png")
     packed = await ask("/docs/assets/favicon-32x32.png", accept_encoding="gzip")
     assert packed.headers == plain.headers
@@ -121,12 +121,12 @@ async def test_a_file_that_compression_makes_longer_is_sent_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("size", "is_packed"), [(10, False), (1000, True)])
-def test_what_compression_does_not_shorten_is_one_representation(size: int, *, is_packed: bool) -> None:
+def test_file_that_compression_does_not_shorten_has_one_representation(size: int, *, is_packed: bool) -> None:
     made = docs._make(docs._Source(lambda: b"a" * size, "text/plain", b"no-cache"))
     assert (made.compressed is not made.plain) is is_packed
 
 
-def test_what_compression_leaves_as_long_as_it_was_is_not_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_equal_compressed_size_has_one_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gzip, "compress", lambda body, **_: body)
     made = docs._make(docs._Source(lambda: b"a" * 100, "text/plain", b"no-cache"))
     assert made.compressed is made.plain
@@ -153,13 +153,13 @@ def test_what_compression_leaves_as_long_as_it_was_is_not_compressed(monkeypatch
         (" , ", False),
     ],
 )
-async def test_compression_is_for_those_who_take_it(accepted: str, *, is_packed: bool) -> None:
+async def test_file_is_compressed_if_the_client_accepts_gzip(accepted: str, *, is_packed: bool) -> None:
     answer = await ask("/docs", accept_encoding=accepted)
     assert ("content-encoding" in answer.headers) is is_packed
 
 
 @pytest.mark.parametrize("known", ["{tag}", "W/{tag}", '"another", {tag}', "*"])
-async def test_a_file_that_is_known_is_not_sent_again(known: str) -> None:
+async def test_known_file_is_not_sent_again(known: str) -> None:
     tag = (await ask("/docs")).headers["etag"]
     answer = await ask("/docs", if_none_match=known.format(tag=tag))
     assert (answer.status, answer.body) == (304, b"")
@@ -167,7 +167,7 @@ async def test_a_file_that_is_known_is_not_sent_again(known: str) -> None:
     assert "content-length" not in answer.headers
 
 
-async def test_a_file_that_is_known_in_another_coding_is_sent() -> None:
+async def test_file_known_in_another_coding_is_sent() -> None:
     tag = (await ask("/docs", accept_encoding="gzip")).headers["etag"]
     assert (await ask("/docs", if_none_match=tag)).status == 200
 
@@ -190,7 +190,7 @@ async def test_type_and_age_of_a_file(path: str, media_type: str, cache: str) ->
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-async def test_a_file_is_made_once_for_all_who_ask_at_once_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_and_later_requests_share_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[docs._Source] = []
     make = docs._make
 
@@ -205,7 +205,7 @@ async def test_a_file_is_made_once_for_all_who_ask_at_once_and_later(monkeypatch
     assert len(made) == 1
 
 
-async def test_a_file_that_could_not_be_made_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_file_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     make = docs._make
 
     def failing(_: docs._Source) -> docs._File:
@@ -219,7 +219,7 @@ async def test_a_file_that_could_not_be_made_is_tried_again(monkeypatch: pytest.
     assert (await ask("/docs", app)).status == 200
 
 
-async def test_one_who_hangs_up_does_not_take_the_file_from_the_others() -> None:
+async def test_cancelled_request_does_not_cancel_the_file_for_others() -> None:
     app = documented()
     first, second = (asyncio.create_task(ask("/docs", app)) for _ in range(2))
     await asyncio.sleep(0)

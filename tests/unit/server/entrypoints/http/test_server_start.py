@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
-def test_a_socket_listens_on_the_address_that_is_asked_for(host: str, family: socket.AddressFamily) -> None:
+def test_socket_listens_on_the_given_address(host: str, family: socket.AddressFamily) -> None:
     with listen(host, 0) as listening:
         assert listening.family == family
         assert listening.getsockname()[0] == host
@@ -43,14 +43,14 @@ def test_a_socket_listens_on_the_address_that_is_asked_for(host: str, family: so
             pass
 
 
-def test_a_port_that_is_taken_is_told_with_its_address() -> None:
+def test_error_of_a_port_in_use_names_the_address() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AddressInUse, match=rf"Cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
             listen("127.0.0.1", port)
 
 
-def test_the_queue_of_a_socket_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backlog_of_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(socket, "create_server", lambda _, **named: given.update(named))
     listen("127.0.0.1", 0)
@@ -59,7 +59,7 @@ def test_the_queue_of_a_socket_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, int]]]:
-    """Pretend these limits of open files, call, and give what they were set to."""
+    """Calls `raise_descriptor_limit` under these limits of open files; returns the limits that it sets."""
 
     def pretend(soft: int, hard: int, max_connections: int) -> list[tuple[int, int]]:
         changes: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[int, int
 
 
 WANTED = 3 * 100 + 512
-"""Open files of a hundred connections: as many again in line twice, and what the service itself has."""
+"""Open files for 100 connections: two per place for connections, one for a body, and those of the service itself."""
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ WANTED = 3 * 100 + 512
         (1_000_000, 1_000_000, [], False),
     ],
 )
-def test_as_many_files_may_be_open_as_the_connections_take(
+def test_limit_of_open_files_is_raised_for_the_connections(
     limits: Callable[..., list[tuple[int, int]]],
     caplog: pytest.LogCaptureFixture,
     soft: int,
@@ -132,7 +132,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def test_a_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
+def test_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
     given = settings(
         max_connections=77,
         max_connections_per_address=7,
@@ -163,7 +163,7 @@ def test_a_worker_ends_with_its_parent(made: list[Any]) -> None:
     assert (1.0, True) in made
 
 
-def test_a_worker_whose_parent_is_gone_already_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_whose_parent_has_ended_exits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
 
     class Library:
@@ -180,7 +180,7 @@ def test_a_worker_whose_parent_is_gone_already_ends_at_once(monkeypatch: pytest.
 
 
 class Served:
-    """Stands where uvicorn serves."""
+    """Takes the place of uvicorn's server."""
 
     def __init__(self, *, fails: BaseException | None = None, failed_to_start: bool = False) -> None:
         self.sockets: list[Any] = []
@@ -197,7 +197,7 @@ class Served:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[str, Any], Served]]]:
-    """Run the service with nothing behind it; what uvicorn was told, and what served."""
+    """Calls `run` with a server in place of uvicorn's; returns the configuration and the server."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
 
@@ -214,7 +214,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[st
     signal.signal(signal.SIGTERM, before)
 
 
-def test_uvicorn_is_told_what_the_service_relies_on(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+def test_configuration_of_uvicorn(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
     told, served = run(Served(), drain_seconds=2.5)
     assert served.sockets == ["the socket"]
     assert told.pop("made_by") == AppFactory(settings(drain_seconds=2.5), os.getpid(), make_app)
@@ -235,7 +235,7 @@ def test_uvicorn_is_told_what_the_service_relies_on(run: Callable[..., tuple[dic
     }
 
 
-def test_an_orderly_end_is_a_success(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+def test_sigterm_exits_with_success(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
     run(Served())
     handler: Any = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as ended:
@@ -243,11 +243,11 @@ def test_an_orderly_end_is_a_success(run: Callable[..., tuple[dict[str, Any], Se
     assert ended.value.code == 0
 
 
-def test_an_end_at_the_terminal_is_one_too(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+def test_keyboard_interrupt_exits_with_success(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
     run(Served(fails=KeyboardInterrupt()))
 
 
-def test_several_workers_add_up_their_metrics_in_a_folder_that_is_gone_afterwards(
+def test_several_workers_share_a_temporary_folder_for_metrics(
     run: Callable[..., tuple[dict[str, Any], Served]],
 ) -> None:
     _, served = run(Served(), workers=2)
@@ -255,7 +255,7 @@ def test_several_workers_add_up_their_metrics_in_a_folder_that_is_gone_afterward
     assert not os.path.exists(served.folder)  # noqa: PTH110 - a name from the environment
 
 
-def test_workers_that_could_not_start_are_a_failure(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+def test_failed_start_of_workers_exits_with_a_failure(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(Served(failed_to_start=True), workers=2)
     assert ended.value.code == STARTUP_FAILURE

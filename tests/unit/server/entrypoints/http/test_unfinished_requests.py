@@ -1,4 +1,4 @@
-"""A request that the end of the service cuts off is answered where that is possible, and says what became of it."""
+"""A request that the shutdown cuts off is answered with its outcome, if its answer has not begun."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -> list[dict[str, Any]]:
-    """What a request is sent whose application is cancelled, before or after its change or its answer began."""
+    """The answer to a request whose application is cancelled, before or after its change or its answer began."""
     sent: list[dict[str, Any]] = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +51,7 @@ async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -
         ("DELETE", True, "outcome-unknown", "unknown"),
     ],
 )
-async def test_a_request_that_is_cut_off_says_what_became_of_it(
+async def test_change_that_is_cut_off_is_answered_with_its_outcome(
     method: str, code: str, outcome: str, *, begun: bool
 ) -> None:
     start, body = await cut_off(method, begun=begun)
@@ -61,11 +61,11 @@ async def test_a_request_that_is_cut_off_says_what_became_of_it(
     assert (document["type"], document.get("outcome")) == (f"urn:obscura-backup:problem:{code}", outcome)
 
 
-async def test_a_request_whose_answer_has_begun_is_cut_off() -> None:
+async def test_request_with_a_started_answer_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await cut_off("POST", answered=True)
 
 
-async def test_a_question_that_is_cut_off_may_be_asked_again_and_speaks_of_no_change() -> None:
+async def test_read_that_is_cut_off_has_no_outcome() -> None:
     start, body = await cut_off("GET")
     assert (start["status"], "outcome" in json.loads(body["body"])) == (503, False)

@@ -48,13 +48,13 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, Pipe]:
     return worker, worker.parent_conn
 
 
-def test_a_worker_is_asked_once_until_it_answers(piped: tuple[Worker, Pipe]) -> None:
+def test_one_ping_is_under_way_at_a_time(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     assert [worker.poll_started() for _ in range(3)] == [False, False, False]
     assert pipe.sent == [b"ping"]
 
 
-def test_a_worker_that_says_that_it_serves_has_started(piped: tuple[Worker, Pipe]) -> None:
+def test_worker_that_answers_true_has_started(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     worker.poll_started()
     pipe.answers.append(True)
@@ -64,7 +64,7 @@ def test_a_worker_that_says_that_it_serves_has_started(piped: tuple[Worker, Pipe
     assert pipe.sent == [b"ping"]
 
 
-def test_a_worker_that_says_that_it_does_not_serve_yet_is_asked_again(piped: tuple[Worker, Pipe]) -> None:
+def test_worker_that_answers_false_gets_another_ping(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     worker.poll_started()
     pipe.answers.append(False)
@@ -72,13 +72,13 @@ def test_a_worker_that_says_that_it_does_not_serve_yet_is_asked_again(piped: tup
     assert pipe.sent == [b"ping", b"ping"]
 
 
-def test_an_answer_to_nothing_is_not_read(piped: tuple[Worker, Pipe]) -> None:
+def test_answer_without_a_ping_is_not_read(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     pipe.answers.append(True)
     assert not worker.poll_started()
 
 
-def test_a_worker_that_ended_has_not_started(piped: tuple[Worker, Pipe]) -> None:
+def test_ended_worker_has_not_started(piped: tuple[Worker, Pipe]) -> None:
     worker, pipe = piped
     pipe.is_broken = True
     assert not worker.poll_started()

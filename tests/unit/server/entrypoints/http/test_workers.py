@@ -19,7 +19,7 @@ from support.servers.scripted_workers import HEALTH_CHECK_SECONDS, START_SECONDS
 
 @pytest.fixture
 def supervised(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
-    """The handlers of signals are as before afterwards."""
+    """A scripted supervisor. The handlers of signals are restored at the end."""
     names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGTTIN", "SIGTTOU")]
     before = {each: signal.getsignal(each) for each in names}
     yield Supervised(monkeypatch)
@@ -27,13 +27,13 @@ def supervised(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
         signal.signal(each, handler)
 
 
-def test_as_many_as_configured_are_started(supervised: Supervised) -> None:
+def test_configured_number_of_workers_is_started(supervised: Supervised) -> None:
     supervised.them.init_processes()
     assert [worker.done for worker in supervised.made] == [["start"], ["start"]]
     assert len(supervised.them.processes) == 2
 
 
-def test_one_more_is_started_when_asked_for(supervised: Supervised) -> None:
+def test_sigttin_starts_one_more_worker(supervised: Supervised) -> None:
     supervised.hold(well(1), well(2))
     supervised.them.handle_ttin()
     assert supervised.pids == [1, 2, 100]
@@ -41,7 +41,7 @@ def test_one_more_is_started_when_asked_for(supervised: Supervised) -> None:
     assert supervised.made[0].done == ["start"]
 
 
-def test_a_restart_replaces_each_once_the_new_one_serves(supervised: Supervised) -> None:
+def test_restart_replaces_each_worker_once_the_new_one_serves(supervised: Supervised) -> None:
     old = well(1), well(2)
     supervised.hold(*old)
     supervised.prepared.extend([Scripted(11, takes=3), Scripted(12)])
@@ -52,7 +52,7 @@ def test_a_restart_replaces_each_once_the_new_one_serves(supervised: Supervised)
     assert supervised.slept == [0.05] * 3
 
 
-def test_a_new_one_that_does_not_start_in_time_is_killed_and_all_the_old_ones_stay(supervised: Supervised) -> None:
+def test_new_worker_that_does_not_start_in_time_is_killed_and_the_old_ones_stay(supervised: Supervised) -> None:
     supervised.hold(well(1), well(2))
     stuck = Scripted(11, takes=10_000)
     supervised.prepared.append(stuck)
@@ -63,14 +63,14 @@ def test_a_new_one_that_does_not_start_in_time_is_killed_and_all_the_old_ones_st
     assert supervised.made == [stuck]
 
 
-def test_a_new_one_that_starts_at_the_last_moment_is_taken(supervised: Supervised) -> None:
+def test_new_worker_that_starts_at_the_last_moment_replaces_the_old_one(supervised: Supervised) -> None:
     supervised.hold(well(1))
     supervised.prepared.append(Scripted(11, takes=int(START_SECONDS)))
     supervised.them.restart_all()
     assert supervised.pids == [11]
 
 
-def test_a_new_one_that_ends_at_once_is_not_waited_for(supervised: Supervised) -> None:
+def test_restart_does_not_wait_for_a_new_worker_that_ended(supervised: Supervised) -> None:
     supervised.hold(well(1))
     supervised.prepared.append(Scripted(11, exitcode=1, takes=10_000))
     supervised.them.restart_all()
@@ -79,9 +79,7 @@ def test_a_new_one_that_ends_at_once_is_not_waited_for(supervised: Supervised) -
 
 
 @pytest.mark.parametrize(("number", "waits"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGHUP, True)])
-def test_a_restart_is_given_up_when_the_end_is_asked_for(
-    supervised: Supervised, number: signal.Signals, *, waits: bool
-) -> None:
+def test_stop_signal_ends_a_restart(supervised: Supervised, number: signal.Signals, *, waits: bool) -> None:
     supervised.hold(well(1))
     supervised.prepared.append(Scripted(11, takes=5))
     supervised.them.signal_queue.append(number)
@@ -90,7 +88,7 @@ def test_a_restart_is_given_up_when_the_end_is_asked_for(
     assert len(supervised.slept) == (5 if waits else 0)
 
 
-def test_those_that_are_well_are_left_alone(supervised: Supervised) -> None:
+def test_healthy_workers_are_not_replaced(supervised: Supervised) -> None:
     held = well(1), well(2)
     supervised.hold(*held)
     supervised.them.keep_subprocess_alive()
@@ -99,7 +97,7 @@ def test_those_that_are_well_are_left_alone(supervised: Supervised) -> None:
     assert held[0].given_seconds == [HEALTH_CHECK_SECONDS]
 
 
-def test_one_that_starts_is_asked_and_given_time(supervised: Supervised) -> None:
+def test_starting_worker_is_polled_and_given_time(supervised: Supervised) -> None:
     starting = Scripted(1, takes=2)
     supervised.hold(starting)
     for _ in range(3):
@@ -112,7 +110,7 @@ def test_one_that_starts_is_asked_and_given_time(supervised: Supervised) -> None
 
 
 @pytest.mark.parametrize(("age", "pids"), [(START_SECONDS - 1, [1]), (START_SECONDS, [100])])
-def test_one_that_starts_for_too_long_is_replaced(supervised: Supervised, age: float, pids: list[int]) -> None:
+def test_worker_that_starts_too_slowly_is_replaced(supervised: Supervised, age: float, pids: list[int]) -> None:
     starting = Scripted(1, takes=10)
     starting.age_seconds = age
     supervised.hold(starting)
@@ -121,7 +119,7 @@ def test_one_that_starts_for_too_long_is_replaced(supervised: Supervised, age: f
     assert starting.done == ([] if pids == [1] else ["kill", "join"])
 
 
-def test_one_that_ended_is_replaced(supervised: Supervised) -> None:
+def test_ended_worker_is_replaced(supervised: Supervised) -> None:
     ended = Scripted(1, exitcode=1)
     supervised.hold(ended, well(2))
     supervised.them.keep_subprocess_alive()
@@ -130,7 +128,7 @@ def test_one_that_ended_is_replaced(supervised: Supervised) -> None:
     assert supervised.made[0].done == ["start"]
 
 
-def test_one_that_serves_and_does_not_answer_is_killed_and_replaced(supervised: Supervised) -> None:
+def test_silent_worker_is_killed_and_replaced(supervised: Supervised) -> None:
     stuck = well(1)
     stuck.answers = False
     supervised.hold(stuck)
@@ -145,7 +143,7 @@ def waits(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> list[float
     return waited
 
 
-def test_one_that_cannot_start_is_tried_again_a_second_later_while_others_serve(
+def test_failed_start_is_tried_again_after_a_second_while_others_serve(
     supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = waits(supervised, monkeypatch)
@@ -156,7 +154,7 @@ def test_one_that_cannot_start_is_tried_again_a_second_later_while_others_serve(
     assert not supervised.them.should_exit.is_set()
 
 
-def test_one_that_cannot_start_where_no_other_is_left_is_the_end(
+def test_failed_start_ends_the_service_if_no_other_worker_runs(
     supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = waits(supervised, monkeypatch)
@@ -168,7 +166,7 @@ def test_one_that_cannot_start_where_no_other_is_left_is_the_end(
     assert supervised.them.failed_to_start
 
 
-def test_one_that_ended_later_does_not_wait_to_be_replaced(
+def test_worker_that_ended_after_its_start_is_replaced_at_once(
     supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = waits(supervised, monkeypatch)
@@ -179,14 +177,14 @@ def test_one_that_ended_later_does_not_wait_to_be_replaced(
     assert not supervised.them.failed_to_start
 
 
-def test_nothing_is_replaced_once_the_end_has_come(supervised: Supervised) -> None:
+def test_no_worker_is_replaced_after_the_stop(supervised: Supervised) -> None:
     supervised.hold(Scripted(1, exitcode=1))
     supervised.them.should_exit.set()
     supervised.them.keep_subprocess_alive()
     assert supervised.pids == [1]
 
 
-def test_the_end_is_told_to_all_and_the_sockets_are_let_go_of(supervised: Supervised) -> None:
+def test_stop_terminates_all_workers_and_closes_the_sockets(supervised: Supervised) -> None:
     held = well(1), well(2)
     supervised.hold(*held)
     supervised.them.terminate_all()
@@ -195,7 +193,7 @@ def test_the_end_is_told_to_all_and_the_sockets_are_let_go_of(supervised: Superv
 
 
 class Ending(Scripted):
-    """Ends after it was waited for so often; by a kill at once."""
+    """A worker that ends after so many waits, or at once when it is killed."""
 
     def __init__(self, pid: int, waits: int) -> None:
         super().__init__(pid)
@@ -217,16 +215,14 @@ def ending(supervised: Supervised, monkeypatch: pytest.MonkeyPatch, stop_seconds
     supervised.them.join_all()
 
 
-def test_all_are_waited_for(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_waits_for_all_workers(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     slow, quick = Ending(1, waits=3), Ending(2, waits=0)
     ending(supervised, monkeypatch, 100, slow, quick)
     assert (slow.exitcode, quick.exitcode) == (0, 0)
     assert slow.given_seconds == [0.05] * 4
 
 
-def test_one_that_is_stuck_is_killed_when_patience_ends(
-    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stuck_worker_is_killed_after_the_stop_time(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = Ending(1, waits=1000)
     ending(supervised, monkeypatch, 10, stuck)
     assert stuck.exitcode == -9
@@ -235,7 +231,7 @@ def test_one_that_is_stuck_is_killed_when_patience_ends(
 
 
 @pytest.mark.parametrize(("number", "told"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGHUP, False)])
-def test_one_who_asks_again_for_the_end_does_not_wait_for_the_notice(
+def test_second_stop_signal_interrupts_the_workers(
     supervised: Supervised, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, *, told: bool
 ) -> None:
     sent: list[tuple[int, int]] = []

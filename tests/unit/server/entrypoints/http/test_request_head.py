@@ -1,4 +1,4 @@
-"""Which hosts and targets a request may name, and what is said of the others."""
+"""Valid and invalid hosts, targets and request lines, and the refusal of each."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ def fault(
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-def test_a_request_with_one_host_is_without_fault(version: str) -> None:
+def test_request_with_one_host_is_valid(version: str) -> None:
     assert fault(b"/v1/backup", HOST, (b"accept", b"*/*"), version=version) is None
 
 
-def test_only_old_clients_may_name_no_host() -> None:
+def test_only_http_1_0_may_omit_host() -> None:
     assert fault(version="1.0") is None
     assert fault() == (400, "Invalid Host: send one Host header with one host.")
 
 
 @pytest.mark.parametrize("second", [HOST, (b"host", b"other.example")])
-def test_two_hosts_are_one_too_many(second: tuple[bytes, bytes]) -> None:
+def test_two_hosts_are_refused(second: tuple[bytes, bytes]) -> None:
     found = fault(b"/", HOST, second)
     assert found is not None
     assert found[0] == 400
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-def test_a_host_that_is_none_is_a_fault(version: str) -> None:
+def test_malformed_host_is_refused(version: str) -> None:
     assert fault(b"/", (b"host", b"a,b"), version=version) is not None
 
 
-def test_a_host_that_is_none_beside_one_that_is_is_a_fault_of_old_clients_too() -> None:
+def test_malformed_second_host_is_refused_in_http_1_0_too() -> None:
     assert fault(b"/", HOST, (b"host", b"a b"), version="1.0") is not None
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "1.2", "3"])
-def test_another_version_is_told_by_its_own_status(version: str) -> None:
+def test_other_http_versions_are_refused_with_505(version: str) -> None:
     found = fault(b"/", HOST, version=version)
     assert found is not None
     assert found[0] == 505
 
 
-def test_a_request_line_that_may_be_read_in_two_ways_is_refused() -> None:
+def test_ambiguous_request_line_is_refused() -> None:
     found = fault(b"/", HOST, strict=False)
     assert found is not None
     assert (found[0], "one space between them" in found[1]) == (400, True)
 
 
-def test_a_target_that_is_none_is_refused() -> None:
+def test_malformed_target_is_refused() -> None:
     found = fault(b"v1/backup", HOST)
     assert found is not None
     assert (found[0], found[1] == "Invalid request target.") == (400, True)
@@ -67,7 +67,7 @@ def test_a_target_that_is_none_is_refused() -> None:
         b"[2001:db8::1]:8400", b"[::ffff:192.0.2.1]", b"a:0", b"a:65535", b"under_score", b"%41",
     ],
 )  # fmt: skip
-def test_a_host_with_or_without_a_port(host: bytes) -> None:
+def test_valid_hosts(host: bytes) -> None:
     assert is_host(host)
 
 
@@ -78,7 +78,7 @@ def test_a_host_with_or_without_a_port(host: bytes) -> None:
         b"[2001:db8::1", b"[::g]", b"[1:2:3]", b"[]", b"[::1]x", b"a?b", b"a#b", b"\xe4",
     ],
 )  # fmt: skip
-def test_what_is_no_host(host: bytes) -> None:
+def test_invalid_hosts(host: bytes) -> None:
     assert not is_host(host)
 
 
@@ -89,7 +89,7 @@ def test_what_is_no_host(host: bytes) -> None:
         b"http://[::1]:80/a", b"/a//b", b"/!~",
     ],
 )  # fmt: skip
-def test_a_path_alone_or_behind_a_host(target: bytes) -> None:
+def test_valid_targets(target: bytes) -> None:
     assert is_target(target)
 
 
@@ -100,5 +100,5 @@ def test_a_path_alone_or_behind_a_host(target: bytes) -> None:
         b"/a#b", b"/a b", b"/\x7f", b"/\xe4", b"//a#", b"**", b"a:80",
     ],
 )  # fmt: skip
-def test_what_is_no_target(target: bytes) -> None:
+def test_invalid_targets(target: bytes) -> None:
     assert not is_target(target)
