@@ -19,6 +19,7 @@ from support.servers.in_process_app import settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
 FREE_LEAST = 268_435_456
 FILE_BEHAVIOURS = [
     "creates where there is nothing",

@@ -22,6 +22,7 @@ from support.servers.in_process_app import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
 POSTGRES = "postgresql://someone@localhost/db"
 S3 = "s3://a-bucket?endpoint=http://localhost:9"
 

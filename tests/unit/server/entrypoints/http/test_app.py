@@ -12,11 +12,10 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import BackupDamaged, BackupLost, MetadataUnavailable
-from support.servers.in_process_app import App
+from support.servers.in_process_app import App, fail_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-from support.servers.in_process_app import fail_with
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 USER = samples.user(1)

@@ -8,10 +8,10 @@ import pytest
 
 from obscura_backup.entrypoints.http.server import protocol
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
+from support.servers.scripted_connection import Connection, connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-from support.servers.scripted_connection import Connection, connected
 
 GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

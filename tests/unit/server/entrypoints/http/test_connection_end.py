@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.servers.scripted_connection import Connection, connected
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-from support.servers.scripted_connection import Connection, connected
 
 GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 DRAINED = 8 * 1_048_576

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -10,11 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from uvicorn.config import STARTUP_FAILURE
 
+from support.servers.scripted_workers import HEALTH_CHECK_SECONDS, START_SECONDS, Scripted, Supervised, well
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-import itertools
-
-from support.servers.scripted_workers import HEALTH_CHECK_SECONDS, START_SECONDS, Scripted, Supervised, well
 
 
 @pytest.fixture
