@@ -19,9 +19,10 @@ from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres import sessions as postgres_sessions
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.s3 import admin as s3_admin
-from obscura_backup.adapters.s3 import concurrency_probe
-from obscura_backup.adapters.s3 import download as s3_download
+from obscura_backup.adapters.s3 import concurrency_probe, obstore_body, obstore_bucket, stored_object
 from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
+from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
 from obscura_backup.adapters.tokens import jwks, verifier
 from obscura_backup.domain import model, scrub, service
 from obscura_backup.entrypoints import doctor, settings, signing_secret
@@ -95,8 +96,6 @@ DAY = 86_400.0
         (
             s3,
             {
-                "THREADS": 4,
-                "READ_THREADS": 4,
                 "WAITING_MAX": 256,
                 "WAIT_SECONDS": 3.0,
                 "CONNECT_TIMEOUT_SECONDS": 2.0,
@@ -109,7 +108,11 @@ DAY = 86_400.0
             },
         ),
         (concurrency_probe, {"WRITERS": 4, "ROUNDS": 3, "START_SECONDS": 5.0}),
-        (s3_download, {"CHUNK_BYTES": 256 * KIB, "DRAIN_BYTES": 64 * KIB}),
+        (Boto3BlobStore, {"MAX_WRITES": 4, "MAX_READS": 4}),
+        (ObstoreBlobStore, {"MAX_WRITES": 64, "MAX_READS": 64}),
+        (obstore_body, {"MAPPED_MIN_BYTES": MIB, "RELEASE_SECONDS": 0.001}),
+        (obstore_bucket, {"BODY_BYTES_PER_TIMEOUT": 16 * MIB}),
+        (stored_object, {"CHUNK_BYTES": 256 * KIB, "DRAIN_BYTES": 64 * KIB, "SUFFIX_BYTES": 16}),
         (sqlite, {"SCHEMA_VERSION": 1, "LOCK_TIMEOUT_SECONDS": 5.0, "BATCH_ROWS": 256, "PAGE_ROWS": 512}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",

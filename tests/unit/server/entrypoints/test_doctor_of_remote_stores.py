@@ -169,16 +169,18 @@ async def of_s3(store: ScriptedS3, url: str = S3) -> dict[str, Check]:
     return {name: check for (_, name), check in checks.items()}
 
 
-async def test_each_behaviour_of_an_s3_store_is_one_check() -> None:
+@pytest.mark.parametrize(("scheme", "driver"), [("s3", "obstore"), ("s3+boto3", "boto3")])
+async def test_each_behaviour_of_an_s3_store_is_one_check(scheme: str, driver: str) -> None:
     checks = await of_s3(
         ScriptedS3(
             CheckResult("a condition", passed=False, severity=Severity.CONDITION, detail="ignored it"),
             CheckResult("a need", passed=True, severity=Severity.REQUIRED),
             CheckResult("a nicety", passed=False, severity=Severity.ADVISORY),
-        )
+        ),
+        S3.replace("s3", scheme, 1),
     )
     assert {name: (check.holds, check.detail, check.must) for name, check in checks.items()} == {
-        "technology": (True, f"S3 by boto3 {version('boto3')}, bucket a-bucket at http://localhost:9", True),
+        "technology": (True, f"S3 by {driver} {version(driver)}, bucket a-bucket at http://localhost:9", True),
         "starts": (True, "", True),
         "answers": (True, "", True),
         "server": (True, "AStore/7", True),
