@@ -253,6 +253,15 @@ def test_every_entry_of_the_project_has_a_reason() -> None:
     assert all(len(entry.reason) > 20 for entry in equivalents())
 
 
+@pytest.mark.parametrize("entry", equivalents(), ids=lambda entry: f"{entry.file}:{entry.before}")
+def test_entry_of_the_project_quotes_the_present_source(entry: Equivalent) -> None:
+    source = (ROOT / entry.file).read_text(encoding="utf-8")
+    lines = [line.strip() for line in source.splitlines()]
+    count = entry.before.count("\n") + 1
+    found = [first for first in range(len(lines)) if "\n".join(lines[first : first + count]) == entry.before]
+    assert entry.function in {place_of(places(source), first + 1).function for first in found}
+
+
 def test_every_source_file_of_the_project_is_in_an_area() -> None:
     files = [path.relative_to(ROOT) for part in ("src", "client/src") for path in (ROOT / part).rglob("*.py")]
     assert [

@@ -59,6 +59,18 @@ async def test_blob_store_syncs_what_another_process_made_a_moment_ago(tmp_path:
     assert {tmp_path, root, root / "backups"} <= set(synced)
 
 
+async def test_blob_store_syncs_the_folder_above_a_single_new_one(tmp_path: Path, synced: list[Path]) -> None:
+    root = tmp_path / "blobs"
+    first, second = FilesystemBlobStore(root), FilesystemBlobStore(root)
+    await first.start()
+    await first.close()
+    (root / "backups" / "a7").rmdir()
+    synced.clear()
+    await second.start()
+    await second.close()
+    assert root / "backups" in synced
+
+
 async def test_folder_for_a_part_of_the_users_is_synced_before_the_store_has_started(
     tmp_path: Path, synced: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

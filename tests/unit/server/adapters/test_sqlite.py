@@ -4,18 +4,19 @@ import sqlite3
 import stat
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from contracts import samples
 from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from contracts.open_files import open_files
 from obscura_backup.adapters.sqlite import SCHEMA_VERSION, SqliteMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ async def test_refused_file_is_closed_again(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable) as refused:
         await SqliteMetadataStore(path).start()
     assert refused.value.__traceback__ is not None  # whose frames keep alive what was not closed
-    assert [entry for entry in Path("/proc/self/fd").iterdir() if _target(entry) == path] == []
+    assert open_files(path) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux lists the open files of a process")
@@ -125,14 +126,7 @@ async def test_start_that_fails_half_way_closes_what_it_opened(tmp_path: Path, m
     monkeypatch.setattr(SqliteMetadataStore, "_connect", third_fails)
     with pytest.raises(StoreUnusable):
         await SqliteMetadataStore(path).start()
-    assert [entry for entry in Path("/proc/self/fd").iterdir() if _target(entry) == path] == []
-
-
-def _target(entry: Path) -> Path | None:
-    try:
-        return entry.readlink()
-    except FileNotFoundError:
-        return None  # it was the listing's own
+    assert open_files(path) == []
 
 
 async def test_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:

@@ -1,25 +1,25 @@
-"""What `SqliteMetadataStore` syncs, keeps open and lets go of, also where a request is cancelled or a commit fails."""
+"""What `SqliteMetadataStore` keeps open and releases, also after a cancelled request or a failed commit."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from contracts import samples
 from contracts.metadata_store import saved
+from contracts.open_files import open_files
 from obscura_backup.adapters import sqlite
 from obscura_backup.adapters.sqlite import PAGE_ROWS, SCHEMA_VERSION, SqliteMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -30,39 +30,14 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
     await store.close()
 
 
-def descriptors(folder: Path) -> list[str]:
-    """What this process holds open in a folder."""
-    found = []
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            found.append(str(entry.readlink()))
-        except FileNotFoundError:  # the listing's own
-            continue
-    return sorted(path for path in found if path.startswith(str(folder)))
-
-
-async def test_the_folder_is_synced_before_start_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[Path] = []
-
-    def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
-    await store.start()
-    await store.close()
-    assert tmp_path in synced
-
-
 async def test_closing_lets_go_of_every_descriptor(store: SqliteMetadataStore, tmp_path: Path) -> None:
     await saved(store, samples.user(), samples.revision(1))
     await store.close()
-    assert descriptors(tmp_path) == []
+    assert open_files(tmp_path) == []
 
 
 async def test_start_keeps_the_folder_itself_closed(store: SqliteMetadataStore, tmp_path: Path) -> None:
-    assert str(tmp_path) not in descriptors(tmp_path)
+    assert str(tmp_path) not in open_files(tmp_path)
 
 
 async def test_a_refused_schema_leaves_no_descriptor(tmp_path: Path) -> None:
@@ -72,7 +47,7 @@ async def test_a_refused_schema_leaves_no_descriptor(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreUnusable):
         await SqliteMetadataStore(path).start()
-    assert descriptors(tmp_path) == []
+    assert open_files(tmp_path) == []
 
 
 async def test_closing_ends_the_writer_thread(store: SqliteMetadataStore) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
+from contracts.open_files import open_files
+from contracts.syncs import record_syncs
 from obscura_backup.adapters.filesystem.directories import ObjectDirectory
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.errors import (
@@ -88,21 +90,11 @@ async def test_nothing_is_left_behind_by_a_refused_put(blobs: FilesystemBlobStor
 async def test_file_and_folder_are_synced_before_put_returns(
     blobs: FilesystemBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[str] = []
-
-    def observe(real: Callable[[int], None]) -> Callable[[int], None]:
-        def observed(descriptor: int) -> None:
-            synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
-            real(descriptor)
-
-        return observed
-
-    for name in ("fsync", "fdatasync"):
-        monkeypatch.setattr(os, name, observe(getattr(os, name)))
+    synced = record_syncs(monkeypatch)
     user = samples.user()
     await stored(blobs, user)
     root = tmp_path / "blobs"
-    written, folder = (Path(path) for path in synced)
+    written, folder = synced
     assert written.parent.parent == root / "incoming"
     assert folder == root / "backups" / str(user)[:2]
 
@@ -208,17 +200,17 @@ async def test_file_of_another_length_can_be_replaced(blobs: FilesystemBlobStore
     assert (await content(blobs, user)).startswith(b"anew")
 
 
-async def test_descriptors_are_given_back(blobs: FilesystemBlobStore) -> None:
+async def test_descriptors_are_returned(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
     user = samples.user()
     await stored(blobs, user)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files(tmp_path)
     for _ in range(20):
         opened = await blobs.open(user)
         assert opened is not None
         await opened.aclose()
         with pytest.raises(RangeNotSatisfiable):
             await blobs.open(user, ByteRange(5000, None))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files(tmp_path) == before
 
 
 async def test_folder_that_another_process_holds_is_waited_for(blobs: FilesystemBlobStore) -> None:

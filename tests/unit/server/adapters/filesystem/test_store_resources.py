@@ -1,4 +1,4 @@
-"""What `FilesystemBlobStore` syncs when it starts, and what it lets go of when it closes or fails."""
+"""What `FilesystemBlobStore` releases when it closes or fails, and the edges of its chunks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import stored
+from contracts.open_files import open_files
 from obscura_backup.adapters.filesystem.store import CHUNK_BYTES, FilesystemBlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 
 @pytest.fixture
@@ -27,58 +28,16 @@ async def blobs(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
     await blobs.close()
 
 
-def descriptors(folder: Path) -> list[str]:
-    """What this process holds open in a folder."""
-    found = []
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            found.append(str(entry.readlink()))
-        except FileNotFoundError:  # the listing's own
-            continue
-    return sorted(path for path in found if path.startswith(str(folder)))
-
-
-@pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Every folder and file that is synced."""
-    seen: list[Path] = []
-
-    def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:
-        seen.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    return seen
-
-
-async def test_every_parent_of_a_folder_that_start_makes_is_synced(synced: list[Path], tmp_path: Path) -> None:
-    blobs = FilesystemBlobStore(tmp_path / "blobs")
-    await blobs.start()
-    await blobs.close()
-    assert {tmp_path, tmp_path / "blobs", tmp_path / "blobs" / "backups"} <= set(synced)
-
-
-async def test_the_folder_above_a_single_new_shard_is_synced(
-    blobs: FilesystemBlobStore, synced: list[Path], tmp_path: Path
-) -> None:
-    await blobs.close()
-    (tmp_path / "blobs" / "backups" / "a7").rmdir()
-    again = FilesystemBlobStore(tmp_path / "blobs")
-    await again.start()
-    await again.close()
-    assert tmp_path / "blobs" / "backups" in synced
-
-
 async def test_closing_leaves_no_descriptor(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
     await stored(blobs, samples.user())
     await blobs.close()
-    assert descriptors(tmp_path) == []
+    assert open_files(tmp_path) == []
 
 
 async def test_start_holds_one_descriptor_for_each_shard_and_one_for_its_uploads(
     blobs: FilesystemBlobStore, tmp_path: Path
 ) -> None:
-    assert len(descriptors(tmp_path)) == 256 + 1
+    assert len(open_files(tmp_path)) == 256 + 1
 
 
 async def test_closing_leaves_nothing_in_the_folder_of_uploads(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
@@ -109,14 +68,14 @@ async def test_a_check_that_fails_leaves_nothing_behind(
 
 async def test_a_damaged_file_leaves_no_descriptor(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
     user = samples.user()
-    before = descriptors(tmp_path)
+    before = open_files(tmp_path)
     await stored(blobs, user)
     Path(blobs._locate(user)[1]).write_bytes(b"damaged")
     with pytest.raises(BackupDamaged):
         await blobs.open(user)
     with pytest.raises(BackupDamaged):
         await blobs.stat(user)
-    assert descriptors(tmp_path) == before
+    assert open_files(tmp_path) == before
 
 
 async def test_a_file_that_cannot_be_read_leaves_no_descriptor(
@@ -127,11 +86,11 @@ async def test_a_file_that_cannot_be_read_leaves_no_descriptor(
 
     user = samples.user()
     await stored(blobs, user)
-    before = descriptors(tmp_path)
+    before = open_files(tmp_path)
     monkeypatch.setattr(os, "pread", broken)
     with pytest.raises(BlobStoreUnavailable):
         await blobs.open(user)
-    assert descriptors(tmp_path) == before
+    assert open_files(tmp_path) == before
 
 
 async def test_closing_a_blob_twice_closes_it_once(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
