@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,7 +18,7 @@ from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable
 from obscura_backup.entrypoints.settings import load_settings
 from support.servers.fault_proxy import FaultProxy
-from support.servers.pgbouncer import SERVER_CONNECTIONS, pooler
+from support.servers.pgbouncer import fill, pooler
 from support.servers.service import COMMAND, Person, Service
 
 if TYPE_CHECKING:
@@ -314,16 +313,3 @@ def reset(pair: PostgresPair, statements: str) -> None:
     with psycopg.connect(pair.url, autocommit=True) as connection:
         for statement in statements.split("; "):
             connection.execute(statement.encode())
-
-
-def fill(url: str) -> None:
-    """Have the pooler make all the sessions that it may, to where the address leads."""
-    with ExitStack() as stack:
-        connections = [
-            stack.enter_context(closing(psycopg.connect(url, prepare_threshold=None)))
-            for _ in range(SERVER_CONNECTIONS)
-        ]
-        for connection in connections:
-            connection.execute("SELECT 1")  # in a transaction, which keeps the session until it ends
-        for connection in connections:
-            connection.commit()  # hung up on in a transaction, the pooler would not keep the session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -74,3 +74,16 @@ def pgbouncer_port(postgres_server: PostgresServer) -> Iterator[int]:
     """The port of a pooler before the server that all tests share."""
     with pooler(postgres_server.port) as port:
         yield port
+
+
+def fill(url: str) -> None:
+    """Let the pooler at this URL make as many sessions as it may."""
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(closing(psycopg.connect(url, prepare_threshold=None)))
+            for _ in range(SERVER_CONNECTIONS)
+        ]
+        for connection in connections:
+            connection.execute("SELECT 1")  # in a transaction, which keeps the session until it ends
+        for connection in connections:
+            connection.commit()  # closed within a transaction, the pooler would not keep the session

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -257,3 +258,39 @@ async def test_leeway_of_the_settings_is_that_of_the_service(settings: dict[str,
     with pytest.raises(Unauthenticated, match="not valid yet"):
         await verifier.verify(BY_SECRET.token(claims))
     assert await verifier.verify(BY_SECRET.token({**claims, "nbf": clock.after(0) + seconds})) == USER
+
+
+@pytest.mark.parametrize("leeway", [0, 30, 300])
+async def test_token_is_good_until_exactly_the_leeway_behind_its_end(leeway: int) -> None:
+    """The same for a token that was verified before as for a new one."""
+    clock = MovableClock()
+    verifier = JwtVerifier(SecretKeySource(SECRET), clock, leeway_seconds=leeway)
+    end = clock.after(600)
+    known = BY_SECRET.token({"sub": str(USER), "exp": end})
+    assert await verifier.verify(known) == USER
+    for number, (offset, good) in enumerate([(-0.001, True), (0, False), (0.001, False)]):
+        clock.moment = clock.moment.fromtimestamp(end, clock.moment.tzinfo) + timedelta(seconds=leeway + offset)
+        new = BY_SECRET.token({"sub": str(USER), "exp": end, "jti": str(number)})
+        assert (await verifier.recognise(known) == USER) is good
+        for token in (known, new):
+            if good:
+                assert await verifier.verify(token) == USER
+            else:
+                with pytest.raises(Unauthenticated, match="expired"):
+                    await verifier.verify(token)
+
+
+@pytest.mark.parametrize("leeway", [0, 30, 300])
+async def test_token_is_good_from_exactly_the_leeway_before_its_begin(leeway: int) -> None:
+    clock = MovableClock()
+    verifier = JwtVerifier(SecretKeySource(SECRET), clock, leeway_seconds=leeway)
+    begin = clock.after(600)
+    token = BY_SECRET.token({"sub": str(USER), "nbf": begin, "exp": begin + 1000})
+    for offset, good in [(-0.001, False), (0, True), (0.001, True)]:
+        clock.moment = clock.moment.fromtimestamp(begin, clock.moment.tzinfo) + timedelta(seconds=offset - leeway)
+        if good:
+            assert await verifier.verify(token) == USER
+        else:
+            with pytest.raises(Unauthenticated, match="not valid yet"):
+                await verifier.verify(token)
+            assert await verifier.recognise(token) is None
