@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +48,9 @@ def forger(secret: bytes, kid: str | None = None) -> Issuer:
 class Verification:
     """A verifier over one key set, and tokens for it."""
 
-    def __init__(
-        self, *entries: Any, read: Callable[[], bytes] | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *entries: Any, read: Callable[[], bytes] | None = None, **options: Any) -> None:
         self.clock = MovableClock()
-        source = JwksKeySource(read or (lambda: key_set(*entries)), "a test", clock=clock)
+        source = JwksKeySource(read or (lambda: key_set(*entries)), "a test", **options)
         self.verifier = JwtVerifier(source, self.clock, audience=AUDIENCE, issuer=ISSUER)
 
     async def accepts(self, by: Issuer, **header: Any) -> None:
