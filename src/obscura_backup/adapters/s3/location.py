@@ -83,7 +83,10 @@ class S3Location:
 
 
 def _require_origin(endpoint: str) -> None:
-    parts = urlsplit(endpoint)
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:  # its text quotes the host
+        raise ValueError("its endpoint has the form http://HOST:PORT or https://HOST") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError("its endpoint must not hold credentials; they come from the AWS variables")
     port = parts.netloc.rpartition("]")[2].partition(":")[2]

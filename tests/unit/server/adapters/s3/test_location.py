@@ -41,6 +41,7 @@ def test_location(url: str, location: S3Location) -> None:
         "s3://obscura?endpoint=http://key:hush@minio:9000",
         "s3://obscura?endpoint=http://minio:9000?hush=1",
         "s3://obscura?endpoint=http://minio:hush",
+        "s3://obscura?endpoint=http://[hush]:9000",
         "s3://obscura?endpoint=http://one&endpoint=http://two",
         "s3://obscura?secret=hush",
         "s3://obscura?checksums=maybe",
