@@ -71,10 +71,10 @@ def test_a_password_from_a_closed_input_is_one_sentence() -> None:
         "import click\nfrom obscura_backup_client.cli.exits import UnreadableFile\n"
         "from obscura_backup_client.cli.terminal.password_prompt import password\n"
         "from obscura_backup_client.cli.settings import Settings, global_options\n"
-        "from obscura_backup_client.cli.environment import World\n"
+        "from obscura_backup_client.cli.environment import Environment\n"
         "from obscura_backup_client.operations.keys import Purpose\n"
         "@click.command()\n@global_options\n@click.pass_context\ndef ask(context):\n"
-        "    try:\n        password(World(), Purpose.OPEN, Settings(context).password_file, accept_weak=False)\n"
+        "    try:\n        password(Environment(), Purpose.OPEN, Settings(context).password_file, accept_weak=False)\n"
         "    except UnreadableFile as error:\n        print(error)\n"
         "ask(['--password-file', '-'])"
     )

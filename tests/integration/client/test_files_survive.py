@@ -79,7 +79,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from uuid import UUID
-from obscura_backup_client.device import calibrated_parameters
+from obscura_backup_client.device import calibrated_parameters as parameters
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.export import write_export

@@ -10,7 +10,6 @@ from obscura_backup_client import cli
 from obscura_backup_client.cli import context as run
 from obscura_backup_client.cli import settings
 from obscura_backup_client.cli.commands import calibrate, inspect
-from obscura_backup_client.cli.terminal import password_prompt as passwords
 
 
 @pytest.mark.parametrize(
@@ -18,9 +17,8 @@ from obscura_backup_client.cli.terminal import password_prompt as passwords
     [
         (cli, {"_OUTPUT_LOST": 12, "_INTERRUPTED": 130}),
         (calibrate, {"DEFAULT_TARGET_MS": 750}),
-        (passwords, {"MAX_PASSWORD_ATTEMPTS": 3}),
         (run, {"MAX_NAMED_CONTACTS": 3}),
-        (settings, {"MAX_PASSWORD_BYTES": 8192, "MAX_TOKEN_BYTES": 65_536}),
+        (settings, {"MAX_PASSWORD_LINE_BYTES": 8192, "MAX_TOKEN_BYTES": 65_536}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )

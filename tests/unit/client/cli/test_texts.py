@@ -27,9 +27,9 @@ MOMENT_MS = 1_772_000_000_999
 KEY = bytes(range(32))
 PARAMETERS = PROFILES["default"]
 THERE = BackupSummary(3, MOMENT_MS, "pho\u200bne", 2, 1)
-THERE_TEXT = "version 3, sealed 2026-02-25T06:13:20Z on pho\\u200bne, 2 contacts, password number 1"
+THERE_TEXT = "version 3, sealed 2026-02-25T06:13:20Z on pho\\u200bne, 2 contacts, password set once"
 BEFORE = BackupSummary(4, MOMENT_MS, "", 1, 2)
-BEFORE_TEXT = "version 4, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact, password number 2"
+BEFORE_TEXT = "version 4, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact, password set 2 times"
 SOME = Changes(added=1, changed=2, removed=3, profile=True, identity=True)
 SOME_TEXT = "1 contact added, 2 contacts changed, 3 contacts removed, another profile, ANOTHER IDENTITY"
 USER = UUID(int=7)
@@ -57,12 +57,12 @@ def test_verify_beside_an_identity_says_what_differs() -> None:
         weakness="too few passes",
     )
     assert verify._text(found).split("\n")[3:] == [
-        "WEAK       too few passes: the next push seals it anew",
-        "ALARM      older than what this device saw, or another one (older, other)",
+        "WEAK       too few passes: the next push seals it again",
+        "ALARM      not the latest backup that this device saw (older, other)",
         f"Last seen  {BEFORE_TEXT}",
-        "This one   has ANOTHER IDENTITY",
-        f"There      {SOME_TEXT}",
-        "Here       1 contact added",
+        "Device     has ANOTHER IDENTITY",
+        f"Incoming   {SOME_TEXT}",
+        "Outgoing   1 contact added",
     ]
 
 
@@ -70,9 +70,9 @@ def test_verify_says_where_there_is_no_difference() -> None:
     found = verified(expected=BEFORE, same_identity=True, incoming=Changes(), outgoing=Changes())
     assert verify._text(found).split("\n")[3:] == [
         f"Last seen  {BEFORE_TEXT}",
-        "This one   has the same identity",
-        "There      nothing that this device does not have",
-        "Here       nothing that the backup does not have",
+        "Device     has the same identity",
+        "Incoming   nothing new for this device",
+        "Outgoing   nothing new for the backup",
     ]
 
 
@@ -120,7 +120,7 @@ def test_status_without_a_server_says_what_is_here() -> None:
         "Device     phone, 0102",
         f"Identity   {KEY.hex()}, epoch 5",
         "Contacts   2",
-        "Server     not asked: there is no token",
+        "Server     not asked (no token)",
     ]
 
 
@@ -134,7 +134,7 @@ def test_status_beside_a_server_says_what_is_there() -> None:
         device_name="",
         removed_count=3,
         account=ACCOUNT,
-        known=KNOWN,
+        last_seen=KNOWN,
         remote_state=RemoteState.CHANGED,
         remote=REMOTE_STATE_TEXTS,
     )
@@ -154,7 +154,7 @@ def test_status_beside_a_server_says_what_is_there() -> None:
     [
         ({"pending": False}, "everything"),
         ({"pending": False, "weakness": "why"}, "everything"),
-        ({"weakness": "why"}, "sealed TOO WEAKLY when last seen (why): the next push seals it anew"),
+        ({"weakness": "why"}, "sealed TOO WEAKLY when last seen (why): the next push seals it again"),
         ({}, "not everything: this device has changes"),
     ],
 )
@@ -182,7 +182,7 @@ def test_status_for_programs_has_all_fields() -> None:
         "last_seen": None,
         "remote": {"state": "not-asked", "version": None, "size_bytes": None, "updated_at": None},
     }
-    full = status._facts(standing(account=ACCOUNT, known=KNOWN, remote=REMOTE_STATE_TEXTS, weakness="why"))
+    full = status._facts(standing(account=ACCOUNT, last_seen=KNOWN, remote=REMOTE_STATE_TEXTS, weakness="why"))
     assert full["account"] == {"server": "https://backup.example", "user_id": str(USER)}
     assert full["last_seen"] == {
         "version": 6,
@@ -201,8 +201,8 @@ class Listening:
         self.notes: list[str] = []
         self.asked: list[str] = []
         self.settings = SimpleNamespace(assume_yes=assume_yes)
-        self.world = SimpleNamespace(ask_yes=self._ask)
-        self.ahead: tuple[UUID, ...] = ()
+        self.environment = SimpleNamespace(ask_yes=self._ask)
+        self.future_dated: tuple[UUID, ...] = ()
         self._answer = answer
 
     def _ask(self, question: str) -> bool:
@@ -213,7 +213,7 @@ class Listening:
         self.notes.append(text)
 
     def warn_future_dated(self, ahead: tuple[UUID, ...]) -> None:
-        self.ahead = ahead
+        self.future_dated = ahead
 
 
 FOUND: dict[str, Any] = {
@@ -229,8 +229,8 @@ FOUND: dict[str, Any] = {
     "parameters": PARAMETERS,
 }
 UNSEEN = (
-    "Warning: this device has not seen this version. What only another device put there is lost, unless that one "
-    "pushes again."
+    "Warning: this device has not seen this version. Changes of other devices in it are lost, unless those devices "
+    "push again."
 )
 DOOMED = DeletionPreview(3, 1234, "a date", last_seen=True, local_contact_count=2)
 PAYLOAD: dict[str, Any] = {
@@ -242,7 +242,7 @@ PAYLOAD: dict[str, Any] = {
     "writer_changes": 0,
     "replaces_identity": False,
     "keeps_other_identity": False,
-    "ahead": (USER,),
+    "future_dated": (USER,),
 }
 
 
@@ -274,15 +274,15 @@ def test_nothing_is_done_without_a_yes(
 
 def test_a_restore_shows_what_it_brings() -> None:
     run = Listening()
-    asked_to_restore(run, ahead=(USER,))
+    asked_to_restore(run, future_dated=(USER,))
     assert run.notes == [
-        "RestorePreview version 3 (1234 bytes), sealed 2026-02-25T06:13:20Z",
+        "Found version 3 (1234 bytes), sealed 2026-02-25T06:13:20Z",
         "  on         pho\\u200bne",
         "  contacts   2",
         f"  identity   {KEY.hex()}",
         f"  sealed by  {PARAMETERS}",
     ]
-    assert run.ahead == (USER,)
+    assert run.future_dated == (USER,)
 
 
 @pytest.mark.parametrize(
@@ -291,9 +291,9 @@ def test_a_restore_shows_what_it_brings() -> None:
         ({"device_name": ""}, "a device without a name"),
         ({"local_contact_count": 1}, "It is merged with 1 contact on this device."),
         ({"local_contact_count": 0}, "It is merged with 0 contacts on this device."),
-        ({"replaces_identity": True}, "ANOTHER IDENTITY than this device, and replaces"),
-        ({"keeps_other_identity": True}, "ANOTHER IDENTITY than this device. This device's is kept"),
-        ({"keeps_other_identity": True}, "in the backup's place; other devices are asked"),
+        ({"replaces_identity": True}, "ANOTHER IDENTITY, which replaces this device's keys"),
+        ({"keeps_other_identity": True}, "ANOTHER IDENTITY. This device keeps its own"),
+        ({"keeps_other_identity": True}, "and the next push"),
         ({"parameters": KdfParameters(8, 1, 1)}, "sealed it too weakly"),
     ],
 )
@@ -312,7 +312,7 @@ def test_a_restore_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], sa
             DOOMED,
             [
                 "The server holds version 3 (1234 bytes, stored a date).",
-                "It is what this device last saw; 2 contacts stay on this device.",
+                "This device last saw the same version. It keeps 2 contacts.",
             ],
         ),
         (
@@ -326,7 +326,7 @@ def test_a_restore_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], sa
             DeletionPreview(3, 0, "", last_seen=True, local_contact_count=None),
             [
                 "The server holds version 3 (0 bytes).",
-                "Warning: there is NO IDENTITY on this device. Unless another one has it, nothing of it remains.",
+                "Warning: there is NO IDENTITY on this device. If no other device has it, it is lost for ever.",
             ],
         ),
     ],
@@ -341,22 +341,25 @@ def test_an_import_shows_what_it_brings() -> None:
     run = Listening()
     asked_to_import(run)
     assert run.notes == [
-        "This is merged with 1 contact on this device.",
+        "The file is merged with 1 contact on this device.",
         "  contacts   1 added, 2 changed, 3 removed, another profile picture",
         f"  identity   {KEY.hex()}",
     ]
-    assert run.ahead == (USER,)
+    assert run.future_dated == (USER,)
 
 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"local_contact_count": None}, "There is no identity here yet; this makes one of the file's."),
-        ({"key_epochs": (1, 4)}, "  counters   password number 4 instead of 1"),
-        ({"identity_epochs": (2, 3)}, "  counters   identity number 3 instead of 2"),
-        ({"writer_changes": 5}, "  devices    later sealings of 5 in it"),
-        ({"replaces_identity": True}, "ANOTHER IDENTITY than this device, and replaces this device's keys."),
-        ({"keeps_other_identity": True}, "ANOTHER IDENTITY than this device. This device's is kept."),
+        (
+            {"local_contact_count": None},
+            "There is no identity on this device. The file's identity becomes this device's.",
+        ),
+        ({"key_epochs": (1, 4)}, "  counters   password set 4 times instead of 1"),
+        ({"identity_epochs": (2, 3)}, "  counters   identity set 3 times instead of 2"),
+        ({"writer_changes": 5}, "  devices    newer uploads of 5"),
+        ({"replaces_identity": True}, "ANOTHER IDENTITY, which replaces this device's keys."),
+        ({"keeps_other_identity": True}, "ANOTHER IDENTITY. This device keeps its own."),
     ],
 )
 def test_an_import_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], says: str) -> None:
