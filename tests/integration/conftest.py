@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from support.servers.bounded_protocol import running
 from support.servers.fleet import fleet
+from support.servers.in_process.bounded_protocol import running
 from support.servers.pgbouncer import pgbouncer_port
 from support.servers.postgres_pair import postgres_pair
 from support.servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url

@@ -51,7 +51,7 @@ PLANTS = (
     Plant(
         "an object is replaced whatever it holds",
         "fleet",
-        "adapters/s3/bucket.py",
+        "adapters/s3/boto3_driver/bucket.py",
         "self.put_with(key, blob, draft, condition_on(replaces))",
         # Only for backups: a store that ignores the conditions of its probe is refused.
         'self.put_with(key, blob, draft, {} if key.startswith("backups/") else condition_on(replaces))',

@@ -57,13 +57,15 @@ def _postgres(settings: Settings) -> PostgresMetadataStore:
 
 
 def _s3(settings: Settings) -> S3BlobStore:
-    from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore  # the embedded stores start without
+    from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore  # the embedded stores start without
 
     return _s3_by(ObstoreBlobStore, settings)
 
 
 def _s3_by_boto3(settings: Settings) -> S3BlobStore:
-    from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore  # boto3 alone takes a fifth of a second to import
+    from obscura_backup.adapters.s3.boto3_driver.store import (
+        Boto3BlobStore,  # boto3 alone takes a fifth of a second to import
+    )
 
     return _s3_by(Boto3BlobStore, settings)
 

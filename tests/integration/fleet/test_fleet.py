@@ -11,8 +11,8 @@ import pytest
 
 from contracts.http_people import blob
 from contracts.kills import run_kills
-from support.servers.bounded_protocol import eventually
 from support.servers.fault_proxy import Fault
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.s3_store import object_bytes
 from support.servers.service import Person
 

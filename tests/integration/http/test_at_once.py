@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup.entrypoints.settings import Settings
-from support.servers.bounded_protocol import eventually
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:

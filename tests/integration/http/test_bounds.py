@@ -7,7 +7,7 @@ import re
 import pytest
 
 from obscura_backup.entrypoints.http.server import bounds
-from support.servers.bounded_protocol import (
+from support.servers.in_process.bounded_protocol import (
     CARRIED_OUT,
     GET,
     LARGE,

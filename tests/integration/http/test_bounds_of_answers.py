@@ -12,7 +12,7 @@ import pytest
 
 from obscura_backup.entrypoints.http.server import bounds
 from obscura_backup.entrypoints.http.server.send_buffer import SEND_BUFFER_BYTES
-from support.servers.bounded_protocol import (
+from support.servers.in_process.bounded_protocol import (
     CARRIED_OUT,
     GET,
     LARGE,

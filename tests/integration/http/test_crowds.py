@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers.bounded_protocol import eventually
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from obscura_backup.entrypoints.http.server import bounds
 from obscura_backup.entrypoints.http.server.connection_limit import STALLED_SECONDS
 from obscura_backup.entrypoints.http.server.message_splitter import PIECES_MAX
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
-from support.servers.bounded_protocol import (
+from support.servers.in_process.bounded_protocol import (
     CARRIED_OUT,
     GET,
     LARGE,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
-from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
+from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
+from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
 from support.servers.fault_proxy import FaultProxy
 from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, through
 

@@ -10,15 +10,15 @@ import pytest
 from contracts import samples
 from contracts.blob_store import content, stored
 from obscura_backup.adapters.memory import MemoryMetadataStore
-from obscura_backup.adapters.s3 import obstore_bucket
 from obscura_backup.adapters.s3 import store as s3
-from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
+from obscura_backup.adapters.s3.obstore_driver import bucket as obstore_bucket
+from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
 from obscura_backup.domain.service import BackupService
-from support.servers.bounded_protocol import eventually
 from support.servers.fault_proxy import Fault, FaultProxy
+from support.servers.in_process.bounded_protocol import eventually
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.s3.store import S3BlobStore

@@ -19,10 +19,12 @@ from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres import sessions as postgres_sessions
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.s3 import admin as s3_admin
-from obscura_backup.adapters.s3 import concurrency_probe, obstore_body, obstore_bucket, stored_object
+from obscura_backup.adapters.s3 import concurrency_probe, stored_object
 from obscura_backup.adapters.s3 import store as s3
-from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
-from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
+from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
+from obscura_backup.adapters.s3.obstore_driver import body as obstore_body
+from obscura_backup.adapters.s3.obstore_driver import bucket as obstore_bucket
+from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.adapters.tokens import jwks, verifier
 from obscura_backup.domain import model, scrub, service
 from obscura_backup.entrypoints import doctor, settings, signing_secret

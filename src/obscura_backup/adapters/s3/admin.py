@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError  # type: ignore[import-untyped]  # no types
 
-from obscura_backup.adapters.s3.boto3_errors import DRIVER_ERRORS, failed_request, reason_of
-from obscura_backup.adapters.s3.client import Client, make_client
+from obscura_backup.adapters.s3.boto3_driver.client import Client, make_client
+from obscura_backup.adapters.s3.boto3_driver.errors import DRIVER_ERRORS, failed_request, reason_of
 from obscura_backup.adapters.s3.errors import failure_of_read
 from obscura_backup.adapters.s3.location import DEFAULT_REGION
 from obscura_backup.domain.errors import StoreUnusable

@@ -24,8 +24,8 @@ from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from obscura_backup.adapters.s3.blocking_bucket import Probed
-    from obscura_backup.adapters.s3.bucket import S3Bucket
+    from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
+    from obscura_backup.adapters.s3.obstore_driver.blocking_bucket import Probed
     from obscura_backup.domain.model import Revision, Tag
 
 SCRATCH_PREFIX = "probes/"

@@ -11,10 +11,10 @@ import click
 from obscura_backup import __version__
 from obscura_backup.entrypoints.cli import options
 from obscura_backup.entrypoints.cli.doctor import doctor
+from obscura_backup.entrypoints.cli.issue_token import token
 from obscura_backup.entrypoints.cli.migrate import init_bucket, migrate
 from obscura_backup.entrypoints.cli.scrub import scrub
 from obscura_backup.entrypoints.cli.serve import serve
-from obscura_backup.entrypoints.cli.token import token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

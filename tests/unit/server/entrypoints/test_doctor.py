@@ -14,7 +14,7 @@ from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check, examine
-from support.servers.in_process_app import settings
+from support.servers.in_process.app import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,7 +18,7 @@ from obscura_backup.adapters.s3.probe import CheckResult, ProbeReport, Severity
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import READ_ONLY_HINT, Check
-from support.servers.in_process_app import settings
+from support.servers.in_process.app import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,7 +15,7 @@ from obscura_backup.adapters.memory import MemoryMetadataStore
 from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
-from obscura_backup.adapters.s3 import obstore_store
+from obscura_backup.adapters.s3.obstore_driver import store as obstore_store
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier

@@ -10,8 +10,8 @@ import pytest
 
 from obscura_backup.adapters import memory, sqlite
 from obscura_backup.adapters.postgres import store as postgres
-from obscura_backup.adapters.s3 import obstore_store
 from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3.obstore_driver import store as obstore_store
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.errors import Unavailable

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dependency_injector.errors import Error
 
-from obscura_backup.adapters.s3 import boto3_store, obstore_store
-from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
-from obscura_backup.adapters.s3.obstore_store import ObstoreBlobStore
+from obscura_backup.adapters.s3.boto3_driver import store as boto3_store
+from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
+from obscura_backup.adapters.s3.obstore_driver import store as obstore_store
+from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import Settings

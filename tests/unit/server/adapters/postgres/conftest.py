@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers.scripted_postgres import MakePool, ScriptedPool
+from support.servers.in_process.scripted_postgres import MakePool, ScriptedPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from obscura_backup.domain.errors import MetadataUnavailable
-from support.servers.scripted_postgres import LOST, MakePool
+from support.servers.in_process.scripted_postgres import LOST, MakePool
 
 
 async def test_one_caller_tests_the_server_and_its_answer_ends_the_outage(pool_of: MakePool) -> None:

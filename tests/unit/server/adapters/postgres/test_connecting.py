@@ -12,7 +12,7 @@ import pytest
 from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres.pool import ConnectionPool
 from obscura_backup.adapters.postgres.sessions import CHECK_SESSION, MAX_STALE_SESSIONS, ReadOnlyServer
-from support.servers.scripted_postgres import SHUTTING_DOWN, URL, MakePool
+from support.servers.in_process.scripted_postgres import SHUTTING_DOWN, URL, MakePool
 
 
 def session(state: str) -> Any:

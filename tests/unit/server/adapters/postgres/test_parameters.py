@@ -6,7 +6,7 @@ import pytest
 
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.domain.errors import StoreUnusable
-from support.servers.scripted_postgres import URL
+from support.servers.in_process.scripted_postgres import URL
 
 
 def test_parameters_of_a_connection() -> None:

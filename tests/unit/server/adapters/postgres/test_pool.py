@@ -11,7 +11,7 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from obscura_backup.adapters.postgres.sessions import END_SESSION, ReadOnlyServer
-from support.servers.scripted_postgres import LOST, SHUTTING_DOWN, MakePool
+from support.servers.in_process.scripted_postgres import LOST, SHUTTING_DOWN, MakePool
 
 NO_TABLE = psycopg.errors.UndefinedTable("no such table")
 

@@ -11,7 +11,7 @@ from obscura_backup.adapters.postgres.sessions import (
     is_read_only,
     unavailable,
 )
-from support.servers.scripted_postgres import LOST, SHUTTING_DOWN
+from support.servers.in_process.scripted_postgres import LOST, SHUTTING_DOWN
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore sh
     SSLError,
 )
 
-from obscura_backup.adapters.s3.boto3_errors import failed_request
+from obscura_backup.adapters.s3.boto3_driver.errors import failed_request
 from obscura_backup.adapters.s3.errors import (
     Misconfigured,
     RefusedByStore,

@@ -10,7 +10,7 @@ from obscura_backup.adapters.s3 import concurrency_probe
 from obscura_backup.adapters.s3.errors import RefusedByStore
 from obscura_backup.adapters.s3.probe import ProbeReport, Severity, probe, require_usable
 from obscura_backup.domain.errors import OutcomeUnknown, StoreUnusable
-from support.servers.bucket_in_memory import BucketInMemory
+from support.servers.in_process.bucket_in_memory import BucketInMemory
 
 ORDER = [
     "creates where there is nothing",

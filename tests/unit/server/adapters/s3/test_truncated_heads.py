@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts import samples
-from obscura_backup.adapters.s3.bucket import S3Bucket
+from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.metadata import metadata_of
-from obscura_backup.adapters.s3.obstore_bucket import ObstoreBucket
+from obscura_backup.adapters.s3.obstore_driver.bucket import ObstoreBucket
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown
 from obscura_backup.domain.model import ByteRange, Revision, Tag, Version
 

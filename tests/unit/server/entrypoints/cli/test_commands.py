@@ -12,8 +12,8 @@ import pytest
 
 from obscura_backup import __version__
 from obscura_backup.adapters.postgres import schema as postgres_schema
-from obscura_backup.entrypoints.cli.token import Ttl
-from support.servers.in_process import Ran, commands
+from obscura_backup.entrypoints.cli.issue_token import Ttl
+from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check
-from support.servers.in_process import Ran, commands
+from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

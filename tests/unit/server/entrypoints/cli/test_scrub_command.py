@@ -18,7 +18,7 @@ from obscura_backup.domain.model import NO_VERSION, Kind, UserId
 from obscura_backup.domain.scrub import Difference, Finding, Progress
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.cli.scrub import _progress_bar, _Report
-from support.servers.in_process import Ran, commands
+from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

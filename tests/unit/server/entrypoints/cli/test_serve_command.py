@@ -16,8 +16,8 @@ from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.run import (
     listen,
 )
-from support.servers.in_process import Ran, commands
-from support.servers.in_process_app import settings
+from support.servers.in_process.app import settings
+from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

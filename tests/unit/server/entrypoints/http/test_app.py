@@ -12,7 +12,7 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import BackupDamaged, BackupLost, MetadataUnavailable
-from support.servers.in_process_app import App, fail_with
+from support.servers.in_process.app import App, fail_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

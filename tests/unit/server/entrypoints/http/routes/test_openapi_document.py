@@ -145,7 +145,7 @@ def test_limits_and_version_are_those_of_the_service() -> None:
 
 def test_document_in_the_folder_of_documentation_is_the_one_in_the_package() -> None:
     packaged = Path(obscura_backup.__file__).parent / "entrypoints/http/routes/openapi.yaml"
-    assert (Path(__file__).parents[5] / "docs/openapi.yaml").resolve() == packaged.resolve()
+    assert (Path(__file__).parents[6] / "docs/openapi.yaml").resolve() == packaged.resolve()
 
 
 def test_pages_of_the_documentation_are_routes_of_their_own() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from obscura_backup.entrypoints.http.server import protocol
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
-from support.servers.scripted_connection import Connection, connected
+from support.servers.in_process.scripted_connection import Connection, connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

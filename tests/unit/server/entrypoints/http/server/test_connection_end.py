@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers.scripted_connection import Connection, connected
+from support.servers.in_process.scripted_connection import Connection, connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

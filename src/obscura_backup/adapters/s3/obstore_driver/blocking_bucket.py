@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from contextlib import AbstractContextManager
 
-    from obscura_backup.adapters.s3.obstore_bucket import ObstoreBucket
+    from obscura_backup.adapters.s3.obstore_driver.bucket import ObstoreBucket
     from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import Draft, Revision, Tag
 

@@ -7,7 +7,7 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore
 from obscura_backup.domain.errors import MetadataUnavailable
-from support.servers.in_process_app import App, fail_with
+from support.servers.in_process.app import App, fail_with
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 USER = samples.user(1)

@@ -10,18 +10,18 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from obscura_backup.adapters.s3.blocking_bucket import BlockingBucket
-from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
-from obscura_backup.adapters.s3.concurrency_limit import ConcurrencyLimit
-from obscura_backup.adapters.s3.obstore_bucket import ObstoreBucket
+from obscura_backup.adapters.s3.boto3_driver.bounded_executor import BoundedExecutor
+from obscura_backup.adapters.s3.obstore_driver.blocking_bucket import BlockingBucket
+from obscura_backup.adapters.s3.obstore_driver.bucket import ObstoreBucket
+from obscura_backup.adapters.s3.obstore_driver.concurrency_limit import ConcurrencyLimit
 from obscura_backup.adapters.s3.probe import ProbeReport, probe
 from obscura_backup.adapters.s3.store import PAGE_KEYS, PREFIX, S3BlobStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from obscura_backup.adapters.s3.bucket import S3Bucket
-    from obscura_backup.adapters.s3.obstore_download import ObstoreDownload
+    from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
+    from obscura_backup.adapters.s3.obstore_driver.download import ObstoreDownload
     from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
@@ -132,7 +132,7 @@ class ObstoreBlobStore(S3BlobStore):
 
     def _boto3_bucket(self) -> S3Bucket:
         if self._made_boto3_bucket is None:
-            from obscura_backup.adapters.s3.bucket import S3Bucket  # noqa: PLC0415  # takes a fifth of a second
+            from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket  # noqa: PLC0415  # takes a fifth of a second
 
             bucket = S3Bucket(
                 self._location,

@@ -14,7 +14,7 @@ import pytest
 from obstore.store import S3Store
 
 from obscura_backup.adapters.s3.failed_request import FailedRequest, Failure
-from obscura_backup.adapters.s3.obstore_errors import DRIVER_ERRORS, failed_request, object_size_in
+from obscura_backup.adapters.s3.obstore_driver.errors import DRIVER_ERRORS, failed_request, object_size_in
 from support.servers.native import free_port
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_read
-from obscura_backup.adapters.s3.obstore_errors import DRIVER_ERRORS, failed_request
+from obscura_backup.adapters.s3.obstore_driver.errors import DRIVER_ERRORS, failed_request
 from obscura_backup.adapters.s3.stored_object import CHUNK_BYTES, DRAIN_BYTES
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 

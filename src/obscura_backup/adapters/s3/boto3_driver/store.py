@@ -6,8 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor
-from obscura_backup.adapters.s3.bucket import S3Bucket
+from obscura_backup.adapters.s3.boto3_driver.bounded_executor import BoundedExecutor
+from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
 from obscura_backup.adapters.s3.probe import ProbeReport, probe
 from obscura_backup.adapters.s3.store import PAGE_KEYS, PREFIX, S3BlobStore
 from obscura_backup.domain.errors import BlobStoreUnavailable
@@ -15,7 +15,7 @@ from obscura_backup.domain.errors import BlobStoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from obscura_backup.adapters.s3.download import Download
+    from obscura_backup.adapters.s3.boto3_driver.download import Download
     from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from obscura_backup.adapters.s3.concurrency_limit import ConcurrencyLimit
+from obscura_backup.adapters.s3.obstore_driver.concurrency_limit import ConcurrencyLimit
 from obscura_backup.domain.errors import BlobStoreUnavailable
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup.adapters.s3 import obstore_client
 from obscura_backup.adapters.s3.location import S3Location
+from obscura_backup.adapters.s3.obstore_driver import client as obstore_client
 from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:

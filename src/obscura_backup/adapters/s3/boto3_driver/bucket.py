@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # botocore ships no types
 
-from obscura_backup.adapters.s3.boto3_errors import DRIVER_ERRORS, failed_request, reason_of, status_of
-from obscura_backup.adapters.s3.client import make_client
-from obscura_backup.adapters.s3.download import Download, ReadAhead
+from obscura_backup.adapters.s3.boto3_driver.client import make_client
+from obscura_backup.adapters.s3.boto3_driver.download import Download, ReadAhead
+from obscura_backup.adapters.s3.boto3_driver.errors import DRIVER_ERRORS, failed_request, reason_of, status_of
 from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_put, failure_of_read
 from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
 from obscura_backup.adapters.s3.stored_object import (
@@ -36,7 +36,7 @@ from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from obscura_backup.adapters.s3.client import Client
+    from obscura_backup.adapters.s3.boto3_driver.client import Client
     from obscura_backup.adapters.s3.location import S3Location
     from obscura_backup.domain.blob import Blob
 

@@ -25,7 +25,7 @@ from obscura_backup.entrypoints.http.server.run import (
     raise_descriptor_limit,
 )
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
-from support.servers.in_process_app import settings
+from support.servers.in_process.app import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

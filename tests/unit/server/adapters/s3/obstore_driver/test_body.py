@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
-from obscura_backup.adapters.s3.obstore_body import MAPPED_MIN_BYTES, RELEASE_SECONDS, Bodies
+from obscura_backup.adapters.s3.obstore_driver.body import MAPPED_MIN_BYTES, RELEASE_SECONDS, Bodies
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.model import Sha256
 

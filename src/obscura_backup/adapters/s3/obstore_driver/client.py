@@ -112,7 +112,7 @@ def _credentials(location: S3Location) -> dict[str, Any]:
 
 
 def _provider(location: S3Location) -> Callable[[], S3Credential]:
-    from obscura_backup.adapters.s3.client import credentials_of  # noqa: PLC0415  # takes a fifth of a second
+    from obscura_backup.adapters.s3.boto3_driver.client import credentials_of  # noqa: PLC0415  # takes a fifth of a second
 
     credentials = credentials_of(location)
 
@@ -133,7 +133,7 @@ def _configured_region() -> str | None:
     path = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
     if not path.exists():
         return None
-    from obscura_backup.adapters.s3.client import new_session  # noqa: PLC0415  # as above
+    from obscura_backup.adapters.s3.boto3_driver.client import new_session  # noqa: PLC0415  # as above
 
     region: str | None = new_session(None).get_config_variable("region")
     return region

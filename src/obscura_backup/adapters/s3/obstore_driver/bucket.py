@@ -14,10 +14,10 @@ import obstore
 
 from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_put, failure_of_read
 from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
-from obscura_backup.adapters.s3.obstore_body import Bodies
-from obscura_backup.adapters.s3.obstore_client import make_store
-from obscura_backup.adapters.s3.obstore_download import ObstoreDownload
-from obscura_backup.adapters.s3.obstore_errors import DRIVER_ERRORS, failed_request, object_size_in
+from obscura_backup.adapters.s3.obstore_driver.body import Bodies
+from obscura_backup.adapters.s3.obstore_driver.client import make_store
+from obscura_backup.adapters.s3.obstore_driver.download import ObstoreDownload
+from obscura_backup.adapters.s3.obstore_driver.errors import DRIVER_ERRORS, failed_request, object_size_in
 from obscura_backup.adapters.s3.stored_object import CONTENT_TYPE, SUFFIX_BYTES, blob_size, part_within, suffix_of
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag

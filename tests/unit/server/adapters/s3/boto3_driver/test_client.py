@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError  # type: ignore[im
 from botocore.serialize import RestXMLSerializer  # type: ignore[import-untyped]  # as above
 
 from contracts import samples
-from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
-from obscura_backup.adapters.s3.bucket import S3Bucket, _condition_on
+from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket, _condition_on
+from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
 from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.stored_object import suffix_of

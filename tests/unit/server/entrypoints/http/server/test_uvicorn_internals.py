@@ -28,7 +28,7 @@ from obscura_backup.entrypoints.http.server.workers import Worker, Workers
 if TYPE_CHECKING:
     from types import ModuleType
 
-ROOT = Path(__file__).parents[5]
+ROOT = Path(__file__).parents[6]
 
 PROTOCOL = {"client", "cycle", "expect_100_continue", "flow", "headers", "loop", "parser", "pipeline", "server_state"}
 PROTOCOL |= {"transport", "url"}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.s3.download import Download
+from obscura_backup.adapters.s3.boto3_driver.download import Download
 from obscura_backup.adapters.s3.errors import RefusedByStore
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, RangeNotSatisfiable
 from obscura_backup.domain.model import Revision, Tag

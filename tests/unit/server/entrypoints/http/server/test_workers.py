@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from uvicorn.config import STARTUP_FAILURE
 
-from support.servers.scripted_workers import HEALTH_CHECK_SECONDS, START_SECONDS, Scripted, Supervised, well
+from support.servers.in_process.scripted_workers import HEALTH_CHECK_SECONDS, START_SECONDS, Scripted, Supervised, well
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from obscura_backup.adapters.s3.bounded_executor import BoundedExecutor, _result
+from obscura_backup.adapters.s3.boto3_driver.bounded_executor import BoundedExecutor, _result
 from obscura_backup.domain.errors import BlobStoreUnavailable
 
 

@@ -10,14 +10,14 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract
-from obscura_backup.adapters.s3 import boto3_store as s3
-from obscura_backup.adapters.s3.boto3_store import Boto3BlobStore
+from obscura_backup.adapters.s3.boto3_driver import store as s3
+from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
 from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, failure_of_put, failure_of_read
 from obscura_backup.adapters.s3.failed_request import FailedRequest, Failure
 from obscura_backup.adapters.s3.probe import ProbeReport
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
-from support.servers.bucket_in_memory import BucketInMemory
+from support.servers.in_process.bucket_in_memory import BucketInMemory
 
 USER = samples.user(1)
 

@@ -1,0 +1,1 @@
+"""The blob store by obstore: requests from the event loop. The default of `s3://`."""

@@ -1,0 +1,1 @@
+"""Parts of servers that run inside the test process, without a network."""
