@@ -240,7 +240,7 @@ class S3BlobStore(ABC):
             self._verified = True
 
     async def _repeated(self, read: Callable[[bool], Awaitable[R]]) -> R:
-        """The result of `read`, called again after a transient failure. It is told whether this is the last try."""
+        """The result of `read`, called again after a transient failure. It gets whether this is the last try."""
         with _public_errors():
             for seconds in RETRY_AFTER_SECONDS:
                 try:

@@ -21,7 +21,7 @@ CONTENT_TYPE = "application/octet-stream"
 SUFFIX_BYTES = 16
 CHUNK_BYTES = 256 * 1024
 DRAIN_BYTES = 64 * 1024
-"""Up to here it is cheaper to read what nobody wants than to make a new connection, with its TLS handshake."""
+"""Up to this many bytes, reading an unwanted body is cheaper than a new connection with its TLS handshake."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 

@@ -1,7 +1,7 @@
-"""One bucket by obstore: one request a call, with the errors of the domain.
+"""One bucket by obstore: one request per call, with the errors of the domain.
 
 obstore hashes the body as it sends it, for the checksum header, and takes no hash from outside. So the store compares
-the bytes that arrived with those that left; those that a user sent are compared with `Draft.sha256` when they are read.
+the bytes that it got with those that were sent. `body` compares spooled bytes with those that arrived.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 
 from obscura_backup.adapters.s3.obstore_driver.body import MAPPED_MIN_BYTES, RELEASE_SECONDS, Bodies
 from obscura_backup.domain.blob import Blob
+from obscura_backup.domain.errors import BlobStoreUnavailable
 from obscura_backup.domain.model import Sha256
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ async def test_buffers_are_the_blob_and_its_suffix(file: BinaryIO, size: int, *,
     async with Bodies().buffers_of(blob, SUFFIX) as buffers:
         assert b"".join(bytes(each) for each in buffers) == data + SUFFIX
         assert isinstance(buffers[0], mmap.mmap) is (not in_memory and size >= MAPPED_MIN_BYTES)
+
+
+@pytest.mark.parametrize("size", [1, MAPPED_MIN_BYTES - 1, MAPPED_MIN_BYTES + 1])
+async def test_file_that_was_damaged_is_not_sent(file: BinaryIO, size: int) -> None:
+    """Obstore makes the checksum from what it sends, so the store would accept the damaged bytes."""
+    data = secrets.token_bytes(size)
+    blob = blob_in(file, data)
+    file.seek(size - 1)
+    file.write(bytes([data[-1] ^ 1]))
+    file.flush()
+    with pytest.raises(BlobStoreUnavailable, match="damaged"):
+        async with Bodies().buffers_of(blob, SUFFIX):
+            pytest.fail("the damaged bytes were given out")
 
 
 async def test_pages_that_were_read_do_not_stay_resident(file: BinaryIO) -> None:
