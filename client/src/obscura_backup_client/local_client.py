@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content import editing
-from obscura_backup_client.content.entries import find_contacts
 from obscura_backup_client.content.model import DEVICE_ID_BYTES, IDENTITY_KEY_BYTES, Backup, Contact, Identity
 from obscura_backup_client.content.names import require_device_name
 from obscura_backup_client.device.errors import StateExists
@@ -74,17 +73,13 @@ class LocalClient:
         return self.directory.read().content.live_contacts
 
     def put_contacts(self, contacts: Iterable[editing.NewContact]) -> ImportResult:
-        """Add or change contacts in one write. See `editing.put_contacts` for the rules and errors."""
+        """Add or change contacts in one write. See `editing.edit_contacts` for the rules and errors."""
         with self.directory.locked() as locked_state:
-            state, wanted = locked_state.require(), list(contacts)
-            content = editing.put_contacts(state.content, wanted, self.now_ms())
-            if content is not state.content:
-                locked_state.write(replace(state, content=content))
-            ids = {contact.user_id for contact in wanted}
-            before, after = find_contacts(state.content, ids), find_contacts(content, ids)
-            changed = {user_id for user_id in ids if before.get(user_id) != after[user_id]}
-            added = sum(user_id not in before or before[user_id].removed for user_id in changed)
-            return ImportResult(added, len(changed) - added, len(ids) - len(changed))
+            state = locked_state.require()
+            edited = editing.edit_contacts(state.content, contacts, self.now_ms())
+            if edited.content is not state.content:
+                locked_state.write(replace(state, content=edited.content))
+            return ImportResult(edited.added, edited.changed, edited.unchanged)
 
     def remove_contact(self, user_id: UUID) -> None:
         """Remove a contact on this device, and on others with the next push.

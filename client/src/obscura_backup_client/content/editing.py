@@ -26,6 +26,16 @@ class NewContact:
     identity_key: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class EditedContacts:
+    """The content after an edit, and how many contacts the edit added, changed and left unchanged."""
+
+    content: Backup
+    added: int
+    changed: int
+    unchanged: int
+
+
 def next_stamp_ms(backup: Backup, now_ms: int) -> int:
     """The stamp of the next edit. It is later than every stamp so far, so that a slow clock cannot lose the edit.
 
@@ -39,6 +49,11 @@ def next_stamp_ms(backup: Backup, now_ms: int) -> int:
 
 
 def put_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) -> Backup:
+    """The content after `edit_contacts`, which raises the same errors."""
+    return edit_contacts(backup, contacts, now_ms).content
+
+
+def edit_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) -> EditedContacts:
     """Add contacts, or change existing ones. An entry that does not change stays the same object, with its stamp.
 
     An empty `identity_key` keeps a known key: an import without keys must not discard verified ones.
@@ -50,20 +65,24 @@ def put_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) ->
     """
     stamp_ms = next_stamp_ms(backup, now_ms)
     wanted = list(contacts)
-    entries = find_contacts(backup, {contact.user_id for contact in wanted})
+    ids = {contact.user_id for contact in wanted}
+    entries = find_contacts(backup, ids)
     changes: dict[UUID, Contact] = {}
+    added = 0
     for contact in wanted:
         existing = entries.get(contact.user_id)
         entry = _edited(contact, existing, stamp_ms)
         if entry != existing:
             require_username(contact.username)
+            # A contact that occurs twice is added once: the second time it exists.
+            added += existing is None or existing.removed
             entries[contact.user_id] = changes[contact.user_id] = entry
     if not changes:
-        return backup
+        return EditedContacts(backup, added=0, changed=0, unchanged=len(ids))
     changed = put_entries(backup, list(changes.values()))
     if changed.contact_count > backup.contact_count:
         require_writable(changed)
-    return changed
+    return EditedContacts(changed, added, len(changes) - added, len(ids) - len(changes))
 
 
 def remove_contact(backup: Backup, user_id: UUID, now_ms: int) -> Backup:

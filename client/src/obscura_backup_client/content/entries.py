@@ -10,7 +10,7 @@ from obscura_backup_client.content.codec import contents, encode_contact, kept_c
 from obscura_backup_client.content.rules import check, check_contacts, check_counts, contact_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
 # Up to so many entries are looked up in the encoding; for more it is faster to build all contacts.
@@ -24,9 +24,9 @@ def find_contacts(backup: model.Backup, user_ids: Collection[UUID]) -> dict[UUID
     if backup.build_contacts is None or len(user_ids) > _FEW:
         wanted = {user_id.int for user_id in user_ids}
         return {contact.user_id: contact for contact in backup.contacts if contact.user_id.int in wanted}
-    encoded_ids = {user_id.bytes for user_id in user_ids}
-    found = (each for each in contents(backup.encoded_contacts or b"") if each[_ENCODED_ID] in encoded_ids)
-    return {contact.user_id: contact for contact in map(kept_contact, found)}
+    encoded_by_id = _encoded_by_id(backup)
+    found = {user_id: encoded_by_id.get(user_id.bytes) for user_id in user_ids}
+    return {user_id: kept_contact(encoded) for user_id, encoded in found.items() if encoded is not None}
 
 
 def put_entries(backup: model.Backup, entries: Sequence[model.Contact]) -> model.Backup:
@@ -41,10 +41,8 @@ def put_entries(backup: model.Backup, entries: Sequence[model.Contact]) -> model
         check(changed)
         return changed
     check_contacts(sorted(entries, key=contact_order))
-    encoded_by_id = {each[_ENCODED_ID]: each for each in contents(backup.encoded_contacts or b"")}
-    ids = [entry.user_id.bytes for entry in entries]
-    before = [kept_contact(encoded_by_id[user_id]) for user_id in ids if user_id in encoded_by_id]
-    encoded_by_id |= {entry.user_id.bytes: encode_contact(entry) for entry in entries}
+    before = find_contacts(backup, [entry.user_id for entry in entries]).values()
+    encoded_by_id = {**_encoded_by_id(backup), **{entry.user_id.bytes: encode_contact(entry) for entry in entries}}
     encoded = [encoded_by_id[user_id] for user_id in sorted(encoded_by_id)]
     check_counts(len(encoded), 0)
     removed = (
@@ -58,3 +56,11 @@ def put_entries(backup: model.Backup, entries: Sequence[model.Contact]) -> model
         length_delimited(2, encoded),
     )
     return changed
+
+
+def _encoded_by_id(backup: model.Backup) -> Mapping[bytes, bytes]:
+    if backup.encoded_by_id is None:
+        by_id = {each[_ENCODED_ID]: each for each in contents(backup.encoded_contacts or b"")}
+        object.__setattr__(backup, "encoded_by_id", by_id)
+        return by_id
+    return backup.encoded_by_id

@@ -114,6 +114,8 @@ class Backup:
     """What `codec.content_sha256` returned."""
     encoded_contacts: bytes | None = field(default=None, init=False, compare=False, repr=False)
     """The contacts' part of the encoding, kept by `codec` once they were checked."""
+    encoded_by_id: Mapping[bytes, bytes] | None = field(default=None, init=False, compare=False, repr=False)
+    """Each contact's encoding by the bytes of its user id, kept by `entries`: one scan serves an edit's look-ups."""
     totals: ContactTotals | None = field(default=None, init=False, compare=False, repr=False)
     """What `contact_totals` returned."""
     build_contacts: Callable[[], tuple[Contact, ...]] | None = field(

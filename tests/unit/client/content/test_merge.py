@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 
-from obscura_backup_client.content.codec import encode
-from obscura_backup_client.content.editing import NewContact, next_stamp_ms, put_contacts, remove_contact, set_profile
+from obscura_backup_client.content.codec import decode, encode
+from obscura_backup_client.content.editing import (
+    EditedContacts,
+    NewContact,
+    edit_contacts,
+    next_stamp_ms,
+    put_contacts,
+    remove_contact,
+    set_profile,
+)
 from obscura_backup_client.content.errors import IdentityConflict, PayloadError, UnknownContact
 from obscura_backup_client.content.merge import future_dated_contacts, merge, replaces_identity
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Profile, Writer
@@ -165,6 +174,19 @@ def test_removing_nobody_is_an_error(original: Backup) -> None:
 def test_a_removed_contact_can_be_added_again() -> None:
     again = put_contacts(backup(tombstone()), [NewContact(ALICE, "alice")], NOW_MS)
     assert [entry.stamp_ms for entry in again.live_contacts] == [NOW_MS + 1]
+
+
+@pytest.mark.parametrize("sealed_before", [False, True])
+def test_an_edit_counts_each_contact_once_and_a_contact_that_was_removed_as_added(*, sealed_before: bool) -> None:
+    original = backup(contact(ALICE, stamp_ms=1), tombstone(BOB))
+    if sealed_before:
+        original = decode(encode(original))
+    carol, dave = UUID(int=1), UUID(int=2)
+    wanted = [(ALICE, "alice"), (BOB, "bob"), (BOB, "bobby"), (carol, "carol"), (carol, "carol"), (dave, "dave")]
+    edited = edit_contacts(original, [NewContact(*each) for each in wanted], NOW_MS)
+    assert edited == EditedContacts(edited.content, added=3, changed=0, unchanged=1)
+    again = edit_contacts(edited.content, [NewContact(ALICE, "al"), NewContact(BOB, "bobby")], NOW_MS)
+    assert again == EditedContacts(again.content, added=0, changed=1, unchanged=1)
 
 
 def test_setting_a_profile_stamps_it() -> None:
