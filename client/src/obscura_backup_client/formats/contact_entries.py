@@ -15,7 +15,7 @@ from obscura_backup_client.formats.errors import ContactFileError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# In order of preference, where a file has several; compared without case, spaces and punctuation.
+# In order of preference if a file has several. Compared without case, spaces and punctuation.
 _ID_NAMES: Final = ("userid", "uuid", "uid", "id")
 _USERNAME_NAMES: Final = (
     "username",
@@ -33,11 +33,11 @@ _LAST_NAMES: Final = ("lastname", "familyname", "surname")
 _KEY_NAMES: Final = ("identitykey", "publickey", "key")
 _MEMBER_NAMES: Final = frozenset(_ID_NAMES + _USERNAME_NAMES + _FIRST_NAMES + _LAST_NAMES + _KEY_NAMES)
 
-# Address books write about a hundred. Each row is asked for each column that may hold a name, so that more than anybody
-# means would make a file of 8 MiB the work of hours.
+# Address books write about a hundred. Every column that may hold a name is read in every row: without this limit, a
+# malicious file of 8 MiB could take hours.
 MAX_COLUMNS: Final = 1000
 
-# What Excel writes, and reads, before the header: the delimiter of the rest.
+# Excel writes and reads this line before the header; it names the delimiter.
 _SEPARATOR_LINE: Final = re.compile(r"sep=([,;\t|])[ \t]*(?=[\r\n])", re.IGNORECASE)
 
 _UUID: Final = re.compile(rf"(?:urn:uuid:)?({UUID_PATTERN}|[0-9a-f]{{32}})", re.IGNORECASE | re.ASCII)
@@ -45,7 +45,7 @@ _UUID: Final = re.compile(rf"(?:urn:uuid:)?({UUID_PATTERN}|[0-9a-f]{{32}})", re.
 
 @dataclass(frozen=True)
 class Entry:
-    """One contact as a file has it, not yet checked, and its place in the file."""
+    """One contact of a file, not yet checked, and its place in the file."""
 
     place: int
     user_id: str
@@ -60,18 +60,18 @@ def parse_uuid(text: str) -> UUID | None:
 
 
 def chosen_name(candidates: Iterable[str], first_names: Iterable[str], last_names: Iterable[str]) -> str:
-    """Choose the first candidate that is not empty, and else put first and last name together."""
+    """The first candidate that is not empty; otherwise first and last name, joined."""
     chosen = first_text(candidates)
     return chosen or f"{first_text(first_names)} {first_text(last_names)}".strip()
 
 
 def first_text(texts: Iterable[str]) -> str:
-    """Give the first text that is not blank, without white space around it; empty where there is none."""
+    """The first text that is not blank, without surrounding white space; empty if all are blank."""
     return next((text.strip() for text in texts if text.strip()), "")
 
 
 def _normalized_name(name: str) -> str:
-    """Reduce a column's or member's name to what is compared: "User ID", "user_id" and "userId" are one name."""
+    """The form in which names of columns and members are compared: "User ID", "user_id" and "userId" are the same."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
@@ -80,7 +80,7 @@ def _normalized_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns hold what; of several for a name or a key, each row's first that is not empty counts."""
+    """The columns by meaning. If several hold a name or a key, each row's first one that is not empty counts."""
 
     user_id: int
     username: tuple[int, ...]
@@ -110,13 +110,14 @@ def csv_entries(text: str) -> Iterator[Entry]:
         yield columns.entry(first, first_line)
     for line, row in rows:
         if any(cell.strip() for cell in row[len(first) :]):
-            # Most often a comma in a name that nobody quoted: reading on would cut the name short without a word.
-            raise ContactFileError(f"the row has more than the first row's {len(first)} columns", line)
+            # Usually an unquoted comma in a name. Ignoring it would silently truncate the name.
+            reason = f"the row has more columns than the first row ({len(first)}); quote names that contain commas"
+            raise ContactFileError(reason, line)
         yield columns.entry(row, line)
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Give each row that is not blank with the line it begins on."""
+    """Yield each row that is not blank, with its first line."""
     said = _SEPARATOR_LINE.match(text)
     for line, row in csv_rows(text, said[1] if said else _delimiter(text)):
         if any(cell.strip() for cell in row) and not (said and line == 1):
@@ -130,7 +131,7 @@ def _delimiter(text: str) -> str:
 
 
 def _header_columns(row: list[str]) -> _Columns | None:
-    """Find the columns by their names, or None when the row names no user id."""
+    """The columns by their names; None if no column is named as a user id."""
     names = [_normalized_name(cell) for cell in row]
 
     def columns(wanted: tuple[str, ...]) -> tuple[int, ...]:
@@ -162,16 +163,19 @@ def _headerless_columns(row: list[str], line: int) -> _Columns:
 
 
 def json_entries(text: str) -> Iterator[Entry]:
-    """Read a list of objects, the same under "contacts", or an object by user id; the place is an entry's number."""
+    """Read a list of objects, an object with such a list under "contacts", or an object by user id.
+
+    The place of an entry is its number.
+    """
     try:
         document = json.loads(text, object_pairs_hook=_JsonObject)
     except json.JSONDecodeError as error:
         raise ContactFileError(f"not valid JSON ({error.msg})", error.lineno) from None
     except (ValueError, RecursionError):
-        raise ContactFileError("the JSON is nested too deeply or has a number that is too long") from None
+        raise ContactFileError("the JSON is nested too deeply or contains a number that is too long") from None
     if isinstance(document, _JsonObject) and "contacts" in document:
         if document.repeated:
-            raise ContactFileError("the JSON object around the contacts has the same name twice")
+            raise ContactFileError("the JSON object around the contacts has two members with the same name")
         document = document["contacts"]
     if isinstance(document, _JsonObject) and not any(_normalized_name(name) in _ID_NAMES for name in document):
         yield from _json_mapping(document)
@@ -185,7 +189,7 @@ def json_entries(text: str) -> Iterator[Entry]:
 def _json_mapping(document: _JsonObject) -> Iterator[Entry]:
     """Read an object whose names are user ids and whose values are usernames, or objects with the rest."""
     if document.repeated:
-        raise ContactFileError("the same user id as in an entry before", document.repeated, unit="entry")
+        raise ContactFileError("the user id is the same as in an earlier entry", document.repeated, unit="entry")
     for place, (user_id, member) in enumerate(document.items(), start=1):
         if isinstance(member, _JsonObject):
             yield replace(_json_entry(member, place), user_id=user_id)
@@ -196,7 +200,7 @@ def _json_mapping(document: _JsonObject) -> Iterator[Entry]:
 
 
 class _JsonObject(dict[str, Any]):
-    """A JSON object, and which of its members, counted from 1, is the first with a name that was there before; or 0."""
+    """A JSON object. `repeated` is the place, from 1, of the first member whose name an earlier one has; 0 for none."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__()
@@ -216,7 +220,7 @@ def _json_entry(member: _JsonObject, place: int) -> Entry:
         known = by_name.setdefault(plain, value)
         is_same = known is value or (isinstance(known, str) and known == value)
         if member.repeated or (plain in _MEMBER_NAMES and not is_same):
-            raise ContactFileError("the JSON object has the same name twice", place, unit="entry")
+            raise ContactFileError("the JSON object has two members with the same name", place, unit="entry")
 
     def texts(wanted: tuple[str, ...]) -> Iterator[str]:
         for name in wanted:

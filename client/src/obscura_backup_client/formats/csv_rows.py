@@ -1,6 +1,6 @@
-"""Reading tables (RFC 4180, and what spreadsheets and people make of it), row by row with the line of each.
+"""Reads CSV row by row, each with its line: RFC 4180, and the variants that spreadsheets and people write.
 
-The standard library's reader takes blanks before the quotes around a cell at best, and none after them.
+Blanks around a quoted cell are accepted. The standard library's reader accepts them only before the opening quote.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
 
 
 def csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Give each row with the number of the line that it begins on; blanks around a cell's quotes are not part of it.
+    """Yield each row with the number of its first line. Blanks around a quoted cell are dropped.
 
     Raises:
-        ContactFileError: a quoted cell that does not end, or that text follows.
+        ContactFileError: a quoted cell has no end, or text follows its end.
     """
     cells, begin, line = _Cells(text, delimiter), 0, 1
     while begin < len(text):
@@ -48,7 +48,7 @@ class _Cells:
         self._bare = re.compile(rf"[^{re.escape(delimiter)}\r\n]*+")
 
     def row(self, begin: int, line: int) -> tuple[list[str], int, int]:
-        """Read the row that begins there; also where it ends, and on which line."""
+        """Read the row that begins there. Returns its cells, the position of its end, and the line of its end."""
         row: list[str] = []
         while True:
             cell, begin = self._cell(begin, line)

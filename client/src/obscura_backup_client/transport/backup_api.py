@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.transport.errors import TransportError
 
-# Enough for a problem document or a configuration, whoever wrote it.
+# Enough for a problem document or a configuration.
 MAX_JSON_BYTES = 64 * 1024
-# "Ask again later", by the server or by a gateway before it.
+# "Try again later", from the server or from a gateway in front of it.
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
-# What a repeated upload or deletion is answered by a server that knows what became of the first one. A 404 is no such
-# answer: whatever stands before a server that is just restarting says 404, too.
+# Statuses of a repeated upload or deletion that also settle the outcome of the earlier attempts. A 404 is not among
+# them: a proxy in front of a restarting server may send it, too.
 SETTLING_STATUSES = {"POST": frozenset({200, 201, 409, 413}), "DELETE": frozenset({204, 409})}
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it changes something on the server, so that an unknown outcome matters."""
+        """Whether it may change the backup, so that an unknown outcome matters."""
         return self.method in ("POST", "DELETE")
 
 
@@ -139,7 +139,7 @@ class BackupApi:
     now: Callable[[], datetime]
 
     def fetch(self, if_none_match: int | None = None) -> RequestPlan[FetchedBackup | None]:
-        """Steps of `Transport.fetch`. The bytes are checked against `Repr-Digest` where the server sends it."""
+        """Steps of `Transport.fetch`. The bytes are checked against `Repr-Digest` if the server sends it."""
         condition = {} if if_none_match is None else {"If-None-Match": f'"{if_none_match}"'}
         response = yield from self._request("GET", "/v1/backup", condition, max_response_bytes=self.max_blob_bytes)
         if response.status == 304 and if_none_match is not None:
@@ -147,17 +147,17 @@ class BackupApi:
         if response.status != 200:
             raise error_for(response, self.now())
         if response.header("content-encoding").lower() not in ("", "identity"):
-            raise UnexpectedResponse(0, "it is compressed, which was not asked for")
+            raise UnexpectedResponse(0, "it is compressed, although the request does not allow that")
         expected = repr_sha256(response)
         if expected is not None and hashlib.sha256(response.body).digest() != expected:
-            raise UnexpectedResponse(0, "the bytes are not those that it announced")
+            raise UnexpectedResponse(0, "its bytes do not match its Repr-Digest header")
         return FetchedBackup(response.body, require_version(response), response.header("last-modified"))
 
     def head(self) -> RequestPlan[BackupMetadata]:
         """Steps of `Transport.head`."""
         response = yield from self._request("HEAD", "/v1/backup")
         if response.status in (404, 500):
-            # An answer to HEAD has no body that could say why; the one to GET has.
+            # A response to HEAD has no body with the reason. The response to GET has one.
             fetched = yield from self.fetch()
             if fetched is not None:
                 sha256 = hashlib.sha256(fetched.blob).digest()
@@ -178,7 +178,7 @@ class BackupApi:
             "Content-Length": str(len(blob)),
             "Content-Digest": digest_header(hashlib.sha256(blob).digest()),
         }
-        # The form of a first upload without `If-Match` is the one that every server of this contract understands.
+        # Every server of this contract understands a first upload without `If-Match`.
         condition = {"If-Match": f'"{expected_version}"'} if expected_version else {}
         with unexpected_is_unknown():
             response = yield from self._request("POST", "/v1/backup", {**headers, **condition}, body=blob)
@@ -187,8 +187,8 @@ class BackupApi:
             if response.status == 413 and not is_from_proxy(response):
                 raise TooLarge(len(blob), problem_max_bytes(response))
             if response.status == 404:
-                # Where there is no backup, an upload is the first one or a conflict: this is about the address.
-                raise UnexpectedResponse(response.status, "it takes no backups")
+                # Without a backup, an upload is the first one or a conflict. The address must be wrong.
+                raise UnexpectedResponse(response.status, "it does not accept backups")
             raise error_for(response, self.now())
 
     def delete(self, expected_version: int) -> RequestPlan[None]:
@@ -196,16 +196,16 @@ class BackupApi:
         with unexpected_is_unknown():
             response = yield from self._request("DELETE", "/v1/backup", {"If-Match": f'"{expected_version}"'})
             if response.status == 200:
-                # Anything answers 200 with a page of its own; only this server says that there is nothing to say.
-                raise UnexpectedResponse(response.status, "it is not the answer to a deletion")
+                # Any web server may answer 200 with a page. This service answers 204.
+                raise UnexpectedResponse(response.status, "it is not a response to a deletion")
             if response.status != 204:
                 raise error_for(response, self.now())
 
     def limits(self) -> RequestPlan[ServerLimits]:
-        """Steps to what the server takes.
+        """Steps to read the sizes that the server accepts.
 
         Raises:
-            UnexpectedResponse: it does not answer with a configuration.
+            UnexpectedResponse: the response is not a configuration.
         """
         response = yield from self._request("GET", "/v1/config")
         if response.status == 404:
@@ -228,7 +228,7 @@ class BackupApi:
         body: bytes | None = None,
         max_response_bytes: int = MAX_JSON_BYTES,
     ) -> RequestPlan[Response]:
-        # `identity`: a digest is over the bytes as stored, and a proxy that compresses would only cost time.
+        # `identity`: the digest covers the stored bytes, and encrypted bytes cannot be compressed.
         always = {
             "Authorization": f"Bearer {self.token}",
             "Accept-Encoding": "identity",
@@ -240,15 +240,15 @@ class BackupApi:
         return response
 
     def _send_with_retries(self, request: Request) -> RequestPlan[Response]:
-        """Send until there is an answer that sending again would not change, or patience runs out.
+        """Send until there is a response that a retry would not change, or no attempt is left.
 
-        Sending again is safe for all of them: what changes something carries the version that it is about, and the same
-        bytes each time, which the server recognises.
+        Every request is safe to retry: a write names the version that it replaces and sends the same bytes each time,
+        which the server recognises.
 
         Raises:
-            OutcomeUnknown: patience ran out, or a refusal came that says nothing about the attempts before, and one of
-                them may have changed something.
-            RateLimited, NotStored, Unavailable: patience ran out, and nothing can have changed.
+            OutcomeUnknown: an attempt may have changed the backup. No attempt is left, or the last response says
+                nothing about the earlier attempts.
+            RateLimited, NotStored, Unavailable: no attempt is left, and nothing has changed.
         """
         may_have_happened, reason = False, ""
         refused: TransportError | None = None
@@ -280,7 +280,7 @@ class BackupApi:
         raise refused or Unavailable(reason, server=self.server)
 
     def _definite_error(self, request: Request, response: Response, reason: str) -> TransportError | None:
-        """The error for a transient answer that says that this attempt changed nothing; None where it may have."""
+        """The error for a transient response that says that this attempt changed nothing; None if it may have."""
         if response.status == 429:
             return RateLimited(retry_after_seconds(response, self.now()))
         if request.is_write and says_not_stored(response):
@@ -293,10 +293,9 @@ class BackupApi:
 
 
 def _settles_outcome(request: Request, response: Response) -> bool:
-    """Whether it says what became of the attempts before, whose answers were lost.
+    """Whether the response settles the outcome of earlier attempts whose responses were lost.
 
-    A repeated deletion may find that there is nothing any more, which is what was asked for, if the service itself
-    says so in as many words.
+    A repeated deletion has succeeded if the service itself says that there is no backup.
     """
     if request.method == "DELETE" and is_no_backup_problem(response):
         return True
@@ -306,13 +305,13 @@ def _settles_outcome(request: Request, response: Response) -> bool:
 
 
 def _require_from_service(response: Response) -> None:
-    """Pass where the service may have given this answer.
+    """Check that the service may have sent this response.
 
-    A 404 is for `says_not_found` to judge, a redirect and a success are no errors of a proxy, and a 408 says that
-    the upload was too slow, also where a proxy says it.
+    `says_not_found` judges a 404. A redirect or a success is not a proxy's error. A 408 means that the upload was too
+    slow, even if a proxy sent it.
 
     Raises:
-        NotFromService: a proxy gave it.
+        NotFromService: a proxy sent it.
     """
     if response.status >= 400 and response.status not in (404, 408, 409) and is_from_proxy(response):
         raise proxy_error(response)

@@ -106,7 +106,7 @@ def test_an_object_that_says_two_things_is_refused_with_its_entry(text: str, pla
 
 def test_an_object_with_two_lists_of_contacts_is_refused() -> None:
     lists = ",".join(f'"contacts":[{{"uuid":"{each}","name":"x"}}]' for each in (ALICE, BOB))
-    assert "same name twice" in str(refusal(f"{{{lists}}}"))
+    assert "two members with the same name" in str(refusal(f"{{{lists}}}"))
 
 
 def test_members_that_say_the_same_or_nothing_are_one() -> None:

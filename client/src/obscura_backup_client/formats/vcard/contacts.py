@@ -1,4 +1,4 @@
-"""What vCard files say about contacts, card by card, before anybody checks it."""
+"""The contacts of vCard files, card by card, not yet checked."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.formats.vcard.properties import Card, Property
 
-# Cards of what is not a person: RFC 6350 and its extensions, and what Apple's address books write in version 3.
+# Kinds of cards that are not people: from RFC 6350 and its extensions. Apple's address books name the kind in version
+# 3.0 by the second property.
 _KIND_NAMES: Final = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
 _CARD_PROPERTIES: Final = ("UID", "NICKNAME", "FN", "N", "KEY", *_KIND_NAMES)
 _NOT_PEOPLE: Final = frozenset({"group", "org", "location", "application", "device", "thing"})
 
-# Keys for other programs: mail (OpenPGP, S/MIME) and remote logins.
+# Types of keys of other programs: mail (OpenPGP, S/MIME) and remote logins.
 _FOREIGN_KEY_TYPES: Final = frozenset({"pgp", "gpg", "openpgp", "x509", "x.509", "smime", "s/mime", "ssh"})
 _OWN_MEDIA_TYPES: Final = frozenset({"", "application/octet-stream"})
 _URI: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
@@ -38,10 +39,11 @@ def vcard_entries(text: str) -> Iterator[Entry]:
 
 
 def _single_value(found: list[tuple[Property, str]], what: str) -> str:
-    """The value that the card has, perhaps more than once: of two, one may be another card's or another program's."""
+    """The only value; it may be repeated. Of two different ones, one may belong to another card or program."""
     for prop, value in found:
         if (parse_uuid(value) or value) != (parse_uuid(found[0][1]) or found[0][1]):
-            raise ContactFileError(f"the card has two {what}, the other one in line {found[0][0].line}", prop.line)
+            first_line = found[0][0].line
+            raise ContactFileError(f"the card has two different {what}; the first is in line {first_line}", prop.line)
     return found[0][1] if found else ""
 
 
@@ -51,13 +53,13 @@ def _is_person(card: Card) -> bool:
 
 
 def _card_username(card: Card) -> str:
-    """The first name that is not empty. Lazily: what is wrong with a name that is not needed decides nothing."""
+    """The first name that is not empty. Later names are not read, so that errors in them do not matter."""
     nickname = first_text(text for nickname in card.all("NICKNAME") for text in nickname.parts(","))
     return nickname or _only_name(card, "FN") or _only_name(card, "N")
 
 
 def _only_name(card: Card, name: str) -> str:
-    if card.version == "4.0":  # which has names in several languages and scripts
+    if card.version == "4.0":  # It allows names in several languages and scripts.
         return first_text(_full_name(each) for each in card.all(name))
     return _single_value([(each, text) for each in card.all(name) if (text := _full_name(each))], "names")
 
@@ -71,7 +73,7 @@ def _full_name(name: Property) -> str:
 
 
 def _card_key(card: Card) -> str:
-    """Give the one key that may be one of ours: cards carry keys of mail programs far more often."""
+    """The only key that is not another program's. Most keys in cards belong to mail programs."""
     return _single_value([(each, key) for each in card.all("KEY") if (key := _own_key(each))], "keys")
 
 

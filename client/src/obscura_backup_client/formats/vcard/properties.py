@@ -1,4 +1,4 @@
-"""The properties of a vCard, read when they are needed: what is wrong with one that is not used decides nothing."""
+"""The properties of a vCard. They are decoded when they are used, so that errors in unused ones do not matter."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PART_OF_HEAD: Final = re.compile(r'(?:[^";]++|"[^"]*+")++')
 
 @dataclass(frozen=True)
 class Property:
-    """One property: upper-case name, parameters by upper-case name, and the value as it stands in the file, unfolded.
+    """One property: upper-case name, parameters by upper-case name, and the value, unfolded but not decoded.
 
-    Its methods raise `ContactFileError`, with the line, where the value cannot be read for certain.
+    Its methods raise `ContactFileError` with the line if the value is ambiguous or cannot be decoded.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Property:
         return [self._unescaped(part) for part in split_unescaped(self._value(), separator)]
 
     def compact(self) -> str:
-        """The value without any white space, so that it does not matter how it was folded. Base64 stays Base64."""
+        """The value without white space, independent of its folding. Base64 is not decoded."""
         self._require_certain()
         value = self.raw if is_base64(self.parameters) else self._value(white_space_matters=False)
         return "".join(self._unescaped(value).split())
 
     def _value(self, *, white_space_matters: bool = True) -> str:
         if white_space_matters and self.is_folded and self.version is None:
-            # Between two words or inside one: in 2.1 the blank is the text's, and later the fold's.
-            raise ContactFileError("the text is folded, and the card does not say in which version of vCard", self.line)
+            # The blank belongs to the text in version 2.1, and to the fold in later versions.
+            raise ContactFileError("the text is folded, but the card has no VERSION to unfold it by", self.line)
         try:
             return decoded(self.raw, self.parameters, is_text=self.is_text)
         except UndecodableError as error:
@@ -73,23 +73,23 @@ class Property:
 
 @dataclass(frozen=True)
 class Card:
-    """One vCard: the line it begins on, its version, and those of its properties that were asked for, in order."""
+    """One vCard: the line it begins on, its version, and its requested properties in order."""
 
     line: int
     version: str | None
     properties: tuple[Property, ...]
 
     def all(self, name: str) -> list[Property]:
-        """Give the properties of that name whose value is not empty, in order."""
+        """The properties with this name and a value that is not empty, in order."""
         return [prop for prop in self.properties if prop.name == name and prop.raw.strip()]
 
     def first(self, name: str) -> Property | None:
-        """Give the first of them, or None."""
+        """The first of `all`, or None."""
         return next(iter(self.all(name)), None)
 
 
 def property_of(logical: LogicalLine, version: str | None, *, is_text: bool) -> Property:
-    """The property of a logical line, by the version of its card."""
+    """The property of a logical line; `version` is the card's."""
     unfolded = logical.unfolded(version)
     found = HEAD.match(unfolded)
     head = found[0] if found else logical.head
@@ -112,13 +112,13 @@ def _parameters(head: str, line: int) -> tuple[dict[str, str], Problem | None]:
     problem = None
     for part in _PART_OF_HEAD.findall(head)[1:]:
         name, equals, setting = part.strip().partition("=")
-        if not equals:  # 2.1 leaves out the name where the value says enough
+        if not equals:  # Version 2.1 allows a value without the parameter's name.
             name, setting = ("ENCODING" if name.upper() in _BARE_ENCODINGS else "TYPE"), name
         name, setting = name.strip().upper(), setting.strip().strip('"').strip()
-        if name == "TYPE":  # may be given as a list or, to the same effect, again
+        if name == "TYPE":  # It may be a list, or be repeated with the same meaning.
             types.append(setting)
         elif name in ("ENCODING", "CHARSET") and parameters.get(name, setting).upper() != setting.upper():
-            problem = Problem(f"{name} is given twice", line)
+            problem = Problem(f"{name} is given twice with different values", line)
         parameters.setdefault(name, setting)
     if types:
         parameters["TYPE"] = ",".join(types)

@@ -1,7 +1,7 @@
-"""The syntax of vCard files: 3.0 (RFC 2426), 4.0 (RFC 6350) and, leniently, 2.1. What they mean is said elsewhere.
+"""The syntax of vCard files: 3.0 (RFC 2426), 4.0 (RFC 6350) and, leniently, 2.1. `contacts` gives them a meaning.
 
-Only the properties that the caller asks for are read. What is wrong with another one is passed over, as long as it is
-certain where that one ends.
+Only the properties that the caller requests are read. Errors in other properties are ignored if the end of the property
+is certain.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from obscura_backup_client.formats.vcard.properties import Card, property_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# Of one card. An address book's card has some dozens.
+# Per card. Cards of address books have a few dozen.
 MAX_PROPERTIES: Final = 10_000
 
 _VERSIONS: Final = frozenset({"2.1", "3.0", "4.0"})
@@ -34,10 +34,10 @@ _BOUNDARY_NAMES: Final = frozenset({"BEGIN", "END"})
 _NO_PROPERTY: Final = "not a vCard property (NAME:value)"
 _JOINED_CARDS: Final = re.compile(r"END:VCARD\s*BEGIN:VCARD", re.IGNORECASE)
 _UP_TO_MARK: Final = re.compile(r"([^;:]*)([;:])")
-# What some programs call properties of their own.
+# Names that some programs give to their own properties.
 _ODD_NAME: Final = re.compile(r"[A-Za-z0-9_. -]+")
 
-# What an address book writes beside what is asked for: after a soft line break, such a line is hardly the text's.
+# Other properties of address books. After a soft line break, a line that begins with one is probably not the text's.
 _COMMON: Final = frozenset({
     "ADR", "AGENT", "ANNIVERSARY", "BDAY", "CATEGORIES", "CLASS", "EMAIL", "GENDER", "GEO", "IMPP", "LABEL", "LANG",
     "LOGO", "MAILER", "MEMBER", "NOTE", "ORG", "PHOTO", "PRODID", "RELATED", "REV", "ROLE", "SORT-STRING", "SOUND",
@@ -46,13 +46,13 @@ _COMMON: Final = frozenset({
 
 
 def read_cards(text: str, wanted: Iterable[str]) -> Iterator[Card]:
-    """Read one card after the other, and of each the properties with the wanted upper-case names.
+    """Read the cards one by one, each with the properties that have the wanted upper-case names.
 
-    Bytes that are not UTF-8 are expected as `surrogateescape` left them.
+    Bytes that are not UTF-8 must be in the text as `surrogateescape` represents them.
 
     Raises:
-        ContactFileError: text outside a card, a card inside another (but for the agent that version 2.1 has there),
-            without an end, or with more than 10,000 properties; a line that may or may not be a wanted property.
+        ContactFileError: there is text outside a card; a card is inside another (except an AGENT of version 2.1), has
+            no end, or has more than 10,000 properties; a line may or may not be a wanted property.
     """
     lines, is_text, names = physical_lines(text), _is_text(text), frozenset(wanted)
     is_double_spaced_file = is_double_spaced(text)
@@ -86,12 +86,12 @@ class _OpenCard:
         self._current: LogicalLine | None = None
 
     def take_blank(self) -> None:
-        """A blank line."""
+        """Handle a blank line."""
         if self._current is not None:
             self._current.end()
 
     def take(self, lines: Sequence[str], index: int) -> Boundary | None:
-        """Any other line; what it ends or begins, if it ends this card."""
+        """Handle any other line. Returns the boundary in it if the line ends this card."""
         current, line, number = self._current, lines[index], index + 1
         if current is not None and is_indented(line):
             self._take_indented(current, line, number)
@@ -108,16 +108,17 @@ class _OpenCard:
         return None
 
     def closed(self, *, is_text: bool) -> Card:
-        """The card, once it is over."""
+        """The card, after its end was read."""
         version = self._version()
         return Card(self.line, version, tuple(property_of(each, version, is_text=is_text) for each in self._read))
 
     def _version(self) -> str | None:
         said = [property_of(each, "3.0", is_text=True) for each in self._read if each.name == "VERSION"]
-        # Keys of mail programs have lines that say which program wrote them.
+        # Keys of mail programs contain lines such as "Version: GnuPG v2".
         said = [each for each in said if each.raw.strip() in _VERSIONS]
         if len(said) > 1:
-            raise ContactFileError("a second VERSION: the boundary to the card before is missing", said[1].line)
+            reason = "a second VERSION in one card: END:VCARD and BEGIN:VCARD seem to be missing before it"
+            raise ContactFileError(reason, said[1].line)
         return said[0].text().strip() if said else None
 
     def _take_indented(self, current: LogicalLine, line: str, number: int) -> None:
@@ -125,10 +126,10 @@ class _OpenCard:
         if boundary == "end and begin":
             raise ContactFileError("one card ends and another begins inside a folded line", number)
         if boundary is not None:
-            current.mark_unreadable("the boundary of a card stands inside a folded line", number)
+            current.mark_unreadable("BEGIN:VCARD or END:VCARD is inside a folded line", number)
         if current.is_over:
             current.mark_unreadable(
-                "a blank line stands before this line, which looks like the rest of a folded one", number
+                "a blank line precedes this line, which looks like the rest of a folded line", number
             )
         else:
             current.take("soft break" if current.has_soft_break() else "fold", line)
@@ -136,39 +137,39 @@ class _OpenCard:
     def _take_boundary(self, boundary: Boundary, number: int) -> Boundary | None:
         current = self._current
         if boundary == "unreadable":
-            raise ContactFileError("there is more in the line than BEGIN:VCARD or END:VCARD", number)
+            raise ContactFileError("the line contains more than BEGIN:VCARD or END:VCARD", number)
         if boundary == "begin":
             if current is None or current.name != "AGENT" or current.value().strip():
-                raise ContactFileError(f"a card begins inside the one from line {self.line}", number)
+                raise ContactFileError(f"a card begins inside the card from line {self.line}", number)
             self._begin_inner_card()
             return None
         if current is not None and current.has_soft_break() and not current.is_over:
-            current.mark_unreadable("the quoted-printable text says that it goes on, and the card ends", current.number)
+            current.mark_unreadable("the card ends where the quoted-printable text should continue", current.number)
         self._close()
         if self._depth == 1:
             return boundary
         if boundary != "end":
-            raise ContactFileError(f"an inner card ends, and not the one from line {self.line}", number)
+            raise ContactFileError(f"an inner card ends here, but not the card that begins in line {self.line}", number)
         self._depth -= 1
         self._current = LogicalLine("", number, "", "")
         return None
 
     def _begin_inner_card(self) -> None:
-        """Another person's card, which version 2.1 has as the value of AGENT. Nothing of it belongs to this card."""
+        """Begin another person's card, which version 2.1 allows as the value of AGENT. Its properties are ignored."""
         self._depth += 1
         self._current = None
 
     def _take_after_soft_break(self, current: LogicalLine, name: str | None, line: str, number: int) -> None:
         if name in self._wanted:
-            # Some programs end a text in `=` although nothing follows: then this is what the card is read for.
-            raise ContactFileError("quoted-printable text goes on here, in what reads as a property", number)
+            # Some programs end a text in `=` although nothing follows. Then this line is a property that is needed.
+            raise ContactFileError("quoted-printable text continues in this line, which looks like a property", number)
         if name is not None and (name in _COMMON or name.startswith("X-")):
-            current.mark_unreadable("quoted-printable text goes on here, in what reads as a property", number)
+            current.mark_unreadable("quoted-printable text continues in this line, which looks like a property", number)
         current.take("soft break", line)
 
     def _take_property(self, name: str, head: str, line: str, number: int) -> None:
         if name in _BOUNDARY_NAMES:
-            raise ContactFileError(f"{name} of something that is not a vCard", number)
+            raise ContactFileError(f"{name} of something other than a vCard", number)
         self._close()
         self._current = LogicalLine(name, number, head, line)
         self._count += 1
@@ -185,7 +186,7 @@ class _OpenCard:
         current = self._current
         name, mark = (found[1], found[2]) if (found := _UP_TO_MARK.match(line)) else ("", "")
         if mark and _visible_name(name) in self._wanted | _BOUNDARY_NAMES:
-            raise ContactFileError("the name of this property cannot be read for certain", number)
+            raise ContactFileError("the name of this property is ambiguous", number)
         if mark and _ODD_NAME.fullmatch(name) and ":" in line:
             if current is not None and _may_be_words(name):
                 current.mark_unreadable(_NO_PROPERTY, number)
@@ -204,7 +205,7 @@ class _OpenCard:
 
 
 def _may_be_words(name: str) -> bool:
-    """Whether the name of a property may as well be words of a text before a colon, in a line broken by a program."""
+    """Whether the name may be words of a text before a colon, because a program broke the line there."""
     return " " in name.strip() and not (name.isupper() or name.rpartition(".")[2].upper().startswith(("X-", "X_")))
 
 

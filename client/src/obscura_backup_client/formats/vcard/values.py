@@ -17,8 +17,8 @@ from obscura_backup_client.formats.character_sets import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Version 2.1 escapes only the semicolon (and later programs, out of habit, the comma and the colon): there, a backslash
-# before a letter is a backslash. Before these two it may be either.
+# Version 2.1 escapes only the semicolon; later programs also escape the comma and the colon there. A backslash before
+# another character stands for itself. Before these characters it may be either.
 _UNSURE_IN_2_1: Final = frozenset("\\nN")
 _ESCAPED_AS_THEMSELVES: Final = frozenset(",;:")
 _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
@@ -35,16 +35,16 @@ def is_base64(parameters: Mapping[str, str]) -> bool:
 
 
 def decoded(value: str, parameters: Mapping[str, str], *, is_text: bool) -> str:
-    """Undo the transfer encoding and the character set that a text's parameters name; escapes stay.
+    """Decode the transfer encoding and the character set that the parameters name. Escapes are kept.
 
     Args:
-        value: unfolded; bytes that are not UTF-8 are in it as `surrogateescape` leaves them.
+        value: unfolded; bytes that are not UTF-8 are in it as `surrogateescape` represents them.
         parameters: by upper-case name.
-        is_text: whether the whole file was UTF-8 or UTF-16. CHARSET then says nothing of characters that stand in it
-            as they are, and speaks only of bytes that are written in quoted-printable or Base64.
+        is_text: whether the whole file was UTF-8 or UTF-16. CHARSET then applies only to bytes in quoted-printable or
+            Base64, and not to characters that are written directly.
 
     Raises:
-        UndecodableError: the value cannot be read for certain.
+        UndecodableError: the value is ambiguous or not validly encoded.
     """
     encoding, charset = parameters.get("ENCODING", "").upper(), parameters.get("CHARSET", "")
     if encoding == "QUOTED-PRINTABLE":
@@ -52,12 +52,12 @@ def decoded(value: str, parameters: Mapping[str, str], *, is_text: bool) -> str:
     if is_base64(parameters):
         return decode(_from_base64(value), charset)
     if encoding not in _PLAIN:
-        raise UndecodableError(f"the encoding {encoding[:40]!r} is not one that can be read")
+        raise UndecodableError(f"the encoding {encoding[:40]!r} is not supported")
     return _characters(value, charset, is_text=is_text)
 
 
 def split_unescaped(value: str, separator: str) -> list[str]:
-    """Split at each separator that no backslash stands before; the parts stay escaped."""
+    """Split at each separator without a backslash before it. The parts stay escaped."""
     parts, begin = [], 0
     for found in re.finditer(rf"\\.|{re.escape(separator)}", value, flags=re.DOTALL):
         if found[0] == separator:
@@ -67,10 +67,10 @@ def split_unescaped(value: str, separator: str) -> list[str]:
 
 
 def unescape(value: str, version: str | None) -> str:
-    r"""Undo the escapes of text values, by the card's version (None: not known).
+    r"""Decode the escapes of text values by the rules of the card's version (None: unknown).
 
     Raises:
-        UndecodableError: a backslash that may mean one thing or another.
+        UndecodableError: a backslash is ambiguous.
     """
 
     def plain(found: re.Match[str]) -> str:
@@ -81,13 +81,13 @@ def unescape(value: str, version: str | None) -> str:
             return found[0]
         if version in ("3.0", "4.0") and letter and letter in _UNSURE_IN_2_1:
             return "\\" if letter == "\\" else "\n"
-        raise UndecodableError("a backslash stands before something that it does not escape in this version of vCard")
+        raise UndecodableError("a backslash precedes a character that this version of vCard does not escape")
 
     return _ESCAPE.sub(plain, value) if "\\" in value else value
 
 
 def _characters(value: str, charset: str, *, is_text: bool) -> str:
-    # Escape sequences are no part of any name: text that has them is ISO 2022, although it is ASCII as well.
+    # No name contains escape sequences: text that has them is ISO 2022, although it is also ASCII.
     is_escaped = not is_ascii_compatible(charset) and value.isascii() and (not is_iso_2022(charset) or "\x1b" in value)
     if (is_text or value.isascii()) and not is_escaped:
         return value
@@ -103,11 +103,11 @@ def _quoted_printable(value: str, charset: str, *, is_text: bool) -> str:
     if value.isascii():
         return decode(_unquoted(value), charset)
     if _ESCAPED_NON_ASCII.search(value) is None:
-        # The characters stand in it as they are, and only line breaks, blanks and the like are written as bytes.
+        # Characters are written directly; only line breaks, blanks and the like are written as bytes.
         return _characters(_ESCAPED_BYTES.sub(lambda found: chr(int(found[1], 16)), value), charset, is_text=is_text)
     if not is_utf_8(charset):
         raise UndecodableError(
-            "some characters stand as they are and some as quoted-printable bytes of a character set"
+            "some characters are written directly and some as quoted-printable bytes of a character set"
         )
     return decode(_unquoted(value), charset)
 
