@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= .data
 PORT ?= 8400
 PYTEST_ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 FUZZ_TARGET ?= all
 FUZZ_SECONDS ?= 600
 SEED ?= 0
@@ -20,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 .PHONY: help
 help:
 	@echo 'make serve        install everything and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
-	@echo 'make test         install everything and run all tests (JOBS=2 processes)'
+	@echo 'make test         install everything and run all tests (JOBS=3 processes)'
 	@echo 'make test-unit    run only the unit tests (on another Python: VENV=.venv-3.13 PYTHON=python3.13)'
 	@echo 'make check        check format, lint, types, import contracts and generated code, as CI does beside the tests'
 	@echo 'make fuzz         fuzz everything that parses foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'

@@ -75,7 +75,7 @@ def test_missing_schema_and_missing_bucket_are_named(
         result = fleet.run("serve", "--port", "0")
         assert (result.returncode, "obscura-backup init-bucket" in result.stderr) == (3, True)
         assert fleet.command("init-bucket").startswith("Created")
-        assert "already" in fleet.command("init-bucket")
+        assert "exists" in fleet.command("init-bucket")
         assert all(check["holds"] for check in checks(fleet).values())
 
 

@@ -138,12 +138,14 @@ class FaultProxy:
 
     async def _shut_down(self) -> None:
         await self._refuse()
-        others = asyncio.all_tasks() - {asyncio.current_task()}  # those of connections just accepted among them
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._reset()  # those whose task was cancelled before its first step
-        await asyncio.sleep(0)
+        # A connection that the loop is accepting now appears one or two of its turns later.
+        for _ in range(3):
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await self._reset()  # also those whose task was cancelled before its first step
+            await asyncio.sleep(0.01)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
