@@ -67,12 +67,12 @@ serve: $(VENV)/.run
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.fuzz
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Only the unit tests. On another Python, in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
 .PHONY: test-unit
 test-unit: $(VENV)/.dev
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile tests/unit $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder tests/unit $(PYTEST_ARGS)
 
 # FUZZ_TARGET=mutants plants bugs, one at a time, and fails unless each is found. SEED=0: a new seed each time.
 .PHONY: fuzz
