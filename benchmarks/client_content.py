@@ -65,7 +65,7 @@ def measure(folder: Path) -> dict[str, float]:
     times: dict[str, float] = {}
 
     def device(name: str, server: Server) -> BackupClient:
-        return BackupClient(StateDirectory(folder / name), transport=server, account=account)  # type: ignore[arg-type]
+        return BackupClient(StateDirectory(folder / name), transport=server, account=account)  # type: ignore[arg-type]  # in memory
 
     def timed(name: str, work: Callable[[], object]) -> None:
         started = time.process_time()
@@ -83,11 +83,11 @@ def measure(folder: Path) -> dict[str, float]:
         phone.create("phone")
         timed("import", lambda: phone.put_contacts(contacts(size)))  # noqa: B023 - called at once
         timed("push everything", lambda: phone.push(key))  # noqa: B023 - as above
-        timed("restore", lambda: laptop.restore(key, confirm=lambda _: True, device_name="laptop"))  # noqa: B023
-        timed("contact add", lambda: laptop.put_contacts([NewContact(UUID(int=7), "new")]))  # noqa: B023
-        timed("push one edit", lambda: laptop.push(key))  # noqa: B023
-        timed("push nothing new", lambda: laptop.push(key))  # noqa: B023
-        timed("push what another device merged", lambda: phone.push(key))  # noqa: B023
+        timed("restore", lambda: laptop.restore(key, confirm=lambda _: True, device_name="laptop"))  # noqa: B023 - as above
+        timed("contact add", lambda: laptop.put_contacts([NewContact(UUID(int=7), "new")]))  # noqa: B023 - same
+        timed("push one edit", lambda: laptop.push(key))  # noqa: B023 - as above
+        timed("push nothing new", lambda: laptop.push(key))  # noqa: B023 - as above
+        timed("push what another device merged", lambda: phone.push(key))  # noqa: B023 - as above
         timed("status", phone.status)
     return times
 

@@ -50,8 +50,8 @@ def passwd(
     """Change the backup's password. Asks for the current password, then twice for the new one.
 
     Also merges what other devices pushed. Afterwards the server's backup opens with the new password only. Copies made
-    earlier still open with the old password, and nothing can change that: if somebody else knows the old password,
-    assume that they can read the identity and the contacts in such a copy.
+    earlier still open with the old password, and nothing can change that: if another person knows the old password,
+    assume that this person can read the identity and the contacts in such a copy.
     """
     command = CommandContext.of(context)
     parameters = parameters_of(command, profile)
