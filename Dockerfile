@@ -35,7 +35,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     OBSCURA_BACKUP_DATA_DIR=/data
 USER obscura
 VOLUME /data
-EXPOSE 8400
+EXPOSE 8400 8401
 # During the first minute failures do not count, because a slow machine needs time to start.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["bash", "/opt/health-check.sh"]
 STOPSIGNAL SIGTERM

@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= .data
 PORT ?= 8400
+ADMIN_PORT ?= 8401
 PYTEST_ARGS ?=
 JOBS ?= 3
 FUZZ_TARGET ?= all
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 .PHONY: help
 help:
-	@echo 'make serve        install everything and run the service on the embedded stores (DATA_DIR=.data PORT=8400)'
+	@echo 'make serve        install everything and run the service on the embedded stores (DATA_DIR=.data PORT=8400 ADMIN_PORT=8401)'
 	@echo 'make test         install everything and run all tests (JOBS=3 processes)'
 	@echo 'make test-unit    run only the unit tests (on another Python: VENV=.venv-3.13 PYTHON=python3.13)'
 	@echo 'make check        check format, lint, types, import contracts and generated code, as CI does beside the tests'
@@ -63,7 +64,7 @@ setup: $(VENV)/.dev
 
 .PHONY: serve
 serve: $(VENV)/.run
-	@exec $(BIN)/obscura-backup serve --data-dir $(DATA_DIR) --port $(PORT) --welcome
+	@exec $(BIN)/obscura-backup serve --data-dir $(DATA_DIR) --port $(PORT) --admin-port $(ADMIN_PORT) --welcome
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.fuzz

@@ -105,16 +105,30 @@ class OperationsContract(PersonFixture):
         ready = service.request("GET", "/health/ready", token=None)
         assert (ready.status, ready.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})
 
+    def test_each_listener_serves_its_own_paths(self, service: Service) -> None:
+        assert service.request("GET", "/metrics", token=None).problem == "not-found"
+        for path in ("/v1/backup", "/v1/config", "/docs"):
+            assert service.request_management(path).problem == "not-found"
+        assert service.request_management("/metrics", "POST").headers["allow"] == "GET, OPTIONS"
+        assert service.request_management("/metrics/").problem == "bad-request"
+
+    def test_management_tells_the_kind_and_the_state_of_each_store(self, service: Service) -> None:
+        ready = service.request_management("/health/ready")
+        assert (ready.status, ready.json["status"]) == (200, "ok")
+        assert all(ready.json[store]["status"] == "ok" for store in ("metadata", "blobs"))
+        assert ready.json["metadata"]["kind"] in {"sqlite", "postgresql"}
+        assert service.request_management("/health/live").status == 200
+
     def test_metrics_count_and_name_no_user(self, service: Service, person: Person) -> None:
         person.upload(blob())
-        answer = service.request("GET", "/metrics", token=None)
+        answer = service.request_management("/metrics")
         assert b'obscura_backup_requests_total{method="POST",route="/v1/backup",status="200"}' in answer.body
         assert str(person.user_id).encode() not in answer.body
 
     def test_metrics_have_no_label_that_a_stranger_makes_up(self, service: Service) -> None:
         service.request("GET", "/made/up", token=None)
         service.request("BREW", "/v1/config", token=None)
-        answer = service.request("GET", "/metrics", token=None)
+        answer = service.request_management("/metrics")
         assert b"made/up" not in answer.body
         assert b"BREW" not in answer.body
 
@@ -161,7 +175,6 @@ class OperationsContract(PersonFixture):
             ("/v1/backup", {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}),
             ("/v1/config", {"GET", "HEAD", "OPTIONS"}),
             ("/health/ready", {"GET", "HEAD", "OPTIONS"}),
-            ("/metrics", {"GET", "OPTIONS"}),
             ("/docs", {"GET", "OPTIONS"}),
         ],
     )

@@ -54,6 +54,7 @@ _ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 NaturalInt = Annotated[int, msgspec.Meta(ge=0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _LISTS = frozenset({"cors_origins", "trusted_proxies"})
 
 
@@ -80,6 +81,9 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         auth_leeway_seconds: tolerance for `exp` and `nbf`, because clocks differ.
         host: address to listen on.
         port: port to listen on; 0 for any free port.
+        admin_host: address of the management listener.
+        admin_port: port of the management listener (metrics, readiness in detail); 0 for any free port; None: there is
+            none. It asks for no credentials, so it belongs into a private network.
         workers: number of worker processes.
         cors_origins: origins of pages whose scripts may call the API.
         max_connections: open connections per worker. For a new one, silent and stalled ones are evicted first, then one
@@ -110,7 +114,9 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     auth_user_claim: str = "sub"
     auth_leeway_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 30
     host: str = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8400
+    port: Port = 8400
+    admin_host: str = "127.0.0.1"
+    admin_port: Port | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     cors_origins: tuple[str, ...] = ()
     max_connections: PositiveInt = 1024
@@ -259,6 +265,8 @@ def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, 
 def _check_consistency(settings: Settings) -> None:
     _check_authentication(settings)
     _check_callers(settings)
+    if settings.admin_port and settings.admin_port == settings.port:
+        raise InvalidSettings(f"port and admin_port are both {settings.port}: the two listeners need a port each.")
     if settings.min_bytes > settings.max_bytes:
         raise InvalidSettings("min_bytes is larger than max_bytes.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:

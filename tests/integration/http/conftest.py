@@ -21,7 +21,7 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[Service]:
     """One service for all tests of a module, on embedded stores; it has to end in order."""
-    service = Service(tmp_path_factory.mktemp("service") / "new", environment)
+    service = Service(tmp_path_factory.mktemp("service") / "new", environment, has_management=True)
     service.start()
     yield service
     assert service.stop() == 0

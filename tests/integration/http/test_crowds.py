@@ -25,7 +25,7 @@ TIMES = 20
 
 
 def started(folder: Path, **environment: str) -> Iterator[Service]:
-    service = Service(folder, {"OBSCURA_BACKUP_MAX_CONNECTIONS": str(PLACES), **environment})
+    service = Service(folder, {"OBSCURA_BACKUP_MAX_CONNECTIONS": str(PLACES), **environment}, has_management=True)
     service.start()
     yield service
     assert service.stop() == 0
@@ -77,6 +77,7 @@ def assert_served(service: Service, person: Person) -> None:
     assert eventually(lambda: Person.of(service).upload(os.urandom(1000)).status == 200)
     assert eventually(lambda: service.request("GET", "/v1/config", token=None).status == 200)
     assert service.request("GET", "/health/ready", token=None).status == 200
+    assert service.request_management("/metrics").status == 200
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,6 @@ def test_description_is_off_where_that_is_wanted(service: Service, tmp_path_fact
         ("GET", "/none", 404),
         ("GET", "//", 400),
         ("GET", "/health/live", 200),
-        ("GET", "/metrics", 200),
         ("OPTIONS", "/v1/config", 204),
         ("GET", "/" + "a" * 100_000, 431),
     ],

@@ -61,7 +61,9 @@ class Fleet:
 
     def service(self, *arguments: str) -> Service:
         """One more, started."""
-        service = Service(self.folder / f"service-{len(self.services)}", self.environment(), arguments)
+        service = Service(
+            self.folder / f"service-{len(self.services)}", self.environment(), arguments, has_management=True
+        )
         service.start()
         self.services.append(service)
         return service

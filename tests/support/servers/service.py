@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -58,12 +58,17 @@ class Answer:
 
 @dataclass
 class Service:
-    """One `obscura-backup serve`, on a port of its own that it keeps over restarts."""
+    """One `obscura-backup serve`, on ports of its own that it keeps over restarts.
+
+    It has a management listener if `has_management`.
+    """
 
     data_dir: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     port: int = 0
+    has_management: bool = False
+    admin_port: int = 0
     process: subprocess.Popen[bytes] | None = None
     command: Path = COMMAND
     _temporary: Path | None = None
@@ -75,6 +80,8 @@ class Service:
             RuntimeError: it ended instead, or took longer than `seconds` and was killed.
         """
         self.port = self.port or free_port()
+        if self.has_management:
+            self.admin_port = self.admin_port or free_port()
         self.process = subprocess.Popen(
             [str(self.command), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments],
             env=self.full_environment(),
@@ -96,7 +103,8 @@ class Service:
     def full_environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
         own = {"TMPDIR": str(self.temporary), "OBSCURA_BACKUP_AUTH_SECRET": SECRET}
-        return {**inherited, **own, **QUICK_END, **self.environment}
+        admin = {"OBSCURA_BACKUP_ADMIN_PORT": str(self.admin_port)} if self.admin_port else {}
+        return {**inherited, **own, **admin, **QUICK_END, **self.environment}
 
     @property
     def temporary(self) -> Path:
@@ -146,6 +154,10 @@ class Service:
             timeout=20,
         )
         return output.stdout.decode().strip()
+
+    def request_management(self, path: str, method: str = "GET") -> Answer:
+        """One request to the management listener."""
+        return replace(self, port=self.admin_port).request(method, path, token=None)
 
     def request(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
+from msgspec import structs
 
 from obscura_backup import __version__
 from obscura_backup.entrypoints.cli import options
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @options.data_dir_option
 @click.option("--host", help="Address to listen on. Default: 127.0.0.1.")
 @click.option("--port", type=int, help="Port to listen on; 0 for any free port. Default: 8400.")
+@click.option("--admin-port", type=int, help="Port of the management listener; 0 for any free port. Default: none.")
 @click.option("--workers", type=int, help="Number of worker processes. Default: 1.")
 @options.metadata_url_option
 @options.blobs_url_option
@@ -44,18 +46,23 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     server.raise_descriptor_limit(settings)
     try:
         listening = server.listen(settings.host, settings.port)
+        sockets = [listening]
+        if settings.admin_port is not None:
+            sockets.append(server.listen(settings.admin_host, settings.admin_port))
+            settings = structs.replace(settings, admin_port=sockets[-1].getsockname()[1])
         server.check_stores(settings)
     except server.AddressInUse as error:
         options.fail(error, options.EXIT_ADDRESS)
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{listening.getsockname()[1]}"
+    url = _url(settings.host, listening.getsockname()[1])
     api = f" (its API: {url}/docs)" if settings.has_docs else ""
     click.echo(f"Obscura Backup {__version__} listens on {url}{api}", err=True)
+    if settings.admin_port is not None:
+        click.echo(f"Metrics: {_url(settings.admin_host, settings.admin_port)}/metrics", err=True)
     if welcome:
         click.echo(_welcome(settings, url), err=True)
-    server.run(settings, listening, _make_app)
+    server.run(settings, sockets, _make_app)
     return 0
 
 
@@ -63,6 +70,10 @@ def _make_app(settings: Settings, is_stopping: Callable[[], bool]) -> ASGIApp:
     from obscura_backup.entrypoints.http.app import create_app  # in the process that serves, after the port is bound
 
     return create_app(settings, is_stopping)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _warn(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The assembly of the HTTP application: handlers in the framework, and the middleware around it, in order."""
+"""The assembly of the HTTP applications: handlers in the framework, and the middleware around it, in order."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.limits.spool import SpoolMemory
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
+from obscura_backup.entrypoints.http.listeners import ListenerSwitch
 from obscura_backup.entrypoints.http.messages import problems
 from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication
 from obscura_backup.entrypoints.http.middleware.connection_close import ConnectionCloseMiddleware
@@ -21,7 +22,8 @@ from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
 from obscura_backup.entrypoints.http.middleware.metrics import MetricsMiddleware
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitMiddleware, RateLimits
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
-from obscura_backup.entrypoints.http.route_table import ROUTES
+from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTES
+from obscura_backup.entrypoints.http.routes import management as management_routes
 from obscura_backup.entrypoints.http.routes import service as service_routes
 from obscura_backup.entrypoints.http.routes.backup import BackupController, TransferDependencies
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
@@ -33,8 +35,16 @@ if TYPE_CHECKING:
 
     from obscura_backup.entrypoints.settings import Settings
 
+_EXCEPTION_HANDLERS: Any = {
+    ObscuraError: problems.answer_error,
+    HTTPException: problems.answer_http_exception,
+    Exception: problems.answer_exception,
+}
 
-def create_litestar(container: Container, rates: RateLimits, is_stopping: Callable[[], bool]) -> Litestar:
+
+def create_litestar(
+    container: Container, rates: RateLimits, readiness_check: service_routes.ReadinessCheck
+) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     settings = container.settings()
 
@@ -56,16 +66,11 @@ def create_litestar(container: Container, rates: RateLimits, is_stopping: Callab
             service_routes.config,
             service_routes.live,
             service_routes.ready,
-            service_routes.metrics,
         ],
         dependencies={
             "service": _provide(container.service()),
             "limits": _provide(container.limits()),
-            "readiness_check": _provide(
-                service_routes.ReadinessCheck(
-                    container.metadata(), container.blobs(), is_stopping, timeout_seconds=settings.ready_seconds
-                )
-            ),
+            "readiness_check": _provide(readiness_check),
             "transfers": _provide(
                 TransferDependencies(
                     container.service(),
@@ -76,29 +81,55 @@ def create_litestar(container: Container, rates: RateLimits, is_stopping: Callab
                 )
             ),
         },
-        exception_handlers={
-            ObscuraError: problems.answer_error,
-            HTTPException: problems.answer_http_exception,
-            Exception: problems.answer_exception,
-        },
+        exception_handlers=_EXCEPTION_HANDLERS,
         openapi_config=None,
         lifespan=[lifespan],
         logging_config=None,
     )
 
 
+def create_management_app(settings: Settings, readiness_check: service_routes.ReadinessCheck) -> ASGIApp:
+    """The application of the management listener: no users, no tokens, no rate limits."""
+    app = Litestar(
+        route_handlers=[service_routes.live, management_routes.ready, management_routes.metrics],
+        dependencies={
+            "readiness_check": _provide(readiness_check),
+            "store_kinds": _provide(management_routes.StoreKinds(settings.metadata_kind, settings.blobs_kind)),
+        },
+        exception_handlers=_EXCEPTION_HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return RequestGuard(app, MANAGEMENT_ROUTES)
+
+
 def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: False) -> ASGIApp:
-    """The application that a server runs: the framework's, and the middleware around it, from the inside out.
+    """The application that a server runs, on both listeners.
 
     Args:
         settings: of the service.
         is_stopping: whether this process was told to stop.
     """
     container = Container(settings=settings)
+    readiness_check = service_routes.ReadinessCheck(
+        container.metadata(), container.blobs(), is_stopping, timeout_seconds=settings.ready_seconds
+    )
+    public = _create_public_app(container, readiness_check, is_stopping)
+    if settings.admin_port is None:
+        return public
+    management = ConnectionCloseMiddleware(create_management_app(settings, readiness_check), is_stopping)
+    return ListenerSwitch(public, management, settings.admin_port)
+
+
+def _create_public_app(
+    container: Container, readiness_check: service_routes.ReadinessCheck, is_stopping: Callable[[], bool]
+) -> ASGIApp:
+    """The framework's application, and the middleware around it, from the inside out."""
+    settings = container.settings()
     tokens = container.tokens()
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
     routes = ROUTES
-    app: ASGIApp = create_litestar(container, rates, is_stopping)
+    app: ASGIApp = create_litestar(container, rates, readiness_check)
     if settings.has_docs:
         app = docs = DocsApp(app, container.limits())
         routes = {**ROUTES, **docs.routes}

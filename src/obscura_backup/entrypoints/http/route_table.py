@@ -45,10 +45,12 @@ BACKUP = Route("/v1/backup", ("DELETE", "GET", "HEAD", "POST"), metrics_label="/
 CONFIG = Route("/v1/config", ("GET",), answers_head=True, metrics_label="/v1/config")
 LIVE = Route("/health/live", ("GET",), is_always_open=True, answers_head=True, metrics_label="/health/live")
 READY = Route("/health/ready", ("GET",), is_always_open=True, answers_head=True, metrics_label="/health/ready")
-METRICS = Route("/metrics", ("GET",), is_always_open=True, metrics_label="/metrics")
+METRICS = Route("/metrics", ("GET",), is_always_open=True)
 
-ROUTES = table((BACKUP, CONFIG, LIVE, READY, METRICS))
-"""Without the pages under `/docs`, which a setting turns off and which `routes.docs` lists."""
+ROUTES = table((BACKUP, CONFIG, LIVE, READY))
+"""Of the public listener, without the pages under `/docs`, which a setting turns off and which `routes.docs` lists."""
+MANAGEMENT_ROUTES = table((LIVE, READY, METRICS))
+"""Of the management listener."""
 
 
 def is_docs(path: str) -> bool:

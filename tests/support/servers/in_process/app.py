@@ -75,6 +75,7 @@ class App:
         user: UserId | None = None,
         headers: Mapping[str, str] | None = None,
         head_fault: tuple[int, str] | None = None,
+        port: int = 8400,
     ) -> Answer:
         """One request.
 
@@ -85,6 +86,7 @@ class App:
             user: whose token is sent.
             headers: beside Host and the token.
             head_fault: what the server found wrong with the head.
+            port: of the listener.
         """
         fields = {"host": "backup.example", **(headers or {})}
         if user is not None:
@@ -101,7 +103,7 @@ class App:
             "root_path": "",
             "headers": [(name.lower().encode(), value.encode()) for name, value in fields.items()],
             "client": ("192.0.2.1", 1),
-            "server": ("127.0.0.1", 8400),
+            "server": ("127.0.0.1", port),
             "state": {},
         }
         RequestState.of(whole).head_fault = head_fault

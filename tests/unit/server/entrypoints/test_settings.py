@@ -141,6 +141,8 @@ def test_malformed_value(name: str, value: str) -> None:
     "flags",
     [
         {"min_bytes": 100, "max_bytes": 99},
+        {"port": 8400, "admin_port": 8400},
+        {"admin_port": 65536},
         {"auth_secret": SECRET, "auth_jwks": "/keys.json"},
         {"metadata_url": "memory:", "workers": 2},
     ],

@@ -1,20 +1,19 @@
-"""Configuration, health and metrics."""
+"""Configuration and health."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 from litestar import MediaType, Response, get
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from obscura_backup.domain.errors import Unavailable
 from obscura_backup.domain.model import Limits  # noqa: TC001  # Litestar reads the annotation at run time
 from obscura_backup.entrypoints.http import route_table
-from obscura_backup.entrypoints.http.middleware.metrics import METRICS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,6 +57,24 @@ class Readiness(msgspec.Struct, frozen=True):
     metadata: str
     blobs: str
 
+    @property
+    def status_code(self) -> int:
+        """Of the answer."""
+        return 200 if self.status == "ok" else 503
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """The last answer of one store.
+
+    Attributes:
+        status: `ok` or `unavailable`.
+        error: why it is unavailable.
+    """
+
+    status: str = "ok"
+    error: Exception | None = None
+
 
 class ReadinessCheck:
     """The health of the two stores.
@@ -88,28 +105,32 @@ class ReadinessCheck:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._began_at = -math.inf
-        self._last: asyncio.Task[tuple[str, str]] | None = None
+        self._last: asyncio.Task[tuple[StoreHealth, StoreHealth]] | None = None
 
     async def readiness(self) -> Readiness:
         """The stores' state, at most a second old. Whether the process is stopping is always current."""
+        metadata, blobs = await self.store_health()
+        health = "ok" if metadata.status == blobs.status == "ok" else "unavailable"
+        return Readiness("stopping" if self._is_stopping() else health, metadata.status, blobs.status)
+
+    async def store_health(self) -> tuple[StoreHealth, StoreHealth]:
+        """The health of the metadata store and of the blob store, at most a second old."""
         last, now = self._last, self._clock()
         if last is None or (last.done() and now - self._began_at >= MAX_AGE_SECONDS):
             self._began_at = now
             last = self._last = asyncio.create_task(self._ask())
-        metadata, blobs = await asyncio.shield(last)  # a client that disconnects must not cancel it for the others
-        health = "ok" if metadata == blobs == "ok" else "unavailable"
-        return Readiness("stopping" if self._is_stopping() else health, metadata, blobs)
+        return await asyncio.shield(last)  # a client that disconnects must not cancel it for the others
 
-    async def _ask(self) -> tuple[str, str]:
+    async def _ask(self) -> tuple[StoreHealth, StoreHealth]:
         return await asyncio.gather(self._state(self._metadata.check()), self._state(self._blobs.check()))
 
-    async def _state(self, check: Awaitable[None]) -> str:
+    async def _state(self, check: Awaitable[None]) -> StoreHealth:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await check
-        except (Unavailable, TimeoutError):
-            return "unavailable"
-        return "ok"
+        except (Unavailable, TimeoutError) as error:
+            return StoreHealth("unavailable", error)
+        return StoreHealth()
 
 
 @get(route_table.CONFIG.path)
@@ -129,11 +150,4 @@ async def live() -> dict[str, str]:
 async def ready(readiness_check: ReadinessCheck) -> Response[Readiness]:
     """200 if both stores answer and the process is not stopping, else 503."""
     answer = await readiness_check.readiness()
-    status_code = 200 if answer.status == "ok" else 503
-    return Response(answer, status_code=status_code, headers={"Cache-Control": "no-store"})
-
-
-@get(route_table.METRICS.path, media_type=CONTENT_TYPE_LATEST, sync_to_thread=False)
-def metrics() -> Response[bytes]:
-    """The metrics of all workers, in the Prometheus text format."""
-    return Response(METRICS_TEXT.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(answer, status_code=answer.status_code, headers={"Cache-Control": "no-store"})

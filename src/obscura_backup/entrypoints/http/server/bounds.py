@@ -28,5 +28,8 @@ IN_FLIGHT_MAX_BYTES = 16 * 1024
 ANSWER_POLL_SECONDS = (0.005, 0.5)
 """How often it is checked whether an answer was taken, before the next request starts: at first, and later."""
 
+MANAGEMENT_CONNECTIONS = 64
+"""Of the management listener with a place: some scrapers, probes and browsers."""
+
 OPEN_CONNECTIONS_FACTOR = 2
 """How many times `max_connections` may be open. Those without a place are answered 503; further ones are closed."""

@@ -32,6 +32,13 @@ class Connection(Protocol):
         """
 
 
+class Listener(Enum):
+    """A socket that the server listens on."""
+
+    PUBLIC = auto()
+    MANAGEMENT = auto()
+
+
 class _IdleQueue(Enum):
     NO_REQUEST = auto()
     ANSWERED = auto()
@@ -126,7 +133,7 @@ class ConnectionLimit:
         clock: seconds that only go forward.
     """
 
-    _of: ClassVar[WeakKeyDictionary[ServerState, ConnectionLimit]] = WeakKeyDictionary()
+    _of: ClassVar[WeakKeyDictionary[ServerState, dict[Listener, ConnectionLimit]]] = WeakKeyDictionary()
 
     def __init__(
         self, max_served: int, max_per_address: int, max_open: int, *, clock: Callable[[], float] = time.monotonic
@@ -141,12 +148,14 @@ class ConnectionLimit:
         self._over_limit: dict[Connection, str | None] = {}
 
     @classmethod
-    def of(cls, server_state: ServerState, make: Callable[[], ConnectionLimit]) -> ConnectionLimit:
-        """The limit that all connections of a server share; made for the first connection."""
-        limit = cls._of.get(server_state)
-        if limit is None:
-            limit = cls._of[server_state] = make()
-        return limit
+    def of(
+        cls, server_state: ServerState, listener: Listener, make: Callable[[Listener], ConnectionLimit]
+    ) -> ConnectionLimit:
+        """The limit that all connections of a server to one listener share; made for the first of them."""
+        limits = cls._of.setdefault(server_state, {})
+        if listener not in limits:
+            limits[listener] = make(listener)
+        return limits[listener]
 
     def add(self, connection: Connection, address: str | None) -> None:
         """Add a new connection. `address` counts it against the limit per address; None exempts it."""

@@ -21,7 +21,7 @@ from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.server import bounds, request_head
 from obscura_backup.entrypoints.http.server.connection_end import ConnectionEnd, DeferredCloseTransport, Timers
-from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit
+from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit, Listener
 from obscura_backup.entrypoints.http.server.connection_state import NEXT, Received, State
 from obscura_backup.entrypoints.http.server.message_splitter import MessageSplitter
 from obscura_backup.entrypoints.http.server.send_buffer import SendBuffer, limit_send_buffer
@@ -40,22 +40,29 @@ class BoundedProtocol(HttpToolsProtocol):
     max_connections: ClassVar[int] = 1024
     max_connections_per_address: ClassVar[int] = 512
     addresses: ClassVar[ClientAddress] = ClientAddress()
-    """All three are set once, before the first connection."""
+    management_port: ClassVar[int | None] = None
+    """All four are set once, before the first connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._connection_limit = ConnectionLimit.of(self.server_state, self._new_limit)
+        self._connection_limit: ConnectionLimit = None  # type: ignore[assignment]  # until there is a connection
         self._splitter = MessageSplitter()
         self._state = State.HEAD
         self._received = Received()
         self._timers = Timers(self.loop)
-        self.sending: SendBuffer = None  # type: ignore[assignment]  # until there is a connection
+        self.sending: SendBuffer = None  # type: ignore[assignment]  # as above
         self._end: ConnectionEnd = None  # type: ignore[assignment]  # as above
 
     @classmethod
-    def _new_limit(cls) -> ConnectionLimit:
-        most = cls.max_connections
-        return ConnectionLimit(most, cls.max_connections_per_address, bounds.OPEN_CONNECTIONS_FACTOR * most)
+    def _new_limit(cls, listener: Listener) -> ConnectionLimit:
+        most, per_address = cls.max_connections, cls.max_connections_per_address
+        if listener is Listener.MANAGEMENT:
+            most, per_address = bounds.MANAGEMENT_CONNECTIONS, 0
+        return ConnectionLimit(most, per_address, bounds.OPEN_CONNECTIONS_FACTOR * most)
+
+    def _listener(self) -> Listener:
+        is_management = self.server is not None and self.server[1] == self.management_port
+        return Listener.MANAGEMENT if is_management else Listener.PUBLIC
 
     def _enter(self, state: State) -> None:
         """Change the state; all changes are made here."""
@@ -78,6 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.sending = SendBuffer(transport, self.loop.time)
         self._end = ConnectionEnd(transport, self.sending, self._timers)
         self._timers.arm("head", bounds.HEAD_SECONDS, self._close)
+        # The listeners have a limit each: an operator is let in however many clients there are.
+        self._connection_limit = ConnectionLimit.of(self.server_state, self._listener(), self._new_limit)
         self._connection_limit.add(self, self.addresses.of_peer(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:

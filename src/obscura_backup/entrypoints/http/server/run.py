@@ -75,6 +75,7 @@ class AppFactory:
         log_to_stderr(self.settings.log_level)
         BoundedProtocol.max_connections = self.settings.max_connections
         BoundedProtocol.max_connections_per_address = self.settings.max_connections_per_address
+        BoundedProtocol.management_port = self.settings.admin_port
         BoundedProtocol.addresses = ClientAddress(self.settings.trusted_proxies)
         # uvicorn's lines at start and stop repeat ours, and its warnings are about malformed requests.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
@@ -128,8 +129,14 @@ def check_stores(settings: Settings) -> None:
     asyncio.run(check())
 
 
-def run(settings: Settings, listening: socket.socket, make_app: MakeApp) -> None:
-    """Serve until SIGTERM or SIGINT, wait for the notice to pass, then let requests in flight finish."""
+def run(settings: Settings, sockets: list[socket.socket], make_app: MakeApp) -> None:
+    """Serve until SIGTERM or SIGINT, wait for the notice to pass, then let requests in flight finish.
+
+    Args:
+        settings: of the service.
+        sockets: the public listener, and the management listener if `settings.admin_port` is set.
+        make_app: see `AppFactory`.
+    """
     config = uvicorn.Config(
         AppFactory(settings, os.getpid(), make_app),
         factory=True,
@@ -150,14 +157,14 @@ def run(settings: Settings, listening: socket.socket, make_app: MakeApp) -> None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if settings.workers == 1:
-            uvicorn.Server(config).run(sockets=[listening])
+            uvicorn.Server(config).run(sockets=sockets)
         else:
             from obscura_backup.entrypoints.http.server.workers import Workers  # most services run one process
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the workers add up their counts
                 stop_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
-                workers = Workers(config, [listening], start_seconds=settings.start_seconds, stop_seconds=stop_seconds)
+                workers = Workers(config, sockets, start_seconds=settings.start_seconds, stop_seconds=stop_seconds)
                 workers.run()
                 if workers.failed_to_start:
                     sys.exit(STARTUP_FAILURE)  # as with one process; a supervisor must not take it for an orderly end

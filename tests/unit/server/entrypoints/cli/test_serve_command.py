@@ -89,6 +89,18 @@ def test_serve_prints_its_url(command: Callable[..., Ran], tmp_path: Path, host:
     assert line.endswith(url + tail.format(url=url))
 
 
+def test_serve_opens_the_management_listener_and_prints_its_url(
+    command: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr(server, "run", lambda *given: served.append(given))
+    ran = command("serve", "--data-dir", tmp_path, "--port", 0, "--admin-port", 0, OBSCURA_BACKUP_ADMIN_HOST="::1")
+    ((given, sockets, _),) = served
+    ports = [each.getsockname()[1] for each in sockets]
+    assert given.admin_port == ports[1] != ports[0]
+    assert ran.err.splitlines()[1] == f"Metrics: http://[::1]:{given.admin_port}/metrics"
+
+
 def test_serve_prints_the_welcome_on_request(command: Callable[..., Ran], tmp_path: Path) -> None:
     assert "A first push" in command("serve", "--data-dir", tmp_path, "--port", 0, "--welcome").err
 
@@ -98,7 +110,8 @@ def test_address_in_use_and_unusable_store_have_different_exit_codes(
 ) -> None:
     with listen("127.0.0.1", 0) as taken:
         ran = command("serve", "--data-dir", tmp_path, "--port", taken.getsockname()[1])
-    assert (ran.code, ran.out) == (4, "")
+        other = command("serve", "--data-dir", tmp_path, "--port", 0, "--admin-port", taken.getsockname()[1])
+    assert (ran.code, ran.out) == (other.code, other.out) == (4, "")
     (tmp_path / "file").write_text("in the way")
     ran = command("serve", "--data-dir", tmp_path / "file" / "data", "--port", 0)
     assert (ran.code, ran.out) == (3, "")

@@ -25,7 +25,6 @@ def app() -> App:
         ("/v1/config", "GET, HEAD, OPTIONS"),
         ("/health/live", "GET, HEAD, OPTIONS"),
         ("/health/ready", "GET, HEAD, OPTIONS"),
-        ("/metrics", "GET, OPTIONS"),
         ("/docs", "GET, OPTIONS"),
         ("/docs/openapi.json", "GET, OPTIONS"),
     ],
@@ -75,13 +74,6 @@ async def test_announced_stop_fails_readiness_and_closes_connections(app: App) -
     app.stopping.announced = True
     answer = await app.ask("GET", "/health/ready")
     assert (answer.status, answer.json["status"], answer.headers["connection"]) == (503, "stopping", "close")
-
-
-async def test_metrics_are_text(app: App) -> None:
-    answer = await app.ask("GET", "/metrics")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert b"obscura_backup_requests_total" in answer.body
 
 
 @pytest.mark.parametrize(("docs", "status"), [("on", 200), ("off", 404)])

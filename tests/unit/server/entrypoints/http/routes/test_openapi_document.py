@@ -21,6 +21,7 @@ from obscura_backup.entrypoints.http.messages.problems import STATUSES
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
 from obscura_backup.entrypoints.http.route_table import ROUTES
 from obscura_backup.entrypoints.http.routes.docs import DocsApp, openapi_document
+from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
 from obscura_backup.entrypoints.settings import load_settings
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def test_problems_of_every_path_are_named_once_for_all(status: int, code: str) -
 @pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")  # of the next version
 def test_each_route_and_method_is_described_and_served() -> None:
     settings = load_settings({"metadata_url": "memory:", "blobs_url": "memory:", "auth_secret": "s" * 32}, {})
-    app = create_litestar(Container(settings=settings), RateLimits(0, 0, ClientAddress()), lambda: False)
+    container = Container(settings=settings)
+    readiness = ReadinessCheck(container.metadata(), container.blobs(), lambda: False, timeout_seconds=1)
+    app = create_litestar(container, RateLimits(0, 0, ClientAddress()), readiness)
     served = {
         (route.path, str(method))
         for route in app.routes
@@ -134,7 +137,7 @@ def test_each_route_and_method_is_described_and_served() -> None:
     }
     assert served == {(route.path, method) for route in ROUTES.values() for method in route.methods}
     in_document = {(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    assert in_document == served - {("/metrics", "GET")}, "metrics are for operators, and no part of the API"
+    assert in_document == served
 
 
 def test_limits_and_version_are_those_of_the_service() -> None:

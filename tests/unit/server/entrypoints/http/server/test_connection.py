@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup.entrypoints.http.server import protocol
+from obscura_backup.entrypoints.http.server.connection_limit import Listener
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from support.servers.in_process.scripted_connection import Connection, connected
 
@@ -113,5 +114,6 @@ async def test_connection_limit_follows_the_attributes_of_the_class(monkeypatch:
     given: list[tuple[int, ...]] = []
     note: Callable[..., None] = lambda *numbers: given.append(numbers)  # noqa: E731 - typed
     monkeypatch.setattr(protocol, "ConnectionLimit", note)
-    BoundedProtocol._new_limit()
-    assert given == [(7, 3, 14)]
+    for listener in Listener:
+        BoundedProtocol._new_limit(listener)
+    assert given == [(7, 3, 14), (64, 0, 128)]

@@ -207,7 +207,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[st
         monkeypatch.setattr(uvicorn, "Server", lambda _: served)
         monkeypatch.setattr("obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **__: served)
         listening: Any = "the socket"
-        server.run(settings(**values), listening, make_app)
+        server.run(settings(**values), [listening], make_app)
         return told, served
 
     yield running
