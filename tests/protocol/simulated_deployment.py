@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from contracts import samples
-from obscura_backup.adapters.tokens.verifier import issue_token
+from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.domain.errors import MetadataUnavailable, PutRefused
 from obscura_backup.domain.model import NO_VERSION, UserId, Version
 from protocol import requests

@@ -15,7 +15,6 @@ from obscura_backup.domain.model import UserId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from obscura_backup.adapters.tokens.jwks import KeySource, VerificationKey
     from obscura_backup.domain.ports import Clock
@@ -216,27 +215,3 @@ def _time(claims: dict[str, Any], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _TIME_MAX:
         raise Unauthenticated(f"The token's `{name}` claim is not a time.")
     return float(value)
-
-
-def issue_token(
-    secret: str,
-    user_id: UserId,
-    ttl: timedelta,
-    clock: Clock,
-    *,
-    audience: str | None = None,
-    issuer: str | None = None,
-    user_claim: str = "sub",
-) -> str:
-    """A token that a `JwtVerifier` with this secret and the same settings accepts for `ttl` from now."""
-    now = clock.now()
-    claims: dict[str, Any] = {
-        user_claim: str(user_id),
-        "iat": int(now.timestamp()),
-        "exp": int((now + ttl).timestamp()),
-    }
-    if audience is not None:
-        claims["aud"] = audience
-    if issuer is not None:
-        claims["iss"] = issuer
-    return jwt.encode(claims, secret, algorithm="HS256")

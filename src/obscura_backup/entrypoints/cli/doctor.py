@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ def doctor(*, as_json: bool, config: Path | None, **flags: Any) -> int:
 
     Exit code 0 if all checks pass (warnings aside), else 5.
     """
+    import asyncio  # so that `--help` is fast
+
     settings = options.settings_from(flags, config)
     log_to_stderr("error")  # the checks report the rest
     return asyncio.run(_examine(settings, as_json=as_json))

@@ -48,7 +48,7 @@ class Ttl(click.ParamType[timedelta]):
 def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, **flags: Any) -> int:
     """Print a bearer token for USER_ID (a UUID), signed with the service's secret."""
     from obscura_backup.adapters.system_clock import SystemClock
-    from obscura_backup.adapters.tokens.verifier import issue_token  # so that `--help` is fast
+    from obscura_backup.adapters.tokens.issuer import issue_token  # so that `--help` is fast
     from obscura_backup.domain.errors import StoreUnusable
     from obscura_backup.domain.model import UserId
     from obscura_backup.entrypoints.signing_secret import FILE_NAME, signing_secret

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import sys
@@ -39,7 +38,9 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
 
     Exit code 5 means that differences remain. A walk that was stopped prints how to continue.
     """
-    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # so that `--help` is fast
+    import asyncio  # so that `--help` is fast
+
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable
 
     settings = options.settings_from(flags, config)
     if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.adapters.tokens.verifier import issue_token
+from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.entrypoints.http.app import create_app
 from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState

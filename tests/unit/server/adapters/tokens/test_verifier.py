@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from contracts.token_verifier import USER, MovableClock
 from obscura_backup.adapters.tokens import jwks
+from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, parse_jwks
-from obscura_backup.adapters.tokens.verifier import JwtVerifier, issue_token
+from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import StoreUnusable, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
