@@ -182,7 +182,7 @@ def _peace(testbed: Testbed, workload: Workload) -> Iterator[str]:
     """Everybody reads, by each service; one device of each uploads, and everybody reads again."""
     deadline = time.monotonic() + PEACE_SECONDS
     for runner in testbed.runners:
-        while runner.service.request("GET", "/health/ready", token=None).status != 200:
+        while runner.service.request("GET", "/health/ready", token=None).json["status"] != "ok":
             if time.monotonic() > deadline:
                 yield "a service did not become ready again"
                 return

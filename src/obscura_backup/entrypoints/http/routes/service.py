@@ -45,10 +45,10 @@ class ServiceConfig(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether requests can be served.
+    """Whether this process should get requests: yes while downloads work, which need the blob store alone.
 
     Attributes:
-        status: `ok`, `unavailable` (a store does not answer) or `stopping`.
+        status: `ok`, `degraded` (downloads work, uploads do not), `unavailable` (downloads do not work) or `stopping`.
         metadata: `ok` or `unavailable`.
         blobs: `ok` or `unavailable`.
     """
@@ -60,7 +60,7 @@ class Readiness(msgspec.Struct, frozen=True):
     @property
     def status_code(self) -> int:
         """Of the answer."""
-        return 200 if self.status == "ok" else 503
+        return 200 if self.status in {"ok", "degraded"} else 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,13 @@ class ReadinessCheck:
     async def readiness(self) -> Readiness:
         """The stores' state, at most a second old. Whether the process is stopping is always current."""
         metadata, blobs = await self.store_health()
-        health = "ok" if metadata.status == blobs.status == "ok" else "unavailable"
-        return Readiness("stopping" if self._is_stopping() else health, metadata.status, blobs.status)
+        if self._is_stopping():
+            status = "stopping"
+        elif blobs.status != "ok":
+            status = "unavailable"
+        else:
+            status = "ok" if metadata.status == "ok" else "degraded"
+        return Readiness(status, metadata.status, blobs.status)
 
     async def store_health(self) -> tuple[StoreHealth, StoreHealth]:
         """The health of the metadata store and of the blob store, at most a second old."""
@@ -148,6 +153,10 @@ async def live() -> dict[str, str]:
 
 @get(route_table.READY.path)
 async def ready(readiness_check: ReadinessCheck) -> Response[Readiness]:
-    """200 if both stores answer and the process is not stopping, else 503."""
+    """200 if downloads work and the process is not stopping, else 503.
+
+    Without the metadata store it is still 200: all replicas use the same store, so a balancer would take out all of
+    them, and end the downloads. Uploads answer 503 by themselves.
+    """
     answer = await readiness_check.readiness()
     return Response(answer, status_code=answer.status_code, headers={"Cache-Control": "no-store"})

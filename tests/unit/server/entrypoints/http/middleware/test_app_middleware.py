@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from contracts import samples
-from obscura_backup.adapters.memory import MemoryBlobStore
-from obscura_backup.domain.errors import MetadataUnavailable
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.domain.errors import BlobStoreUnavailable, MetadataUnavailable
 from support.servers.in_process.app import App, fail_with
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
@@ -64,10 +64,21 @@ async def test_readiness_has_a_status_and_the_state_of_each_store(app: App, monk
     well = await app.ask("GET", "/health/ready")
     assert (well.status, well.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})
     assert well.headers["cache-control"] == "no-store"
-    fail_with(monkeypatch, MemoryBlobStore, "check", MetadataUnavailable())
+    fail_with(monkeypatch, MemoryBlobStore, "check", BlobStoreUnavailable())
     ill = await App().ask("GET", "/health/ready")  # the first one keeps its answer for a second
     assert (ill.status, ill.json) == (503, {"status": "unavailable", "metadata": "ok", "blobs": "unavailable"})
     assert (await app.ask("GET", "/health/live")).json == {"status": "ok"}
+
+
+async def test_service_that_can_only_hand_out_backups_is_ready_and_degraded(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, MemoryMetadataStore, "check", MetadataUnavailable())
+    degraded = await app.ask("GET", "/health/ready")
+    assert (degraded.status, degraded.json) == (200, {"status": "degraded", "metadata": "unavailable", "blobs": "ok"})
+    app.stopping.announced = True
+    stopping = await app.ask("GET", "/health/ready")
+    assert (stopping.status, stopping.json["status"]) == (503, "stopping")
 
 
 async def test_announced_stop_fails_readiness_and_closes_connections(app: App) -> None:
