@@ -87,7 +87,7 @@ MUTANTS: Final = (
         "return entry.stamp_ms, not entry.removed,", "return entry.stamp_ms, entry.removed,",
     ),
     Mutant(
-        "a count of true", "answers", "transport/responses.py",
+        "a count of true", "answers", "strict_json.py",
         "isinstance(value, int) and not isinstance(value, bool) and", "isinstance(value, int) and",
     ),
     Mutant(
@@ -95,13 +95,13 @@ MUTANTS: Final = (
         "if parts.username is not None or parts.password is not None:", "if parts.password:",
     ),
     Mutant(
-        "a count beyond all counts", "state", "device/state.py",
-        "or not 0 <= value <= MAX_INTEGER:", "or not 0 <= value:",
+        "a count beyond all counts", "state", "strict_json.py",
+        "and 0 <= value <= MAX_INTEGER", "and 0 <= value",
     ),
     Mutant(
         "a profile without a time is dated", "exported", "formats/export_reading.py",
-        'found.data("decryption_key"),\n        found.stamp("edited_at_ms", default=0)',
-        'found.data("decryption_key"),\n        found.stamp("edited_at_ms", default=1)',
+        'found.base64("decryption_key"),\n        _stamp(found, "edited_at_ms", now_ms, default=0)',
+        'found.base64("decryption_key"),\n        _stamp(found, "edited_at_ms", now_ms, default=1)',
     ),
     Mutant(
         "an error of another kind for nesting", "contacts", "formats/contact_entries.py",

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from obscura_backup_client.content.model import MAX_INTEGER
 from obscura_backup_client.device.directory import PROFILE_FILE_NAME
 from obscura_backup_client.device.errors import ProfileDamaged, ProfileNewer
 from obscura_backup_client.sealing.errors import RefusedParameters
 from obscura_backup_client.sealing.kdf import require_sealable
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.strict_json import JsonError, JsonObject, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,26 +83,16 @@ def decode_profile(encoded: bytes, path: Path) -> DeviceProfile:
     if len(encoded) > MAX_PROFILE_BYTES:
         raise ProfileDamaged(path, "it is too long")
     try:
-        document = json.loads(encoded)
-    except (ValueError, RecursionError):
-        raise ProfileDamaged(path, "it is not JSON") from None
-    if not isinstance(document, dict):
-        raise ProfileDamaged(path, "it is not a JSON object")
-
-    def count(name: str) -> int:
-        value = document.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
-            raise ProfileDamaged(path, f"its {name} is not a count")
-        return value
-
-    profile_format = count("format")
-    if profile_format > PROFILE_FORMAT:
-        raise ProfileNewer(path, profile_format)
-    if profile_format < PROFILE_FORMAT:
-        raise ProfileDamaged(path, f"unknown profile format {profile_format}")
-    parameters = KdfParameters(count("memory_kib"), count("passes"), count("lanes"))
-    try:
+        document = JsonObject(parse(encoded))
+        profile_format = document.count("format")
+        if profile_format > PROFILE_FORMAT:
+            raise ProfileNewer(path, profile_format)
+        if profile_format < PROFILE_FORMAT:
+            raise ProfileDamaged(path, f"unknown profile format {profile_format}")
+        parameters = KdfParameters(document.count("memory_kib"), document.count("passes"), document.count("lanes"))
         require_sealable(parameters)
+        return DeviceProfile(parameters, document.count("milliseconds"))
+    except JsonError as error:
+        raise ProfileDamaged(path, str(error)) from None
     except RefusedParameters as refused:
         raise ProfileDamaged(path, refused.reason) from None
-    return DeviceProfile(parameters, count("milliseconds"))

@@ -10,7 +10,6 @@ import base64
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.errors import PayloadError
@@ -19,15 +18,18 @@ from obscura_backup_client.content.names import sanitized_device_name
 from obscura_backup_client.device.errors import StateDamaged, StateNewer
 from obscura_backup_client.device.last_seen import LastSeen
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.strict_json import JsonError, JsonObject, is_count, parse, parse_hex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from uuid import UUID
 
     from obscura_backup_client.sealing.sealed import RandomBytes
 
 STATE_FORMAT = 1
 SHA256_BYTES = 32
+PARAMETER_COUNT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +101,28 @@ def decode_state(encoded: bytes, path: Path) -> State:
         StateDamaged: it is not a state, or a part is missing or out of range.
     """
     try:
-        document = json.loads(encoded)
-        state_format = int(document["format"])
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
-        raise StateDamaged(path, "it is not a state file") from None
+        return _state_from_json(JsonObject(parse(encoded)), path)
+    except JsonError as error:
+        raise StateDamaged(path, str(error)) from None
+    except PayloadError as error:
+        raise StateDamaged(path, f"its content is invalid: {error.reason}") from None
+
+
+def _state_from_json(document: JsonObject, path: Path) -> State:
+    state_format = document.count("format")
     if state_format > STATE_FORMAT:
         raise StateNewer(path, state_format)
     if state_format < STATE_FORMAT:
         raise StateDamaged(path, f"unknown state format {state_format}")
-    try:
-        return State(
-            device_id=_bytes(document["device_id"], DEVICE_ID_BYTES),
-            # A state with a name that can never be sealed must stay usable.
-            device_name=sanitized_device_name(_text(document["device_name"])),
-            seq=_count(document["seq"]),
-            content=decode(base64.b64decode(document["content"], validate=True)),
-            last_seen=_all_last_seen(document["remembered"]),
-        )
-    except PayloadError as error:
-        raise StateDamaged(path, f"its content is invalid: {error.reason}") from None
-    except KeyError:
-        raise StateDamaged(path, "a part of it is missing") from None
-    except (ValueError, TypeError, AttributeError):
-        # The original error may quote the content.
-        raise StateDamaged(path, "a part of it is invalid") from None
+    # Members that this version does not know are ignored: a later version may have written them in the same format.
+    return State(
+        device_id=document.hex("device_id", DEVICE_ID_BYTES),
+        # A state with a name that can never be sealed must stay usable.
+        device_name=sanitized_device_name(document.text("device_name")),
+        seq=document.count("seq"),
+        content=decode(document.base64("content")),
+        last_seen=_all_last_seen(document.objects("remembered")),
+    )
 
 
 def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
@@ -144,56 +144,35 @@ def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
     }
 
 
-def _all_last_seen(documents: object) -> dict[Account, LastSeen]:
-    # An empty object would pass for an empty list, and without these records no rollback could be detected.
-    if not isinstance(documents, list):
-        raise TypeError("a list is expected here")
+def _all_last_seen(documents: list[JsonObject]) -> dict[Account, LastSeen]:
     last_seen = dict(map(_last_seen_from_json, documents))
     if len(last_seen) != len(documents):
-        raise ValueError("one account is in it twice")
+        raise JsonError("has one account twice", "remembered")
     return last_seen
 
 
-def _last_seen_from_json(document: dict[str, Any]) -> tuple[Account, LastSeen]:
-    return Account(_text(document["server"]), UUID(document["user_id"])), LastSeen(
-        vector={_bytes(each, DEVICE_ID_BYTES): _count(seq) for each, seq in document["vector"].items()},
-        sha256=_bytes(document["sha256"], SHA256_BYTES),
-        key_epoch=_count(document["key_epoch"]),
-        format=_count(document["format"]),
-        version=_count(document["version"]),
-        content_sha256=_bytes(document["content_sha256"], SHA256_BYTES),
-        sealed_at_ms=_count(document["sealed_at_ms"]),
-        device_name=_text(document["device_name"]),
-        contact_count=_count(document["contact_count"]),
-        # Files of earlier versions lack these.
-        may_be_gone=document.get("may_be_gone", False) is True,
-        parameters=_parameters(document.get("parameters")),
+def _last_seen_from_json(document: JsonObject) -> tuple[Account, LastSeen]:
+    vector = document.inner("vector")
+    return Account(document.text("server"), document.user_id("user_id")), LastSeen(
+        vector={parse_hex(name, DEVICE_ID_BYTES, vector.location): vector.count(name) for name in vector.names()},
+        sha256=document.hex("sha256", SHA256_BYTES),
+        key_epoch=document.count("key_epoch"),
+        format=document.count("format"),
+        version=document.count("version"),
+        content_sha256=document.hex("content_sha256", SHA256_BYTES),
+        sealed_at_ms=document.count("sealed_at_ms"),
+        device_name=document.text("device_name"),
+        contact_count=document.count("contact_count"),
+        # Files of earlier versions lack these two.
+        may_be_gone=document.flag("may_be_gone", default=False),
+        parameters=_parameters(document),
     )
 
 
-def _parameters(found: object) -> KdfParameters | None:
+def _parameters(document: JsonObject) -> KdfParameters | None:
+    found = document.take("parameters", default=None)
     if found is None:
         return None
-    if not isinstance(found, list):
-        raise TypeError("a list is expected here")
-    memory_kib, passes, lanes = map(_count, found)
-    return KdfParameters(memory_kib, passes, lanes)
-
-
-def _bytes(text: str, length: int) -> bytes:
-    value = bytes.fromhex(text)
-    if len(value) != length:
-        raise ValueError(f"{length} bytes are expected here")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a text is expected here")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
-        raise ValueError("a count is expected here")
-    return value
+    if not (isinstance(found, list) and len(found) == PARAMETER_COUNT and all(map(is_count, found))):
+        raise JsonError(f"is not a list of {PARAMETER_COUNT} counts", document.at("parameters"))
+    return KdfParameters(*found)

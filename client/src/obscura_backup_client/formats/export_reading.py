@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from obscura_backup_client.content.errors import PayloadError
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2 as pb
 from obscura_backup_client.content.model import (
+    DEVICE_ID_BYTES,
     IDENTITY_KEY_BYTES,
     MAX_ENTRIES,
     Backup,
@@ -19,9 +19,9 @@ from obscura_backup_client.content.model import (
 )
 from obscura_backup_client.content.protobuf_wire import MalformedWireError, split_fields
 from obscura_backup_client.content.rules import check
-from obscura_backup_client.content.user_ids import parse_user_id
 from obscura_backup_client.formats.errors import ExportRefused
-from obscura_backup_client.formats.export_writing import FORMAT, VERSION, base64_text, parse
+from obscura_backup_client.formats.export_writing import FORMAT, VERSION
+from obscura_backup_client.strict_json import REQUIRED, JsonError, JsonObject, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,22 +31,19 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.model import UnknownFields
 
-# Several times what the largest backup comes to. Both bound the memory that another's file can take: empty objects
-# alone would come to 25 times their bytes. An entry has two objects at most; brackets in names do not get near that.
+# Several times the size of the largest backup. These limits bound the memory that a malicious file can take: empty
+# objects take 25 times their bytes in memory. An entry has at most two objects; names hold few brackets.
 MAX_EXPORT_BYTES: Final = 64 * 1024 * 1024
 MAX_BRACKETS: Final = 3 * MAX_ENTRIES
-# Members and list items, too, come to many times their bytes. An entry has six, and another version's fields.
+# Members and list items also take many times their bytes. An entry has six members, and unknown fields.
 MAX_MEMBERS: Final = 8 * MAX_ENTRIES
 
-# What is merged can never be lowered again, on any device: every counter only grows, and each edit is stamped above all
-# that there are. The format leaves them room up to 2^53; a file is believed as far as a person could get in a lifetime.
+# Merging never lowers a counter or a stamp, on any device: counters only grow, and each edit is stamped above all
+# others. The format allows values below 2^53. From a file, only values that a device can reach in use are accepted.
 MAX_IMPORTED_COUNTER: Final = 2**31
 MAX_AHEAD_MS: Final = 10 * 365 * 24 * 60 * 60 * 1000
 
-_MISSING: Final = object()
-_NOBODY: Final = Identity(bytes(IDENTITY_KEY_BYTES), bytes(IDENTITY_KEY_BYTES), 0)
-# A name that a file brings along is shown in the error, as far as a person needs it to find the place.
-_SHOWN_NAME: Final = 40
+_NO_IDENTITY: Final = Identity(bytes(IDENTITY_KEY_BYTES), bytes(IDENTITY_KEY_BYTES), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +71,34 @@ def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> ParsedExport
         raise ExportRefused(f"it has more than {MAX_EXPORT_BYTES} bytes")
     members = max(encoded.count(b":"), encoded.count(b","))
     if encoded.count(b"{") + encoded.count(b"[") > MAX_BRACKETS or members > MAX_MEMBERS:
-        raise ExportRefused("it has more in it than a backup can hold")
-    document = _Object(parse(encoded), "", now_ms)
+        raise ExportRefused("it has more members than a backup can hold")
+    try:
+        return _read(JsonObject(parse(encoded)), now_ms)
+    except JsonError as error:
+        raise ExportRefused(f"it {error.problem}", error.location) from None
+
+
+def _read(document: JsonObject, now_ms: int | None) -> ParsedExport:
     if document.take("format") != FORMAT:
         raise ExportRefused("it is not an exported payload", "format")
     if document.count("version") != VERSION:
         raise ExportRefused("this version of the client does not know it", "version")
-    identity = document.inner("identity")
-    contacts = [_contact(each) for each in document.items("contacts")]
+    identity = document.inner_or_none("identity")
+    contacts = [_contact(each, now_ms) for each in document.objects("contacts")]
     _require_once([contact.user_id for contact, _ in contacts])
-    profile = document.inner("profile")
-    read_profile, profile_is_dated = (None, True) if profile is None else _profile(profile)
+    profile = document.inner_or_none("profile")
+    read_profile, profile_is_dated = (None, True) if profile is None else _profile(profile, now_ms)
+    writers = [_writer(each, now_ms) for each in document.objects("writers")]
     dated = _checked(
         "",
-        identity=_NOBODY if identity is None else _identity(identity),
+        identity=_NO_IDENTITY if identity is None else _identity(identity, now_ms),
         contacts=_sorted_by_id(contact for contact, is_dated in contacts if is_dated),
         profile=read_profile if profile_is_dated else None,
-        writers=tuple(sorted(map(_writer, document.items("writers")), key=lambda writer: writer.device_id)),
-        key_epoch=document.counter("key_epoch"),
-        sealed_at_ms=document.stamp("sealed_at_ms"),
+        writers=tuple(sorted(writers, key=lambda writer: writer.device_id)),
+        key_epoch=_counter(document, "key_epoch", now_ms),
+        sealed_at_ms=_stamp(document, "sealed_at_ms", now_ms),
         device_name=document.text("device_name"),
-        unknown=document.unknown(pb.Backup),
+        unknown=_unknown(document, pb.Backup),
     )
     document.end()
     return ParsedExport(
@@ -105,67 +109,90 @@ def decode_payload(encoded: bytes, *, now_ms: int | None = None) -> ParsedExport
     )
 
 
-def _identity(found: _Object) -> Identity:
+def _identity(found: JsonObject, now_ms: int | None) -> Identity:
     identity = Identity(
-        found.data("public_key"),
-        found.data("private_key"),
-        found.counter("epoch"),
-        found.unknown(pb.IdentityKeyPair),
+        found.base64("public_key"),
+        found.base64("private_key"),
+        _counter(found, "epoch", now_ms),
+        _unknown(found, pb.IdentityKeyPair),
     )
     found.end()
-    return _checked(found.place, identity=identity).identity
+    return _checked(found.location, identity=identity).identity
 
 
-def _contact(found: _Object) -> tuple[Contact, bool]:
-    removed = found.take("removed", default=False)
-    if not isinstance(removed, bool):
-        raise ExportRefused("it is not true or false", found.at("removed"))
-    is_dated = found.has("edited_at_ms")
+def _contact(found: JsonObject, now_ms: int | None) -> tuple[Contact, bool]:
+    removed = found.flag("removed", default=False)
+    is_dated = "edited_at_ms" in found.names()
     contact = Contact(
-        user_id=_user_id(found.text("user_id"), found.at("user_id")),
-        username=found.text("username", default="" if removed else _MISSING),
-        identity_key=found.data("identity_key", default=""),
-        stamp_ms=found.stamp("edited_at_ms", default=0),
+        user_id=found.user_id("user_id"),
+        username=found.text("username", default="" if removed else REQUIRED),
+        identity_key=found.base64("identity_key", default=""),
+        stamp_ms=_stamp(found, "edited_at_ms", now_ms, default=0),
         removed=removed,
-        unknown=found.unknown(pb.Contact),
+        unknown=_unknown(found, pb.Contact),
     )
     found.end()
-    return _checked(found.place, contacts=(contact,)).contacts[0], is_dated
+    return _checked(found.location, contacts=(contact,)).contacts[0], is_dated
 
 
-def _profile(found: _Object) -> tuple[Profile, bool]:
-    is_dated = found.has("edited_at_ms")
+def _profile(found: JsonObject, now_ms: int | None) -> tuple[Profile, bool]:
+    is_dated = "edited_at_ms" in found.names()
     profile = Profile(
         found.text("attachment_id"),
-        found.data("decryption_key"),
-        found.stamp("edited_at_ms", default=0),
-        found.unknown(pb.ProfileReference),
+        found.base64("decryption_key"),
+        _stamp(found, "edited_at_ms", now_ms, default=0),
+        _unknown(found, pb.ProfileReference),
     )
     found.end()
-    _checked(found.place, profile=profile)
+    _checked(found.location, profile=profile)
     return profile, is_dated
 
 
-def _writer(found: _Object) -> Writer:
-    text = found.text("device_id")
-    try:
-        device_id = bytes.fromhex(text)
-    except ValueError:
-        device_id = b""
-    if device_id.hex() != text.lower():
-        raise ExportRefused("it is not hex", found.at("device_id"))
-    writer = Writer(device_id, found.counter("seq"), found.unknown(pb.Writer))
+def _writer(found: JsonObject, now_ms: int | None) -> Writer:
+    writer = Writer(found.hex("device_id", DEVICE_ID_BYTES), _counter(found, "seq", now_ms), _unknown(found, pb.Writer))
     found.end()
-    return _checked(found.place, writers=(writer,)).writers[0]
+    return _checked(found.location, writers=(writer,)).writers[0]
 
 
-def _checked(place: str, **parts: Any) -> Backup:
+def _counter(found: JsonObject, name: str, now_ms: int | None) -> int:
+    value = found.count(name)
+    if now_ms is not None and value > MAX_IMPORTED_COUNTER:
+        raise JsonError(f"is over {MAX_IMPORTED_COUNTER}, more than a device can count up to", found.at(name))
+    return value
+
+
+def _stamp(found: JsonObject, name: str, now_ms: int | None, default: object = REQUIRED) -> int:
+    value = found.count(name, default)
+    if now_ms is not None and value > now_ms + MAX_AHEAD_MS:
+        raise JsonError("is more than ten years ahead of this device's clock", found.at(name))
+    return value
+
+
+def _unknown(found: JsonObject, known: type[Message]) -> UnknownFields:
+    """The fields that are not in this version's schema; each must be the encoding of the field that names it."""
+    members = found.inner("unknown_fields", default={})
+    fields = []
+    for name in members.names():
+        encoded, place = members.base64(name), members.at(name)
+        try:
+            _, ((number, _), *others) = split_fields(encoded, {})
+        except (MalformedWireError, ValueError):
+            raise JsonError("is not the encoding of a field", place) from None
+        if others or str(number) != name:
+            raise JsonError("is the encoding of another field", place)
+        if number in known.DESCRIPTOR.fields_by_number:
+            raise JsonError("is a known field, which has a member of its own", place)
+        fields.append((number, encoded))
+    return tuple(sorted(fields))
+
+
+def _checked(location: str, **parts: Any) -> Backup:
     """A backup of these parts alone, after the payload format's own checks: there is one set of rules."""
-    backup = Backup(**{"identity": _NOBODY, **parts})
+    backup = Backup(**{"identity": _NO_IDENTITY, **parts})
     try:
         check(backup)
     except PayloadError as error:
-        raise ExportRefused(error.reason, place) from None
+        raise ExportRefused(error.reason, location) from None
     return backup
 
 
@@ -178,113 +205,4 @@ def _require_once(user_ids: list[UUID]) -> None:
     for index, user_id in enumerate(user_ids):
         first = seen.setdefault(user_id, index)
         if first != index:
-            raise ExportRefused(f"it is the one of contacts[{first}], too", f"contacts[{index}].user_id")
-
-
-def _user_id(text: str, place: str) -> UUID:
-    user_id = parse_user_id(text)
-    if user_id is None:
-        raise ExportRefused("it is not a UUID in its usual form", place)
-    return user_id
-
-
-class _Object:
-    """A JSON object at a place of the document. Its members are taken one by one; at the end none may be left."""
-
-    def __init__(self, value: object, place: str, now_ms: int | None) -> None:
-        if not isinstance(value, dict):
-            raise ExportRefused("it is not an object", place)
-        self.place = place
-        self._now_ms = now_ms
-        self._members = value
-
-    def at(self, name: str) -> str:
-        """The place of a member."""
-        return f"{self.place}.{name}" if self.place else name
-
-    def has(self, name: str) -> bool:
-        """Whether it is there and was not taken yet."""
-        return name in self._members
-
-    def take(self, name: str, default: object = _MISSING) -> object:
-        """A member of whatever type."""
-        value = self._members.pop(name, default)
-        if value is _MISSING:
-            raise ExportRefused("it is missing", self.at(name))
-        return value
-
-    def count(self, name: str, default: object = _MISSING) -> int:
-        """A whole number; its range is for the format's own checks."""
-        value = self.take(name, default)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ExportRefused("it is not a whole number", self.at(name))
-        return value
-
-    def counter(self, name: str) -> int:
-        """A whole number that a device counts up."""
-        value = self.count(name)
-        if self._now_ms is not None and value > MAX_IMPORTED_COUNTER:
-            raise ExportRefused("it is higher than anybody could have counted", self.at(name))
-        return value
-
-    def stamp(self, name: str, default: object = _MISSING) -> int:
-        """A time in milliseconds since 1970."""
-        value = self.count(name, default)
-        if self._now_ms is not None and value > self._now_ms + MAX_AHEAD_MS:
-            raise ExportRefused("it is more than ten years ahead of this device's clock", self.at(name))
-        return value
-
-    def text(self, name: str, default: object = _MISSING) -> str:
-        """A string."""
-        value = self.take(name, default)
-        if not isinstance(value, str):
-            raise ExportRefused("it is not a string", self.at(name))
-        return value
-
-    def data(self, name: str, default: object = _MISSING) -> bytes:
-        """Bytes in Base64: standard alphabet, padded, with no other bits set than those of the bytes."""
-        return _bytes(self.text(name, default), self.at(name))
-
-    def inner(self, name: str) -> _Object | None:
-        """An object, or None where it is null or missing."""
-        value = self.take(name, default=None)
-        return None if value is None else _Object(value, self.at(name), self._now_ms)
-
-    def items(self, name: str) -> list[_Object]:
-        """A list of objects."""
-        value = self.take(name)
-        if not isinstance(value, list):
-            raise ExportRefused("it is not a list", self.at(name))
-        return [_Object(each, f"{self.at(name)}[{index}]", self._now_ms) for index, each in enumerate(value)]
-
-    def unknown(self, known: type[Message]) -> UnknownFields:
-        """The fields that are not of this version's schema: each must be exactly what it says it is."""
-        found = _Object(self.take("unknown_fields", default={}), self.at("unknown_fields"), None)
-        fields = []
-        for name in list(found._members):
-            encoded, place = found.data(name), found.at(name[:_SHOWN_NAME])
-            try:
-                _, ((number, _), *others) = split_fields(encoded, {})
-            except (MalformedWireError, ValueError):
-                raise ExportRefused("it is not the encoding of a field", place) from None
-            if others or str(number) != name:
-                raise ExportRefused("it is the encoding of another field", place)
-            if number in known.DESCRIPTOR.fields_by_number:
-                raise ExportRefused("this field is known and has a member of its own", place)
-            fields.append((number, encoded))
-        return tuple(sorted(fields))
-
-    def end(self) -> None:
-        """Check that nothing is left: a misspelt name must not be a member that is silently missing."""
-        for name in self._members:
-            raise ExportRefused("there is no such member", self.at(name[:_SHOWN_NAME]))
-
-
-def _bytes(text: str, place: str) -> bytes:
-    try:
-        value = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise ExportRefused("it is not Base64", place) from None
-    if base64_text(value) != text:
-        raise ExportRefused("it is Base64 that was cut off or altered", place)
-    return value
+            raise ExportRefused(f"contacts[{first}] has the same one", f"contacts[{index}].user_id")

@@ -10,8 +10,6 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from obscura_backup_client.formats.errors import ExportRefused
-
 if TYPE_CHECKING:
     from obscura_backup_client.content.model import Backup, Contact, Identity, Profile, UnknownFields, Writer
 
@@ -36,29 +34,10 @@ def encode_payload(backup: Backup, *, with_identity: bool = True) -> bytes:
     return json.dumps(document, indent=1).encode("ascii") + b"\n"
 
 
-def parse(encoded: bytes) -> object:
-    """The JSON value in a text; names that occur twice in one object and numbers beyond JSON are refused.
-
-    Raises:
-        ExportRefused: it is not JSON.
-    """
-    try:
-        return json.loads(encoded, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ExportRefused("it is not JSON", f"line {error.lineno}") from None
-    except (ValueError, RecursionError):
-        raise ExportRefused("it is not JSON") from None
-
-
-def base64_text(value: bytes) -> str:
-    """Base64 in its standard alphabet, padded."""
-    return base64.b64encode(value).decode("ascii")
-
-
 def _identity(identity: Identity) -> dict[str, Any]:
     return {
-        "public_key": base64_text(identity.public_key),
-        "private_key": base64_text(identity.private_key),
+        "public_key": _base64(identity.public_key),
+        "private_key": _base64(identity.private_key),
         "epoch": identity.epoch,
         **_unknown(identity.unknown),
     }
@@ -68,7 +47,7 @@ def _contact(contact: Contact) -> dict[str, Any]:
     return {
         "user_id": str(contact.user_id),
         "username": contact.username,
-        "identity_key": base64_text(contact.identity_key),
+        "identity_key": _base64(contact.identity_key),
         "edited_at_ms": contact.stamp_ms,
         "removed": contact.removed,
         **_unknown(contact.unknown),
@@ -78,7 +57,7 @@ def _contact(contact: Contact) -> dict[str, Any]:
 def _profile(profile: Profile) -> dict[str, Any]:
     return {
         "attachment_id": profile.attachment_id,
-        "decryption_key": base64_text(profile.decryption_key),
+        "decryption_key": _base64(profile.decryption_key),
         "edited_at_ms": profile.stamp_ms,
         **_unknown(profile.unknown),
     }
@@ -90,15 +69,8 @@ def _writer(writer: Writer) -> dict[str, Any]:
 
 def _unknown(fields: UnknownFields) -> dict[str, dict[str, str]]:
     """By field number, the encoding with its tags; nothing where there is none, as almost always."""
-    return {"unknown_fields": {str(number): base64_text(encoded) for number, encoded in fields}} if fields else {}
+    return {"unknown_fields": {str(number): _base64(encoded) for number, encoded in fields}} if fields else {}
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ExportRefused("an object in it has a name twice")
-    return found
-
-
-def _no_constant(_name: str) -> None:
-    raise ExportRefused("a number in it is not finite")
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")

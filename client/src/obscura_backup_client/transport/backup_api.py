@@ -8,11 +8,11 @@ blocking and the asyncio transport therefore differ only in how they send and sl
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from obscura_backup_client.strict_json import JsonError, JsonObject, parse
 from obscura_backup_client.transport.errors import (
     NotStored,
     OutcomeUnknown,
@@ -24,7 +24,6 @@ from obscura_backup_client.transport.errors import (
 from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits
 from obscura_backup_client.transport.proxy_responses import is_from_proxy, proxy_error, retry_reason
 from obscura_backup_client.transport.responses import (
-    JSON_ERRORS,
     NoResponseError,
     Response,
     digest_header,
@@ -213,11 +212,10 @@ class BackupApi:
         if response.status != 200:
             raise error_for(response, self.now())
         try:
-            document = json.loads(response.body)
-            found = {name: parse_count(document.get(name)) for name in ("min_bytes", "max_bytes")}
-        except (*JSON_ERRORS, AttributeError):
+            document = JsonObject(parse(response.body))
+        except JsonError:
             raise UnexpectedResponse(response.status, "it is not a configuration") from None
-        return ServerLimits(**found)
+        return ServerLimits(*(parse_count(document.take(name, None)) for name in ("min_bytes", "max_bytes")))
 
     def _request(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.user_ids import parse_user_id
+from obscura_backup_client.strict_json import JsonError, parse
 from obscura_backup_client.transport.errors import TokenUnusable
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def user_id_of(token: str, claim: str = DEFAULT_USER_CLAIM) -> UUID:
     if len(parts) != _PARTS_OF_A_JWT:
         raise TokenUnusable("it is not a JWT, which has three parts with a dot between them")
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError, OverflowError):
+        claims = parse(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, JsonError):
         raise TokenUnusable("its claims cannot be read") from None
     user = claims.get(claim) if isinstance(claims, dict) else None
     user_id = parse_user_id(user) if isinstance(user, str) else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from obscura_backup_client.transport.errors import NotFromService
 from obscura_backup_client.transport.responses import (
-    JSON_ERRORS,
     PROBLEM_MEDIA_TYPE,
     Response,
+    json_object,
     problem_code,
     problem_detail,
     problem_max_bytes,
@@ -52,11 +51,7 @@ def is_from_proxy(response: Response) -> bool:
     if not response.body:
         media_type = response.header("content-type").partition(";")[0].strip().lower()
         return media_type not in ("", PROBLEM_MEDIA_TYPE, "application/json")
-    try:
-        document = json.loads(response.body)
-    except JSON_ERRORS:
-        return True
-    return not (isinstance(document, dict) and isinstance(document.get("type"), str))
+    return not isinstance(json_object(response).get("type"), str)
 
 
 def proxy_error(response: Response) -> NotFromService:

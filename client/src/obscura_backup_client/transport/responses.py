@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import re
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from obscura_backup_client.content.model import MAX_INTEGER
+from obscura_backup_client import strict_json
+from obscura_backup_client.strict_json import is_count
 from obscura_backup_client.transport.errors import (
     BackupLost,
     NotFound,
@@ -41,9 +41,6 @@ DEADLINE_EXCEEDED: Final = "the whole request took too long"
 
 # RFC 9457.
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
-
-# The errors of `json.loads` with untrusted text: invalid JSON, nested too deeply, a number too large.
-JSON_ERRORS: Final = (ValueError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,7 @@ def parse_count(value: object) -> int | None:
     """Parse a count of bytes or seconds from a header or problem; None if it is invalid or too long."""
     if isinstance(value, str):
         return int(value) if _COUNT.fullmatch(value) else None
-    return value if _is_count(value) else None
+    return value if is_count(value) else None
 
 
 def repr_sha256(response: Response) -> bytes | None:
@@ -160,7 +157,7 @@ def retry_after_seconds(response: Response, now: datetime) -> float | None:
 
 def problem_code(response: Response) -> str:
     """The last part of the problem's `type` URI; empty if there is none."""
-    kind = _problem(response).get("type")
+    kind = json_object(response).get("type")
     return re.split("[:/]", kind.rstrip("/"))[-1] if isinstance(kind, str) else ""
 
 
@@ -170,7 +167,7 @@ def says_not_stored(response: Response) -> bool:
     It says nothing about earlier requests. A server gains nothing by lying: no number is used twice, and the next fetch
     shows what it secretly stored or deleted.
     """
-    problem = _problem(response)
+    problem = json_object(response)
     if "outcome" in problem:
         return response.status == 503 and problem["outcome"] == "not-stored"
     return problem_code(response) == "slot-busy"  # of a service from before there was an `outcome`
@@ -178,7 +175,7 @@ def says_not_stored(response: Response) -> bool:
 
 def problem_max_bytes(response: Response) -> int | None:
     """The largest size that the server accepts, if the problem says so."""
-    return parse_count(_problem(response).get("max_bytes"))
+    return parse_count(json_object(response).get("max_bytes"))
 
 
 def is_no_backup_problem(response: Response) -> bool:
@@ -207,14 +204,14 @@ def says_not_found(response: Response) -> bool:
 
 def error_for(response: Response, now: datetime) -> TransportError:
     """The error for a final response that is not a success."""
-    status, problem = response.status, _problem(response)
+    status, problem = response.status, json_object(response)
     if status in (401, 403):
         return Unauthorized()
     if says_not_found(response):
         return NotFound()
     if status == 409:
         current = problem.get("current_version", _etag(response))
-        if _is_count(current):
+        if is_count(current):
             return VersionMismatch(current)
         return UnexpectedResponse(status, "it does not say the current version")
     if status == 429:
@@ -230,14 +227,14 @@ def error_for(response: Response, now: datetime) -> TransportError:
         return Unavailable("the upload took too long")
     if problem_code(response) == "backup-lost":
         version = problem.get("version", problem.get("current_version", _etag(response)))
-        return BackupLost(version if _is_count(version) and version > 0 else None)
+        return BackupLost(version if is_count(version) and version > 0 else None)
     detail = problem_detail(response)
     return UnexpectedResponse(status, f"status {status}" + (f", {detail}" if detail else ""))
 
 
 def problem_detail(response: Response) -> str:
     """A problem's `detail`, the server's text for a person, quoted and truncated; it decides nothing."""
-    problem = _problem(response)
+    problem = json_object(response)
     detail = problem.get("detail") or problem.get("title")
     return f"{detail[:200]!r}" if isinstance(detail, str) else ""
 
@@ -252,17 +249,13 @@ def _redirected_to(response: Response) -> str:
 def _etag(response: Response) -> int | None:
     found = _ETAG.fullmatch(response.header("etag").removeprefix("W/"))
     version = int(found.group(1)) if found else None
-    return version if _is_count(version) else None
+    return version if is_count(version) else None
 
 
-def _is_count(value: object) -> TypeGuard[int]:
-    """Whether it is a count that JSON represents exactly. In Python `True` is also an int."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
-
-
-def _problem(response: Response) -> dict[str, Any]:
+def json_object(response: Response) -> dict[str, Any]:
+    """The JSON object in the response's body; empty if there is none. It may have any members."""
     try:
-        document = json.loads(response.body)
-    except JSON_ERRORS:
+        document = strict_json.parse(response.body)
+    except strict_json.JsonError:
         return {}
     return document if isinstance(document, dict) else {}

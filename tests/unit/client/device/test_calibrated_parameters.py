@@ -79,6 +79,7 @@ def edited(**changes: Any) -> bytes:
         b"[]",
         b"{}",
         b"\xff",
+        b'{"lanes": 1, ' + encode_profile(PROFILE)[1:],
         b"[" * 4000,
         edited() + b" " * 5000,
         edited(format=0),

@@ -185,6 +185,12 @@ def test_a_file_of_an_earlier_version_is_read() -> None:
     assert decode_state(json.dumps(document).encode(), Path("state.json")) == STATE
 
 
+def test_members_that_a_later_version_added_are_ignored() -> None:
+    document = json.loads(edited(added=1))
+    document["remembered"][0]["added"] = 1
+    assert decode_state(json.dumps(document).encode(), Path("state.json")) == STATE
+
+
 def test_a_home_directory_that_is_not_there_is_a_typed_error() -> None:
     with pytest.raises(StateUnusable):
         StateDirectory.at("~nobody-of-this-name/state")
@@ -270,6 +276,9 @@ REMEMBERED = json.loads(encode_state(STATE))["remembered"]
         b'{"format": ' + b"9" * 5000 + b"}",
         b"[" * 100_000,
         b'{"format": 1, "device_id": ' + b"[" * 100_000,
+        b'{"format": 1, ' + encode_state(STATE)[1:],
+        edited(format="1"),
+        edited(format=1.0),
         encode_state(STATE)[:-20],
         edited(device_id="abc"),
         edited(device_id="00"),
@@ -285,6 +294,10 @@ REMEMBERED = json.loads(encode_state(STATE))["remembered"]
         edited(remembered=REMEMBERED * 2),
         edited(remembered=[{**REMEMBERED[0], "server": None}]),
         edited(remembered=[{**REMEMBERED[0], "vector": []}]),
+        edited(remembered=[{**REMEMBERED[0], "vector": {"00 " * 16: 1}}]),
+        edited(remembered=[{**REMEMBERED[0], "may_be_gone": 0}]),
+        edited(remembered=[{**REMEMBERED[0], "parameters": [1, 2]}]),
+        edited(remembered=[{**REMEMBERED[0], "parameters": [1, 2, -3]}]),
         edited(device_name=5),
         edited(remembered=5),
     ],
@@ -297,9 +310,9 @@ def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
 @pytest.mark.parametrize(
     ("encoded", "reason"),
     [
-        (b"[]", "it is not a state file"),
-        (b'{"format": 1}', "a part of it is missing"),
-        (edited(seq=-1), "a part of it is invalid"),
+        (b"[]", "it is not an object"),
+        (b'{"format": 1}', "device_id is missing"),
+        (edited(seq=-1), "seq is not a count"),
         (edited(content=""), "its content is invalid: it has no identity"),
     ],
 )
