@@ -7,8 +7,8 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable
 
@@ -83,22 +83,22 @@ class Bridge(Generic[T]):
             answer = callback(*args, **kwargs)
             return await answer if inspect.isawaitable(answer) else answer
 
-        def ask(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return self.run_on_loop(lambda: answered(*args, **kwargs))
-            except CancelledError:
-                raise Unavailable(CANCELLED) from None
+        return lambda *args, **kwargs: self.run_on_loop(lambda: answered(*args, **kwargs))
 
-        return ask
-
-    def run_on_loop(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    def run_on_loop(
+        self, call: Callable[[], Coroutine[Any, Any, R]], if_cancelled: type[Unavailable | OutcomeUnknown] = Unavailable
+    ) -> R:
         """Run a coroutine on the loop, and wait for it in the thread.
 
         Raises:
             Unavailable: the operation was cancelled before the coroutine began.
-            CancelledError: the operation was cancelled while it ran.
+            The class `if_cancelled`: the operation was cancelled while it ran.
+            And what the coroutine raises.
         """
-        return asyncio.run_coroutine_threadsafe(self._unless_cancelled(call), self._loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._unless_cancelled(call), self._loop).result()
+        except CancelledError:
+            raise if_cancelled(CANCELLED) from None
 
     async def _unless_cancelled(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
         if self._cancelled:
@@ -116,32 +116,19 @@ class Bridge(Generic[T]):
             self._task.cancel()
 
     def _start_thread(self, operation: Callable[[], T]) -> asyncio.Future[T]:
-        ended: asyncio.Future[T] = self._loop.create_future()
-        context = contextvars.copy_context()
-
-        def settle(result: T | None, error: BaseException | None) -> None:
-            if ended.done():
-                return
-            if error is None:
-                ended.set_result(cast("T", result))
-            else:
-                ended.set_exception(error)
+        ended, context = Future[T](), contextvars.copy_context()
 
         def work() -> None:
-            result, error = None, None
             try:
-                result = context.run(operation)
+                ended.set_result(context.run(operation))
             except BaseException as raised:  # noqa: BLE001 - the waiting task raises it again
-                error = raised
-            # The loop is closed if it was abandoned; then no task waits.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(settle, result, error)
+                ended.set_exception(raised)
 
         # A daemon thread, so that an abandoned loop does not keep the interpreter from ending. The state file is whole
         # at any moment.
         self._thread = threading.Thread(target=work, name="obscura-backup", daemon=True)
         self._thread.start()
-        return ended
+        return asyncio.wrap_future(ended)
 
 
 class BridgedTransport:
@@ -152,28 +139,16 @@ class BridgedTransport:
 
     def fetch(self, if_none_match: int | None = None) -> FetchedBackup | None:
         """See `Transport.fetch`. Raises `Unavailable` when cancelled."""
-        return self._read(lambda: self._transport.fetch(if_none_match))
+        return self._bridge.run_on_loop(lambda: self._transport.fetch(if_none_match))
 
     def head(self) -> BackupMetadata:
         """See `Transport.head`. Raises `Unavailable` when cancelled."""
-        return self._read(self._transport.head)
+        return self._bridge.run_on_loop(self._transport.head)
 
     def push(self, blob: bytes, expected_version: int) -> int:
         """See `Transport.push`. Cancelled while sending: `OutcomeUnknown`; cancelled before: `Unavailable`."""
-        return self._write(lambda: self._transport.push(blob, expected_version))
+        return self._bridge.run_on_loop(lambda: self._transport.push(blob, expected_version), OutcomeUnknown)
 
     def delete(self, expected_version: int) -> None:
         """See `Transport.delete`. Cancelled as for `push`."""
-        return self._write(lambda: self._transport.delete(expected_version))
-
-    def _read(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        try:
-            return self._bridge.run_on_loop(call)
-        except CancelledError:
-            raise Unavailable(CANCELLED) from None
-
-    def _write(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        try:
-            return self._bridge.run_on_loop(call)
-        except CancelledError:
-            raise OutcomeUnknown(CANCELLED) from None
+        self._bridge.run_on_loop(lambda: self._transport.delete(expected_version), OutcomeUnknown)
