@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.names import require_device_name
@@ -12,9 +12,7 @@ from obscura_backup_client.device import calibrated_parameters
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.state import Account
 from obscura_backup_client.local_client import LocalClient
-from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.delete import delete
-from obscura_backup_client.operations.errors import PushContended
 from obscura_backup_client.operations.keys import NewSecret, Secret, Unlocker
 from obscura_backup_client.operations.push import BackupSession, PushOptions
 from obscura_backup_client.operations.restore import restore
@@ -33,7 +31,7 @@ from obscura_backup_client.operations.verify import verify
 from obscura_backup_client.sealing.kdf import refuse_memory
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport.errors import TokenUnusable, VersionMismatch
+from obscura_backup_client.transport.errors import TokenUnusable
 from obscura_backup_client.transport.interface import DEFAULT_SERVER
 
 if TYPE_CHECKING:
@@ -41,18 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from obscura_backup_client.content.merge import Keep
-    from obscura_backup_client.device.directory import LockedState
     from obscura_backup_client.sealing.kdf import ConfirmMemory
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
     from obscura_backup_client.transport.interface import Transport
-
-# Enough for several devices that push at once. More conflicts mean that something pushes in a loop.
-PUSH_ATTEMPTS = 5
-FIRST_WAIT_SECONDS = 0.1
-
-
-def _ignore_step(_step: Step) -> None:
-    """Ignore the step."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ class BackupClient(LocalClient):
     account: Account | None = None
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
-    on_step: Callable[[Step], None] = _ignore_step
+    on_step: Callable[[Step], None] = lambda _step: None
     max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
 
     @classmethod
@@ -143,14 +132,14 @@ class BackupClient(LocalClient):
             TooManyContacts, PayloadTooLarge, PasswordRefused: the content or the password cannot be sealed.
             PushContended, OutcomeUnknown, Unavailable and other transport errors: pushing again is safe.
         """
-        options = PushOptions(parameters, keep, accept_rollback)
         session = self._session()
         with self.directory.locked() as locked_state:
-            state = locked_state.require()
-            if options.parameters is None and session.is_up_to_date(state):
-                known = state.last_seen[session.account]
-                return PushResult(uploaded=False, version=known.version, contact_count=state.content.contact_count)
-            return self._pushed(session, locked_state, self._unlocker(session, secret, confirm_memory), options)
+            unchanged = session.unchanged(locked_state.require()) if parameters is None else None
+            if unchanged is not None:
+                return unchanged
+            unlocker = self._unlocker(session, secret, confirm_memory)
+            options = PushOptions(parameters, keep, accept_rollback)
+            return session.push_with_retries(locked_state, unlocker, options, self.sleep, self.jitter)
 
     def change_password(
         self,
@@ -184,8 +173,9 @@ class BackupClient(LocalClient):
         """
         session = self._session()
         unlocker = self._unlocker(session, secret, confirm_memory, new_secret)
+        options = PushOptions(parameters, keep, accept_rollback)
         with self.directory.locked() as locked_state:
-            return self._pushed(session, locked_state, unlocker, PushOptions(parameters, keep, accept_rollback))
+            return session.push_with_retries(locked_state, unlocker, options, self.sleep, self.jitter)
 
     def restore(
         self,
@@ -306,20 +296,6 @@ class BackupClient(LocalClient):
             TransportError: the server cannot be asked.
         """
         return read_status(self.directory.path, self.directory.read(), self.account, self.transport)
-
-    def _pushed(
-        self, session: BackupSession, locked_state: LockedState, unlocker: Unlocker, options: PushOptions
-    ) -> PushResult:
-        before = locked_state.require().content
-        for attempt in range(PUSH_ATTEMPTS):
-            if attempt:
-                self.sleep(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (0.5 + self.jitter()))
-            try:
-                result = session.push(locked_state, unlocker, options)
-            except VersionMismatch:
-                continue
-            return replace(result, merged=changes(before, locked_state.require().content))
-        raise PushContended(PUSH_ATTEMPTS)
 
     def _session(self) -> BackupSession:
         if self.transport is None or self.account is None:

@@ -1,7 +1,7 @@
-"""Bounds, times and counts that the client was given on purpose: a change of one is a decision and no accident.
+"""The values of the client's limits, times and counts. A change of one must be a decision, not an accident.
 
-Each number stands beside its reason in the code. Tests elsewhere show what happens at a bound, wherever it is; that it
-is where it was put is said here. Those of the format are in the vectors.
+The code gives the reason for each number. Other tests show what happens at a limit, whatever its value. The numbers of
+the format are in the vectors.
 """
 
 from __future__ import annotations
@@ -10,29 +10,16 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client import client as sync
-from obscura_backup_client.content import merge, model, names
-from obscura_backup_client.content import protobuf_wire as wire
-from obscura_backup_client.device import atomic_files as whole_files
-from obscura_backup_client.device import calibrated_parameters, state
-from obscura_backup_client.device import directory as state_directory
-from obscura_backup_client.formats import contact_entries
-from obscura_backup_client.formats import contacts as contact_files
-from obscura_backup_client.formats import export_reading as payload_reading
-from obscura_backup_client.formats import identity_keys as contact_keys
+from obscura_backup_client import strict_json
+from obscura_backup_client.content import merge, model, names, protobuf_wire
+from obscura_backup_client.device import atomic_files, calibrated_parameters, directory, state
+from obscura_backup_client.formats import contact_entries, contacts, export_reading, identity_keys
 from obscura_backup_client.formats.vcard import lines as vcard_lines
-from obscura_backup_client.formats.vcard import reader as vcards
-from obscura_backup_client.operations import export as exporting
-from obscura_backup_client.operations import keys as unlocking
-from obscura_backup_client.operations import push as exchange
-from obscura_backup_client.sealing import calibration, inspection, passwords, sealed
-from obscura_backup_client.sealing import kdf as parameters
-from obscura_backup_client.sealing import kdf_timing as measuring
-from obscura_backup_client.transport import address as server_address
-from obscura_backup_client.transport import asyncio_connection as async_connection
-from obscura_backup_client.transport import backup_api as http_conversation
-from obscura_backup_client.transport import exchange as http_exchange
-from obscura_backup_client.transport import responses as http_answers
+from obscura_backup_client.formats.vcard import reader as vcard_reader
+from obscura_backup_client.operations import export, push
+from obscura_backup_client.operations import keys as operation_keys
+from obscura_backup_client.sealing import calibration, inspection, kdf, kdf_timing, passwords, sealed
+from obscura_backup_client.transport import address, asyncio_connection, backup_api, exchange, responses
 
 KIB = 1024
 MIB = 1_048_576
@@ -42,18 +29,18 @@ DAY_MS = 86_400_000
 @pytest.mark.parametrize(
     ("module", "numbers"),
     [
-        (async_connection, {"MAX_UNREAD_BYTES": 64 * KIB}),
+        (asyncio_connection, {"MAX_UNREAD_BYTES": 64 * KIB}),
         (calibration, {"CALIBRATION_STEP_KIB": 16_384, "CALIBRATION_MAX_MEASUREMENTS": 10}),
-        (measuring, {"LEAST_PROCESSOR_SHARE": 0.9, "MOST_LOAD": 0.7}),
+        (kdf_timing, {"LEAST_PROCESSOR_SHARE": 0.9, "MOST_LOAD": 0.7}),
         (contact_entries, {"MAX_COLUMNS": 1000}),
-        (contact_files, {"MAX_CONTACT_FILE_BYTES": 8 * MIB, "MAX_IMPORTED_CONTACTS": 100_000}),
-        (contact_keys, {"MIN_KEY_BYTES": 16}),
+        (contacts, {"MAX_CONTACT_FILE_BYTES": 8 * MIB, "MAX_IMPORTED_CONTACTS": 100_000}),
+        (identity_keys, {"MIN_KEY_BYTES": 16}),
         (calibrated_parameters, {"PROFILE_FORMAT": 1, "MAX_PROFILE_BYTES": 4 * KIB}),
-        (exchange, {"FORMAT": 1}),
-        (exporting, {"MAX_WRITERS_BY_IMPORT": 1024}),
-        (http_answers, {"MAX_HEAD_BYTES": 64 * KIB}),
+        (push, {"FORMAT": 1, "PUSH_ATTEMPTS": 5, "FIRST_WAIT_SECONDS": 0.1}),
+        (export, {"MAX_WRITERS_BY_IMPORT": 1024}),
+        (responses, {"MAX_HEAD_BYTES": 64 * KIB}),
         (
-            http_conversation,
+            backup_api,
             {
                 "MAX_JSON_BYTES": 64 * KIB,
                 "RETRYABLE_STATUSES": {429, 502, 503, 504},
@@ -61,7 +48,7 @@ DAY_MS = 86_400_000
             },
         ),
         (
-            http_exchange,
+            exchange,
             {
                 "SEND_BYTES": 16 * KIB,
                 "RECEIVE_BYTES": 8 * KIB,
@@ -72,10 +59,10 @@ DAY_MS = 86_400_000
             },
         ),
         (inspection, {"MAX_COUNTED_BYTES": 64 * MIB, "CHUNK_BYTES": 64 * KIB}),
-        (server_address, {"_MAX_HOST_CHARACTERS": 253, "_DEFAULT_PORTS": {"http": 80, "https": 443}}),
-        (state, {"STATE_FORMAT": 1, "SHA256_BYTES": 32}),
+        (address, {"_MAX_HOST_CHARACTERS": 253, "_DEFAULT_PORTS": {"http": 80, "https": 443}}),
+        (state, {"STATE_FORMAT": 1, "SHA256_BYTES": 32, "PARAMETER_COUNT": 3}),
         (
-            state_directory,
+            directory,
             {
                 "OWNER_ONLY_DIRECTORY": 0o700,
                 "OTHERS_PERMISSIONS": 0o077,
@@ -84,10 +71,10 @@ DAY_MS = 86_400_000
                 "ROOT": 0,
             },
         ),
-        (sync, {"PUSH_ATTEMPTS": 5, "FIRST_WAIT_SECONDS": 0.1}),
+        (strict_json, {"_SHOWN_NAME": 40}),
         (vcard_lines, {"_MAX_HEAD_LINES": 8}),
-        (vcards, {"MAX_PROPERTIES": 10_000}),
-        (whole_files, {"OWNER_ONLY_FILE": 0o600}),
+        (vcard_reader, {"MAX_PROPERTIES": 10_000}),
+        (atomic_files, {"OWNER_ONLY_FILE": 0o600}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )
@@ -114,7 +101,7 @@ def test_numbers_of_the_client(module: Any, numbers: dict[str, Any]) -> None:
         ),
         (names, {"MAX_USERNAME_CODE_POINTS": 256}),
         (
-            parameters,
+            kdf,
             {
                 "SEALING_MIN_PASSES": 3,
                 "SEALING_MIN_MEMORY_KIB": 64 * KIB,
@@ -129,19 +116,18 @@ def test_numbers_of_the_client(module: Any, numbers: dict[str, Any]) -> None:
         ),
         (passwords, {"MIN_CODE_POINTS": 13, "MAX_PASSWORD_BYTES": 1024, "STRENGTH_CODE_POINTS": 72, "MIN_SCORE": 3}),
         (
-            payload_reading,
+            export_reading,
             {
                 "MAX_EXPORT_BYTES": 64 * MIB,
                 "MAX_BRACKETS": 600_000,
                 "MAX_MEMBERS": 1_600_000,
                 "MAX_IMPORTED_COUNTER": 2_147_483_648,
                 "MAX_AHEAD_MS": 3650 * DAY_MS,
-                "_SHOWN_NAME": 40,
             },
         ),
         (sealed, {"DEFAULT_MAX_BLOB_BYTES": 2 * MIB}),
-        (unlocking, {"MAX_PASSWORD_ATTEMPTS": 3}),
-        (wire, {"MAX_GROUP_DEPTH": 32, "MAX_VARINT_BYTES": 10, "MAX_SHORT_VARINT_BYTES": 5}),
+        (operation_keys, {"MAX_PASSWORD_ATTEMPTS": 3}),
+        (protobuf_wire, {"MAX_GROUP_DEPTH": 32, "MAX_VARINT_BYTES": 10, "MAX_SHORT_VARINT_BYTES": 5}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )

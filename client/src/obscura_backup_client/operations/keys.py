@@ -53,7 +53,8 @@ class Unlocker:
     confirm_memory: ConfirmMemory
     default: Callable[[], KdfParameters]
     new_secret: NewSecret | None = field(default=None, repr=False)
-    key: SealingKey | None = field(default=None, init=False, repr=False)
+    # The key that is tried first, the password once it is known, and the key of the new password once it is derived.
+    _known_key: SealingKey | None = field(default=None, init=False, repr=False)
     _typed: str | None = field(default=None, init=False, repr=False)
     _new_key: SealingKey | None = field(default=None, init=False, repr=False)
 
@@ -63,32 +64,31 @@ class Unlocker:
             if not (isinstance(secret, str | SealingKey) or callable(secret)):
                 raise TypeError(f"a secret is a str, a SealingKey or a function, and not {type(secret).__name__}")
         if isinstance(self.secret, SealingKey):
-            self.key = self.secret
-
-    @property
-    def has_new_password(self) -> bool:
-        """Whether the last opened backup is already sealed under the new password."""
-        return self._new_key is not None and self.key == self._new_key
+            self._known_key = self.secret
 
     def open(self, blob: bytes) -> OpenedBackup:
-        """Open a blob, with a known key if one fits, else with the password.
+        """Open a blob, with a known key if one fits, else with the password. The result names the key.
 
         Raises:
             What `open_sealed` raises; `DifferentKey` only if the caller gave a key and no password.
         """
         opened = self._open_by_key(blob) or self._open_by_password(blob)
-        self.key = opened.key
+        self._known_key = opened.key
         return opened
 
-    def sealing_key(self, parameters: KdfParameters | None, *, fresh: bool) -> SealingKey:
-        """The key to seal with. It is derived only if the known key does not fit.
+    def changes_password_of(self, key: SealingKey) -> bool:
+        """Whether there is a new password, and a backup under this key is not sealed under it yet."""
+        return self.new_secret is not None and key != self._new_key
 
-        The key that opened the backup is used again if it is strong enough and has the wanted parameters: opening
-        proved that an honest writer chose them, and not the server. A new password always gets a fresh salt.
+    def sealing_key(self, opened_by: SealingKey | None, parameters: KdfParameters | None) -> SealingKey:
+        """The key to seal with. It is derived only if the key that opened the backup does not fit.
+
+        That key is used again if it is strong enough and has the wanted parameters: opening proved that an honest
+        writer chose them, and not the server. A new password always gets a fresh salt.
 
         Args:
+            opened_by: the key that opened the backup; None if nothing was opened, so that the password is being set.
             parameters: the parameters that the caller wants; None keeps the current ones, else the device's own.
-            fresh: nothing was opened, so the password is being set.
 
         Raises:
             PasswordUnchanged: the new password is the one that opened the backup.
@@ -99,13 +99,14 @@ class Unlocker:
             return self._key_of_new_password(self.new_secret, parameters)
         if isinstance(self.secret, SealingKey):
             return _kept(self.secret, parameters)
-        if not fresh and self.key is not None and self._suits(self.key, parameters):
-            return self.key
-        self.key = self._derived(self._password(Purpose.SET if fresh else Purpose.OPEN), parameters)
-        return self.key
+        if opened_by is not None and parameters in (None, opened_by.parameters) and is_sealable(opened_by.parameters):
+            return opened_by
+        password = self._password(Purpose.SET if opened_by is None else Purpose.OPEN)
+        self._known_key = self._derived(password, parameters)
+        return self._known_key
 
     def _open_by_key(self, blob: bytes) -> OpenedBackup | None:
-        for key in (self.key, self._new_key):
+        for key in (self._known_key, self._new_key):
             if key is not None:
                 try:
                     return open_sealed(blob, key, self.user_id)
@@ -157,9 +158,6 @@ class Unlocker:
         require_settable(password)
         self.on_step(Step.DERIVING)
         return derive_key(password, parameters or self.default(), random=self.random)
-
-    def _suits(self, key: SealingKey, parameters: KdfParameters | None) -> bool:
-        return parameters in (None, key.parameters) and is_sealable(key.parameters)
 
     def _password(self, purpose: Purpose) -> str:
         """The password, asked for once per operation."""

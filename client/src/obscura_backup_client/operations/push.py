@@ -10,11 +10,13 @@ from obscura_backup_client.content.merge import future_dated_contacts, merge_kee
 from obscura_backup_client.content.model import MAX_INTEGER, Backup, Writer
 from obscura_backup_client.content.rules import require_writable
 from obscura_backup_client.device.state import with_new_id_if_copied, with_next_seq
+from obscura_backup_client.operations.changes import changes
+from obscura_backup_client.operations.errors import PushContended
 from obscura_backup_client.operations.results import PushResult, Step
 from obscura_backup_client.operations.rollback import last_seen_of, require_absence_expected, require_latest
 from obscura_backup_client.sealing.kdf import is_sealable, weakness
 from obscura_backup_client.sealing.sealed import MAGIC, seal
-from obscura_backup_client.transport.errors import BackupLost, NotFound
+from obscura_backup_client.transport.errors import BackupLost, NotFound, VersionMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 # The digit of the sealed format, which must not decrease from one fetch to the next.
 FORMAT = int(MAGIC[3:])
+
+# Enough for several devices that push at once. More conflicts mean that something pushes in a loop.
+PUSH_ATTEMPTS = 5
+FIRST_WAIT_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +88,27 @@ class BackupSession:
     on_step: Callable[[Step], None]
     max_blob_bytes: int
 
-    def is_up_to_date(self, state: State) -> bool:
-        """Whether the server still has the backup that this device last saw, and this device has nothing new.
+    def unchanged(self, state: State) -> PushResult | None:
+        """The result if the server still has the backup that this device last saw, and this device has nothing new.
 
-        This trusts the server. A lying server only withholds what other devices pushed, which it could also do by not
-        responding.
+        None if there is something to push or to find out. This trusts the server: a lying server only withholds what
+        other devices pushed, which it could also do by not responding.
         """
         known = state.last_seen.get(self.account)
         if known is None or known.may_be_gone or not known.includes(state.content):
             # After a deletion with an unknown outcome, a fetch must find the backup before its absence raises an alarm.
-            return False
+            return None
         if known.parameters is None or weakness(known.parameters):
             # Another program that knows the password sealed it too weakly, or this was not checked yet.
-            return False
+            return None
         self.on_step(Step.FETCHING)
         try:
-            return matches_last_seen(known, self.transport.head())
+            if not matches_last_seen(known, self.transport.head()):
+                return None
         except (NotFound, BackupLost):
             # `fetch` handles this, and raises the right error.
-            return False
+            return None
+        return PushResult(uploaded=False, version=known.version, contact_count=state.content.contact_count)
 
     def fetch(
         self, state: State | None, unlocker: Unlocker, *, accept_rollback: bool
@@ -132,6 +140,31 @@ class BackupSession:
         )
         return RemoteBackup(version, fetched.blob, content, opened.key, latest)
 
+    def push_with_retries(
+        self,
+        locked_state: LockedState,
+        unlocker: Unlocker,
+        options: PushOptions,
+        sleep: Callable[[float], None],
+        jitter: Callable[[], float],
+    ) -> PushResult:
+        """Push, and try again after a wait if another device pushed meanwhile. The result has what was merged.
+
+        Raises:
+            PushContended: another device pushed meanwhile at every attempt.
+            And what `push` raises.
+        """
+        before = locked_state.require().content
+        for attempt in range(PUSH_ATTEMPTS):
+            if attempt:
+                sleep(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (0.5 + jitter()))
+            try:
+                result = self.push(locked_state, unlocker, options)
+            except VersionMismatch:
+                continue
+            return replace(result, merged=changes(before, locked_state.require().content))
+        raise PushContended(PUSH_ATTEMPTS)
+
     def push(self, locked_state: LockedState, unlocker: Unlocker, options: PushOptions) -> PushResult:
         """Merge with the server's backup and replace it, in one attempt.
 
@@ -142,9 +175,9 @@ class BackupSession:
         """
         state = locked_state.require()
         remote = self.fetch(state, unlocker, accept_rollback=options.accept_rollback)
-        # An opened backup is sealed under its own password, unless a new one is set.
-        new_password = unlocker.new_secret is not None and not unlocker.has_new_password
         if isinstance(remote, RemoteBackup):
+            # A backup keeps its password unless a new one is set.
+            new_password = unlocker.changes_password_of(remote.key)
             state = self._merged(state, remote.content, options.keep)
             if remote.latest:
                 # Recorded even if this push fails later. An accepted older backup is not recorded: if the push fails,
@@ -159,12 +192,12 @@ class BackupSession:
                 return self._result(state, remote.version, remote.key, uploaded=False)
             # An accepted backup from before a password change brings the old password back, which is a new epoch.
             new_password = new_password or remote.content.key_epoch < state.content.key_epoch
-        elif new_password:
+        elif unlocker.new_secret is not None:
             raise NotFound if remote is None else BackupLost(remote.version)
         else:
             new_password = True
         require_writable(state.content)
-        key = unlocker.sealing_key(options.parameters, fresh=not isinstance(remote, RemoteBackup))
+        key = unlocker.sealing_key(remote.key if isinstance(remote, RemoteBackup) else None, options.parameters)
         # Reserved durably before sending: a seq that others may have seen is never used for other bytes.
         state = locked_state.write(with_next_seq(state, self.random))
         content = self._to_seal(state, new_password=new_password)

@@ -170,7 +170,7 @@ class ScriptedDevice:
             session.push(self.held, unlocker, PushOptions(keep=keep, accept_rollback=step["accept"]))
         finally:
             if self.server.sent is not None:
-                self.sealing_key = unlocker.sealing_key(None, fresh=False)
+                self.sealing_key = unlocker.sealing_key(KEY, None)
 
     def sealed(self) -> str | None:
         """The payload of what was sent in this step."""

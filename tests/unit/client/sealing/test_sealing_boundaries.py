@@ -80,16 +80,9 @@ def test_an_unlocker_shows_neither_its_password_nor_its_key() -> None:
     assert "SealingKey" not in repr(unlocker(KEY))
 
 
-def test_an_unlocker_with_a_key_has_it_at_hand() -> None:
-    assert unlocker(KEY).key is KEY
-
-
-def test_an_unlocker_with_a_password_has_no_key_yet() -> None:
-    assert unlocker("an old password").key is None
-
-
-def test_an_unlocker_starts_without_a_new_password() -> None:
-    assert not unlocker(KEY, "a new password").has_new_password
+def test_only_a_new_password_changes_the_password() -> None:
+    assert unlocker(KEY, "a new password").changes_password_of(KEY)
+    assert not unlocker(KEY).changes_password_of(KEY)
 
 
 @pytest.mark.parametrize("secrets", [(b"bytes", None), ("text", b"bytes"), (None, None)])
