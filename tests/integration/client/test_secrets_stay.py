@@ -34,7 +34,8 @@ from obscura_backup_client.sealing.kdf import argon2id
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from obscura_backup_client.sealing.sealed import OpenedBackup, SealingKey, open_sealed, read_header
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.blocking_transport import HttpTransport, RetryPolicy
+from obscura_backup_client.transport.backup_api import RetryPolicy
+from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import Unauthorized, Unavailable
 from obscura_backup_client.transport.interface import FetchedBackup
 from support.client.contents import ALICE, BOB, NOW_MS

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.bearer_token import user_id_of
-from obscura_backup_client.transport.blocking_transport import RetryPolicy
 from obscura_backup_client.transport.errors import (
     BackupLost,
     OutcomeUnknown,

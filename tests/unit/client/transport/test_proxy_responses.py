@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client.transport.blocking_transport import RetryPolicy
+from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import (
     NotFromService,
     NotStored,
