@@ -8,17 +8,10 @@ import click
 
 from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
-from obscura_backup_client.cli.terminal.choices import (
-    keep_of,
-    keep_option,
-    parameters_of,
-    profile_option,
-    rollback_option,
-    weak_option,
-)
+from obscura_backup_client.cli.terminal.choices import keep_of, parameters_of, push_options
 from obscura_backup_client.cli.terminal.completion_values import files
 from obscura_backup_client.cli.terminal.password_prompt import new_from_file
-from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text
+from obscura_backup_client.cli.terminal.wording import changes_facts, merged_text
 
 if TYPE_CHECKING:
     from obscura_backup_client.operations.keys import NewSecret
@@ -32,10 +25,7 @@ if TYPE_CHECKING:
     envvar="OBSCURA_NEW_PASSWORD_FILE",
     help="File whose first line is the new password; `-` for the next line of standard input. Default: ask.",
 )
-@profile_option
-@keep_option
-@rollback_option
-@weak_option
+@push_options
 @global_options
 @click.pass_context
 def passwd(
@@ -78,7 +68,7 @@ def passwd(
         "contacts": result.contact_count,
         "merged": changes_facts(result.merged),
     }
-    merged = f" Merged from other devices: {changes_text(result.merged)}." if result.merged else ""
+    merged = merged_text(result.merged)
     if not result.uploaded:
         command.result(facts, f"The backup, version {result.version}, already opens with the new password.{merged}")
         return

@@ -7,22 +7,12 @@ import click
 from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.attack_cost import parameters_facts, parameters_text
-from obscura_backup_client.cli.terminal.choices import (
-    keep_of,
-    keep_option,
-    parameters_of,
-    profile_option,
-    rollback_option,
-    weak_option,
-)
-from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, contacts_text
+from obscura_backup_client.cli.terminal.choices import keep_of, parameters_of, push_options
+from obscura_backup_client.cli.terminal.wording import changes_facts, contacts_text, merged_text
 
 
 @click.command(short_help="Merge with the server's backup, and upload if anything is new.")
-@profile_option
-@keep_option
-@rollback_option
-@weak_option
+@push_options
 @global_options
 @click.pass_context
 def push(
@@ -54,7 +44,7 @@ def push(
         "resealed_from": result.resealed_from and parameters_facts(result.resealed_from),
     }
     did = "Pushed" if result.uploaded else "Already up to date"
-    merged = f" Merged from other devices: {changes_text(result.merged)}." if result.merged else ""
+    merged = merged_text(result.merged)
     resealed = ""
     if result.resealed_from is not None and result.key is not None:
         before, now = parameters_text(result.resealed_from), parameters_text(result.key.parameters)

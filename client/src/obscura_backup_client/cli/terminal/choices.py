@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 CALIBRATED: Final = "calibrated"
 
-profile_option = click.option(
+_profile_option = click.option(
     "--profile",
     type=click.Choice(["default", "low-memory", "desktop", CALIBRATED]),
     help="Memory per password guess: 128, 64 or 256 MiB, or what `calibrate` chose.",
@@ -30,7 +33,14 @@ rollback_option = click.option(
     is_flag=True,
     help="Continue although the server's backup is older than expected, gone or lost.",
 )
-weak_option = click.option("--accept-weak", is_flag=True, help="Accept a new password that is easy to guess.")
+_weak_option = click.option("--accept-weak", is_flag=True, help="Accept a new password that is easy to guess.")
+
+
+def push_options(command: F) -> F:
+    """Add the options of a command that pushes."""
+    for option in (_weak_option, rollback_option, keep_option, _profile_option):
+        command = option(command)
+    return command
 
 
 def parameters_of(command: CommandContext, profile: str | None) -> KdfParameters | None:

@@ -43,6 +43,11 @@ def changes_text(changes: Changes) -> str:
     return ", ".join(said)
 
 
+def merged_text(changes: Changes) -> str:
+    """The changes from other devices as a sentence to append; empty for none."""
+    return f" Merged from other devices: {changes_text(changes)}." if changes else ""
+
+
 def changes_facts(changes: Changes) -> dict[str, Any]:
     """The same as JSON members."""
     return {
