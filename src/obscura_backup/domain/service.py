@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain import rules
@@ -35,6 +36,17 @@ if TYPE_CHECKING:
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore, Clock, LockedSlot, OpenBlob
 
 _NO_BYTES = Sha256(b"")
+
+
+class Event(Enum):
+    """What happened without being seen in an answer."""
+
+    RETRY_RECOGNISED = "retry-recognised"
+    """A request had been carried out before, and was not carried out again."""
+    ROW_REPAIRED = "row-repaired"
+    """A row lagged behind its object, and was updated."""
+
+
 PUTS_PER_CALL = 2
 """One based on the row, one based on the object. A caller that loses both races gets `SlotBusy`."""
 OPENS_PER_CALL = 3
@@ -57,7 +69,15 @@ class _Attempts:
 
 
 class BackupService:
-    """Uploads, downloads and deletions over one pair of stores. Stateless; any number may run side by side."""
+    """Uploads, downloads and deletions over one pair of stores. Stateless; any number may run side by side.
+
+    Args:
+        metadata: the index of the slots.
+        blobs: the objects of the slots.
+        clock: for the times of revisions.
+        random: gives that many unpredictable bytes.
+        notify: told of each event; must not raise.
+    """
 
     def __init__(
         self,
@@ -66,11 +86,13 @@ class BackupService:
         clock: Clock,
         *,
         random: Callable[[int], bytes] = os.urandom,
+        notify: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self._metadata = metadata
         self._blobs = blobs
         self._clock = clock
         self._random = random
+        self._notify = notify
 
     async def refuse_early(self, user_id: UserId, expected: Version) -> None:
         """Refuse an upload before its body is sent, if no body can be accepted. Returning promises nothing.
@@ -221,6 +243,7 @@ class BackupService:
                     found = await self._restore_tombstone(user_id, outcome, attempts) or await self._blobs.stat(user_id)
                 case Done(revision):
                     attempts.already_done = True
+                    self._notify(Event.RETRY_RECOGNISED)
                     await self._update_row(slot, found)
                     return revision
                 case Mismatch(current):
@@ -232,6 +255,7 @@ class BackupService:
     async def _update_row(self, slot: LockedSlot, found: Revision | None) -> None:
         if found is not None and rules.is_stale(slot.record, found):
             await slot.save(found)
+            self._notify(Event.ROW_REPAIRED)
 
     async def _put(
         self, user_id: UserId, request: Upload | Deletion, blob: Blob, put: Put, attempts: _Attempts

@@ -152,6 +152,10 @@ class JwksKeySource:
         """Keys at a URL, fetched when they are first needed, each time within `timeout_seconds`."""
         return cls(lambda: _fetch(url, timeout_seconds), _without_secrets(url), timeout_seconds=timeout_seconds)
 
+    def age_seconds(self) -> float:
+        """Since the keys were last read; infinity if they never were."""
+        return self._clock() - self._read_at
+
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:
         """See `KeySource.keys`."""
         freshness = self._freshness()
@@ -164,7 +168,7 @@ class JwksKeySource:
         return self._keys
 
     def _freshness(self) -> Freshness:
-        age_seconds = self._clock() - self._read_at
+        age_seconds = self.age_seconds()
         if age_seconds > KEYS_MAX_AGE_SECONDS or not self._keys:
             return Freshness.EXPIRED
         if age_seconds > STALE_SECONDS:

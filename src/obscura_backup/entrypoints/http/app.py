@@ -9,8 +9,10 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.entrypoints.container import Container, started
+from obscura_backup.entrypoints.http.gauges import Gauges
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.limits.spool import SpoolMemory
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
@@ -22,11 +24,13 @@ from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
 from obscura_backup.entrypoints.http.middleware.metrics import MetricsMiddleware
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitMiddleware, RateLimits
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
+from obscura_backup.entrypoints.http.observed_stores import observed_service
 from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTES
 from obscura_backup.entrypoints.http.routes import management as management_routes
 from obscura_backup.entrypoints.http.routes import service as service_routes
 from obscura_backup.entrypoints.http.routes.backup import BackupController, TransferDependencies
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
+from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit, Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,11 +50,22 @@ def create_litestar(
     container: Container, rates: RateLimits, readiness_check: service_routes.ReadinessCheck
 ) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
+    service = observed_service(container.metadata(), container.blobs(), container.clock())
+    memory = SpoolMemory(container.settings().upload_memory_bytes)
+    keys = container.key_source()
+    gauges = Gauges(
+        readiness_check,
+        {
+            "connections": lambda: ConnectionLimit.count_open(Listener.PUBLIC),
+            "upload_memory_bytes": lambda: memory.used_bytes,
+        },
+        keys.age_seconds if isinstance(keys, JwksKeySource) else None,
+    )
     settings = container.settings()
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with started(container):
+        async with started(container), gauges.kept_up_to_date():
             yield
 
     tokens = container.tokens()
@@ -68,16 +83,16 @@ def create_litestar(
             service_routes.ready,
         ],
         dependencies={
-            "service": _provide(container.service()),
+            "service": _provide(service),
             "limits": _provide(container.limits()),
             "readiness_check": _provide(readiness_check),
             "transfers": _provide(
                 TransferDependencies(
-                    container.service(),
+                    service,
                     container.limits(),
                     ConcurrencyLimit(settings.max_uploads_per_user),
                     ConcurrencyLimit(settings.max_uploads_per_user, TooManyDownloads),
-                    SpoolMemory(settings.upload_memory_bytes),
+                    memory,
                 )
             ),
         },

@@ -65,12 +65,13 @@ class Supervised:
         self.prepared: deque[Scripted] = deque()
         self.made: list[Scripted] = []
         self.slept: list[float] = []
+        self.ended: list[int | None] = []
         monkeypatch.setattr(workers, "Worker", self._make)
         monkeypatch.setattr(time, "sleep", self.slept.append)
         config: Any = SimpleNamespace(workers=count, timeout_worker_healthcheck=HEALTH_CHECK_SECONDS)
         self.sockets = [Listening(), Listening()]
         sockets: Any = self.sockets
-        self.them = Workers(config, sockets, start_seconds=START_SECONDS, stop_seconds=0.0)
+        self.them = Workers(config, sockets, start_seconds=START_SECONDS, stop_seconds=0.0, on_end=self.ended.append)
 
     def _make(self, config: Any, sockets: Any) -> Scripted:
         assert (config, sockets) == (self.them.config, self.them.sockets)

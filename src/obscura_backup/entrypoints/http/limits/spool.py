@@ -28,7 +28,13 @@ class SpoolMemory:
     """
 
     def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._left_bytes = max_bytes
+
+    @property
+    def used_bytes(self) -> int:
+        """How much is reserved now."""
+        return self._max_bytes - self._left_bytes
 
     def reserve(self, count: int) -> bool:
         """Reserve `count` bytes; False if that is more than is left."""

@@ -9,6 +9,7 @@ from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from obscura_backup import __version__
+from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.http import route_table
 from obscura_backup.entrypoints.http.middleware.metrics import METRICS_TEXT
 from obscura_backup.entrypoints.http.routes.service import (
@@ -82,6 +83,4 @@ def _details(kind: str, health: StoreHealth) -> StoreDetails:
 
 
 def _text_of(error: Exception) -> str:
-    """Our words, and those of the driver. A time-out has no words of its own."""
-    words = [str(each) or type(each).__name__ for each in (error, error.__cause__) if each is not None]
-    return ": ".join(words)
+    return error.with_cause if isinstance(error, ObscuraError) else "There was no answer in time."

@@ -157,11 +157,21 @@ class ConnectionLimit:
             limits[listener] = make(listener)
         return limits[listener]
 
+    @classmethod
+    def count_open(cls, listener: Listener) -> int:
+        """How many connections to this listener are open in this process."""
+        return sum(limits[listener].open_count for limits in cls._of.values() if listener in limits)
+
+    @property
+    def open_count(self) -> int:
+        """How many connections are open, with or without a place."""
+        return len(self._all) + len(self._over_limit)
+
     def add(self, connection: Connection, address: str | None) -> None:
         """Add a new connection. `address` counts it against the limit per address; None exempts it."""
         if not self._place(connection, address, _IdleQueue.NO_REQUEST, None):
             self._over_limit[connection] = address
-        while self._over_limit and len(self._all) + len(self._over_limit) > self._max_open:
+        while self._over_limit and self.open_count > self._max_open:
             self._evict(next(iter(self._over_limit)))
 
     def admit_request(self, connection: Connection, owner: Hashable) -> Admission:

@@ -159,12 +159,20 @@ def run(settings: Settings, sockets: list[socket.socket], make_app: MakeApp) -> 
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=sockets)
         else:
+            from prometheus_client.multiprocess import mark_process_dead
+
             from obscura_backup.entrypoints.http.server.workers import Workers  # most services run one process
 
             with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the workers add up their counts
                 stop_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
-                workers = Workers(config, sockets, start_seconds=settings.start_seconds, stop_seconds=stop_seconds)
+                workers = Workers(
+                    config,
+                    sockets,
+                    start_seconds=settings.start_seconds,
+                    stop_seconds=stop_seconds,
+                    on_end=mark_process_dead,  # its gauges go, its counters stay
+                )
                 workers.run()
                 if workers.failed_to_start:
                     sys.exit(STARTUP_FAILURE)  # as with one process; a supervisor must not take it for an orderly end

@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket
 
     from uvicorn import Config
@@ -68,14 +69,24 @@ class Workers(Multiprocess):
         sockets: to listen on.
         start_seconds: for the start of a worker; after that it is killed and replaced.
         stop_seconds: for the end of all workers after the signal; after that they are killed.
+        on_end: told the process id of each worker that was replaced.
     """
 
     processes: list[Worker]  # type: ignore[assignment]  # all are made in this class
 
-    def __init__(self, config: Config, sockets: list[socket], *, start_seconds: float, stop_seconds: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket],
+        *,
+        start_seconds: float,
+        stop_seconds: float,
+        on_end: Callable[[int | None], None],
+    ) -> None:
         super().__init__(config, sockets)
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
+        self._on_end = on_end
 
     @property
     def failed_to_start(self) -> bool:
@@ -106,6 +117,7 @@ class Workers(Multiprocess):
                 return
             old.terminate()
             old.join()
+            self._on_end(old.pid)
             self.processes[place] = new
 
     def keep_subprocess_alive(self) -> None:
@@ -121,6 +133,7 @@ class Workers(Multiprocess):
                 continue
             worker.kill()  # it may run and not answer
             worker.join()
+            self._on_end(worker.pid)
             log.warning("worker %s ended with code %s", worker.pid, worker.exitcode)
             if worker.exitcode == STARTUP_FAILURE:
                 if not any(other.exitcode is None for other in self.processes):

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from obscura_backup import __version__
-from obscura_backup.adapters.memory import MemoryBlobStore
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import BlobStoreUnavailable
 from support.servers.in_process.app import App, fail_with
 
@@ -49,8 +49,7 @@ async def test_readiness_names_the_kind_of_each_store(app: App) -> None:
     ("cause", "told"),
     [
         (None, "No answer."),
-        (OSError("connection refused"), "No answer.: connection refused"),
-        (TimeoutError(), "No answer.: TimeoutError"),
+        (OSError("connection refused"), "No answer. (connection refused)"),
     ],
 )
 async def test_readiness_tells_why_a_store_is_unavailable(
@@ -62,6 +61,13 @@ async def test_readiness_tells_why_a_store_is_unavailable(
     answer = await app.ask("GET", "/health/ready", port=ADMIN_PORT)
     assert (answer.status, answer.json["blobs"]) == (503, {"kind": "memory", "status": "unavailable", "error": told})
     assert b"No answer" not in (await app.ask("GET", "/health/ready")).body
+
+
+async def test_readiness_tells_of_a_store_that_is_silent(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, MemoryMetadataStore, "check", TimeoutError())
+    answer = await app.ask("GET", "/health/ready", port=ADMIN_PORT)
+    assert (answer.status, answer.json["status"]) == (200, "degraded")
+    assert answer.json["metadata"]["error"] == "There was no answer in time."
 
 
 async def test_announced_stop_closes_its_connections(app: App) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[6]
 
 PROTOCOL = {"client", "cycle", "expect_100_continue", "flow", "headers", "loop", "parser", "pipeline", "server_state"}
-PROTOCOL |= {"transport", "url"}
+PROTOCOL |= {"server", "transport", "url"}
 PROTOCOL_METHODS = {
     "_start_asgi_task",
     "connection_lost",

@@ -50,6 +50,7 @@ def test_restart_replaces_each_worker_once_the_new_one_serves(supervised: Superv
     assert [worker.done for worker in old] == [["terminate", "join"], ["terminate", "join"]]
     assert [worker.done for worker in supervised.made] == [["start"], ["start"]]
     assert supervised.slept == [0.05] * 3
+    assert supervised.ended == [1, 2]
 
 
 def test_new_worker_that_does_not_start_in_time_is_killed_and_the_old_ones_stay(supervised: Supervised) -> None:
@@ -126,6 +127,7 @@ def test_ended_worker_is_replaced(supervised: Supervised) -> None:
     assert supervised.pids == [100, 2]
     assert ended.done == ["kill", "join"]
     assert supervised.made[0].done == ["start"]
+    assert supervised.ended == [1]
 
 
 def test_silent_worker_is_killed_and_replaced(supervised: Supervised) -> None:
