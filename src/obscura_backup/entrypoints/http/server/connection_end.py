@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from obscura_backup.entrypoints.http.server import bounds
@@ -104,21 +105,44 @@ class ConnectionEnd:
             self._timers.arm("close", bounds.SEND_POLL_SECONDS, self._close_when_taken)
 
 
-class DeferredCloseTransport:
-    """The transport as one request sees it: `close` waits until the request has been read to its end."""
+class RequestTransport:
+    """The transport as one request sees it.
+
+    The head of the answer waits for the first bytes of the body, as ASGI prescribes: they are one system call and often
+    one packet. `close` waits until the request has been read to its end.
+    """
 
     def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
-        self._cycle = cycle
+        # The cycle holds this transport. A strong reference back would leave both to the garbage collector.
+        self._cycle_of = weakref.ref(cycle)
+        self._waits_for_head = cycle.scope["method"] != "HEAD"  # uvicorn writes no body then, not even an empty one
+        self._head = b""
 
     def write(self, data: bytes) -> None:
         """Write to the connection."""
-        self._protocol.sending.write(data)
+        if self._waits_for_head and self._has_answer_begun():
+            self._waits_for_head = False
+            self._head = data
+        elif self._head:
+            head, self._head = self._head, b""
+            self._protocol.sending.write(head + data)
+        else:
+            self._protocol.sending.write(data)
 
     def close(self) -> None:
         """Close once the request has been read to its end."""
-        self._protocol.close_after_answer(self._cycle)
+        if self._head:
+            self.write(b"")
+        cycle = self._cycle_of()
+        if cycle is not None:
+            self._protocol.close_after_answer(cycle)
 
     def is_closing(self) -> bool:
         """Whether the connection is closing."""
         return self._protocol.transport.is_closing()
+
+    def _has_answer_begun(self) -> bool:
+        # Else this is an interim answer, "100 Continue".
+        cycle = self._cycle_of()
+        return cycle is not None and cycle.response_started

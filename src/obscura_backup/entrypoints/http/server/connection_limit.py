@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING, ClassVar, Protocol
 from weakref import WeakKeyDictionary
 
@@ -39,7 +39,7 @@ class Listener(Enum):
     MANAGEMENT = auto()
 
 
-class _IdleQueue(Enum):
+class _IdleQueue(IntEnum):  # hashed without a call of Python
     NO_REQUEST = auto()
     ANSWERED = auto()
 

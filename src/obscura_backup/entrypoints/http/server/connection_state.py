@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 
-class State(Enum):
+class State(IntEnum):  # hashed without a call of Python, unlike other enumerations
     """What a connection does with the bytes that it receives. Answers may be under way in each state."""
 
     HEAD = auto()

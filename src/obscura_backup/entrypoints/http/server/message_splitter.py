@@ -42,12 +42,12 @@ class MessageSplitter:
         """Whether the request line of the current head is method, target and version with one space between each."""
         return self._has_line and _REQUEST_LINE.fullmatch(self._line) is not None
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The same bytes in pieces. Parse each one before you take the next."""
-        begin = 0
+    def pieces(self, data: bytes) -> Iterator[memoryview]:
+        """The same bytes in pieces, without a copy. Parse each one before you take the next."""
+        begin, view = 0, memoryview(data)
         for _ in range(PIECES_MAX):
             end = self._end_of_piece(data, begin)
-            piece = data[begin:end] if (begin, end) != (0, len(data)) else data
+            piece = view[begin:end]
             if self._in_head and not self._has_line:
                 self._read_line(piece)
             yield piece
@@ -55,7 +55,7 @@ class MessageSplitter:
             if begin == len(data):
                 return
         self.may_miss_start = True
-        yield data[begin:]
+        yield view[begin:]
         self.may_miss_start = False
 
     def begin_body(self, length_bytes: int | None) -> None:
@@ -84,7 +84,7 @@ class MessageSplitter:
         self._tail = b""
         return found + len(_END)
 
-    def _read_line(self, piece: bytes) -> None:
+    def _read_line(self, piece: memoryview) -> None:
         # Empty lines before a request are skipped, as in the parser (RFC 9112, 2.2).
         line, newline, _ = (self._line + piece).lstrip(b"\r\n").partition(b"\n")
         self._line, self._has_line = line + newline, bool(newline)

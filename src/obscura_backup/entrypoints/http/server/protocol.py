@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.server import bounds, request_head
-from obscura_backup.entrypoints.http.server.connection_end import ConnectionEnd, DeferredCloseTransport, Timers
+from obscura_backup.entrypoints.http.server.connection_end import ConnectionEnd, RequestTransport, Timers
 from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit, Listener
 from obscura_backup.entrypoints.http.server.connection_state import NEXT, Received, State
 from obscura_backup.entrypoints.http.server.message_splitter import MessageSplitter
@@ -122,18 +122,19 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._is_over():
                 return
 
-    def _parse(self, piece: bytes) -> None:
+    def _parse(self, piece: memoryview) -> None:
         if self._state is State.HEAD:
-            self._timers.arm("head", bounds.HEAD_SECONDS, self._close)  # if this is the beginning of a further request
             self._received.head += len(piece)
         else:
             if self.cycle.response_complete:
                 self._drain(len(piece))
             self._received.overhead += len(piece)
-        super().data_received(piece)
+        super().data_received(piece)  # type: ignore[arg-type]  # the parser takes any buffer
         if self._state is State.HEAD:
             if self._received.head > bounds.HEAD_MAX_BYTES:
                 self._refuse(request_head.TOO_LARGE)
+            elif self._received.head:
+                self._timers.arm("head", bounds.HEAD_SECONDS, self._close)  # the rest of this head is to come
         elif self._received.overhead > bounds.OVERHEAD_MAX_BYTES and not self.transport.is_closing():
             self.send_400_response("Chunked-encoding overhead exceeds the limit.")
 
@@ -177,14 +178,14 @@ class BoundedProtocol(HttpToolsProtocol):
         fault = request_head.find_head_fault(
             self.url, self.headers, version, has_strict_line=self._splitter.has_strict_line
         )
-        if not request_head.is_target(self.url):
+        if fault is not None and not request_head.is_target(self.url):
             self.url = b"/"  # which is safe to parse
         if version == "1.0":
             self.expect_100_continue = False  # its clients expect no interim answer (RFC 9110, 10.1.1)
         super().on_headers_complete()  # if it raises, the state is HEAD still: there is no request to answer
         cycle = self.cycle
         RequestState.of(cycle.scope).head_fault = fault
-        cycle.transport = cast("asyncio.Transport", DeferredCloseTransport(self, cycle))
+        cycle.transport = cast("asyncio.Transport", RequestTransport(self, cycle))
         if self.parser.should_upgrade():
             cycle.keep_alive = False
         if has_body:

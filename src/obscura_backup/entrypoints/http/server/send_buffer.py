@@ -48,6 +48,7 @@ class SendBuffer:
         self._clock = clock
         self._written_bytes = 0
         self._taken_bytes = 0
+        self._is_taken = True
         self._taken_at = clock()
 
     def write(self, data: bytes) -> None:
@@ -55,6 +56,7 @@ class SendBuffer:
         if not self._transport.get_write_buffer_size():
             self._taken_at = self._clock()
         self._written_bytes += len(data)
+        self._is_taken = False
         self._transport.write(data)
 
     def stalled_seconds(self) -> float:
@@ -67,7 +69,9 @@ class SendBuffer:
 
     def is_taken(self) -> bool:
         """Whether the client has taken everything, but for a little that may be on its way."""
-        return count_unsent_bytes(self._transport) <= IN_FLIGHT_MAX_BYTES
+        # What was taken stays so until the next write, without a system call.
+        self._is_taken = self._is_taken or count_unsent_bytes(self._transport) <= IN_FLIGHT_MAX_BYTES
+        return self._is_taken
 
 
 def abort(transport: Transport) -> None:

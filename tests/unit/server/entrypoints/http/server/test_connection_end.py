@@ -101,6 +101,7 @@ async def test_write_timer_stops_once_the_client_takes_bytes(connection: Connect
 async def test_next_request_waits_until_the_answer_was_taken(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    connection.protocol.sending.write(b"the answer before")
     connection.transport.unsent = 16_385
     await connection.receives(GET % 1)
     assert (connection.carried_out, "taken" in timers(connection)) == ([], True)

@@ -96,9 +96,10 @@ def test_every_line_is_seen_byte_by_byte() -> None:
     assert reader.strict == [True, False, True]
 
 
-def test_read_in_one_piece_is_not_copied() -> None:
-    data = GET % 1
-    assert [piece is data for piece in MessageSplitter().pieces(data)] == [True]
+def test_pieces_are_not_copied() -> None:
+    data, reader = GET % 1 + GET % 2, Reader()
+    pieces = reader.splitter.pieces(data)
+    assert [(piece.obj is data, bytes(piece)) for piece in pieces] == [(True, GET % 1), (True, GET % 2)]
 
 
 @pytest.mark.parametrize("more", [0, 1])
