@@ -139,6 +139,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate_protobuf.py --check
 	$(BIN)/python tools/generate_format_vectors.py --check
+	$(BIN)/python tools/generate_settings_page.py --check
 
 .PHONY: format
 format: $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -59,45 +60,7 @@ _LISTS = frozenset({"cors_origins", "trusted_proxies"})
 
 
 class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The configuration of one service. Its times are in `Timeouts`.
-
-    Attributes:
-        data_dir: directory of the embedded stores and of the signing secret.
-        metadata_url: `sqlite:///PATH`, `postgresql://…` or `memory:`; None: `metadata.sqlite3` under `data_dir`.
-        postgres_pool: most connections to PostgreSQL per worker; an upload holds one while its blob is being stored.
-            All workers of all replicas together must fit into PostgreSQL's `max_connections`.
-        blobs_url: `file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME`, the same with `s3+boto3:` (another driver), or
-            `memory:`; None: `blobs` under `data_dir`.
-        allow_unconditional_blobs: the name of a bucket whose store may ignore conditional writes. Concurrent uploads
-            can then overwrite each other unnoticed; for experiments only.
-        min_bytes: size of the shortest blob.
-        max_bytes: size of the longest blob.
-        auth_secret: for HS256 tokens; None: the file `auth-secret` under `data_dir`, created on first use.
-        auth_secret_file: a file with that secret, read once at start. It may be a link, and belong to another user.
-        auth_jwks: a JWKS file or URL. Tokens are then RS256, ES256 or EdDSA, and `auth_secret` is not used.
-        auth_issuer: the `iss` that tokens must have.
-        auth_audience: the `aud` that tokens must have.
-        auth_user_claim: the claim with the user id.
-        auth_leeway_seconds: tolerance for `exp` and `nbf`, because clocks differ.
-        host: address to listen on.
-        port: port to listen on; 0 for any free port.
-        admin_host: address of the management listener.
-        admin_port: port of the management listener (metrics, readiness in detail); 0 for any free port; None: there is
-            none. It asks for no credentials, so it belongs into a private network.
-        workers: number of worker processes.
-        cors_origins: origins of pages whose scripts may call the API.
-        max_connections: open connections per worker. For a new one, silent and stalled ones are evicted first, then one
-            of the user or address with the most requests under way; if there is none, the new one is answered 503.
-        max_connections_per_address: the same per address (IPv6: per /56). Trusted proxies are exempt. 0: no limit.
-        max_uploads_per_user: concurrent uploads per user and worker, and as many downloads; more are answered 429.
-        upload_memory_bytes: memory per worker for all bodies that are arriving; more goes to temporary files.
-        rate_per_user: requests per minute, user and worker; a minute's worth may come at once. 0: no limit.
-        rate_per_address: requests per minute without a valid token, per address (IPv6: per /56) and worker; a minute's
-            worth may come at once. 0: no limit.
-        trusted_proxies: addresses and networks whose `X-Forwarded-For` is believed.
-        docs: `on` or `off`: whether the API documentation is served.
-        log_level: of our own log lines. Libraries log from `warning` on, since their debug lines hold users' data.
-    """
+    """The configuration of one service. `setting_descriptions` says what each setting does."""
 
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     metadata_url: str | None = None
@@ -187,18 +150,33 @@ def load_settings(
     Raises:
         InvalidSettings: a setting is unknown, malformed, or contradicts another one.
     """
+    return load_settings_and_origins(flags, environ, config)[0]
+
+
+def load_settings_and_origins(
+    flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, config: Path | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """As `load_settings`, and the source of each setting that does not have its default, for people.
+
+    Raises:
+        InvalidSettings: see `load_settings`.
+    """
     path = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    values = _checked(_read_toml(path), f"in {path}") if path else {}
-    values |= _checked(_from_environment(environ), "in the environment", prefix=PREFIX)
     _check_flags(flags)
-    values |= {name: value for name, value in flags.items() if value is not None}
+    sources: dict[str, dict[str, Any]] = {
+        f"file {path}": _checked(_read_toml(path), f"in {path}") if path else {},
+        "environment": _checked(_from_environment(environ), "in the environment", prefix=PREFIX),
+        "command line": {name: value for name, value in flags.items() if value is not None},
+    }
+    values = {name: value for found in sources.values() for name, value in found.items()}
+    origins = {name: source for source, found in sources.items() for name in found}
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise InvalidSettings(f"A setting is malformed: {error}.") from error
     settings = _with_secret(settings)
     _check_consistency(settings)
-    return settings
+    return settings, origins
 
 
 def _check_flags(flags: Mapping[str, Any]) -> None:
@@ -257,9 +235,15 @@ def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, 
     known = {field.name for field in msgspec.structs.fields(Settings)}
     for name in values:
         if name not in known:
-            shown = prefix + name.upper() if prefix else name
-            raise InvalidSettings(f"There is no setting {shown} ({where}).")
+            # Names are compared without the prefix, which would make all of them similar.
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            advice = f"Did you mean {_spelt(near[0], prefix)}?" if near else "`obscura-backup settings` lists all."
+            raise InvalidSettings(f"There is no setting {_spelt(name, prefix)} ({where}). {advice}")
     return values
+
+
+def _spelt(name: str, prefix: str) -> str:
+    return prefix + name.upper() if prefix else name
 
 
 def _check_consistency(settings: Settings) -> None:

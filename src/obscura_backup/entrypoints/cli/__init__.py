@@ -15,6 +15,7 @@ from obscura_backup.entrypoints.cli.issue_token import token
 from obscura_backup.entrypoints.cli.migrate import init_bucket, migrate
 from obscura_backup.entrypoints.cli.scrub import scrub
 from obscura_backup.entrypoints.cli.serve import serve
+from obscura_backup.entrypoints.cli.settings import settings_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def cli() -> None:
     """The server of an end-to-end encrypted backup; it cannot read what it stores."""
 
 
-for command in (serve, token, migrate, init_bucket, doctor, scrub):
+for command in (serve, token, migrate, init_bucket, doctor, settings_command, scrub):
     cli.add_command(command)
 
 

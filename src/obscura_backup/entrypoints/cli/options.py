@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from obscura_backup.entrypoints.setting_descriptions import described
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from obscura_backup.entrypoints.settings import Settings
 
 EXIT_INTERNAL_ERROR = 1
@@ -24,17 +28,31 @@ config_option = click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file of settings."
 )
 data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Directory of the embedded stores and the signing secret.",
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help=described("data_dir")
 )
-metadata_url_option = click.option(
-    "--metadata-url", help="sqlite:///PATH, postgresql://… or memory:. Default: a file in the data directory."
-)
-blobs_url_option = click.option(
-    "--blobs-url", help="file:///DIR, s3://BUCKET?… or memory:. Default: a folder in the data directory."
-)
+metadata_url_option = click.option("--metadata-url", help=described("metadata_url"))
+blobs_url_option = click.option("--blobs-url", help=described("blobs_url"))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+
+
+_SETTINGS_OPTIONS = (
+    config_option,
+    data_dir_option,
+    click.option("--host", help=described("host")),
+    click.option("--port", type=int, help=described("port")),
+    click.option("--admin-port", type=int, help=described("admin_port")),
+    click.option("--workers", type=int, help=described("workers")),
+    metadata_url_option,
+    blobs_url_option,
+    click.option("--log-level", help=described("log_level")),
+)
+
+
+def settings_options(command: Callable[..., int]) -> Callable[..., int]:
+    """All flags that are settings: those of `serve`."""
+    for option in reversed(_SETTINGS_OPTIONS):
+        command = option(command)
+    return command
 
 
 class Failure(click.ClickException):
@@ -52,9 +70,14 @@ def fail(why: object, exit_code: int) -> NoReturn:
 
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
     """All settings; flags override the other sources. Ends the command if a setting is invalid."""
-    from obscura_backup.entrypoints.settings import InvalidSettings, load_settings  # see above
+    return settings_and_origins(flags, config)[0]
+
+
+def settings_and_origins(flags: dict[str, Any], config: Path | None) -> tuple[Settings, dict[str, str]]:
+    """All settings, and the source of each that does not have its default. Ends the command if one is invalid."""
+    from obscura_backup.entrypoints.settings import InvalidSettings, load_settings_and_origins  # see above
 
     try:
-        return load_settings(flags, config=config)
+        return load_settings_and_origins(flags, config=config)
     except InvalidSettings as error:
         fail(error, EXIT_USAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shlex
 import sys
@@ -25,17 +26,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.config_option
-@options.data_dir_option
-@click.option("--host", help="Address to listen on. Default: 127.0.0.1.")
-@click.option("--port", type=int, help="Port to listen on; 0 for any free port. Default: 8400.")
-@click.option("--admin-port", type=int, help="Port of the management listener; 0 for any free port. Default: none.")
-@click.option("--workers", type=int, help="Number of worker processes. Default: 1.")
-@options.metadata_url_option
-@options.blobs_url_option
-@click.option("--log-level", help="debug, info, warning or error. Default: info.")
+@options.settings_options
 @click.option("--welcome", is_flag=True, help="Print the commands of a first push.")
-def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
+@click.option("--check", is_flag=True, help="Only check the settings, and that stores and keys can be used.")
+def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> int:
     """Run the service. Without settings it uses embedded stores."""
     from obscura_backup.domain.errors import StoreUnusable  # so that `--help` is fast
     from obscura_backup.entrypoints.http.server import run as server
@@ -43,6 +37,8 @@ def serve(config: Path | None, *, welcome: bool, **flags: Any) -> int:
     settings = options.settings_from(flags, config)
     log_to_stderr(settings.log_level)
     _warn(settings)
+    if check:
+        return _check(settings)
     server.raise_descriptor_limit(settings)
     try:
         listening = server.listen(settings.host, settings.port)
@@ -70,6 +66,26 @@ def _make_app(settings: Settings, is_stopping: Callable[[], bool]) -> ASGIApp:
     from obscura_backup.entrypoints.http.app import create_app  # in the process that serves, after the port is bound
 
     return create_app(settings, is_stopping)
+
+
+def _check(settings: Settings) -> int:
+    """Start the stores and read the keys, as `serve` would, and listen nowhere."""
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # as above
+    from obscura_backup.entrypoints.container import Container, started
+
+    async def use() -> None:
+        container = Container(settings=settings)
+        async with started(container):
+            await container.metadata().check()
+            await container.blobs().check()
+            await container.key_source().keys()
+
+    try:
+        asyncio.run(use())
+    except (StoreUnusable, Unavailable) as error:
+        options.fail(error.with_cause, options.EXIT_STORE)
+    click.echo("The settings are valid, and the stores and keys can be used. The service was not started.", err=True)
+    return 0
 
 
 def _url(host: str, port: int) -> str:

@@ -96,6 +96,26 @@ def test_unknown_variable(variable: str) -> None:
         load({variable: "1"})
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("PROT", "PORT"), ("MAX_BYTE", "MAX_BYTES"), ("LOGLEVEL", "LOG_LEVEL"), ("AUTH_SECRETFILE", "AUTH_SECRET_FILE")],
+)
+def test_misspelt_variable_is_told_with_the_nearest_name(given: str, meant: str) -> None:
+    with pytest.raises(InvalidSettings, match=rf"OBSCURA_BACKUP_{given} .*Did you mean OBSCURA_BACKUP_{meant}\?"):
+        load({f"OBSCURA_BACKUP_{given}": "1"})
+
+
+def test_misspelt_key_is_told_with_the_nearest_key(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"Did you mean max_bytes\?"):
+        load(config=toml(tmp_path, "MaxBytes = 7\n"))
+
+
+def test_name_that_is_like_no_other_gets_no_guess() -> None:
+    with pytest.raises(InvalidSettings, match="`obscura-backup settings` lists all") as refused:
+        load({"OBSCURA_BACKUP_QQQQ": "1"})
+    assert "Did you mean" not in str(refused.value)
+
+
 def test_unknown_key(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="no setting prot "):
         load(config=toml(tmp_path, "prot = 8400\n"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import msgspec
 import pytest
 
 from obscura_backup.adapters import memory, sqlite
@@ -89,7 +88,3 @@ async def test_a_key_set_that_drips_does_not_hold_a_request_for_ever() -> None:
     source = JwksKeySource(drip, "a slow place", timeout_seconds=0.05)
     with pytest.raises(Unavailable):
         await source.keys()
-
-
-def test_every_time_out_is_documented() -> None:
-    assert all(name in (Timeouts.__doc__ or "") for name in msgspec.structs.asdict(Timeouts()))

@@ -116,3 +116,37 @@ def test_address_in_use_and_unusable_store_have_different_exit_codes(
     ran = command("serve", "--data-dir", tmp_path / "file" / "data", "--port", 0)
     assert (ran.code, ran.out) == (3, "")
     assert "cannot be used" in ran.err
+
+
+def test_check_uses_stores_and_keys_and_does_not_listen(
+    command: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("listen", "run"):
+        monkeypatch.setattr(server, name, lambda *_: pytest.fail("started"))
+    ran = command("serve", "--check", "--data-dir", tmp_path)
+    assert (ran.code, ran.out) == (0, "")
+    assert "The service was not started." in ran.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["auth-secret", "blobs", "metadata.sqlite3"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code", "says"),
+    [
+        ("OBSCURA_BACKUP_PORT", "eighty", 2, "port"),
+        ("OBSCURA_BACKUP_METADATA_URL", "sqlite:////proc/nowhere/a.db", 3, "/proc/nowhere"),
+        ("OBSCURA_BACKUP_METADATA_URL", "postgresql://someone@127.0.0.1:1/db", 3, "metadata store does not answer"),
+        (
+            "OBSCURA_BACKUP_AUTH_JWKS",
+            "http://127.0.0.1:1/keys",
+            3,
+            "The key set http://127.0.0.1:1/keys cannot be read",
+        ),
+    ],
+)
+def test_check_tells_what_cannot_be_used(
+    command: Callable[..., Ran], tmp_path: Path, variable: str, value: str, code: int, says: str
+) -> None:
+    ran = command("serve", "--check", "--data-dir", tmp_path, **{variable: value})
+    assert (ran.code, ran.out) == (code, "")
+    assert says in ran.err
+    assert "not started" not in ran.err
