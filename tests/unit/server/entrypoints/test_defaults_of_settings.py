@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "auth_leeway_seconds": 30,
     "host": "127.0.0.1",
     "port": 8400,
+    "admin_host": "127.0.0.1",
+    "admin_port": None,
     "workers": 1,
     "cors_origins": (),
     "max_connections": 1024,

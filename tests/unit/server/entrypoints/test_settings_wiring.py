@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryMetadataStore
@@ -235,6 +236,7 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
         assert patient.named == {
             "start_seconds": given.start_seconds,
             "stop_seconds": 1.5 + 20 + server.STUCK_SECONDS,
+            "on_end": mark_process_dead,
         }
 
 
