@@ -25,7 +25,7 @@ def test_importing_the_package_loads_its_version_alone() -> None:
     assert sorted(shown.split()) == ["obscura_backup_client", "obscura_backup_client.version"]
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy_and_no_command() -> None:
     code = (
         "import sys\nsys.argv = ['obscura-client', '--help']\nfrom obscura_backup_client.cli import main\n"
         "assert main() == 0\nprint(*sys.modules, file=sys.stderr)"
@@ -35,6 +35,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     assert "click" in loaded
     assert loaded & HEAVY == set()
+    assert [name for name in loaded if name.startswith("obscura_backup_client.cli.commands")] == []
 
 
 def test_importing_loads_no_native_library() -> None:

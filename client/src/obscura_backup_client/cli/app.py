@@ -4,54 +4,64 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.exits import EPILOG, ExitCode, OutputLost, exit_code
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.output import is_lost_output
-from obscura_backup_client.cli.terminal.wording import decision_help
 from obscura_backup_client.errors import ClientError
 
+if TYPE_CHECKING:
+    from obscura_backup_client.cli.context import CommandContext
+
 COMMANDS = {
-    "new": "obscura_backup_client.cli.commands.new:new",
-    "contact": "obscura_backup_client.cli.commands.contact:contact",
-    "push": "obscura_backup_client.cli.commands.push:push",
-    "restore": "obscura_backup_client.cli.commands.restore:restore",
-    "verify": "obscura_backup_client.cli.commands.verify:verify",
-    "status": "obscura_backup_client.cli.commands.status:status",
-    "passwd": "obscura_backup_client.cli.commands.passwd:passwd",
-    "delete": "obscura_backup_client.cli.commands.delete:delete",
-    "calibrate": "obscura_backup_client.cli.commands.calibrate:calibrate",
-    "inspect": "obscura_backup_client.cli.commands.inspect:inspect",
-    "export": "obscura_backup_client.cli.commands.export:export",
-    "import": "obscura_backup_client.cli.commands.import_:import_",
-    "completion": "obscura_backup_client.cli.commands.completion:completion",
+    "new": "Create a new identity on this device.",
+    "contact": "Add, remove, list and import contacts on this device.",
+    "push": "Merge with the server's backup, and upload if anything is new.",
+    "restore": "Restore identity and contacts to this device.",
+    "verify": "Open the server's backup and compare it, without changes.",
+    "status": "Compare this device with the server's backup.",
+    "passwd": "Change the backup's password.",
+    "delete": "Delete the backup from the server.",
+    "calibrate": "Choose key derivation parameters for this device.",
+    "inspect": "Show the parameters and size of a sealed backup.",
+    "export": "Write everything on this device as JSON for other programs.",
+    "import": "Merge an exported file into this device.",
+    "completion": "Print a script that completes commands and options.",
 }
+"""Each command's line in the help, in the order in which a person needs them. `--help` loads no command."""
 
 
 class Commands(click.Group):
     """A group that imports a command when it is named."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The names of the commands, in the order in which a person needs them."""
+        """The names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        name = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = getattr(import_module(f"obscura_backup_client.cli.commands.{name}"), name)
+        command.short_help = COMMANDS[cmd_name]
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. A failure ends in one line and an exit code, never in a traceback."""
         try:
             return super().invoke(ctx)
         except ClientError as error:
+            from obscura_backup_client.cli.terminal.wording import decision_help
+
             _say(ctx, "\n".join([f"Error: {error} [{error.code}]", *decision_help(error)]))
             ctx.exit(exit_code(error))
         except (KeyboardInterrupt, EOFError, click.Abort):
@@ -87,11 +97,18 @@ def app(context: click.Context) -> None:
     The server can read neither. Results go to standard output, everything else to standard error. The options below
     may also follow the command's name.
     """
-    command = CommandContext.of(context)
+    command = _command_context(context)
     command.environment.harden()
     # However a command ends, its progress line is removed.
     context.call_on_close(command.progress.clear)
 
 
 def _say(context: click.Context, text: str) -> None:
-    CommandContext.of(context).note(text)
+    _command_context(context).note(text)
+
+
+def _command_context(context: click.Context) -> CommandContext:
+    # Imported here so that `--help` does not load it.
+    from obscura_backup_client.cli.context import CommandContext
+
+    return CommandContext.of(context)

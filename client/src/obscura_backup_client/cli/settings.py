@@ -9,8 +9,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -18,6 +17,9 @@ from click.core import ParameterSource
 from obscura_backup_client.cli.exits import NoHome, UnreadableFile
 from obscura_backup_client.cli.terminal.completion_values import files, folders
 from obscura_backup_client.transport.interface import DEFAULT_SERVER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -116,6 +118,8 @@ class Settings:
         Raises:
             NoHome: the default needs a home directory, and there is none.
         """
+        from pathlib import Path  # loads slowly
+
         given = self._values.get("state")
         data = os.environ.get("XDG_DATA_HOME", "")
         try:
@@ -241,7 +245,7 @@ def opened_file(name: str, *, regular: bool = False) -> Iterator[IO[bytes]]:
 def _open_regular(name: str, flags: int) -> int:
     # Checked before it is opened, because opening a device can have effects; and again afterwards, because the name may
     # refer to another file by then. Without O_NONBLOCK, opening a pipe would wait for its writer.
-    _require_regular(Path(name).stat())
+    _require_regular(os.stat(name))  # noqa: PTH116 - `pathlib` loads slowly
     descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         _require_regular(os.fstat(descriptor))

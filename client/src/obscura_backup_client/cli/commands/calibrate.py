@@ -34,7 +34,7 @@ def _max_memory(_context: click.Context, _parameter: click.Parameter, value: int
     return value
 
 
-@click.command(short_help="Choose key derivation parameters for this device.")
+@click.command()
 @click.option(
     "--target-ms",
     type=click.IntRange(SHORTEST_TARGET_MS, LONGEST_TARGET_MS),

@@ -21,7 +21,7 @@ COMPLETION_FILES: Final = {
 }
 
 
-@click.command(short_help="Print a script that completes commands and options.")
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @global_options
 @click.pass_context

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.export import ImportPreview
 
 
-@click.command("import", short_help="Merge an exported file into this device.")
+@click.command("import")
 @click.argument("file", metavar="FILE|-", shell_complete=files)
 @keep_option
 @global_options

@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 
 
-@click.command(short_help="Show the parameters and size of a sealed backup.")
+@click.command()
 @click.argument("file", metavar="FILE|-", shell_complete=files)
 @global_options
 @click.pass_context

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.keys import NewSecret
 
 
-@click.command(short_help="Change the backup's password.")
+@click.command()
 @click.option(
     "--new-password-file",
     metavar="FILE",

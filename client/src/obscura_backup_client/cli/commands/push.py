@@ -11,7 +11,7 @@ from obscura_backup_client.cli.terminal.choices import keep_of, parameters_of, p
 from obscura_backup_client.cli.terminal.wording import changes_facts, contacts_text, merged_text
 
 
-@click.command(short_help="Merge with the server's backup, and upload if anything is new.")
+@click.command()
 @push_options
 @global_options
 @click.pass_context

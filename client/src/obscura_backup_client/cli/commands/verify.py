@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.operations.results import VerifyResult
 
 
-@click.command(short_help="Open the server's backup and compare it, without changes.")
+@click.command()
 @global_options
 @click.pass_context
 def verify(context: click.Context) -> None:
