@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
@@ -72,10 +71,6 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Serve:
     named = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
     lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in named.items()), "", ""]
     return saying("\r\n".join(lines).encode("latin-1"), body)
-
-
-def problem(status: int, **facts: Any) -> Serve:
-    return answer(status, json.dumps(facts).encode())
 
 
 def dripping(begin: bytes, drop: bytes) -> Serve:

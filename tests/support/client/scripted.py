@@ -1,4 +1,4 @@
-"""A real HTTP server that answers from a script, whole and well-formed answers as a rule."""
+"""A server that answers from a script, usually with complete, valid responses: on a real socket, or in memory."""
 
 from __future__ import annotations
 
@@ -38,11 +38,30 @@ class Request:
 
 @dataclass
 class Server:
-    """A real HTTP server that answers from a script, the last reply again and again."""
+    """Answers from a script, with the last reply again and again. `address` is empty where there is no socket."""
 
-    address: str
+    address: str = ""
     script: list[Reply] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+
+    def answer(self, request: Request) -> bytes:
+        """The bytes of the next reply; none where the server hangs up."""
+        self.requests.append(request)
+        reply = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if reply.hang_up:
+            return b""
+        length = len(reply.body) if reply.declared_length is None else reply.declared_length
+        headers = {"Content-Length": str(length), "Connection": "close", **reply.headers}
+        lines = [f"HTTP/1.1 {reply.status} X", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        return "\r\n".join(lines).encode("latin-1") + (b"" if request.method == "HEAD" else reply.body)
+
+    def answer_bytes(self, request: bytes) -> bytes:
+        """As `answer`, for the bytes of a request."""
+        head, _, body = request.partition(b"\r\n\r\n")
+        line, *fields = head.decode("latin-1").split("\r\n")
+        method, path, _ = line.split(" ")
+        headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in fields)}
+        return self.answer(Request(method, path, headers, body))
 
 
 def problem(status: int, kind: str = "about:blank", **facts: Any) -> Reply:
@@ -60,18 +79,8 @@ def scripted() -> Iterator[Server]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.requests.append(Request(self.command, self.path, headers, body))
-            reply = server.script.pop(0) if len(server.script) > 1 else server.script[0]
             self.close_connection = True
-            if reply.hang_up:
-                return
-            self.send_response(reply.status)
-            length = len(reply.body) if reply.declared_length is None else reply.declared_length
-            for name, value in {"Content-Length": str(length), "Connection": "close", **reply.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(reply.body)
+            self.wfile.write(server.answer(Request(self.command, self.path, headers, body)))
 
         do_GET = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
 

@@ -1,19 +1,24 @@
-"""The blocking and the asyncio transport under one interface, so that one suite judges both."""
+"""The blocking and the asyncio transport under one interface for one suite, and the same exchange without a socket."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
+from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.blocking_transport import HttpTransport
+from obscura_backup_client.transport.exchange import RECEIVE_BYTES, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from obscura_backup_client.transport.backup_api import Request
     from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits, Transport
+    from obscura_backup_client.transport.responses import Response
 
 T = TypeVar("T")
 
@@ -49,6 +54,41 @@ class InALoop:
 
 AnyTransport = HttpTransport | InALoop
 TRANSPORTS: dict[str, type[HttpTransport | InALoop]] = {"blocking": HttpTransport, "asyncio": InALoop}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InMemoryTransport(HttpTransport):
+    """Runs the exchange that both transports share, without a socket: `respond` returns the bytes for a request."""
+
+    respond: Callable[[bytes], bytes]
+
+    def _send(self, request: Request) -> Response:
+        steps = exchange(request, self.server, self.on_bytes)
+        sent, received = bytearray(), None
+        try:
+            wanted = next(steps)
+            while True:
+                if wanted is not None:
+                    sent += wanted
+                    wanted = steps.send(b"")
+                    continue
+                received = received or io.BytesIO(self.respond(bytes(sent)))
+                wanted = steps.send(received.read(RECEIVE_BYTES))
+        except StopIteration as end:
+            response: Response = end.value
+            return response
+
+
+def answered(*parts: bytes, **options: Any) -> InMemoryTransport:
+    """A transport whose requests are all answered by these bytes, and that does not try again."""
+    return InMemoryTransport(
+        "http://127.0.0.1",
+        "aaa.bbb.ccc",
+        respond=lambda _: b"".join(parts),
+        retry_policy=RetryPolicy(attempts=1),
+        sleep=lambda _: None,
+        **options,
+    )
 
 
 async def _at_once(_method: str) -> None:

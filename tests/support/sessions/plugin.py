@@ -56,6 +56,12 @@ class Session:
         self._known = set(self._start.descriptors)
         self._numbers = descriptor_numbers()
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """Exempt modules and tests from garbage collection: they stay, and each collection would visit them all."""
+        gc.collect()
+        gc.freeze()
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """Note after which test each descriptor was open; collect what a test dropped while it is still its own."""

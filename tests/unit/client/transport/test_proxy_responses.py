@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,18 +19,12 @@ from obscura_backup_client.transport.errors import (
     Unavailable,
     UnexpectedResponse,
 )
-from support.client.scripted import Reply, Server, problem, scripted
-from support.client.transports import TRANSPORTS, AnyTransport
+from support.client.scripted import Reply, Server, problem
+from support.client.transports import InMemoryTransport
 
 BLOB = b"sealed" * 1000
 OURS = "urn:obscura-backup:problem:"
-Connect = Callable[..., AnyTransport]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with scripted() as one:
-        yield one
+Connect = Callable[..., InMemoryTransport]
 
 
 @pytest.fixture
@@ -38,13 +32,13 @@ def told() -> list[tuple[float, str]]:
     return []
 
 
-@pytest.fixture(params=TRANSPORTS)
-def connect(request: pytest.FixtureRequest, server: Server, told: list[tuple[float, str]]) -> Connect:
-    def make(*script: Reply, **options: Any) -> AnyTransport:
-        server.script[:] = script
-        return TRANSPORTS[request.param](
-            server.address,
+@pytest.fixture
+def connect(told: list[tuple[float, str]]) -> Connect:
+    def make(*script: Reply, **options: Any) -> InMemoryTransport:
+        return InMemoryTransport(
+            "http://127.0.0.1",
             "aaa.bbb.ccc",
+            respond=Server(script=list(script)).answer_bytes,
             sleep=lambda _: None,
             jitter=lambda: 1.0,
             on_wait=lambda *each: told.append(each),
