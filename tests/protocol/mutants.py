@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from protocol import mutants_of_reap as of_reap
 from protocol import mutants_of_rules as of_rules
 from protocol import mutants_of_service as of_service
 
@@ -138,5 +139,6 @@ _ALL = (
         "A first upload goes over the older tombstone that a restored bucket put in the place of a later backup.",
         of_rules.older_tombstone_taken,
     ),
+    Mutant("reap-any-version", "Reap deletes a newer version than it looked at.", of_reap.reap_any_version),
 )
 MUTANTS: Mapping[str, Mutant] = {mutant.name: mutant for mutant in _ALL}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from obscura_backup.domain import rules
 from obscura_backup.domain.errors import BackupDamaged, SlotBusy
 from obscura_backup.domain.model import Kind, Revision, UploadId, UserId
+from obscura_backup.domain.slots import all_slots, share_before
 from obscura_backup.domain.tombstone import restore_tombstone
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """0 to 1. User ids are random, so the position among them is the share of the work that is done."""
-        return (self.last.int >> 96) / 2**32
+        """0 to 1: the share of the work that is done."""
+        return share_before(self.last)
 
 
 def compare(row: Revision | None, found: Revision | None) -> Difference | None:
@@ -166,7 +167,7 @@ class Scrubber:
         """
         slots = 0
         batch: list[tuple[UserId, Revision | None]] = []
-        async for entry in self._entries(after):
+        async for entry in all_slots(self._metadata, self._blobs, after):
             batch.append(entry)
             if len(batch) == CONCURRENCY:
                 slots += len(batch)
@@ -180,21 +181,6 @@ class Scrubber:
             yield progress
             if progress.failure is not None:
                 raise progress.failure
-
-    async def _entries(self, after: UserId | None) -> AsyncIterator[tuple[UserId, Revision | None]]:
-        """Each user with a row, a blob or both, once and in order: two sorted scans, merged."""
-        rows, users = self._metadata.scan(after), self._blobs.scan(after)
-        row, user = await anext(rows, None), await anext(users, None)
-        while row is not None or user is not None:
-            if user is None or (row is not None and str(row[0]) <= str(user)):
-                assert row is not None  # noqa: S101  # for the type checker: one of the two is there
-                yield row
-                if user == row[0]:
-                    user = await anext(users, None)
-                row = await anext(rows, None)
-            else:
-                yield user, None
-                user = await anext(users, None)
 
     async def _examine_batch(
         self, slots: int, batch: list[tuple[UserId, Revision | None]], *, repair: bool

@@ -77,6 +77,12 @@ SECTIONS = (
                 "67108864",
                 "memory for request bodies per worker. Beyond it, bodies are spooled to temporary files.",
             ),
+            Description(
+                "retention_days",
+                "",
+                "days since the last upload after which a backup may be deleted. Clients are told by `/v1/config`; "
+                "`obscura-backup reap` deletes. Not set: backups are kept until they are replaced or deleted.",
+            ),
         ),
     ),
     Section(

@@ -69,6 +69,7 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_unconditional_blobs: str | None = None
     min_bytes: PositiveInt = 32
     max_bytes: PositiveInt = 2 * 1024 * 1024
+    retention_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
     auth_secret: str | None = None
     auth_secret_file: Path | None = None
     auth_jwks: str | None = None

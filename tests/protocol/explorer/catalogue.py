@@ -27,6 +27,10 @@ _GRAVES = Scenario("bucket of a deletion restored", turns("U", "RD", "RU"), faul
 _AGAIN = Scenario("deleted again, the bucket restored", turns("U", "RDD"), faults=1, restores=Restores.OBJECT)
 _ROWS = Scenario("rows restored", turns("U", "RD", "H"), faults=1, restores=Restores.ROW)
 _SCRUBBED = Scenario("scrubbed meanwhile", turns("U", "RD", "S"), faults=1, retries=1)
+_REAPED = Scenario(
+    "reaped meanwhile", ((Turn(Does.UPLOAD, long_ago=True),), *turns("RU", "P")), faults=1, retries=1, sends_twice=False
+)
+"""An upload of long ago, and one that may come between `reap`'s look at the slot and its deletion."""
 _OLDER_GRAVE = Scenario(
     "bucket restored to an older tombstone",
     turns("UDU", "RU"),
@@ -49,6 +53,7 @@ SMALL: tuple[Scenario, ...] = (
     _AGAIN,
     _ROWS,
     _SCRUBBED,
+    _REAPED,
     _OLDER_GRAVE,
     _SILENCE,
     replace(_SILENCE, name="the same, and a look at the head", clients=turns("UDU", "H")),
@@ -73,6 +78,9 @@ MEDIUM: tuple[Scenario, ...] = (
     replace(_SCRUBBED, name="scrubbed after the bucket was restored", faults=2, restores=Restores.OBJECT),
     replace(_SCRUBBED, name="scrubbed after rows were restored", faults=2, restores=Restores.ROW),
     replace(_ROWS, name="rows restored, a fault", faults=2),
+    replace(_REAPED, name="reaped beside a deletion", clients=(*_REAPED.clients, *turns("D"))),
+    replace(_REAPED, name="reaped after rows were restored", restores=Restores.ROW),
+    replace(_REAPED, name="reaped after the bucket was restored", restores=Restores.OBJECT),
 )
 """Exhausted in less than a minute."""
 
@@ -125,5 +133,6 @@ FOUND_IN: Mapping[str, Scenario] = {
     "tombstone-believed": _OLDER_GRAVE,
     "silence-is-404": _SILENCE,
     "older-tombstone-taken": _OLDER_GRAVE,
+    "reap-any-version": _REAPED,
 }
 """For each mutant, the scenario in which it is looked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from protocol.explorer.processes import Said, Wants
+from protocol.explorer.processes import INACTIVE_SINCE, REAPED_AT, Said, Wants
 from protocol.explorer.scenarios import Does, Restores, StoredAgain
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Invariants:
                 raise BrokenError(f"version {found.version} is replaced by a write that expected {new.base}")
             if new.sha256 == found.sha256:
                 raise BrokenError(f"version {found.version} is replaced by the very bytes that it has")
+            if new.updated_at == REAPED_AT and found.updated_at >= INACTIVE_SINCE:
+                raise BrokenError(f"reap deletes version {found.version}, which is in use")
             return
         if self._goes_on_from_the_row(ledger, row, found, new):
             return

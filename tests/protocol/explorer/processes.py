@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
@@ -23,6 +24,7 @@ from obscura_backup.domain.errors import (
     VersionMismatch,
 )
 from obscura_backup.domain.model import NO_VERSION, Revision, UserId, Version
+from obscura_backup.domain.reap import Reaper
 from obscura_backup.domain.scrub import Scrubber
 from obscura_backup.domain.service import BackupService
 from protocol import stores
@@ -82,6 +84,7 @@ class Said(Enum):
     UNAVAILABLE = "503"
     FAILED = "500"
     SCRUBBED = "scrubbed"
+    REAPED = "reaped"
 
 
 class Ending(NamedTuple):
@@ -150,9 +153,18 @@ class _Blobs:
         return found
 
 
+LONG_AGO = samples.MOMENT - timedelta(days=500)
+INACTIVE_SINCE = samples.MOMENT - timedelta(days=400)
+REAPED_AT = samples.MOMENT + timedelta(seconds=1)
+"""The reaper's clock, by which its deletions are told from those of clients."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Clock:
+    moment: datetime
+
     def now(self) -> datetime:
-        return samples.MOMENT
+        return self.moment
 
 
 class Parts(NamedTuple):
@@ -167,8 +179,8 @@ class Parts(NamedTuple):
         return BackupService(*self[:3], random=self.random)
 
 
-def parts_named(name: object) -> Parts:
-    """The parts for one call, whose random bytes follow from its name."""
+def parts_named(name: object, moment: datetime = samples.MOMENT) -> Parts:
+    """The parts for one call, whose random bytes follow from its name, and whose clock stands still."""
     drawn = 0
 
     def random(size: int) -> bytes:
@@ -176,7 +188,7 @@ def parts_named(name: object) -> Parts:
         drawn += 1
         return hashlib.sha256(f"{name}/{drawn}".encode()).digest()[:size]
 
-    return Parts(_Rows(), _Blobs(), _Clock(), random)
+    return Parts(_Rows(), _Blobs(), _Clock(moment), random)
 
 
 def digest(text: str) -> bytes:
@@ -210,6 +222,12 @@ async def scrub(parts: Parts) -> Ending:
     """What `scrub --repair` does about one slot; whatever row it began with, it looks again under the lock."""
     await Scrubber(*parts[:3], random=parts.random)._examine(USER, None, repair=True)
     return Ending(Said.SCRUBBED)
+
+
+async def reap(parts: Parts) -> Ending:
+    """What `reap --yes` does about one slot; whatever row it came from, the object is looked at."""
+    await Reaper(parts.metadata, parts.blobs, parts.service()).examine(USER, None, INACTIVE_SINCE, delete=True)
+    return Ending(Said.REAPED)
 
 
 def resume(call: Coroutine[Any, Answer, Ending], answers: Sequence[Answer]) -> Ask | Ending:

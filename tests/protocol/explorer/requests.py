@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from contracts import samples
 from obscura_backup.domain.model import Version
 from protocol.explorer import processes
 from protocol.explorer.processes import Ask, Ending, Reply, Said, Wants
@@ -175,15 +176,18 @@ class Requests:
         return answers
 
     def _call(self, request: Request) -> Coroutine[Any, Answer, Ending]:
-        parts = processes.parts_named(request)
+        turn = self.turn(request)
+        parts = processes.parts_named(request, processes.LONG_AGO if turn.long_ago else samples.MOMENT)
         expected = Version(self.expected(request))
-        match self.turn(request).does:
+        match turn.does:
             case Does.READ:
                 return processes.read(parts.service())
             case Does.HEAD:
                 return processes.head(parts.service())
             case Does.SCRUB:
                 return processes.scrub(parts)
+            case Does.REAP:
+                return processes.reap(processes.parts_named(request, processes.REAPED_AT))
             case Does.DELETE:
                 return processes.delete(parts.service(), expected)
             case Does.UPLOAD:

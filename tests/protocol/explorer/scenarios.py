@@ -7,13 +7,14 @@ from enum import Enum
 
 
 class Does(Enum):
-    """What a client asks for in one turn; an operator's `scrub --repair` that comes to the slot is like a client."""
+    """What a client asks for in one turn; an operator's `scrub --repair` or `reap` at the slot is like a client."""
 
     READ = "R"
     HEAD = "H"
     UPLOAD = "U"
     DELETE = "D"
     SCRUB = "S"
+    REAP = "P"
 
     @property
     def writes(self) -> bool:
@@ -28,11 +29,13 @@ class Turn:
         does: what it asks for.
         text: of the upload; empty: bytes that nobody else sends.
         expected: a version that it expects whatever it was told; None: the one that it knows of.
+        long_ago: whether `reap` takes what it uploads for inactive.
     """
 
     does: Does
     text: str = ""
     expected: int | None = None
+    long_ago: bool = False
 
 
 class Restores(Enum):

@@ -13,9 +13,11 @@ from obscura_backup.entrypoints.cli import options
 from obscura_backup.entrypoints.cli.doctor import doctor
 from obscura_backup.entrypoints.cli.issue_token import token
 from obscura_backup.entrypoints.cli.migrate import init_bucket, migrate
+from obscura_backup.entrypoints.cli.reap import reap
 from obscura_backup.entrypoints.cli.scrub import scrub
 from obscura_backup.entrypoints.cli.serve import serve
 from obscura_backup.entrypoints.cli.settings import settings_command
+from obscura_backup.entrypoints.cli.user import user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +26,15 @@ if TYPE_CHECKING:
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 internal error (a bug), 2 usage or settings, 3 a store cannot be used, 4 the "
-    "address is in use, 5 findings of doctor or scrub. Each setting can also be an OBSCURA_BACKUP_… variable or a key "
-    "of the TOML file.",
+    "address is in use, 5 findings of doctor, scrub, user or reap. Each setting can also be an OBSCURA_BACKUP_… "
+    "variable or a key of the TOML file.",
 )
 @click.version_option(__version__, prog_name="obscura-backup")
 def cli() -> None:
     """The server of an end-to-end encrypted backup; it cannot read what it stores."""
 
 
-for command in (serve, token, migrate, init_bucket, doctor, settings_command, scrub):
+for command in (serve, token, migrate, init_bucket, doctor, settings_command, scrub, user, reap):
     cli.add_command(command)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.cli.private_file import private_file
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -81,23 +80,6 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
     if out is None:
         click.echo(issued)
     else:
-        _write_private(out, issued + "\n")
+        with private_file(out) as file:
+            file.write(f"{issued}\n".encode("ascii"))
     return 0
-
-
-def _write_private(path: Path, text: str) -> None:
-    # Replace the file instead of writing into it: another user may own it, or another program may have it open.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            options.fail(f"{path} is not written: it is not a regular file.", options.EXIT_USAGE)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(text)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink()
-            raise
-    except OSError as error:
-        options.fail(f"{path} cannot be written: {error.strerror}.", options.EXIT_USAGE)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from obscura_backup.entrypoints.cli import options
-from obscura_backup.entrypoints.logs import log_to_stderr
+from obscura_backup.entrypoints.cli.stores import progress_bar, run_on_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from uuid import UUID
 
     from obscura_backup.domain.model import Revision
     from obscura_backup.domain.scrub import Finding, Progress
-    from obscura_backup.entrypoints.settings import Settings
-
-BAR_STEPS = 1000
+    from obscura_backup.entrypoints.container import Container
 
 
 @click.command()
@@ -43,17 +39,11 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
     from obscura_backup.domain.errors import StoreUnusable, Unavailable
 
     settings = options.settings_from(flags, config)
-    if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():
-        options.fail(
-            f"There is no metadata in {settings.metadata_path}; choose another directory with --data-dir.",
-            options.EXIT_STORE,
-        )
-    log_to_stderr("warning")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it prints how to continue, too
     report = _Report(as_json=as_json)
     try:
-        with _progress_bar(hidden=as_json) as advance:
-            asyncio.run(_walk(settings, report, advance, repair=repair, after=after))
+        with progress_bar(hidden=as_json) as advance:
+            run_on_stores(settings, lambda container: _walk(container, report, advance, repair=repair, after=after))
     except (StoreUnusable, Unavailable) as error:
         report.stopped()
         options.fail(error.with_cause, options.EXIT_STORE)
@@ -65,18 +55,15 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
 
 
 async def _walk(
-    settings: Settings, report: _Report, advance: Callable[[float], None], *, repair: bool, after: UUID | None
+    container: Container, report: _Report, advance: Callable[[float], None], *, repair: bool, after: UUID | None
 ) -> None:
     from obscura_backup.domain.model import UserId  # as above
     from obscura_backup.domain.scrub import Scrubber
-    from obscura_backup.entrypoints.container import Container, started
 
-    container = Container(settings=settings)
-    async with started(container, tokens=False):
-        scrubber = Scrubber(container.metadata(), container.blobs(), container.clock())
-        async for progress in scrubber.walk(repair=repair, after=UserId(after) if after else None):
-            report.met(progress)
-            advance(progress.share)
+    scrubber = Scrubber(container.metadata(), container.blobs(), container.clock())
+    async for progress in scrubber.walk(repair=repair, after=UserId(after) if after else None):
+        report.met(progress)
+        advance(progress.share)
 
 
 class _Report:
@@ -146,20 +133,3 @@ def _facts(revision: Revision | None) -> dict[str, Any] | None:
     if revision is None:
         return None
     return {"version": revision.version, "kind": revision.kind.value, "updated_at": revision.updated_at.isoformat()}
-
-
-@contextmanager
-def _progress_bar(*, hidden: bool) -> Iterator[Callable[[float], None]]:
-    """On a terminal only. User ids are random, so that the current id tells how much is done."""
-    hidden = hidden or not sys.stderr.isatty()
-    with click.progressbar(length=BAR_STEPS, label="Slots", file=sys.stderr, hidden=hidden) as shown:
-        done = 0
-
-        def advance(share: float) -> None:
-            nonlocal done
-            now = int(share * BAR_STEPS)
-            shown.update(now - done)
-            done = now
-
-        yield advance
-        advance(1.0)

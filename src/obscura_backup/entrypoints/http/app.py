@@ -85,6 +85,7 @@ def create_litestar(
         dependencies={
             "service": _provide(service),
             "limits": _provide(container.limits()),
+            "retention": _provide(service_routes.Retention(days=settings.retention_days)),
             "readiness_check": _provide(readiness_check),
             "transfers": _provide(
                 TransferDependencies(

@@ -17,6 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "allow_unconditional_blobs": None,
     "min_bytes": 32,
     "max_bytes": 2_097_152,
+    "retention_days": None,
     "auth_secret": None,
     "auth_secret_file": None,
     "auth_jwks": None,
@@ -91,6 +92,7 @@ def test_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rate_per_user", 0, 1_000_000),
         ("rate_per_address", 0, 1_000_000),
         ("min_bytes", 1, 100),
+        ("retention_days", 1, 36_500),
     ],
 )
 def test_number_at_its_bound_is_accepted(name: str, least: float, most: float) -> None:
@@ -113,6 +115,8 @@ def test_number_at_its_bound_is_accepted(name: str, least: float, most: float) -
         ("postgres_pool", 0),
         ("max_uploads_per_user", 0),
         ("min_bytes", 0),
+        ("retention_days", 0),
+        ("retention_days", 36_501),
     ],
 )
 def test_number_beyond_its_bound_is_refused_by_name(name: str, value: float) -> None:

@@ -29,7 +29,8 @@ class Retention(msgspec.Struct, frozen=True):
 
     Attributes:
         versions: per user; only the newest one is kept.
-        days: None if a backup is kept until it is replaced or deleted.
+        days: since the last upload, after which a backup may be deleted; None: it is kept until it is replaced or
+            deleted.
     """
 
     versions: int = 1
@@ -139,9 +140,9 @@ class ReadinessCheck:
 
 
 @get(route_table.CONFIG.path)
-async def config(limits: Limits) -> Response[ServiceConfig]:
+async def config(limits: Limits, retention: Retention) -> Response[ServiceConfig]:
     """Limits and retention."""
-    answer = ServiceConfig(min_bytes=limits.min_bytes, max_bytes=limits.max_bytes, retention=Retention())
+    answer = ServiceConfig(min_bytes=limits.min_bytes, max_bytes=limits.max_bytes, retention=retention)
     return Response(answer, headers={"Cache-Control": "public, max-age=300"})
 
 

@@ -17,7 +17,8 @@ from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.domain.model import NO_VERSION, Kind, UserId
 from obscura_backup.domain.scrub import Difference, Finding, Progress
 from obscura_backup.domain.service import BackupService
-from obscura_backup.entrypoints.cli.scrub import _progress_bar, _Report
+from obscura_backup.entrypoints.cli.scrub import _Report
+from obscura_backup.entrypoints.cli.stores import progress_bar
 from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def test_walk_continues_from_the_last_slot_before_a_failure(capsys: pytest.Captu
 
 
 def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with _progress_bar(hidden=False) as advance:
+    with progress_bar(hidden=False) as advance:
         advance(0.5)
     assert capsys.readouterr().err == ""
 

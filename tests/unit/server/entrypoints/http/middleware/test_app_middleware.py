@@ -60,6 +60,11 @@ async def test_configuration_has_limits_and_retention(app: App) -> None:
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 
+async def test_clients_are_told_after_how_many_days_a_backup_may_be_deleted() -> None:
+    answer = await App(retention_days=400).ask("GET", "/v1/config")
+    assert answer.json["retention"] == {"versions": 1, "days": 400}
+
+
 async def test_readiness_has_a_status_and_the_state_of_each_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     well = await app.ask("GET", "/health/ready")
     assert (well.status, well.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})

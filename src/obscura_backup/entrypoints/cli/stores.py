@@ -1,0 +1,75 @@
+"""Shared by the commands that work on the slots of users: open stores, errors in one sentence, a progress bar."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from obscura_backup.entrypoints.container import Container
+    from obscura_backup.entrypoints.settings import Settings
+
+    Result = TypeVar("Result")
+
+BAR_STEPS = 1000
+
+
+def run_on_stores(settings: Settings, action: Callable[[Container], Awaitable[Result]]) -> Result:
+    """Start both stores, run `action`, and close them. Verification keys are not needed.
+
+    Raises:
+        StoreUnusable: a store cannot be used as configured.
+        ObscuraError: see `action`.
+    """
+    from obscura_backup.entrypoints.container import Container, started  # so that `--help` is fast
+
+    if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():
+        options.fail(
+            f"There is no metadata in {settings.metadata_path}; choose another directory with --data-dir.",
+            options.EXIT_STORE,
+        )
+    log_to_stderr("warning")
+
+    async def run() -> Result:
+        container = Container(settings=settings)
+        async with started(container, tokens=False):
+            return await action(container)
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """End the command with one sentence if a store, or an object in it, cannot be used."""
+    from obscura_backup.domain.errors import BackupDamaged, StoreUnusable, Unavailable  # as above
+
+    try:
+        yield
+    except (BackupDamaged, StoreUnusable, Unavailable) as error:
+        options.fail(error.with_cause, options.EXIT_STORE)
+
+
+@contextmanager
+def progress_bar(*, hidden: bool) -> Iterator[Callable[[float], None]]:
+    """On a terminal only. The function that it gives takes the share that is done, 0 to 1."""
+    hidden = hidden or not sys.stderr.isatty()
+    with click.progressbar(length=BAR_STEPS, label="Slots", file=sys.stderr, hidden=hidden) as shown:
+        done = 0
+
+        def advance(share: float) -> None:
+            nonlocal done
+            now = int(share * BAR_STEPS)
+            shown.update(now - done)
+            done = now
+
+        yield advance
+        advance(1.0)
