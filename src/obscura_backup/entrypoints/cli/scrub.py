@@ -34,8 +34,6 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
 
     Exit code 5 means that differences remain. A walk that was stopped prints how to continue.
     """
-    import asyncio  # so that `--help` is fast
-
     from obscura_backup.domain.errors import StoreUnusable, Unavailable
 
     settings = options.settings_from(flags, config)
