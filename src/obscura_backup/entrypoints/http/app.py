@@ -1,11 +1,12 @@
-"""The assembly of the HTTP applications: handlers in the framework, and the middleware around it, in order."""
+"""The assembly of the HTTP applications: handlers in the framework, and the middleware around it."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from litestar import Litestar, Router
+from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
@@ -18,12 +19,9 @@ from obscura_backup.entrypoints.http.limits.spool import SpoolMemory
 from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
 from obscura_backup.entrypoints.http.listeners import ListenerSwitch
 from obscura_backup.entrypoints.http.messages import problems
-from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication
-from obscura_backup.entrypoints.http.middleware.connection_close import ConnectionCloseMiddleware
-from obscura_backup.entrypoints.http.middleware.cors import CorsMiddleware
-from obscura_backup.entrypoints.http.middleware.metrics import MetricsMiddleware
-from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimitMiddleware, RateLimits
-from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
+from obscura_backup.entrypoints.http.middleware.cors import CorsPolicy
+from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
+from obscura_backup.entrypoints.http.middleware.request_pipeline import RequestPipeline
 from obscura_backup.entrypoints.http.observed_stores import observed_service
 from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTES
 from obscura_backup.entrypoints.http.routes import management as management_routes
@@ -46,9 +44,7 @@ _EXCEPTION_HANDLERS: Any = {
 }
 
 
-def create_litestar(
-    container: Container, rates: RateLimits, readiness_check: service_routes.ReadinessCheck
-) -> Litestar:
+def create_litestar(container: Container, readiness_check: service_routes.ReadinessCheck) -> Litestar:
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     service = observed_service(container.metadata(), container.blobs(), container.clock())
     memory = SpoolMemory(container.settings().upload_memory_bytes)
@@ -68,35 +64,27 @@ def create_litestar(
         async with started(container), gauges.kept_up_to_date():
             yield
 
-    tokens = container.tokens()
-
-    def authenticated(app: ASGIApp) -> ASGIApp:
-        # A function, since the framework deep-copies the arguments of a middleware. A copy would have its own cache of
-        # verified tokens and its own rate limits.
-        return BearerAuthentication(app, tokens, rates)
-
+    transfers = TransferDependencies(
+        service,
+        container.limits(),
+        ConcurrencyLimit(settings.max_uploads_per_user),
+        ConcurrencyLimit(settings.max_uploads_per_user, TooManyDownloads),
+        memory,
+    )
     return Litestar(
         route_handlers=[
-            Router(path="/", route_handlers=[BackupController], middleware=[authenticated]),
+            BackupController,
             service_routes.config,
             service_routes.live,
             service_routes.ready,
         ],
         dependencies={
-            "service": _provide(service),
             "limits": _provide(container.limits()),
             "retention": _provide(service_routes.Retention(days=settings.retention_days)),
             "readiness_check": _provide(readiness_check),
-            "transfers": _provide(
-                TransferDependencies(
-                    service,
-                    container.limits(),
-                    ConcurrencyLimit(settings.max_uploads_per_user),
-                    ConcurrencyLimit(settings.max_uploads_per_user, TooManyDownloads),
-                    memory,
-                )
-            ),
         },
+        # Not a copy, which would have its own stores and its own counts.
+        state=State({"transfers": transfers}, deep_copy=False),
         exception_handlers=_EXCEPTION_HANDLERS,
         openapi_config=None,
         lifespan=[lifespan],
@@ -104,9 +92,9 @@ def create_litestar(
     )
 
 
-def create_management_app(settings: Settings, readiness_check: service_routes.ReadinessCheck) -> ASGIApp:
-    """The application of the management listener: no users, no tokens, no rate limits."""
-    app = Litestar(
+def create_management_litestar(settings: Settings, readiness_check: service_routes.ReadinessCheck) -> Litestar:
+    """The Litestar application of the management listener."""
+    return Litestar(
         route_handlers=[service_routes.live, management_routes.ready, management_routes.metrics],
         dependencies={
             "readiness_check": _provide(readiness_check),
@@ -116,11 +104,10 @@ def create_management_app(settings: Settings, readiness_check: service_routes.Re
         openapi_config=None,
         logging_config=None,
     )
-    return RequestGuard(app, MANAGEMENT_ROUTES)
 
 
 def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: False) -> ASGIApp:
-    """The application that a server runs, on both listeners.
+    """The application that a server runs, on both listeners: the framework's, and the middleware around it.
 
     Args:
         settings: of the service.
@@ -130,31 +117,26 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
     readiness_check = service_routes.ReadinessCheck(
         container.metadata(), container.blobs(), is_stopping, timeout_seconds=settings.ready_seconds
     )
-    public = _create_public_app(container, readiness_check, is_stopping)
-    if settings.admin_port is None:
-        return public
-    management = ConnectionCloseMiddleware(create_management_app(settings, readiness_check), is_stopping)
-    return ListenerSwitch(public, management, settings.admin_port)
-
-
-def _create_public_app(
-    container: Container, readiness_check: service_routes.ReadinessCheck, is_stopping: Callable[[], bool]
-) -> ASGIApp:
-    """The framework's application, and the middleware around it, from the inside out."""
-    settings = container.settings()
-    tokens = container.tokens()
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
     routes = ROUTES
-    app: ASGIApp = create_litestar(container, rates, readiness_check)
+    app: ASGIApp = create_litestar(container, readiness_check)
     if settings.has_docs:
         app = docs = DocsApp(app, container.limits())
         routes = {**ROUTES, **docs.routes}
-    app = RateLimitMiddleware(app, rates, tokens, routes)
-    app = RequestGuard(app, routes, tokens)
-    if settings.cors_origins:
-        app = CorsMiddleware(app, settings.cors_origins)
-    app = ConnectionCloseMiddleware(app, is_stopping)
-    return MetricsMiddleware(app, routes)
+    tokens = container.tokens()
+    cors = CorsPolicy(settings.cors_origins)
+    public = RequestPipeline(app, routes, tokens, rates, cors=cors, is_stopping=is_stopping)
+    if settings.admin_port is None:
+        return public
+    management = RequestPipeline(
+        create_management_litestar(settings, readiness_check),
+        MANAGEMENT_ROUTES,
+        tokens,
+        rates,
+        cors=CorsPolicy(),
+        is_stopping=is_stopping,
+    )
+    return ListenerSwitch(public, management, settings.admin_port)
 
 
 def _provide(part: Any) -> Provide:

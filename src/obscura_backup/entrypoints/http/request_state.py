@@ -96,6 +96,16 @@ class RequestState:
         scheme, _, token = authorizations[0].partition(" ")
         return (token.strip(" \t") or None) if scheme.lower() == "bearer" else None
 
+    def require_user(self) -> UserId:
+        """The user.
+
+        Raises:
+            Unauthenticated: the user is not known. The middleware has refused such a request, so this is a second lock.
+        """
+        if self.user_id is None:
+            raise Unauthenticated("A bearer token is required.")
+        return self.user_id
+
     @property
     def is_preflight(self) -> bool:
         """Whether a browser asks for permission to send a request (CORS protocol of the Fetch standard)."""

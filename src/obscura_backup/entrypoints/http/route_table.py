@@ -20,6 +20,7 @@ class Route:
         methods: that the handlers of this path serve.
         is_always_open: answered even if there are too many connections or requests: a supervisor has to be able to
             tell a busy service from a broken one.
+        needs_user: served only with a valid token.
         answers_head: HEAD is served like GET, because uptime probes send it. The server drops the body.
         metrics_label: the path's label in the metrics.
     """
@@ -27,6 +28,7 @@ class Route:
     path: str
     methods: tuple[str, ...]
     is_always_open: bool = False
+    needs_user: bool = False
     answers_head: bool = False
     metrics_label: str = "other"
 
@@ -41,7 +43,7 @@ def table(routes: Iterable[Route]) -> Mapping[str, Route]:
     return {route.path: route for route in routes}
 
 
-BACKUP = Route("/v1/backup", ("DELETE", "GET", "HEAD", "POST"), metrics_label="/v1/backup")
+BACKUP = Route("/v1/backup", ("DELETE", "GET", "HEAD", "POST"), needs_user=True, metrics_label="/v1/backup")
 CONFIG = Route("/v1/config", ("GET",), answers_head=True, metrics_label="/v1/config")
 LIVE = Route("/health/live", ("GET",), is_always_open=True, answers_head=True, metrics_label="/health/live")
 READY = Route("/health/ready", ("GET",), is_always_open=True, answers_head=True, metrics_label="/health/ready")

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
-from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
-from obscura_backup.entrypoints.http.route_table import ROUTES
 from obscura_backup.entrypoints.http.server import bounds
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
+from support.servers.in_process.pipeline import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +74,7 @@ class Running:
 
     def __init__(self) -> None:
         config = uvicorn.Config(
-            RequestGuard(application, ROUTES),
+            pipeline(application),
             http=Noted,
             ws="none",
             lifespan="off",

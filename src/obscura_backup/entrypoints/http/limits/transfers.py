@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import ObscuraError, TooManyUploads
 from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
     from litestar.types import Receive
 
@@ -33,9 +32,8 @@ class ConcurrencyLimit:
         self._refusal = refusal
         self._under_way: dict[UserId, int] = {}
 
-    @contextmanager
-    def admit(self, user_id: UserId) -> Iterator[None]:
-        """Count one more transfer, until the block ends.
+    def admit(self, user_id: UserId) -> Place:
+        """Count one more transfer, until the place is left.
 
         Raises:
             ObscuraError: the refusal; this user is at the limit.
@@ -44,12 +42,29 @@ class ConcurrencyLimit:
         if count >= self._max_per_user:
             raise self._refusal
         self._under_way[user_id] = count + 1
-        try:
-            yield
-        finally:
-            count = self._under_way.pop(user_id) - 1
-            if count:
-                self._under_way[user_id] = count
+        return Place(self._under_way, user_id)
+
+
+class Place:
+    """One transfer that is counted: a context manager, or a call of `leave`."""
+
+    __slots__ = ("_under_way", "_user_id")
+
+    def __init__(self, under_way: dict[UserId, int], user_id: UserId) -> None:
+        self._under_way = under_way
+        self._user_id = user_id
+
+    def __enter__(self) -> None:
+        """Nothing is left to do."""
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """The transfer has ended. To be called once."""
+        count = self._under_way.pop(self._user_id) - 1
+        if count:
+            self._under_way[self._user_id] = count
 
 
 async def read_body(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from litestar import Request
     from litestar.exceptions import HTTPException
-    from litestar.types import Send
+    from litestar.types import HTTPScope, Send
 
 log = logging.getLogger(__name__)
 
@@ -191,12 +191,23 @@ def outcome_of(state: RequestState, *, nothing_changed: bool) -> Outcome | None:
     return "not-stored" if nothing_changed or not state.has_begun_change else "unknown"
 
 
+def answer_to(scope: HTTPScope, error: errors.ObscuraError, *, close: bool = False) -> ProblemAnswer:
+    """The answer to a request that ended with this error. An error of the service is logged."""
+    answer = problem_of(error, RequestState.of(scope), close=close)
+    if answer.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", scope["method"], scope["path"], error.with_cause)
+    return answer
+
+
+def internal_error(scope: HTTPScope, error: Exception) -> ProblemAnswer:
+    """The answer to a request that met a bug."""
+    log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+    return problem(500, "Internal error; the service's log has the details.", code="internal-error")
+
+
 def answer_error(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Response[bytes]:
     """Handle an error of the domain or of a header."""
-    answer = problem_of(error, RequestState.of(request.scope))
-    if answer.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, error.with_cause)
-    return answer.to_response()
+    return answer_to(request.scope, error).to_response()
 
 
 def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -208,5 +219,4 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
 
 def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Handle an internal error (a bug): the log gets all of it, the client nothing."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(500, "Internal error; the service's log has the details.", code="internal-error").to_response()
+    return internal_error(request.scope, error).to_response()

@@ -1,45 +1,42 @@
-"""Authentication by bearer token, for the handlers of the backup."""
+"""Authentication by bearer token."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import Unauthenticated
-from obscura_backup.entrypoints.http.request_state import RequestState
 
 if TYPE_CHECKING:
-    from litestar.connection import ASGIConnection
-    from litestar.types import ASGIApp
-
     from obscura_backup.domain.ports import TokenVerifier
     from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
+    from obscura_backup.entrypoints.http.request_state import RequestState
 
 
-class BearerAuthentication(AbstractAuthenticationMiddleware):
-    """Puts the user's id into the request, or refuses it with 401."""
+class BearerAuthentication:
+    """Finds the user of a request.
 
-    def __init__(self, app: ASGIApp, tokens: TokenVerifier, limits: RateLimits) -> None:
-        super().__init__(app)
+    Args:
+        tokens: verifies the token, unless it was recognised before.
+        rates: the request is charged to the user from then on.
+    """
+
+    def __init__(self, tokens: TokenVerifier, rates: RateLimits) -> None:
         self._tokens = tokens
-        self._limits = limits
+        self._rates = rates
 
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Find the user of a request.
+    async def authenticate(self, state: RequestState) -> None:
+        """Set the user's id in the state of the request.
 
         Raises:
             Unauthenticated: there is no bearer token, or not a valid one.
             TooManyRequests: the user is over the rate limit.
+            Unavailable: the keys cannot be read.
         """
-        state = RequestState.of(connection.scope)
-        user_id = state.user_id
-        if user_id is None:
+        if state.user_id is None:
             token = state.bearer_token
             if token is None:
                 raise Unauthenticated("A bearer token is required, in one Authorization header.")
-            user_id = state.user_id = await self._tokens.verify(token)
-            self._limits.charge_user(state, user_id)
+            state.user_id = await self._tokens.verify(token)
+            self._rates.charge_user(state, state.user_id)
         if state.admission is not None:
-            state.admission.claim(user_id)
-        return AuthenticationResult(user=user_id, auth=None)
+            state.admission.claim(state.user_id)

@@ -6,14 +6,11 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from litestar.enums import ScopeType
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client import values as prometheus_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
     from obscura_backup.entrypoints.http.route_table import Route
 
@@ -64,36 +61,37 @@ class MetricsText:
 METRICS_TEXT = MetricsText()
 
 
-class MetricsMiddleware:
+class RequestMetrics:
     """Counts and times every request, also those that are refused before the framework sees them.
 
     Args:
-        app: the whole application.
         routes: the paths that are served, by path.
     """
 
-    def __init__(self, app: ASGIApp, routes: Mapping[str, Route]) -> None:
-        self._app = app
+    def __init__(self, routes: Mapping[str, Route]) -> None:
         self._labels = {path: route.metrics_label for path, route in routes.items()}
+        # The series by its labels: the library's own look-up takes longer than counting. Their number is small, since
+        # no label comes from a client.
+        self._series: dict[tuple[str, str, int | None], tuple[Counter, Histogram]] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and note the status of its answer."""
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = "aborted"
+    def observe(self, method: str, path: str, status: int | None, seconds: float) -> None:
+        """Count one request.
 
-        async def observed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
+        Args:
+            method: of the request.
+            path: of the request.
+            status: of its answer; None if none was begun.
+            seconds: from its start to the end of its answer.
+        """
+        known_method = method if method in _METHODS else "other"
+        labels = known_method, self._labels.get(path, "other"), status
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = _series(*labels)
+        requests, durations = series
+        requests.inc()
+        durations.observe(seconds)
 
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = self._labels.get(scope["path"], "other")
-        try:
-            await self._app(scope, receive, observed)
-        finally:
-            _REQUESTS.labels(method, route, status).inc()
-            _SECONDS.labels(method, route).observe(time.perf_counter() - began)
+
+def _series(method: str, route: str, status: int | None) -> tuple[Counter, Histogram]:
+    return _REQUESTS.labels(method, route, str(status or "aborted")), _SECONDS.labels(method, route)

@@ -5,25 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from litestar.enums import ScopeType
 from prometheus_client import Counter
 
 from obscura_backup.entrypoints.http.limits.rate_limiter import RateLimit
 from obscura_backup.entrypoints.http.messages.errors import TooManyRequests
-from obscura_backup.entrypoints.http.messages.problems import problem_of
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY
-from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.route_table import is_docs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+    from litestar.types import HTTPScope
 
     from obscura_backup.domain.model import UserId
-    from obscura_backup.domain.ports import TokenVerifier
     from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-    from obscura_backup.entrypoints.http.route_table import Route
+    from obscura_backup.entrypoints.http.request_state import RequestState
 
 DOCS_PER_MINUTE = 60
 """Requests for the API documentation per address and minute: ten visits by a browser without a cache. A file has up to
@@ -50,6 +44,19 @@ class RateLimits:
         self._addresses = RateLimit(per_address)
         self._docs = RateLimit(min(per_address, DOCS_PER_MINUTE))
         self._address_of = addresses.of
+
+    def charge(self, scope: HTTPScope, state: RequestState) -> None:
+        """Charge a request before its token is verified.
+
+        Raises:
+            TooManyRequests: the account is over the limit.
+        """
+        if is_docs(scope["path"]):
+            self.charge_docs(scope)
+        elif state.user_id is None:
+            self.charge_address(scope, state)
+        else:
+            self.charge_user(state, state.user_id)
 
     def charge_address(self, scope: HTTPScope, state: RequestState) -> None:
         """Charge a request to its address.
@@ -79,45 +86,6 @@ class RateLimits:
             self._addresses.refund(state.charged_address)
             state.charged_address = None
         _require_no_wait(self._users.take(user_id), "user")
-
-
-class RateLimitMiddleware:
-    """Refuses requests over a limit before routing, token verification and body.
-
-    Args:
-        app: the application behind.
-        limits: the accounts.
-        tokens: recognises users whose token was verified before.
-        routes: the paths that are served, by path; those that are always open are not limited.
-    """
-
-    def __init__(self, app: ASGIApp, limits: RateLimits, tokens: TokenVerifier, routes: Mapping[str, Route]) -> None:
-        self._app = app
-        self._limits = limits
-        self._tokens = tokens
-        self._always_open = frozenset(path for path, route in routes.items() if route.is_always_open)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Charge the request, then refuse it or pass it on."""
-        if scope["type"] == ScopeType.HTTP and scope["path"] not in self._always_open:
-            state = RequestState.of(scope)
-            try:
-                await self._charge(scope, state)
-            except TooManyRequests as error:
-                # The connection of an unknown client is closed, so that further requests on it cost no answer each.
-                await problem_of(error, state, close=state.user_id is None).send(send)
-                return
-        await self._app(scope, receive, send)
-
-    async def _charge(self, scope: HTTPScope, state: RequestState) -> None:
-        if is_docs(scope["path"]):
-            self._limits.charge_docs(scope)
-            return
-        user_id = await state.recognise(self._tokens)
-        if user_id is None:
-            self._limits.charge_address(scope, state)
-        else:
-            self._limits.charge_user(state, user_id)
 
 
 def _require_no_wait(wait_seconds: float, account: str) -> None:

@@ -1,64 +1,36 @@
-"""The first check of a request, before the framework sees it; and the answer to requests that the shutdown cuts off."""
+"""The first check of a request: its head, its connection, its path and its method."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, cast
-
-from litestar.enums import ScopeType
+from typing import TYPE_CHECKING
 
 from obscura_backup.entrypoints.http.messages.problems import outcome_of, problem
-from obscura_backup.entrypoints.http.request_state import RequestState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+    from litestar.types import HTTPScope
 
     from obscura_backup.domain.ports import TokenVerifier
     from obscura_backup.entrypoints.http.messages.problems import ProblemAnswer
+    from obscura_backup.entrypoints.http.request_state import RequestState
     from obscura_backup.entrypoints.http.route_table import Route
 
 
 class RequestGuard:
-    """Refuses malformed requests, and requests of connections over the limit; answers OPTIONS.
+    """Refuses malformed requests, requests of connections over the limit, and methods that a path does not have.
 
     Args:
-        app: the application behind.
         routes: the paths that are served, by path.
         tokens: recognises users whose token was verified before, for their share of the connections.
     """
 
-    def __init__(
-        self, app: ASGIApp, routes: Mapping[str, Route] | None = None, tokens: TokenVerifier | None = None
-    ) -> None:
-        self._app = app
-        self._routes = routes or {}
-        self._allowed = {path: frozenset(route.allowed) for path, route in self._routes.items()}
-        self._allow = {path: ", ".join(route.allowed) for path, route in self._routes.items()}
+    def __init__(self, routes: Mapping[str, Route], tokens: TokenVerifier) -> None:
+        self._allowed = {path: frozenset(route.allowed) for path, route in routes.items()}
         self._tokens = tokens
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the request, answer it, or pass it on."""
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
-        state = RequestState.of(scope)
-        route = self._routes.get(scope["path"])
-        method = scope["method"]
-        refusal = await self._refusal(scope, state, route)
-        if refusal is not None:
-            await refusal.send(send)
-        elif route is not None and method == "OPTIONS":
-            headers = [(b"allow", self._allow[route.path].encode())]
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        else:
-            if route is not None and method == "HEAD" and route.answers_head:
-                scope = cast("HTTPScope", {**scope, "method": "GET"})
-            await self._pass_on(scope, state, receive, send)
-
-    async def _refusal(self, scope: HTTPScope, state: RequestState, route: Route | None) -> ProblemAnswer | None:
+    async def refusal(self, scope: HTTPScope, state: RequestState, route: Route | None) -> ProblemAnswer | None:
+        """The answer to a request that is not to be served; None for the others."""
         if state.head_fault is not None:
             return problem(*state.head_fault, close=True)
         if not _is_canonical(scope["raw_path"]):
@@ -70,7 +42,7 @@ class RequestGuard:
             detail = "Too many connections are open; try again."
             return problem(503, detail, code="busy", retry_after_seconds=1, close=True, outcome=outcome)
         if route is not None and scope["method"] not in self._allowed[route.path]:
-            allow = self._allow[route.path]
+            allow = ", ".join(route.allowed)
             return problem(405, f"Method not allowed here. Allowed: {allow}.", headers={"Allow": allow})
         return None
 
@@ -78,27 +50,8 @@ class RequestGuard:
         admission = state.admission
         if admission is None or admission.is_granted:
             return True
-        user_id = await state.recognise(self._tokens) if self._tokens else None
+        user_id = await state.recognise(self._tokens)
         return user_id is not None and admission.claim(user_id)
-
-    async def _pass_on(self, scope: HTTPScope, state: RequestState, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def observed(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, observed)
-        except asyncio.CancelledError:
-            # The service stops, and this request took longer than it had. Its change may have happened.
-            if started:
-                raise
-            outcome = outcome_of(state, nothing_changed=False)
-            code = "stopping" if outcome == "not-stored" else "outcome-unknown"
-            detail = "The service is stopping; send the request again."
-            await problem(503, detail, code=code, retry_after_seconds=1, close=True, outcome=outcome).send(send)
 
 
 def _is_canonical(raw_path: bytes) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, head, post
+from litestar import Controller, HttpMethod, Request, delete, get, post, route
+from litestar.types import ASGIApp  # noqa: TC002  # Litestar reads the annotation at run time
 
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
-from obscura_backup.domain.model import NO_VERSION, Limits, UserId
-from obscura_backup.domain.service import BackupService  # noqa: TC001  # Litestar reads the annotation at run time
-from obscura_backup.entrypoints.http.limits.spool import SpoolMemory, receive
-from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit, read_body
+from obscura_backup.domain.model import NO_VERSION, Version
+from obscura_backup.entrypoints.http.limits.spool import receive
+from obscura_backup.entrypoints.http.limits.transfers import read_body
+from obscura_backup.entrypoints.http.messages.answer import Answer
 from obscura_backup.entrypoints.http.messages.errors import PreconditionRequired, UnsupportedMediaType
 from obscura_backup.entrypoints.http.messages.headers import (
     byte_range,
@@ -28,7 +28,15 @@ from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.route_table import BACKUP
 from obscura_backup.entrypoints.http.routes.blob_response import BlobResponse, description, not_modified
 
-AuthenticatedRequest = Request[UserId, None, Any]
+if TYPE_CHECKING:
+    from obscura_backup.domain.model import Limits, UserId
+    from obscura_backup.domain.service import BackupService
+    from obscura_backup.entrypoints.http.limits.spool import SpoolMemory
+    from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
+
+BackupRequest = Request[Any, Any, Any]
+_NO_STORE = (b"cache-control", b"no-store")
+_JSON = (b"content-type", b"application/json")
 
 EARLY_CHECK_BYTES = 64 * 1024
 """For bodies from this size on, the metadata store is asked first whether the upload can succeed."""
@@ -52,7 +60,10 @@ class StoredBackup(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class TransferDependencies:
-    """What uploads and downloads need. One dependency, since the framework starts a task for each of several."""
+    """What the handlers need, in the state of the application.
+
+    The framework's injection of dependencies would make a group of tasks per request.
+    """
 
     service: BackupService
     limits: Limits
@@ -70,65 +81,84 @@ class BackupController(Controller):
         status_code=200,
         request_max_body_size=None,  # our own limit is stricter, and is answered by a problem document
     )
-    async def upload(self, request: AuthenticatedRequest, transfers: TransferDependencies) -> Response[StoredBackup]:
+    async def upload(self, request: BackupRequest) -> ASGIApp:
         """Store the body as the version after the one in If-Match. Repeating an upload stores it once."""
-        state = RequestState.of(request.scope)
+        transfers, state, user_id = _context(request)
         _require_plain(state)
         expected = expected_version(state.values(b"if-match"), state.values(b"if-none-match")) or NO_VERSION
         sha256 = declared_sha256(state.values(b"content-digest"))
         declared_size = int(state.value(b"content-length") or -1)
         _require_size(declared_size, transfers.limits)
-        with transfers.uploads.admit(request.user):
+        with transfers.uploads.admit(user_id):
             # A short body that is being sent already is read sooner than the store would answer.
             if not 0 <= declared_size < EARLY_CHECK_BYTES or state.has(b"expect"):
-                await transfers.service.refuse_early(request.user, expected)
+                await transfers.service.refuse_early(user_id, expected)
             body = read_body(request.receive)
             async with receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
                 state.has_begun_change = True
-                stored = await transfers.service.upload(request.user, expected, blob)
-        answer = StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at)
-        return Response(answer, headers={"ETag": etag(stored.version), "Cache-Control": "no-store"})
+                stored = await transfers.service.upload(user_id, expected, blob)
+        return _stored(StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at))
 
-    @get(media_type="application/octet-stream")
-    async def download(self, request: AuthenticatedRequest, transfers: TransferDependencies) -> Response[bytes]:
+    @get()
+    async def download(self, request: BackupRequest) -> ASGIApp:
         """Send the backup, whole or in part."""
-        service = transfers.service
-        state = RequestState.of(request.scope)
+        transfers, state, user_id = _context(request)
         known = state.values(b"if-none-match")
         wanted = byte_range(state.value(b"range"))
         if wanted is not None and (state.has(b"if-range") or known):
             # Which bytes to read depends on the version, so that is looked up first.
-            revision = await service.describe(request.user)
+            revision = await transfers.service.describe(user_id)
             if known and none_match(known, revision.version):
                 return not_modified(revision)
             if not range_applies(state.value(b"if-range"), revision):
                 wanted = None
-        async with AsyncExitStack() as held:
-            held.enter_context(transfers.downloads.admit(request.user))
-            blob = await service.download(request.user, wanted)
-            held.push_async_callback(blob.aclose)
-            if known and none_match(known, blob.revision.version):
-                return not_modified(blob.revision)
-            return BlobResponse(blob, partial=wanted is not None, held=held.pop_all())
+        place = transfers.downloads.admit(user_id)
+        try:
+            blob = await transfers.service.download(user_id, wanted)
+        except BaseException:
+            place.leave()
+            raise
+        answer = BlobResponse(blob, place, partial=wanted is not None)
+        if known and none_match(known, blob.revision.version):
+            await answer.aclose()
+            return not_modified(blob.revision)
+        return answer
 
-    @head()
-    async def describe(self, request: AuthenticatedRequest, service: BackupService) -> Response[None]:
+    @route(http_method=HttpMethod.HEAD)  # not @head, which would convert the answer
+    async def describe(self, request: BackupRequest) -> ASGIApp:
         """Send the headers of a download."""
-        revision = await service.describe(request.user)
-        known = RequestState.of(request.scope).values(b"if-none-match")
+        transfers, state, user_id = _context(request)
+        revision = await transfers.service.describe(user_id)
+        known = state.values(b"if-none-match")
         if known and none_match(known, revision.version):
             return not_modified(revision)
         return description(revision)
 
     @delete(status_code=204)
-    async def delete(self, request: AuthenticatedRequest, service: BackupService) -> None:
+    async def delete(self, request: BackupRequest) -> None:
         """Delete the version in If-Match. Repeating a deletion succeeds."""
-        state = RequestState.of(request.scope)
+        transfers, state, user_id = _context(request)
         expected = expected_version(state.values(b"if-match"), [])
         if expected is None:
             raise PreconditionRequired
         state.has_begun_change = True
-        await service.delete(request.user, expected)
+        await transfers.service.delete(user_id, expected)
+
+
+def _context(request: BackupRequest) -> tuple[TransferDependencies, RequestState, UserId]:
+    state = RequestState.of(request.scope)
+    return request.app.state.transfers, state, state.require_user()
+
+
+def _stored(answer: StoredBackup) -> Answer:
+    body = msgspec.json.encode(answer)
+    headers = [
+        (b"etag", etag(Version(answer.version)).encode()),
+        _NO_STORE,
+        _JSON,
+        (b"content-length", b"%d" % len(body)),
+    ]
+    return Answer(200, headers, body)
 
 
 def _require_plain(state: RequestState) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup.entrypoints.http.middleware.connection_close import ConnectionCloseMiddleware
-from obscura_backup.entrypoints.http.middleware.cors import EXPOSED_HEADERS, CorsMiddleware
-from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY, MetricsMiddleware
+from obscura_backup.entrypoints.http.middleware.cors import EXPOSED_HEADERS
+from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY, RequestMetrics
 from obscura_backup.entrypoints.http.route_table import ROUTES
+from support.servers.in_process.pipeline import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,22 +31,31 @@ async def failing(scope: Scope, receive: Receive, send: Send) -> None:
     raise ZeroDivisionError
 
 
-async def headers_of(
-    app: Callable[..., Any], *request: tuple[bytes, bytes], kind: str = "http", method: str = "GET"
-) -> list[Any]:
+def request_scope(path: str, method: str, *headers: tuple[bytes, bytes], kind: str = "http") -> Any:
+    return {
+        "type": kind,
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": list(headers),
+        "client": None,
+        "state": {},
+    }
+
+
+async def headers_of(app: Callable[..., Any], *request: tuple[bytes, bytes], method: str = "GET") -> list[Any]:
     """The headers of the answer to a request with these ones."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": kind, "method": method, "path": "/v1/config", "headers": list(request), "state": {}}
-    await app(scope, None, send)
+    await app(request_scope("/a/path", method, *request), None, send)
     return list(sent[0]["headers"])
 
 
-def cors(app: ASGIApp, origin: bytes = ORIGIN) -> CorsMiddleware:
-    return CorsMiddleware(app, (origin.decode(),))
+def cors(app: ASGIApp, origin: bytes = ORIGIN) -> ASGIApp:
+    return pipeline(app, origins=(origin.decode(),))
 
 
 async def test_an_allowed_origin_may_read_the_answer() -> None:
@@ -109,12 +118,12 @@ def timed(method: str, route: str) -> float:
     return REGISTRY.get_sample_value("obscura_backup_request_seconds_count", labels) or 0.0
 
 
-async def ask(app: ASGIApp, method: str = "GET", path: str = "/v1/backup", kind: str = "http") -> None:
+async def ask(app: ASGIApp, method: str = "GET", path: str = "/a/path", kind: str = "http") -> None:
     async def send(_: Any) -> None:
         pass
 
-    scope: Any = {"type": kind, "method": method, "path": path, "headers": [], "state": {}}
-    await MetricsMiddleware(app, ROUTES)(scope, None, send)  # type: ignore[arg-type]
+    receive: Any = None
+    await pipeline(app)(request_scope(path, method, kind=kind), receive, send)
 
 
 @pytest.mark.parametrize(
@@ -126,52 +135,60 @@ async def ask(app: ASGIApp, method: str = "GET", path: str = "/v1/backup", kind:
         ("MADEUP", "/v1/backup", ("other", "/v1/backup")),
     ],
 )
-async def test_an_answer_is_counted_once_under_labels_that_no_stranger_chooses(
+def test_requests_are_counted_and_timed_under_labels_that_no_stranger_chooses(
     method: str, path: str, labels: tuple[str, str]
 ) -> None:
-    before = counted(*labels, "418")
-    await ask(answering(418), method, path)
-    assert counted(*labels, "418") == before + 1
+    before, timed_before = counted(*labels, "418"), timed(*labels)
+    metrics = RequestMetrics(ROUTES)
+    metrics.observe(method, path, 418, 0.1)
+    metrics.observe(method, path, 418, 0.1)
+    assert (counted(*labels, "418"), timed(*labels)) == (before + 2, timed_before + 2)
 
 
-async def test_the_time_of_an_answer_is_observed_once() -> None:
-    before = timed("HEAD", "/v1/backup")
-    await ask(answering(), "HEAD")
-    assert timed("HEAD", "/v1/backup") == before + 1
+async def test_an_answer_is_counted_and_timed_once() -> None:
+    before, timed_before = counted("HEAD", "other", "418"), timed("HEAD", "other")
+    await ask(answering(418), "HEAD")
+    assert (counted("HEAD", "other", "418"), timed("HEAD", "other")) == (before + 1, timed_before + 1)
+
+
+async def test_a_refusal_is_counted() -> None:
+    before = counted("POST", "/v1/config", "405")
+    await ask(answering(200), "POST", "/v1/config")
+    assert counted("POST", "/v1/config", "405") == before + 1
 
 
 async def test_a_request_that_fails_before_its_answer_is_counted_as_aborted() -> None:
-    before = counted("POST", "/v1/backup", "aborted")
+    before = counted("POST", "other", "aborted")
     with pytest.raises(ZeroDivisionError):
         await ask(failing, "POST")
-    assert counted("POST", "/v1/backup", "aborted") == before + 1
+    assert counted("POST", "other", "aborted") == before + 1
 
 
 async def test_the_status_of_one_request_is_not_that_of_the_next() -> None:
-    before = counted("POST", "/v1/config", "aborted")
-    await ask(answering(200), "POST", "/v1/config")
+    before = counted("POST", "other", "aborted")
+    await ask(answering(200), "POST")
     with pytest.raises(ZeroDivisionError):
-        await ask(failing, "POST", "/v1/config")
-    assert counted("POST", "/v1/config", "aborted") == before + 1
+        await ask(failing, "POST")
+    assert counted("POST", "other", "aborted") == before + 1
 
 
 async def test_what_is_no_request_is_not_counted() -> None:
-    before = counted("OPTIONS", "/v1/backup", "200")
+    before = counted("OPTIONS", "other", "200")
     await ask(answering(200), "OPTIONS", kind="lifespan")
-    assert counted("OPTIONS", "/v1/backup", "200") == before
+    assert counted("OPTIONS", "other", "200") == before
 
 
 async def test_before_the_end_is_announced_connections_are_kept() -> None:
-    assert await headers_of(ConnectionCloseMiddleware(answering(), lambda: False)) == []
+    assert await headers_of(pipeline(answering())) == []
 
 
 async def test_once_the_end_is_announced_an_answer_is_the_last_of_its_connection() -> None:
-    assert await headers_of(ConnectionCloseMiddleware(answering(), lambda: True)) == [(b"connection", b"close")]
+    assert await headers_of(pipeline(answering(), is_stopping=lambda: True)) == [(b"connection", b"close")]
 
 
 async def test_an_answer_that_closes_already_says_so_once() -> None:
     closing = answering(200, (b"connection", b"close"))
-    assert await headers_of(ConnectionCloseMiddleware(closing, lambda: True)) == [(b"connection", b"close")]
+    assert await headers_of(pipeline(closing, is_stopping=lambda: True)) == [(b"connection", b"close")]
 
 
 async def test_an_end_that_is_announced_during_a_request_closes_its_connection() -> None:
@@ -181,6 +198,4 @@ async def test_an_end_that_is_announced_during_a_request_closes_its_connection()
         announced.append(True)
         await answering()(scope, receive, send)
 
-    assert await headers_of(ConnectionCloseMiddleware(announcing, lambda: bool(announced))) == [
-        (b"connection", b"close")
-    ]
+    assert await headers_of(pipeline(announcing, is_stopping=lambda: bool(announced))) == [(b"connection", b"close")]

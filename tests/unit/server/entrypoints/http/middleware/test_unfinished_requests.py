@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
 from obscura_backup.entrypoints.http.request_state import RequestState
+from support.servers.in_process.pipeline import pipeline
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
@@ -32,13 +32,14 @@ async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -
     scope: Any = {
         "type": "http",
         "method": method,
-        "path": "/v1/backup",
-        "raw_path": b"/v1/backup",
+        "path": "/a/path",
+        "raw_path": b"/a/path",
         "headers": [],
+        "client": None,
         "state": {},
     }
     receive: Any = None
-    await RequestGuard(application)(scope, receive, send)
+    await pipeline(application)(scope, receive, send)
     return sent
 
 

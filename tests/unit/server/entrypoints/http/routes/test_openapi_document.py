@@ -15,10 +15,8 @@ from obscura_backup.domain import errors
 from obscura_backup.domain.model import Limits
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.http.app import create_litestar
-from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.messages import errors as http_errors
 from obscura_backup.entrypoints.http.messages.problems import STATUSES
-from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
 from obscura_backup.entrypoints.http.route_table import ROUTES
 from obscura_backup.entrypoints.http.routes.docs import DocsApp, openapi_document
 from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
@@ -127,7 +125,7 @@ def test_each_route_and_method_is_described_and_served() -> None:
     settings = load_settings({"metadata_url": "memory:", "blobs_url": "memory:", "auth_secret": "s" * 32}, {})
     container = Container(settings=settings)
     readiness = ReadinessCheck(container.metadata(), container.blobs(), lambda: False, timeout_seconds=1)
-    app = create_litestar(container, RateLimits(0, 0, ClientAddress()), readiness)
+    app = create_litestar(container, readiness)
     served = {
         (route.path, str(method))
         for route in app.routes
