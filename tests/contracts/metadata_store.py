@@ -1,6 +1,7 @@
-"""What every `BackupMetadataStore` promises. A test file for an adapter is a `store` fixture and little more.
+"""What every `BackupMetadataStore` promises. A test file for an adapter is two fixtures and little more.
 
-The fixture gives a started, empty store whose locks are waited for a quarter of a second at most.
+`store` gives a started, empty store that waits for a lock as long as a busy machine may need. `impatient` gives one
+that waits for a quarter of a second, for tests of the end of waiting.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from obscura_backup.domain.model import Revision, UserId
     from obscura_backup.domain.ports import BackupMetadataStore
 
-LOCK_TIMEOUT_SECONDS = 0.25
+LOCK_TIMEOUT_SECONDS = 30.0
+SHORT_LOCK_TIMEOUT_SECONDS = 0.25
 
 
 async def saved(store: BackupMetadataStore, user_id: UserId, revision: Revision) -> None:
@@ -106,12 +108,12 @@ class MetadataStoreContract:
         async with store.locked(one), store.locked(other) as slot:
             assert slot.record is not None
 
-    async def test_waiting_ends(self, store: BackupMetadataStore) -> None:
+    async def test_waiting_ends(self, impatient: BackupMetadataStore) -> None:
         user = samples.user()
-        await saved(store, user, samples.revision(1))
-        async with store.locked(user):
+        await saved(impatient, user, samples.revision(1))
+        async with impatient.locked(user):
             with pytest.raises(SlotBusy):
-                async with store.locked(user):
+                async with impatient.locked(user):
                     pytest.fail("two inside at once")
 
     async def test_a_waiter_that_gives_up_does_not_keep_the_lock(self, store: BackupMetadataStore) -> None:

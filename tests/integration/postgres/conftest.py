@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from contracts.metadata_store import LOCK_TIMEOUT_SECONDS
+from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, SHORT_LOCK_TIMEOUT_SECONDS
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from support.servers.wire import Wire
 
@@ -45,6 +45,11 @@ def store_url(postgres_url: str) -> str:
 async def store(store_url: str, start_store: StartStore) -> PostgresMetadataStore:
     # A thousand uploads at once, as the contract has them, may take their time on a busy machine.
     return await start_store(store_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_wait_seconds=30)
+
+
+@pytest.fixture
+async def impatient(store_url: str, start_store: StartStore) -> PostgresMetadataStore:
+    return await start_store(store_url, lock_timeout_seconds=SHORT_LOCK_TIMEOUT_SECONDS)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts import samples
-from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from contracts.metadata_store import SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
 from obscura_backup.adapters.postgres.schema import HEAD, migrate, schema_state
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 
@@ -37,7 +37,7 @@ class TestBehindPgBouncer(MetadataStoreContract):
 async def test_row_excludes_processes_that_come_another_way(
     store: PostgresMetadataStore, postgres_url: str, start_store: StartStore
 ) -> None:
-    direct = await start_store(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+    direct = await start_store(postgres_url, lock_timeout_seconds=SHORT_LOCK_TIMEOUT_SECONDS)
     user = samples.user()
     await saved(store, user, samples.revision(1))
     async with store.locked(user):

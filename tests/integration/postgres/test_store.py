@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from contracts import samples
-from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from contracts.metadata_store import SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
 from obscura_backup.adapters.postgres.diagnosis import diagnose
 from obscura_backup.adapters.postgres.schema import migrate
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
@@ -30,14 +30,14 @@ class TestPostgresMetadataStore(MetadataStoreContract):
     pass
 
 
-async def test_row_excludes_other_processes(store: PostgresMetadataStore, elsewhere: PostgresMetadataStore) -> None:
+async def test_row_excludes_other_processes(store: PostgresMetadataStore, impatient: PostgresMetadataStore) -> None:
     user, revision = samples.user(), samples.revision(1)
     await saved(store, user, revision)
     async with store.locked(user):
         with pytest.raises(SlotBusy):
-            async with elsewhere.locked(user):
+            async with impatient.locked(user):
                 pytest.fail("two inside at once")
-        assert await elsewhere.get(user) == revision
+        assert await impatient.get(user) == revision
 
 
 async def test_uploads_of_many_processes_lose_no_version(
@@ -69,7 +69,7 @@ async def test_first_uploads_of_two_processes_leave_the_newest_row(
 
 
 async def test_queue_of_one_user_takes_one_connection(postgres_url: str, start_store: StartStore) -> None:
-    store = await start_store(postgres_url, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS, pool_size=2)
+    store = await start_store(postgres_url, lock_timeout_seconds=SHORT_LOCK_TIMEOUT_SECONDS, pool_size=2)
     user = samples.user()
     await saved(store, user, samples.revision(1))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.blob_store import BlobStoreContract
-from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract
+from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 
 
@@ -11,6 +11,10 @@ class TestMemoryMetadataStore(MetadataStoreContract):
     @pytest.fixture
     def store(self) -> MemoryMetadataStore:
         return MemoryMetadataStore(lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+
+    @pytest.fixture
+    def impatient(self) -> MemoryMetadataStore:
+        return MemoryMetadataStore(lock_timeout_seconds=SHORT_LOCK_TIMEOUT_SECONDS)
 
 
 class TestMemoryBlobStore(BlobStoreContract):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts import samples
-from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
 from contracts.open_files import open_files
 from obscura_backup.adapters.sqlite import SCHEMA_VERSION, SqliteMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
     store = SqliteMetadataStore(tmp_path / "metadata.sqlite3", lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
+    await store.start()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def impatient(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
+    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3", lock_timeout_seconds=SHORT_LOCK_TIMEOUT_SECONDS)
     await store.start()
     yield store
     await store.close()

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract
-from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, MetadataStoreContract
+from contracts.metadata_store import LOCK_TIMEOUT_SECONDS, SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, MetadataUnavailable
@@ -27,6 +27,10 @@ class TestObservedMetadataStore(MetadataStoreContract):
     @pytest.fixture
     def store(self) -> ObservedMetadataStore:
         return ObservedMetadataStore(MemoryMetadataStore(lock_timeout_seconds=LOCK_TIMEOUT_SECONDS))
+
+    @pytest.fixture
+    def impatient(self) -> ObservedMetadataStore:
+        return ObservedMetadataStore(MemoryMetadataStore(lock_timeout_seconds=SHORT_LOCK_TIMEOUT_SECONDS))
 
 
 class TestObservedBlobStore(BlobStoreContract):
