@@ -78,7 +78,7 @@ class RequestPipeline:
         try:
             await self._answer(scope, state, receive, answer)
         except asyncio.CancelledError:
-            # The service stops, and this request took longer than it had. Its change may have happened.
+            # The service stops, and this request took longer than it had. An upload or a deletion may have happened.
             if answer.status is not None:
                 raise
             await _cut_off(state).send(answer.send)
@@ -150,6 +150,6 @@ class AnswerInProgress:
 
 def _cut_off(state: RequestState) -> ProblemAnswer:
     outcome = outcome_of(state, nothing_changed=False)
-    code = "stopping" if outcome == "not-stored" else "outcome-unknown"
+    code = "outcome-unknown" if outcome == "unknown" else "stopping"  # also for a read, which changes nothing
     detail = "The service is stopping; send the request again."
     return problem(503, detail, code=code, retry_after_seconds=1, close=True, outcome=outcome)

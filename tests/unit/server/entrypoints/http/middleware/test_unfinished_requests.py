@@ -67,6 +67,9 @@ async def test_request_with_a_started_answer_is_cancelled() -> None:
         await cut_off("POST", answered=True)
 
 
-async def test_read_that_is_cut_off_has_no_outcome() -> None:
-    start, body = await cut_off("GET")
-    assert (start["status"], "outcome" in json.loads(body["body"])) == (503, False)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_read_that_is_cut_off_has_no_outcome_and_no_unknown_one(method: str) -> None:
+    start, body = await cut_off(method)
+    document = json.loads(body["body"])
+    assert (start["status"], document["type"]) == (503, "urn:obscura-backup:problem:stopping")
+    assert "outcome" not in document

@@ -53,12 +53,12 @@ OPERATIONS_OF: dict[type[errors.ObscuraError], set[tuple[str, str]]] = {
     errors.MetadataUnavailable: BACKUP,
     errors.BlobStoreUnavailable: BACKUP,
     errors.SlotBusy: BACKUP,
-    errors.OutcomeUnknown: {*BACKUP, CONFIG},
+    errors.OutcomeUnknown: CHANGES,
 }
-"""Where each error can be the answer. `OutcomeUnknown` is also what the request guard calls a request that the end of
-the service cut off.
+"""Where each error can be the answer. `OutcomeUnknown` is also what the request guard calls an upload or a deletion
+that the end of the service cut off after it began.
 """
-OF_THE_GUARD = {"busy": {*BACKUP, CONFIG}, "stopping": CHANGES}
+OF_THE_GUARD = {"busy": {*BACKUP, CONFIG}, "stopping": {*BACKUP, CONFIG}}
 NEVER_ANSWERED = {errors.ObscuraError, errors.PutRefused, errors.StoreUnusable}
 OF_EVERY_PATH = {
     400: "bad-request",
