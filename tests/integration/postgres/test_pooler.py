@@ -10,6 +10,7 @@ import pytest
 
 from contracts import samples
 from contracts.metadata_store import SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from obscura_backup.adapters.postgres.connection import Statement
 from obscura_backup.adapters.postgres.schema import HEAD, migrate, schema_state
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 
@@ -56,9 +57,12 @@ async def test_no_setting_stays_on_a_connection(
     await saved(store, samples.user(), samples.revision(1))
     await store.get(samples.user())
     probe = await start_store(postgres_server.url_of(postgres_database, port=pgbouncer_port), pool_size=1)
-    settings = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
-    connection, cursor = await probe._pool.checkout(settings, {})
-    assert await cursor.fetchall() == [("0", "0")]
+    settings = Statement(b"""
+        SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),
+               (SELECT count(*) FROM pg_prepared_statements)
+        """)
+    connection, answer = await probe._pool.checkout([(settings, ())])
+    assert answer.rows == [("0", "0", 0)]
     await probe._pool.release(connection)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import samples
 from contracts.metadata_store import SHORT_LOCK_TIMEOUT_SECONDS, MetadataStoreContract, saved
+from obscura_backup.adapters.postgres.connection import Statement
 from obscura_backup.adapters.postgres.diagnosis import diagnose
 from obscura_backup.adapters.postgres.schema import migrate
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
@@ -38,6 +39,28 @@ async def test_row_excludes_other_processes(store: PostgresMetadataStore, impati
             async with impatient.locked(user):
                 pytest.fail("two inside at once")
         assert await impatient.get(user) == revision
+
+
+async def test_session_gets_limits_and_statements_once(store: PostgresMetadataStore) -> None:
+    settings = Statement(b"""
+        SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),
+               current_setting('idle_in_transaction_session_timeout'),
+               (SELECT array_agg(name ORDER BY name) FROM pg_prepared_statements)
+        """)
+    connection, answer = await store._pool.checkout([(settings, ())])
+    await store._pool.release(connection)
+    assert answer.rows == [("1s", "2400ms", "1min", ["obscura_lock", "obscura_save", "obscura_select"])]
+
+
+async def test_session_that_lost_its_statements_is_not_used_again(store: PostgresMetadataStore) -> None:
+    """As behind a pooler that names the server's own process."""
+    user, revision = samples.user(), samples.revision(1)
+    await saved(store, user, revision)
+    connection, _ = await store._pool.checkout([(Statement(b"DEALLOCATE ALL"), ())])
+    await store._pool.release(connection)
+    assert await store.get(user) == revision
+    assert connection.closed
+    await saved(store, user, samples.revision(2))
 
 
 async def test_uploads_of_many_processes_lose_no_version(

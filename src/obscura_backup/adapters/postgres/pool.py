@@ -1,8 +1,7 @@
 """A bounded pool of connections to PostgreSQL that fails at once while the server is down.
 
-Nothing outlives a transaction on a connection, so a pooler in transaction mode (PgBouncer) may stand between: there are
-no prepared statements and no session settings. Several statements go out as one message of the simple protocol. That is
-one round trip, as a pipeline would be, and costs both sides less.
+A pooler in transaction mode (PgBouncer) may stand between: then nothing outlives a transaction on a connection. Without
+one, each session gets its time limits and prepared statements once.
 """
 
 from __future__ import annotations
@@ -10,32 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
+from obscura_backup.adapters.postgres.connection import Connection
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.adapters.postgres.sessions import (
     END_SESSION,
+    ROLLBACK,
     ReadOnlyServer,
     affects_all_connections,
     connect_writable,
     is_read_only,
+    set_up,
     unavailable,
 )
 from obscura_backup.adapters.postgres.sockets import abort, has_unsolicited_input, is_closed_by_peer
 from obscura_backup.domain.errors import MetadataUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Sequence
 
-Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
-Cursor: TypeAlias = psycopg.AsyncCursor[TupleRow]
+    from obscura_backup.adapters.postgres.connection import Answer, Message, Statement, Step
 
 FAILED_CONNECTS = 2
 """In a row are an outage. One alone may come from a server that is just back; `psycopg_pool` tries again at once."""
@@ -55,12 +55,16 @@ class ConnectionPool:
         wait_seconds: how long they wait.
         connect_timeout_seconds: per host; libpq takes no less than 2.
         answer_timeout_seconds: how long the server may take to answer.
+        limits: the time limits of a transaction, set once per session where no pooler is between.
+        prepared: statements, prepared in the same way.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        limits: Step,
+        prepared: Sequence[Statement],
         size: int,
         waiting: int,
         wait_seconds: float,
@@ -68,6 +72,9 @@ class ConnectionPool:
         answer_timeout_seconds: float,
     ) -> None:
         self._url = url
+        self._limits = limits
+        self._prepared = prepared
+        self._may_be_direct = True
         self._size = size
         self._max_waiting = waiting
         self._wait_seconds = wait_seconds
@@ -99,7 +106,6 @@ class ConnectionPool:
                 **kwargs,
                 "autocommit": True,
                 "prepare_threshold": None,
-                "cursor_factory": psycopg.AsyncClientCursor,
             },
             min_size=0,
             max_size=self._size,
@@ -116,15 +122,14 @@ class ConnectionPool:
         if self._pool is not None:
             await self._pool.close()
 
-    async def checkout(self, query: str, values: Mapping[str, Any], *, seconds: float = 0) -> tuple[Connection, Cursor]:
+    async def checkout(self, message: Message, *, seconds: float = 0) -> tuple[Connection, Answer]:
         """Take a connection and execute on it; the caller releases it.
 
-        A dead connection, as after a restart of the server, is replaced and the query sent once more. The query must
+        A dead connection, as after a restart of the server, is replaced and the message sent once more. It must
         therefore be safe to send twice.
 
         Args:
-            query: any number of statements.
-            values: for its placeholders.
+            message: any number of statements.
             seconds: added to the time that the server may take to answer.
 
         Raises:
@@ -134,9 +139,9 @@ class ConnectionPool:
         for is_last in (False, True):
             connection = await self._acquire()
             try:
-                return connection, await self.execute(connection, query, values, seconds=seconds)
+                return connection, await self.execute(connection, message, seconds=seconds)
             except psycopg.Error as error:
-                is_lost = connection.closed or is_read_only(error)
+                is_lost = connection.closed or is_read_only(error) or self._is_shared(error)
                 if is_read_only(error):
                     # A pooler would lend this session again.
                     with suppress(psycopg.Error):
@@ -152,16 +157,14 @@ class ConnectionPool:
                 raise
         raise AssertionError("the second time either returns or raises")
 
-    async def execute(
-        self, connection: Connection, query: str, values: Mapping[str, Any] | None = None, *, seconds: float = 0
-    ) -> Cursor:
+    async def execute(self, connection: Connection, message: Message, *, seconds: float = 0) -> Answer:
         """Execute on a connection of the caller: one message, one answer, never sent twice.
 
         Raises:
             psycopg.Error: from the server, or the connection was lost.
         """
         try:
-            cursor = await self._execute_in_time(connection, query, values, seconds=seconds)
+            answer = await self._execute_in_time(connection, message, seconds=seconds)
         except psycopg.Error as error:
             if affects_all_connections(error):
                 self._invalidate_with(connection)
@@ -169,14 +172,14 @@ class ConnectionPool:
                 self._breaker.record_success()
             raise
         self._breaker.record_success()
-        return cursor
+        return answer
 
     async def release(self, connection: Connection) -> None:
         """Return a connection after a rollback of its open transaction; in any other state it is closed."""
         try:
             if connection.pgconn.transaction_status in _OPEN_TRANSACTION:
                 with suppress(psycopg.Error):  # the connection is lost, and its transaction with it
-                    await self.execute(connection, "ROLLBACK")
+                    await self.execute(connection, ROLLBACK)
         finally:
             if connection.pgconn.transaction_status != TransactionStatus.IDLE or connection not in self._valid:
                 await connection.close()
@@ -204,13 +207,37 @@ class ConnectionPool:
             return connection
 
         try:
-            return await connect_writable(connect_valid, self._execute_in_time)
+            connection, is_direct = await connect_writable(connect_valid, self._execute_in_time)
+            if is_direct and self._may_be_direct:
+                await self._set_up(connection)
         except psycopg.Error as error:
             # A server without a free connection is not down while others of ours are open: callers get one of those.
             if all(is_closed_by_peer(connection) for connection in self._valid):
                 is_certain = isinstance(error, psycopg.errors.ConnectionTimeout) or is_read_only(error)
                 self._record_failure(error, is_certain=is_certain)
             raise
+        return connection
+
+    async def _set_up(self, connection: Connection) -> None:
+        try:
+            await self._execute_in_time(connection, set_up(self._limits, self._prepared))
+        except psycopg.Error:
+            if connection.closed:
+                raise
+            return  # as when there is no table yet: each transaction then brings its own limits, and says what is wrong
+        except BaseException:
+            await connection.close()
+            raise
+        connection.limits = self._limits
+        connection.prepared = frozenset(statement.name for statement in self._prepared)
+
+    def _is_shared(self, error: psycopg.Error) -> bool:
+        """Whether the session lacks what it was given, so that a pooler must be between that looks like a server."""
+        is_shared = isinstance(error, psycopg.errors.InvalidSqlStatementName)
+        if is_shared:
+            self._may_be_direct = False
+            self._invalidate_all()
+        return is_shared
 
     @property
     def _opened(self) -> AsyncConnectionPool[Connection]:
@@ -243,15 +270,13 @@ class ConnectionPool:
                 raise TimeoutError
         raise MetadataUnavailable("The metadata store closes each connection at once.")
 
-    async def _execute_in_time(
-        self, connection: Connection, query: str, values: Mapping[str, Any] | None = None, *, seconds: float = 0
-    ) -> Cursor:
+    async def _execute_in_time(self, connection: Connection, message: Message, *, seconds: float = 0) -> Answer:
         # Not by `asyncio.timeout`: when cancelled, the driver asks the server to cancel, and waits for its answer.
         timer = asyncio.get_running_loop().call_later(
             seconds + self._answer_timeout_seconds, self._time_out, connection
         )
         try:
-            return await connection.execute(query.encode(), values)
+            return await connection.send(message)
         finally:
             timer.cancel()
 
@@ -285,7 +310,7 @@ class ConnectionPool:
 
 
 def _connecting_by(connect: Callable[[Callable[[], Awaitable[Connection]]], Awaitable[Connection]]) -> type[Connection]:
-    class Connecting(psycopg.AsyncConnection[TupleRow]):
+    class Connecting(Connection):
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             plain = super().connect

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from obscura_backup.domain.model import Kind, Revision, Sha256, Tag, UploadId, UserId, Version
 
@@ -14,19 +14,19 @@ Row: TypeAlias = tuple[int, int, str, bytes, int, str, datetime, str]
 """A row of `COLUMNS`."""
 
 
-def values_of(user_id: UserId, revision: Revision) -> dict[str, Any]:
-    """The values of a statement that writes the row."""
-    return {
-        "user_id": user_id,
-        "version": revision.version,
-        "base": revision.base,
-        "kind": revision.kind.value,
-        "sha256": revision.sha256,
-        "size": revision.size,
-        "upload_id": revision.upload_id,
-        "updated_at": revision.updated_at,
-        "tag": revision.tag,
-    }
+def values_of(user_id: UserId, revision: Revision) -> tuple[bytes, ...]:
+    """The values of the row in the order of its columns, as text that does not depend on settings of the server."""
+    return (
+        str(user_id).encode(),
+        b"%d" % revision.version,
+        b"%d" % revision.base,
+        revision.kind.value.encode(),
+        b"\\x" + revision.sha256.hex().encode(),
+        b"%d" % revision.size,
+        revision.upload_id.encode(),
+        revision.updated_at.isoformat().encode(),
+        revision.tag.encode(),
+    )
 
 
 def revision_of(row: Row) -> Revision:

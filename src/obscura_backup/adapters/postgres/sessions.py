@@ -5,18 +5,17 @@ After a switch-over, connections may lead to the demoted server. It answers, but
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 
+from obscura_backup.adapters.postgres.connection import Statement
 from obscura_backup.domain.errors import MetadataUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from psycopg.rows import TupleRow
-
-    Connection = psycopg.AsyncConnection[TupleRow]
+    from obscura_backup.adapters.postgres.connection import Answer, Connection, Message, Step
 
 MAX_STALE_SESSIONS = 32
 """How many stale sessions of a pooler are ended in a row, at most. PgBouncer keeps 20 by default."""
@@ -24,23 +23,26 @@ MAX_STALE_SESSIONS = 32
 # One statement, so that a pooler runs all of it on one session. Behind a pooler, the process that serves the session is
 # not the one that the connection names. The pooler would lend a session from before the switch-over again and again. So
 # that session is ended, and the pooler makes another to the current server. A fresh session is trusted.
-CHECK_SESSION = """
+CHECK_SESSION = Statement(b"""
 SELECT CASE
-    WHEN current_setting('transaction_read_only') = 'off' THEN 'writable'
-    WHEN pg_backend_pid() <> %(pid)s AND (
+    WHEN current_setting('transaction_read_only') = 'off'
+    THEN CASE WHEN pg_backend_pid() = $1 THEN 'direct' ELSE 'pooled' END
+    WHEN pg_backend_pid() <> $1 AND (
         SELECT backend_start < clock_timestamp() - interval '1 second'
         FROM pg_stat_activity WHERE pid = pg_backend_pid())
     THEN 'ended: ' || pg_terminate_backend(pg_backend_pid())
     ELSE 'read-only'
 END
-"""
-"""An SQL statement that gives `writable` or `read-only`, or ends the session.
+""")
+"""A statement that gives `direct` or `pooled` (both writable) or `read-only`, or ends the session.
 
-`pid` is the process that serves the connection, according to the connection.
+Its value is the process that serves the connection, according to the connection.
 """
-END_SESSION = "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())"
+ROLLBACK: Message = [(Statement(b"ROLLBACK"), ())]
+END_SESSION: Message = [*ROLLBACK, (Statement(b"SELECT pg_terminate_backend(pg_backend_pid())"), ())]
 """Ends the session of the last transaction, also behind a pooler in transaction mode."""
-WRITABLE = "writable"
+DIRECT = "direct"
+POOLED = "pooled"
 READ_ONLY = "read-only"
 
 _OPERATOR_INTERVENTION = "57P"
@@ -69,18 +71,28 @@ def unavailable(cause: BaseException | None) -> MetadataUnavailable:
     return MetadataUnavailable("The metadata database is read-only." if is_read_only(cause) else None)
 
 
+def set_up(limits: Step, statements: Iterable[Statement]) -> Message:
+    """What a session gets once: its limits, and prepared statements. Not behind a pooler, which shares its sessions.
+
+    Args:
+        limits: a step whose last value says whether they hold for the transaction only.
+        statements: with names.
+    """
+    statement, values = limits
+    prepared = [(Statement(b"PREPARE %s AS %s" % (name, sql)), ()) for sql, name in statements]
+    return [(statement, (*values[:-1], b"false")), *prepared]
+
+
 class _Execute(Protocol):
-    async def __call__(
-        self, connection: Connection, query: str, values: Mapping[str, Any], /
-    ) -> psycopg.AsyncCursor[TupleRow]: ...
+    async def __call__(self, connection: Connection, message: Message, /) -> Answer: ...
 
 
-async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute: _Execute) -> Connection:
-    """A connection to a server that accepts writes. Ends stale sessions of a pooler.
+async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute: _Execute) -> tuple[Connection, bool]:
+    """A connection to a server that accepts writes, and whether no pooler is between. Ends stale sessions of a pooler.
 
     Args:
         connect: makes a connection.
-        execute: executes a query on a connection, in bounded time.
+        execute: executes a message on a connection, in bounded time.
 
     Raises:
         ReadOnlyServer: the server is read-only.
@@ -93,8 +105,8 @@ async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute
         except BaseException:
             await connection.close()
             raise
-        if state == WRITABLE:
-            return connection
+        if state in (DIRECT, POOLED):
+            return connection, state == DIRECT
         await connection.close()
         if state == READ_ONLY:
             break
@@ -102,9 +114,9 @@ async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute
 
 
 async def _state_of(connection: Connection, execute: _Execute) -> str:
+    pid = b"%d" % connection.info.backend_pid
     try:
-        cursor = await execute(connection, CHECK_SESSION, {"pid": connection.info.backend_pid})
-        (row,) = await cursor.fetchall()
+        answer = await execute(connection, [(CHECK_SESSION, (pid,))])
     except psycopg.errors.AdminShutdown:  # the session ended, as requested
         return ""
-    return str(row[0])
+    return str(answer.rows[0][0])

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import psycopg
 from psycopg import errors as answers
 
+from obscura_backup.adapters.postgres.connection import Statement
 from obscura_backup.adapters.postgres.pool import ConnectionPool
 from obscura_backup.adapters.postgres.rows import COLUMNS, revision_of, values_of
 from obscura_backup.adapters.postgres.schema import (
@@ -29,9 +30,9 @@ from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnu
 from obscura_backup.domain.model import Revision, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
-    from obscura_backup.adapters.postgres.pool import Connection, Cursor
+    from obscura_backup.adapters.postgres.connection import Connection, Step
     from obscura_backup.domain.errors import Unavailable
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -52,36 +53,40 @@ PAGE_ROWS = 512
 
 _log = logging.getLogger("obscura_backup")
 
-_BOUNDED = "SET LOCAL statement_timeout = %(statement_ms)s;"  # local to the message, which is one transaction
-_SELECT = f"{_BOUNDED} SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s"  # noqa: S608  # constants only
+# Not only until the end of the transaction if the last value is false.
+_SET_LIMITS: Final = Statement(b"""
+SELECT set_config('lock_timeout', $1, $4::boolean),
+       set_config('statement_timeout', $2, $4::boolean),
+       set_config('idle_in_transaction_session_timeout', $3, $4::boolean)
+""")
 # Without READ WRITE: a read-only server then always answers with the code 25006.
-_LOCK_ROW = f"""
-BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('lock_timeout', %(lock_ms)s::text, true),
-       set_config('statement_timeout', %(statement_ms)s::text, true),
-       set_config('idle_in_transaction_session_timeout', %(hold_ms)s::text, true);
-SELECT {COLUMNS} FROM backups WHERE user_id = %(user_id)s FOR UPDATE
-"""  # noqa: S608  # constants only
+_BEGIN: Final[Step] = (Statement(b"BEGIN ISOLATION LEVEL READ COMMITTED"), ())
+_COMMIT: Final[Step] = (Statement(b"COMMIT"), ())
+_SELECT: Final = Statement(f"SELECT {COLUMNS} FROM backups WHERE user_id = $1".encode(), b"obscura_select")  # noqa: S608  # a constant
+_LOCK: Final = Statement(_SELECT.sql + b" FOR UPDATE", b"obscura_lock")
 # A row never goes back: of two concurrent writers, the higher version stays.
-_SAVE = f"""
-{_BOUNDED}
+_SAVE: Final = Statement(
+    b"""
 INSERT INTO backups (user_id, version, base, kind, sha256, size, upload_id, updated_at, tag)
-VALUES (%(user_id)s, %(version)s, %(base)s, %(kind)s, %(sha256)s, %(size)s, %(upload_id)s, %(updated_at)s, %(tag)s)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_id, updated_at, tag) =
     (excluded.version, excluded.base, excluded.kind, excluded.sha256, excluded.size, excluded.upload_id,
      excluded.updated_at, excluded.tag)
-WHERE excluded.version >= backups.version;
-COMMIT
-"""  # noqa: S608  # constants only
+WHERE excluded.version >= backups.version
+""",
+    b"obscura_save",
+)
 # A failed transaction answers COMMIT with ROLLBACK: only these words prove that the row was committed.
-_SAVED = (["SET", "INSERT 0 1", "COMMIT"], ["SET", "INSERT 0 0", "COMMIT"])
-_PAGE = f"""
-{_BOUNDED} SELECT user_id, {COLUMNS} FROM backups
-WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid ORDER BY user_id LIMIT {PAGE_ROWS}
-"""  # noqa: S608  # constants only
-_SCHEMA = f"{_BOUNDED} {SELECT_REVISION}"
+_SAVED = (["INSERT 0 1", "COMMIT"], ["INSERT 0 0", "COMMIT"])
+_PAGE: Final = Statement(
+    f"""
+SELECT user_id, {COLUMNS} FROM backups
+WHERE $1::uuid IS NULL OR user_id > $1::uuid ORDER BY user_id LIMIT {PAGE_ROWS}
+""".encode()  # noqa: S608  # constants only
+)
+_SCHEMA: Final = Statement(SELECT_REVISION.encode())
 # On a standby this is always on.
-_READY = f"{_BOUNDED} SELECT current_setting('transaction_read_only'), {MISSING_PRIVILEGES}"
+_READY: Final = Statement(f"SELECT current_setting('transaction_read_only'), {MISSING_PRIVILEGES}".encode())
 
 
 class PostgresMetadataStore:
@@ -111,8 +116,15 @@ class PostgresMetadataStore:
         connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
     ) -> None:
+        statement_seconds = answer_timeout_seconds * STATEMENT_SHARE
+        # A lock that is not available is then no slow statement.
+        self._poll_seconds = min(LOCK_POLL_SECONDS, statement_seconds / 2)
+        self._statement_ms = _milliseconds(statement_seconds)
+        self._idle_ms = _milliseconds(idle_in_transaction_seconds)
         self._pool = ConnectionPool(
             url,
+            limits=self._limits(self._poll_seconds),
+            prepared=(_SELECT, _LOCK, _SAVE),
             size=pool_size,
             waiting=pool_waiting,
             wait_seconds=pool_wait_seconds,
@@ -124,8 +136,6 @@ class PostgresMetadataStore:
         self._lock_permits = asyncio.Semaphore(pool_size - int(pool_size * RESERVED_SHARE))
         self._pool_wait_seconds = pool_wait_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
-        self._idle_seconds = idle_in_transaction_seconds
-        self._statement_seconds = answer_timeout_seconds * STATEMENT_SHARE
         self._schema_is_current = False
 
     async def start(self) -> None:
@@ -177,14 +187,14 @@ class PostgresMetadataStore:
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
         await self._check_schema_once()
-        (row,) = await self._read(_SELECT, {"user_id": user_id}) or (None,)
+        (row,) = await self._read(_SELECT, str(user_id).encode()) or (None,)
         return revision_of(row) if row else None
 
     async def scan(self, after: UserId | None = None) -> AsyncIterator[tuple[UserId, Revision]]:
         """See `BackupMetadataStore.scan`. Memory: one page of rows; no connection is held between pages."""
         await self._check_schema_once()
         while True:
-            page = await self._read(_PAGE, {"after": after})
+            page = await self._read(_PAGE, str(after).encode() if after else None)
             for user_id, *row in page:
                 yield UserId(user_id), revision_of(tuple(row))
             if len(page) < PAGE_ROWS:
@@ -197,7 +207,7 @@ class PostgresMetadataStore:
         It also fails if the role lacks a privilege or the table is gone. It reads no row.
         """
         await self._check_schema_once()
-        ((read_only, missing),) = await self._read(_READY, {})
+        ((read_only, missing),) = await self._read(_READY)
         if read_only != "off":
             raise self._pool.report_read_only()
         if missing := describe_missing_privileges(missing):
@@ -208,40 +218,36 @@ class PostgresMetadataStore:
         while True:
             left_seconds = deadline - loop.time()
             try:
-                return await self._lock_row(user_id, min(max(left_seconds, 0.001), LOCK_POLL_SECONDS))
+                return await self._lock_row(user_id, min(max(left_seconds, 0.001), self._poll_seconds))
             except SlotBusy:
-                if left_seconds <= LOCK_POLL_SECONDS:
+                if left_seconds <= self._poll_seconds:
                     raise
 
     async def _lock_row(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
-        values = {
-            "user_id": user_id,
-            "lock_ms": _milliseconds(lock_seconds),
-            "statement_ms": _milliseconds(lock_seconds + self._statement_seconds),
-            "hold_ms": _milliseconds(self._idle_seconds),
-        }
+        message = [_BEGIN, self._limits(lock_seconds), (_LOCK, (str(user_id).encode(),))]
         try:
-            connection, cursor = await self._pool.checkout(_LOCK_ROW, values, seconds=lock_seconds)
+            connection, answer = await self._pool.checkout(message, seconds=lock_seconds)
         except psycopg.Error as error:
             raise _domain_error(error) from error
         try:
-            rows = await _last_result(cursor)
-            record = revision_of(rows[0]) if rows else None
-            return _PostgresSlot(self._pool, connection, user_id, record, self._statement_seconds)
+            record = revision_of(answer.rows[0]) if answer.rows else None
+            return _PostgresSlot(self._pool, connection, user_id, record)
         except BaseException:
             await self._pool.release(connection)
             raise
 
-    async def _read(self, query: str, values: Mapping[str, Any]) -> list[Any]:
-        values = {**values, "statement_ms": _milliseconds(self._statement_seconds)}
+    async def _read(self, statement: Statement, *values: bytes | None) -> list[Any]:
+        message = [self._limits(self._poll_seconds), (statement, values)]
         try:
-            connection, cursor = await self._pool.checkout(query, values)
-            try:
-                return await _last_result(cursor)
-            finally:
-                await self._pool.release(connection)
+            connection, answer = await self._pool.checkout(message)
         except psycopg.Error as error:
-            raise _domain_error(error) from error
+            raise unavailable(error) from error
+        await self._pool.release(connection)
+        return answer.rows
+
+    def _limits(self, lock_seconds: float) -> Step:
+        milliseconds = (_milliseconds(lock_seconds), self._statement_ms, self._idle_ms)
+        return _SET_LIMITS, (*(b"%d" % limit for limit in milliseconds), b"true")
 
     async def _check_schema_once(self) -> None:
         """Check the schema now if the server was down at the start."""
@@ -254,7 +260,7 @@ class PostgresMetadataStore:
 
     async def _require_schema(self) -> None:
         try:
-            rows = await self._read(_SCHEMA, {})
+            rows = await self._read(_SCHEMA)
         except MetadataUnavailable as error:
             if isinstance(error.__cause__, answers.UndefinedTable):
                 rows = []
@@ -273,30 +279,24 @@ class _PostgresSlot:
         connection: Connection,
         user_id: UserId,
         record: Revision | None,
-        statement_seconds: float,
     ) -> None:
         self._pool = pool
         self._connection: Connection | None = connection
         self._user_id = user_id
-        self._statement_seconds = statement_seconds
         self.record = record
 
     async def save(self, revision: Revision) -> None:
         if self._connection is None:
             raise AssertionError("a slot is saved at most once")
         connection, self._connection = self._connection, None
-        values = {**values_of(self._user_id, revision), "statement_ms": _milliseconds(self._statement_seconds)}
         try:
-            cursor = await self._pool.execute(connection, _SAVE, values)
+            answer = await self._pool.execute(connection, [(_SAVE, values_of(self._user_id, revision)), _COMMIT])
         except psycopg.Error as error:
             raise MetadataUnavailable from error
         finally:
             await self._pool.release(connection)
-        outcome = [cursor.statusmessage]
-        while cursor.nextset():
-            outcome.append(cursor.statusmessage)
-        if outcome not in _SAVED:
-            raise MetadataUnavailable(f"The metadata store answered a save with {outcome}.")
+        if answer.statuses not in _SAVED:
+            raise MetadataUnavailable(f"The metadata store answered a save with {answer.statuses}.")
 
     async def unlock(self) -> None:
         if self._connection is not None:
@@ -306,12 +306,6 @@ class _PostgresSlot:
 
 def _domain_error(error: psycopg.Error) -> Unavailable:
     return SlotBusy() if isinstance(error, (answers.LockNotAvailable, answers.DeadlockDetected)) else unavailable(error)
-
-
-async def _last_result(cursor: Cursor) -> list[Any]:
-    while cursor.nextset():
-        pass
-    return await cursor.fetchall()
 
 
 def _milliseconds(seconds: float) -> int:

@@ -12,10 +12,14 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from obscura_backup.adapters.circuit_breaker import State
+from obscura_backup.adapters.postgres.connection import Message, Statement
 from obscura_backup.adapters.postgres.pool import ConnectionPool
 
 URL = "postgresql://someone@localhost/db"
 LOST = psycopg.OperationalError("the connection is lost")
+QUESTION: Message = [(Statement(b"SELECT 1"), ())]
+LIMITS = (Statement(b"SELECT set_config('lock_timeout', $1, $2)"), (b"1000", b"true"))
+PREPARED = (Statement(b"SELECT 2", b"two"),)
 SHUTTING_DOWN = psycopg.errors.AdminShutdown("terminating connection due to administrator command")
 
 
@@ -24,26 +28,28 @@ class ScriptedConnection:
 
     Attributes:
         far: the server's end.
-        queries: all that were executed.
+        messages: all that were sent.
 
     Args:
-        script: per query what it returns, or raises if it is an exception. `LOST` closes the connection, too. An event
-            is waited for, and then the connection is lost.
+        script: per message what it returns, or raises if it is an exception. `LOST` closes the connection, too. An
+            event is waited for, and then the connection is lost.
     """
 
     def __init__(self, *script: Any) -> None:
         self.near, self.far = socket.socketpair()
         self._script = list(script)
-        self.queries: list[str] = []
+        self.messages: list[Message] = []
         self.closed = False
         self.pgconn = SimpleNamespace(transaction_status=TransactionStatus.IDLE)
         self.info = SimpleNamespace(backend_pid=7)
+        self.limits: Any = None
+        self.prepared: frozenset[bytes] = frozenset()
 
     def fileno(self) -> int:
         return self.near.fileno()
 
-    async def execute(self, query: bytes, _values: Any = None) -> Any:
-        self.queries.append(query.decode())
+    async def send(self, message: Message) -> Any:
+        self.messages.append(message)
         answer = self._script.pop(0) if self._script else "answer"
         if isinstance(answer, asyncio.Event):
             await answer.wait()
@@ -82,7 +88,14 @@ class ScriptedPool:
 
     def __init__(self, *scripts: tuple[Any, ...], size: int = 4) -> None:
         self.pool = ConnectionPool(
-            URL, size=size, waiting=8, wait_seconds=1, connect_timeout_seconds=2, answer_timeout_seconds=3
+            URL,
+            limits=LIMITS,
+            prepared=PREPARED,
+            size=size,
+            waiting=8,
+            wait_seconds=1,
+            connect_timeout_seconds=2,
+            answer_timeout_seconds=3,
         )
         self.connections: list[ScriptedConnection] = []
         self.returned: list[ScriptedConnection] = []
@@ -122,10 +135,10 @@ class ScriptedPool:
         self.pool._record_failure(LOST, is_certain=True)
 
     async def checkout(self) -> Any:
-        return await self.pool.checkout("SELECT 1", {})
+        return await self.pool.checkout(QUESTION)
 
     async def execute(self, connection: Any, *, seconds: float = 0) -> Any:
-        return await self.pool.execute(connection, "SELECT 1", seconds=seconds)
+        return await self.pool.execute(connection, QUESTION, seconds=seconds)
 
     async def release(self, connection: Any) -> None:
         await self.pool.release(connection)

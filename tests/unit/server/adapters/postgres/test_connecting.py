@@ -3,39 +3,85 @@
 from __future__ import annotations
 
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from obscura_backup.adapters.postgres import pool as postgres_pool
+from obscura_backup.adapters.postgres.connection import Answer, Connection, Statement
 from obscura_backup.adapters.postgres.pool import ConnectionPool
 from obscura_backup.adapters.postgres.sessions import CHECK_SESSION, MAX_STALE_SESSIONS, ReadOnlyServer
-from support.servers.in_process.scripted_postgres import SHUTTING_DOWN, URL, MakePool
+from support.servers.in_process.scripted_postgres import LIMITS, LOST, PREPARED, SHUTTING_DOWN, URL, MakePool
 
 
-def session(state: str) -> Any:
-    """The result of `CHECK_SESSION`."""
+def session(state: str) -> Answer:
+    """The answer to `CHECK_SESSION`."""
+    return Answer(["SELECT 1"], [(state,)])
 
-    async def fetchall() -> list[tuple[str]]:
-        return [(state,)]
 
-    return SimpleNamespace(fetchall=fetchall)
+def new_pool() -> ConnectionPool:
+    return ConnectionPool(
+        URL,
+        limits=LIMITS,
+        prepared=PREPARED,
+        size=4,
+        waiting=8,
+        wait_seconds=1,
+        connect_timeout_seconds=2,
+        answer_timeout_seconds=3,
+    )
 
 
 async def test_new_connection_is_checked_and_valid(pool_of: MakePool) -> None:
     scripted = pool_of()
-    connection = scripted.new_connection(session("writable"))
+    connection = scripted.new_connection(session("pooled"))
     assert await scripted.connect(connection) is connection
-    assert connection.queries == [CHECK_SESSION]
+    assert connection.messages == [[(CHECK_SESSION, (b"7",))]]
     assert list(scripted.pool._valid) == [connection]
+
+
+async def test_session_without_a_pooler_gets_its_limits_and_statements_once(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    connection = scripted.new_connection(session("direct"))
+    assert await scripted.connect(connection) is connection
+    (limits, _), (statement, _) = LIMITS, connection.messages[1][1]
+    assert connection.messages[1][0] == (limits, (b"1000", b"false"))
+    assert statement == Statement(b"PREPARE two AS SELECT 2")
+    assert (connection.limits, connection.prepared) == (LIMITS, {b"two"})
+
+
+async def test_session_of_a_pooler_gets_nothing(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    connection = await scripted.connect(scripted.new_connection(session("pooled")))
+    assert (len(connection.messages), connection.limits, connection.prepared) == (1, None, frozenset())
+
+
+async def test_session_that_takes_no_statements_is_used_without_them(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    connection = scripted.new_connection(session("direct"), psycopg.errors.UndefinedTable())
+    assert await scripted.connect(connection) is connection
+    assert (connection.closed, connection.limits, connection.prepared) == (False, None, frozenset())
+
+
+async def test_connection_that_is_lost_while_it_is_set_up_is_a_failed_one(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    with pytest.raises(psycopg.OperationalError):
+        await scripted.connect(scripted.new_connection(session("direct"), LOST))
+
+
+async def test_interrupted_set_up_closes_the_connection(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    connection = scripted.new_connection(session("direct"), KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        await scripted.connect(connection)
+    assert connection.closed
 
 
 @pytest.mark.parametrize("answer", [session("ended: true"), SHUTTING_DOWN])
 async def test_stale_session_of_a_pooler_is_replaced(pool_of: MakePool, answer: Any) -> None:
     scripted = pool_of()
-    stale, fresh = scripted.new_connection(answer), scripted.new_connection(session("writable"))
+    stale, fresh = scripted.new_connection(answer), scripted.new_connection(session("pooled"))
     assert await scripted.connect(stale, fresh) is fresh
     assert (stale.closed, fresh.closed) == (True, False)
 
@@ -47,15 +93,15 @@ async def test_endless_stale_sessions_are_a_read_only_server(pool_of: MakePool) 
         scripted.new_connection(session("ended: true"))
     with pytest.raises(ReadOnlyServer):
         await scripted.connect(*scripted.connections)
-    assert [bool(connection.queries) for connection in scripted.connections] == [True] * 32 + [False]
+    assert [bool(connection.messages) for connection in scripted.connections] == [True] * 32 + [False]
 
 
 async def test_read_only_server_is_an_outage_at_once(pool_of: MakePool) -> None:
     scripted = pool_of()
-    connection, not_used = scripted.new_connection(session("read-only")), scripted.new_connection(session("writable"))
+    connection, not_used = scripted.new_connection(session("read-only")), scripted.new_connection(session("pooled"))
     with pytest.raises(ReadOnlyServer):
         await scripted.connect(connection, not_used)
-    assert (connection.closed, not_used.queries, scripted.is_down) == (True, [], True)
+    assert (connection.closed, not_used.messages, scripted.is_down) == (True, [], True)
 
 
 async def test_connection_that_fails_its_check_is_closed(pool_of: MakePool) -> None:
@@ -91,16 +137,16 @@ async def test_failure_is_no_outage_while_other_connections_are_open(pool_of: Ma
 
 async def test_pool_does_not_connect_while_the_breaker_is_open(pool_of: MakePool) -> None:
     scripted = pool_of()
-    connection = scripted.new_connection(session("writable"))
+    connection = scripted.new_connection(session("pooled"))
     scripted.record_outage()
     with pytest.raises(psycopg.OperationalError, match="not tried"):
         await scripted.connect(connection)
-    assert connection.queries == []
+    assert connection.messages == []
 
 
 async def test_pool_connects_for_the_caller_that_tests_the_server(pool_of: MakePool) -> None:
     scripted = pool_of()
-    connection = scripted.new_connection(session("writable"))
+    connection = scripted.new_connection(session("pooled"))
     scripted.record_outage()
     scripted.pool._breaker._test_at = 0.0
     assert scripted.pool._breaker.try_half_open()
@@ -122,13 +168,13 @@ async def test_pool_is_configured_for_poolers_and_outages(monkeypatch: pytest.Mo
             calls.append("close")
 
     monkeypatch.setattr(postgres_pool, "AsyncConnectionPool", PsycopgPool)
-    pool = ConnectionPool(URL, size=4, waiting=8, wait_seconds=1, connect_timeout_seconds=2, answer_timeout_seconds=3)
+    pool = new_pool()
     await pool.close()
     await pool.open()
     await pool.close()
     assert calls == ["open", "close"]
     kwargs, connection_class = options.pop("kwargs"), options.pop("connection_class")
-    assert issubclass(connection_class, psycopg.AsyncConnection)
+    assert issubclass(connection_class, Connection)
     assert options == {
         "min_size": 0,
         "max_size": 4,
@@ -139,7 +185,6 @@ async def test_pool_is_configured_for_poolers_and_outages(monkeypatch: pytest.Mo
         "reconnect_timeout": 0,
     }
     assert (kwargs["autocommit"], kwargs["prepare_threshold"]) == (True, None)
-    assert kwargs["cursor_factory"] is psycopg.AsyncClientCursor
     assert logging.getLogger("psycopg.pool").level == logging.ERROR
 
 
@@ -148,7 +193,7 @@ async def test_connections_of_psycopg_pool_are_made_by_the_pool(monkeypatch: pyt
         return "made by the pool"
 
     monkeypatch.setattr(ConnectionPool, "connect", connect)
-    pool = ConnectionPool(URL, size=4, waiting=8, wait_seconds=1, connect_timeout_seconds=2, answer_timeout_seconds=3)
+    pool = new_pool()
     await pool.open()
     made: Any = await pool._opened.connection_class.connect(URL)
     assert made == "made by the pool"

@@ -30,11 +30,10 @@ class ScriptedStore:
         monkeypatch.setattr(self.store, "_read", self._read)
         monkeypatch.setattr(self.store, "_lock_row", self._lock_row)
 
-    async def _read(self, query: str, values: Any) -> list[Any]:
-        del values
-        if query != postgres._SCHEMA:
+    async def _read(self, statement: Any, *_: Any) -> list[Any]:
+        if statement != postgres._SCHEMA:
             self.queries.append("another")
-            return [("off", [])] if query == postgres._READY else []
+            return [("off", [])] if statement == postgres._READY else []
         self.queries.append("schema")
         if isinstance(self._version, Exception):
             raise self._version

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from obscura_backup.adapters.postgres.sessions import END_SESSION, ReadOnlyServer
-from support.servers.in_process.scripted_postgres import LOST, SHUTTING_DOWN, MakePool
+from obscura_backup.adapters.postgres.connection import Answer
+from obscura_backup.adapters.postgres.sessions import END_SESSION, ROLLBACK, ReadOnlyServer
+from support.servers.in_process.scripted_postgres import LOST, QUESTION, SHUTTING_DOWN, MakePool
+
+if TYPE_CHECKING:
+    from obscura_backup.adapters.postgres.connection import Message
 
 NO_TABLE = psycopg.errors.UndefinedTable("no such table")
 
@@ -35,7 +39,7 @@ async def test_two_lost_connections_are_an_outage(pool_of: MakePool) -> None:
         await scripted.checkout()
     assert scripted.is_down
     assert scripted.returned == scripted.connections[:2]
-    assert scripted.connections[2].queries == []
+    assert scripted.connections[2].messages == []
 
 
 async def test_query_is_not_sent_again_during_an_outage(pool_of: MakePool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +54,7 @@ async def test_query_is_not_sent_again_during_an_outage(pool_of: MakePool, monke
     monkeypatch.setattr(scripted.pool, "_acquire", acquire_as_an_outage_begins)
     with pytest.raises(psycopg.OperationalError):
         await scripted.checkout()
-    assert scripted.connections[1].queries == []
+    assert scripted.connections[1].messages == []
 
 
 async def test_query_is_not_sent_again_after_an_error_of_the_server(pool_of: MakePool) -> None:
@@ -67,9 +71,20 @@ async def test_read_only_session_is_ended_and_the_other_connections_are_not_used
     with pytest.raises(TimeoutError):  # `psycopg_pool` would connect again
         await asyncio.wait_for(scripted.checkout(), 0.05)
     ended, other = scripted.connections
-    assert (ended.queries, ended.closed) == (["SELECT 1", END_SESSION], True)
-    assert (other.queries, other.closed) == ([], True)
+    assert (ended.messages, ended.closed) == ([QUESTION, END_SESSION], True)
+    assert (other.messages, other.closed) == ([], True)
     assert scripted.returned == [ended, other]
+
+
+async def test_pooler_that_looks_like_a_server_is_noticed(pool_of: MakePool) -> None:
+    """Another of its sessions lacks the prepared statement. From then on, connections are used as a pooler's."""
+    scripted = pool_of((psycopg.errors.InvalidSqlStatementName(),), ("not used",))
+    with pytest.raises(TimeoutError):  # `psycopg_pool` would connect again
+        await asyncio.wait_for(scripted.checkout(), 0.05)
+    assert [connection.closed for connection in scripted.connections] == [True, True]
+    assert not scripted.is_down
+    next_one = await scripted.connect(scripted.new_connection(Answer(["SELECT 1"], [("direct",)])))
+    assert (len(next_one.messages), next_one.prepared) == (1, frozenset())
 
 
 async def test_interrupted_query_returns_its_connection(pool_of: MakePool) -> None:
@@ -139,24 +154,24 @@ async def test_connection_is_not_aborted_after_an_answer_in_time(pool_of: MakePo
 
 
 @pytest.mark.parametrize(
-    ("status", "queries", "closed"),
+    ("status", "messages", "closed"),
     [
         (TransactionStatus.IDLE, [], False),
-        (TransactionStatus.INTRANS, ["ROLLBACK"], True),
-        (TransactionStatus.INERROR, ["ROLLBACK"], True),
+        (TransactionStatus.INTRANS, [ROLLBACK], True),
+        (TransactionStatus.INERROR, [ROLLBACK], True),
         (TransactionStatus.ACTIVE, [], True),
         (TransactionStatus.UNKNOWN, [], True),
     ],
 )
 async def test_connection_is_returned_idle_or_closed(
-    pool_of: MakePool, status: TransactionStatus, queries: list[str], *, closed: bool
+    pool_of: MakePool, status: TransactionStatus, messages: list[Message], *, closed: bool
 ) -> None:
     """The scripted server never rolls back, so that the state stays."""
     scripted = pool_of(())
     (connection,) = scripted.connections
     connection.pgconn.transaction_status = status
     await scripted.release(connection)
-    assert (connection.queries, connection.closed, scripted.returned) == (queries, closed, [connection])
+    assert (connection.messages, connection.closed, scripted.returned) == (messages, closed, [connection])
 
 
 async def test_connection_lost_during_its_rollback_is_returned(pool_of: MakePool) -> None:

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
 from contracts import samples
+from obscura_backup.adapters.postgres.connection import Answer
+from obscura_backup.adapters.postgres.rows import values_of
 from obscura_backup.adapters.postgres.store import (
     PostgresMetadataStore,
     _domain_error,
-    _last_result,
     _milliseconds,
     _PostgresSlot,
 )
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 
+if TYPE_CHECKING:
+    from obscura_backup.adapters.postgres.connection import Message
+
 USER = samples.user(1)
-
-
-class Cursor:
-    """Several results of one message."""
-
-    def __init__(self, *messages: str, rows: tuple[Any, ...] = ()) -> None:
-        self._left = list(messages)
-        self._rows = rows
-
-    @property
-    def statusmessage(self) -> str:
-        return self._left[0]
-
-    def nextset(self) -> bool:
-        self._left = self._left[1:]
-        return bool(self._left)
-
-    async def fetchall(self) -> list[Any]:
-        return list(self._rows)
 
 
 class RecordingPool:
@@ -45,20 +30,19 @@ class RecordingPool:
 
     def __init__(self, answer: Any = None) -> None:
         self._answer = answer
-        self.values: list[dict[str, Any]] = []
+        self.messages: list[Message] = []
+        self.seconds: list[float] = []
         self.released: list[object] = []
 
-    async def execute(self, _connection: object, _query: str, values: dict[str, Any]) -> Any:
-        self.values.append(values)
+    async def execute(self, _connection: object, message: Message) -> Any:
+        self.messages.append(message)
         if isinstance(self._answer, BaseException):
             raise self._answer
         return self._answer
 
-    async def checkout(self, _query: str, values: dict[str, Any], *, seconds: float = 0) -> Any:
-        self.values.append({**values, "seconds": seconds})
-        if isinstance(self._answer, BaseException):
-            raise self._answer
-        return "connection", self._answer
+    async def checkout(self, message: Message, *, seconds: float = 0) -> Any:
+        self.seconds.append(seconds)
+        return "connection", await self.execute("connection", message)
 
     async def release(self, connection: object) -> None:
         self.released.append(connection)
@@ -67,22 +51,19 @@ class RecordingPool:
 def slot(pool: RecordingPool) -> _PostgresSlot:
     given: Any = pool
     connection: Any = "connection"
-    return _PostgresSlot(given, connection, USER, None, 2.4)
+    return _PostgresSlot(given, connection, USER, None)
 
 
 @pytest.mark.parametrize("insert", ["INSERT 0 1", "INSERT 0 0"])
 async def test_slot_is_saved_once_and_its_connection_returned_once(insert: str) -> None:
-    pool = RecordingPool(Cursor("SET", insert, "COMMIT"))
+    pool = RecordingPool(Answer([insert, "COMMIT"], []))
     made = slot(pool)
     revision = samples.revision(3)
     await made.save(revision)
     await made.unlock()
     assert pool.released == ["connection"]
-    assert {name: pool.values[0][name] for name in ("user_id", "version", "statement_ms")} == {
-        "user_id": USER,
-        "version": 3,
-        "statement_ms": 2400,
-    }
+    ((_, values), (commit, _)) = pool.messages[0]
+    assert (values, commit.sql) == (values_of(USER, revision), b"COMMIT")
     with pytest.raises(AssertionError):
         await made.save(revision)
 
@@ -95,11 +76,9 @@ async def test_unsaved_slot_is_unlocked_once() -> None:
     assert pool.released == ["connection"]
 
 
-@pytest.mark.parametrize(
-    "messages", [("SET", "INSERT 0 1", "ROLLBACK"), ("SET", "INSERT 0 1"), ("SET", "INSERT 0 2", "COMMIT")]
-)
-async def test_save_with_an_unexpected_answer_is_an_error(messages: tuple[str, ...]) -> None:
-    pool = RecordingPool(Cursor(*messages))
+@pytest.mark.parametrize("statuses", [("INSERT 0 1", "ROLLBACK"), ("INSERT 0 1",), ("INSERT 0 2", "COMMIT")])
+async def test_save_with_an_unexpected_answer_is_an_error(statuses: tuple[str, ...]) -> None:
+    pool = RecordingPool(Answer(list(statuses), []))
     with pytest.raises(MetadataUnavailable, match="answered a save with"):
         await slot(pool).save(samples.revision(3))
     assert pool.released == ["connection"]
@@ -131,12 +110,6 @@ def test_error_of_the_driver_becomes_one_of_the_domain(error: psycopg.Error, kin
     assert type(_domain_error(error)) is kind
 
 
-async def test_last_of_several_results_counts() -> None:
-    cursor: Any = Cursor("SET", "SELECT 1", "SELECT 2", rows=("the last",))
-    assert await _last_result(cursor) == ["the last"]
-    assert cursor._left == []
-
-
 def store(pool: RecordingPool, **given: Any) -> PostgresMetadataStore:
     made = PostgresMetadataStore("postgresql://someone@localhost/db", **given)
     made._schema_is_current = True
@@ -146,17 +119,33 @@ def store(pool: RecordingPool, **given: Any) -> PostgresMetadataStore:
 
 
 async def test_lock_request_carries_its_time_limits() -> None:
-    pool = RecordingPool(Cursor("SET", "SELECT"))
+    pool = RecordingPool(Answer([], []))
     async with store(pool, lock_timeout_seconds=0.5, idle_in_transaction_seconds=7, answer_timeout_seconds=3).locked(
         USER
     ) as held:
         assert held.record is None
-    (values,) = pool.values
-    assert 0.4 < values["seconds"] <= 0.5
-    assert values["lock_ms"] == round(values["seconds"] * 1000)
-    assert values["statement_ms"] == round((values["seconds"] + 2.4) * 1000)
-    assert values["hold_ms"] == 7000
+    (_, (_, limits), (lock, values)) = pool.messages[0]
+    (seconds,) = pool.seconds
+    assert 0.4 < seconds <= 0.5
+    assert limits == (b"%d" % round(seconds * 1000), b"2400", b"7000", b"true")
+    assert (lock.sql.endswith(b"FOR UPDATE"), values) == (True, (str(USER).encode(),))
     assert pool.released == ["connection"]
+
+
+async def test_ordinary_requests_carry_the_limits_of_a_session() -> None:
+    pool = RecordingPool(Answer([], []))
+    made = store(pool)
+    async with made.locked(USER):
+        assert await made.get(USER) is None
+    (_, of_lock, _), (of_get, _) = pool.messages
+    assert of_lock == of_get == made._limits(1.0)
+
+
+async def test_lock_is_given_up_before_its_statement_is() -> None:
+    pool = RecordingPool(Answer([], []))
+    async with store(pool, answer_timeout_seconds=0.5).locked(USER):
+        pass
+    assert pool.messages[0][1][1][:2] == (b"200", b"400")
 
 
 @pytest.mark.parametrize("lock_seconds", [0.5, 1.0, 2.5])
@@ -173,18 +162,17 @@ async def test_busy_lock_is_requested_repeatedly_until_the_deadline(
         try:
             return await enter(*given)
         finally:
-            now[0] += pool.values[-1]["seconds"]
+            now[0] += pool.seconds[-1]
 
     monkeypatch.setattr(made, "_lock_row", entering)
     with pytest.raises(SlotBusy):
         await made._lock_row_by(now[0] + lock_seconds, USER)
-    turns = [values["seconds"] for values in pool.values]
-    assert turns == {0.5: [0.5], 1.0: [1.0], 2.5: [1.0, 1.0, 0.5]}[lock_seconds]
+    assert pool.seconds == {0.5: [0.5], 1.0: [1.0], 2.5: [1.0, 1.0, 0.5]}[lock_seconds]
     monkeypatch.undo()
 
 
 async def test_unreadable_row_returns_its_connection() -> None:
-    pool = RecordingPool(Cursor("SET", "SELECT", rows=(("no", "such", "row"),)))
+    pool = RecordingPool(Answer([], [("no", "such", "row")]))
     with pytest.raises(ValueError, match="unpack"):
         await store(pool)._lock_row(USER, 1)
     assert pool.released == ["connection"]
