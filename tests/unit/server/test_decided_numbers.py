@@ -151,7 +151,7 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
             },
         ),
         (doctor, {"SKEW_MAX_SECONDS": 60.0, "FREE_MIN_BYTES": 256 * MIB, "DIAGNOSIS_SECONDS": 6.0}),
-        (backup, {"EARLY_CHECK_BYTES": 64 * KIB}),
+        (backup, {"EARLY_CHECK_BYTES": 1024 * KIB}),
         (client_address, {"HOPS_MAX": 16, "_ADDRESS_MAX_CHARS": 64, "_SITE_PREFIX_BITS": 56}),
         (cors, {"PREFLIGHT_SECONDS": 600}),
         (headers, {"FIELD_MAX_CHARS": KIB, "_SHA256_BYTES": 32}),
