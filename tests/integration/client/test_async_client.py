@@ -44,7 +44,7 @@ async def usernames(client: AsyncBackupClient) -> set[str]:
     return {contact.username for contact in await client.contacts()}
 
 
-async def test_devices_that_push_at_once_end_up_with_all_edits(service: Service, tmp_path: Path) -> None:
+async def test_devices_that_push_at_once_merge_all_edits(service: Service, tmp_path: Path) -> None:
     person = Person.of(service)
     phones = [device(service, person, tmp_path / str(number)) for number in range(4)]
     await phones[0].create("phone")
@@ -58,7 +58,7 @@ async def test_devices_that_push_at_once_end_up_with_all_edits(service: Service,
     assert [await usernames(phone) for phone in phones] == [{f"friend {number}" for number in range(1, 5)}] * 4
 
 
-async def test_a_push_that_is_cancelled_at_any_moment_can_be_done_again(service: Service, tmp_path: Path) -> None:
+async def test_a_push_cancelled_at_any_moment_can_be_repeated(service: Service, tmp_path: Path) -> None:
     person, schedule = Person.of(service), random.Random(7)
     phone, laptop = (device(service, person, tmp_path / name) for name in ("phone", "laptop"))
     await phone.create("phone")

@@ -57,14 +57,14 @@ def names(phone: BackupClient) -> list[str]:
     return [each.username for each in phone.contacts()]
 
 
-def test_a_private_key_on_the_screen_is_warned_of(start: Start) -> None:
+def test_a_private_key_on_the_screen_causes_a_warning(start: Start) -> None:
     code, shown = start("export").ended()
     assert code == 0
     assert shown.startswith("Warning: this shows the PRIVATE KEY")
     assert '"private_key": "' in shown
 
 
-def test_nothing_is_warned_of_where_there_is_no_key(start: Start) -> None:
+def test_there_is_no_warning_without_a_private_key(start: Start) -> None:
     assert start("export", "--without-identity").ended()[1].startswith("{")
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_warned_of_where_there_is_no_key(start: Start) -> None:
     ],
     ids=["yes", "no", "enter", "end of input", "interrupted"],
 )
-def test_an_import_does_what_is_answered(
+def test_an_import_follows_the_answer(
     start: Start, phone: BackupClient, with_bob: str, keys: str, code: ExitCode, then: list[str]
 ) -> None:
     terminal = start("import", with_bob)
@@ -89,7 +89,7 @@ def test_an_import_does_what_is_answered(
     assert sorted(names(phone)) == sorted(then)
 
 
-def test_a_calibration_that_is_interrupted_keeps_nothing(start: Start, tmp_path: Path) -> None:
+def test_an_interrupted_calibration_saves_nothing(start: Start, tmp_path: Path) -> None:
     terminal = start("calibrate", "--target-ms", "5000")
     terminal.wait_for("128 MiB")
     terminal.type("\x03")

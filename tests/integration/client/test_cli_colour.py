@@ -58,19 +58,19 @@ def test_an_error_begins_in_red_on_a_terminal(environment: dict[str, str]) -> No
     assert f"{ESCAPE}[31m{ESCAPE}[1mError:{ESCAPE}[0m" in shown(environment)
 
 
-def test_progress_is_a_line_that_is_gone_at_the_end(environment: dict[str, str]) -> None:
+def test_the_progress_line_is_removed_at_the_end(environment: dict[str, str]) -> None:
     text = shown(environment)
     assert "Asking the server" in text
     assert text.rindex(f"{ESCAPE}[2K") > text.rindex("Asking the server")
 
 
-def test_an_empty_no_color_says_nothing(environment: dict[str, str]) -> None:
+def test_an_empty_no_color_has_no_effect(environment: dict[str, str]) -> None:
     assert ESCAPE in shown({**environment, "NO_COLOR": ""})
 
 
 @pytest.mark.parametrize("said", [{"NO_COLOR": "1"}, {"NO_COLOR": "0"}, {"TERM": "dumb"}, {"TERM": ""}])
 @pytest.mark.parametrize("forced", [{}, {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "COLORTERM": "truecolor"}])
-def test_no_escape_sequence_is_written_where_none_is_wanted(
+def test_no_escape_sequence_is_written_where_they_are_disabled(
     environment: dict[str, str], said: dict[str, str], forced: dict[str, str]
 ) -> None:
     assert shown({**environment, **said, **forced}).splitlines() == [
@@ -105,7 +105,7 @@ def test_no_escape_sequence_reaches_a_pipe_or_a_file(environment: dict[str, str]
     assert ended.stdout == ""
 
 
-def test_names_cannot_bring_escape_sequences_along(environment: dict[str, str]) -> None:
+def test_names_cannot_contain_escape_sequences(environment: dict[str, str]) -> None:
     """Whatever a file or an argument is called, a terminal sees none of it as a command."""
     text = shown({**environment, "NO_COLOR": "1"}, "inspect", "\x1b[31mred\x1b]0;title\x07")
     assert re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]", text) is None

@@ -40,7 +40,7 @@ def test_bash_completes_the_commands(environment: dict[str, str]) -> None:
     assert completed(environment, "ca") == ["calibrate"]
 
 
-def test_bash_completes_commands_of_commands_and_after_options(environment: dict[str, str]) -> None:
+def test_bash_completes_subcommands_and_commands_after_options(environment: dict[str, str]) -> None:
     assert completed(environment, "contact", "") == ["add", "import", "list", "remove"]
     assert completed(environment, "--state", "x", "contact", "a") == ["add"]
 
@@ -76,15 +76,17 @@ def test_bash_completes_choices(environment: dict[str, str], words: list[str], o
         (["--state", ""], "dirnames"),
     ],
 )
-def test_bash_looks_for_files_where_files_are_meant(environment: dict[str, str], words: list[str], kind: str) -> None:
+def test_bash_completes_files_where_an_option_takes_a_file(
+    environment: dict[str, str], words: list[str], kind: str
+) -> None:
     assert completed(environment, *words) == [f"file names: {kind}", ""]
 
 
-def test_nothing_is_offered_where_there_is_nothing_to_offer(environment: dict[str, str]) -> None:
+def test_nothing_is_completed_where_there_is_no_choice(environment: dict[str, str]) -> None:
     assert completed(environment, "contact", "add", "") == [""]
 
 
-def test_a_person_at_a_real_bash_presses_tab(environment: dict[str, str], tmp_path: Path) -> None:
+def test_tab_completes_in_a_real_bash(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "an-unlikely-name.json").touch()
     shell = PseudoTerminal(["bash", "--norc", "--noprofile", "-i"], environment)
     shell.type("cd; source <(obscura-client completion bash); echo re''ady\n")
@@ -100,7 +102,7 @@ def test_a_person_at_a_real_bash_presses_tab(environment: dict[str, str], tmp_pa
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_is_all_that_is_printed_where_nobody_looks(environment: dict[str, str], shell: str) -> None:
+def test_without_a_terminal_only_the_script_is_printed(environment: dict[str, str], shell: str) -> None:
     ended = subprocess.run(
         ["obscura-client", "completion", shell], env=environment, capture_output=True, text=True, check=True
     )
@@ -108,7 +110,7 @@ def test_the_script_is_all_that_is_printed_where_nobody_looks(environment: dict[
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_the_questions_of_other_shells_are_answered(environment: dict[str, str], shell: str) -> None:
+def test_zsh_and_fish_are_completed(environment: dict[str, str], shell: str) -> None:
     """As their scripts put them; whether they are installed does not matter here."""
     asking = {"_OBSCURA_CLIENT_COMPLETE": f"{shell}_complete", "COMP_WORDS": "obscura-client cal", "COMP_CWORD": "1"}
     if shell == "fish":
@@ -120,7 +122,7 @@ def test_the_questions_of_other_shells_are_answered(environment: dict[str, str],
     assert "restore" not in ended.stdout
 
 
-def test_on_a_terminal_it_is_said_where_to_keep_it(environment: dict[str, str]) -> None:
+def test_on_a_terminal_the_place_for_the_script_is_shown(environment: dict[str, str]) -> None:
     code, shown = PseudoTerminal(["obscura-client", "completion", "fish"], environment).ended()
     assert code == 0
     assert "> ~/.config/fish/completions/obscura-client.fish" in shown

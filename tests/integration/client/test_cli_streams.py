@@ -84,7 +84,7 @@ def test_a_password_from_a_closed_input_is_one_sentence() -> None:
     assert shown.stdout == "standard input cannot be read: it is closed.\n"
 
 
-def test_a_closed_standard_error_is_no_hindrance(shell: Shell) -> None:
+def test_a_closed_standard_error_does_not_matter(shell: Shell) -> None:
     assert shell("obscura-client new 2>&-").returncode == 0
     assert shell(f"obscura-client contact add {ALICE} alice 2>&-").returncode == 0
     assert "alice" in shell("obscura-client contact list 2>&-").stdout
@@ -94,7 +94,7 @@ def test_an_error_without_a_standard_error_keeps_its_code(shell: Shell) -> None:
     assert shell("obscura-client contact list 2>&-").returncode == ExitCode.STATE
 
 
-def test_no_file_takes_the_number_of_a_closed_stream(shell: Shell, tmp_path: Path) -> None:
+def test_no_file_gets_the_descriptor_of_a_closed_stream(shell: Shell, tmp_path: Path) -> None:
     code = (
         "import os, sys\nfrom obscura_backup_client.cli.terminal.output import open_closed_descriptors\n"
         "open_closed_descriptors()\nsys.exit(os.open('/dev/null', os.O_RDONLY) <= 2)"
@@ -123,21 +123,21 @@ def test_an_export_to_a_closed_output_is_one_sentence(ready: Shell) -> None:
     assert (ended.returncode, is_one_sentence(ended.stderr)) == (ExitCode.OUTPUT, True), ended.stderr
 
 
-def test_remarks_that_cannot_be_written_are_no_hindrance(ready: Shell) -> None:
+def test_messages_that_cannot_be_written_do_not_matter(ready: Shell) -> None:
     assert ready("obscura-client contact list 2> /dev/full").returncode == 0
 
 
-def test_a_tilde_is_the_home_directory_wherever_it_stands(shell: Shell, tmp_path: Path) -> None:
+def test_a_tilde_is_the_home_directory_in_every_option(shell: Shell, tmp_path: Path) -> None:
     assert json.loads(shell("obscura-client new --json --state=~/x").stdout)["state"] == str(tmp_path / "x")
     assert (tmp_path / "x" / "state.json").exists()
 
 
-def test_a_home_directory_that_is_not_there_is_one_sentence(shell: Shell) -> None:
+def test_a_missing_home_directory_is_one_sentence(shell: Shell) -> None:
     ended = shell("obscura-client new '--state=~nobody-of-this-name/x'")
     assert (ended.returncode, is_one_sentence(ended.stderr)) == (ExitCode.USAGE, True)
 
 
-def test_a_user_without_a_home_has_to_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_must_name_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -148,7 +148,7 @@ def test_a_user_without_a_home_has_to_say_where(monkeypatch: pytest.MonkeyPatch)
     assert exit_code(refused.value) is ExitCode.USAGE
 
 
-def test_a_password_that_is_no_text_is_refused_without_being_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_is_not_text_is_refused_without_being_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     def type_bytes(_prompt: str) -> str:
         return b"hush\xff".decode()
 
@@ -163,7 +163,7 @@ def test_a_password_that_is_no_text_is_refused_without_being_quoted(monkeypatch:
     )
 
 
-def test_a_directory_that_others_may_write_to_is_warned_of(ready: Shell, tmp_path: Path) -> None:
+def test_a_directory_that_others_can_write_causes_a_warning(ready: Shell, tmp_path: Path) -> None:
     folder = tmp_path / ".local" / "share" / "obscura-client"
     (folder / "something else").touch()
     folder.chmod(0o777)
@@ -171,7 +171,7 @@ def test_a_directory_that_others_may_write_to_is_warned_of(ready: Shell, tmp_pat
     assert (ended.returncode, "Warning: other users" in ended.stderr) == (0, True)
 
 
-def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
+def test_a_question_without_a_terminal_names_the_option() -> None:
     code = "from obscura_backup_client.cli.environment import ask_yes\nask_yes('?')"
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
@@ -180,7 +180,7 @@ def test_a_question_without_a_terminal_says_how_to_answer_it() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
-def test_what_an_output_cannot_encode_is_escaped(ready: Shell, encoding: str) -> None:
+def test_characters_that_the_output_cannot_encode_are_escaped(ready: Shell, encoding: str) -> None:
     ready(f"obscura-client contact add {ALICE} 日本🦊")
     listed = ready("obscura-client contact list", PYTHONIOENCODING=encoding)
     written = "日本🦊" if encoding == "utf-8" else r"\u65e5\u672c\U0001f98a"

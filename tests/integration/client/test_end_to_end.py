@@ -94,7 +94,7 @@ def household(service: Service, tmp_path: Path) -> Household:
     return Household(service, tmp_path, uuid4())
 
 
-def test_five_hundred_contacts_come_back_with_nothing_but_password_and_token(household: Household) -> None:
+def test_five_hundred_contacts_are_restored_with_password_and_token(household: Household) -> None:
     friends = {uuid4(): f"friend {number}" for number in range(500)}
     with (household.folder / "friends.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -118,7 +118,7 @@ def test_five_hundred_contacts_come_back_with_nothing_but_password_and_token(hou
     assert status["remote"]["state"] == "same"
 
 
-def test_phones_that_edited_apart_end_up_with_both_edits(household: Household) -> None:
+def test_phones_that_edited_separately_merge_both_edits(household: Household) -> None:
     one, other = household.phone("one"), household.phone("other")
     one.does("new")
     one.push()
@@ -139,7 +139,7 @@ def test_phones_that_edited_apart_end_up_with_both_edits(household: Household) -
     assert one.contacts() == other.contacts() == {alice: "alice", carol: "caroline"}
 
 
-def test_push_without_news_uploads_nothing(household: Household) -> None:
+def test_a_push_without_changes_uploads_nothing(household: Household) -> None:
     phone = household.phone("phone")
     phone.does("new")
     phone.push()
@@ -147,7 +147,7 @@ def test_push_without_news_uploads_nothing(household: Household) -> None:
     assert phone.status()["remote"]["version"] == 1
 
 
-def test_mistyped_password_changes_nothing(household: Household) -> None:
+def test_a_mistyped_password_changes_nothing(household: Household) -> None:
     phone = household.phone("phone")
     phone.does("new")
     phone.push()
@@ -161,7 +161,7 @@ def test_mistyped_password_changes_nothing(household: Household) -> None:
     assert before.download().body == sealed
 
 
-def test_service_sees_nothing_of_what_is_in_a_backup(household: Household) -> None:
+def test_the_service_sees_no_content_of_a_backup(household: Household) -> None:
     phone = household.phone("phone")
     phone.does("new")
     phone.does("contact", "add", str(uuid4()), "a-very-recognisable-name")
@@ -174,7 +174,7 @@ def test_service_sees_nothing_of_what_is_in_a_backup(household: Household) -> No
             assert key not in content
 
 
-def test_older_backup_sets_off_an_alarm(household: Household) -> None:
+def test_an_older_backup_causes_an_alarm(household: Household) -> None:
     """The server is put back to an older copy, as by somebody who would like to see a removed contact again."""
     phone = household.phone("phone")
     phone.does("new")
@@ -191,7 +191,7 @@ def test_older_backup_sets_off_an_alarm(household: Household) -> None:
     assert person.download().body == older
 
 
-def test_deleted_backup_is_gone_until_it_is_pushed_anew(household: Household) -> None:
+def test_a_deleted_backup_is_missing_until_the_next_push(household: Household) -> None:
     """By the way out of two identities: whose phone asked for the deletion goes on, and the other one is told."""
     phone, other = household.phone("phone"), household.phone("other")
     phone.does("new")
@@ -207,7 +207,7 @@ def test_deleted_backup_is_gone_until_it_is_pushed_anew(household: Household) ->
     assert third.status()["identity_public_key"] == other.status()["identity_public_key"]
 
 
-def test_push_goes_through_although_the_service_is_killed_again_and_again(tmp_path: Path) -> None:
+def test_a_push_succeeds_although_the_service_is_killed_repeatedly(tmp_path: Path) -> None:
     service = Service(tmp_path / "data")
     service.start()
     household = Household(service, tmp_path, uuid4())

@@ -65,7 +65,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
-def test_files_are_for_this_user_alone_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_only_this_user_can_access_files_with_any_umask(tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
     try:
         made(tmp_path)
@@ -103,7 +103,7 @@ for attempt in (
 """
 
 
-def test_a_file_that_cannot_grow_leaves_everything_as_it_was(tmp_path: Path) -> None:
+def test_a_file_size_limit_changes_nothing(tmp_path: Path) -> None:
     """As on a full disk, without one: the system lets no file have more than 50 bytes."""
     client = made(tmp_path)
     before = contents(tmp_path)
@@ -130,7 +130,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_leaves_everything_as_it_was(disk: Path) -> None:
+def test_a_full_disk_changes_nothing(disk: Path) -> None:
     client = made(disk)
     (disk / "others").write_bytes(bytes(100 * 1024))
     before = contents(disk)
@@ -150,7 +150,7 @@ def many(number: int) -> NewContact:
     return NewContact(UUID(int=100 + number), "somebody", b"K" * 4096)
 
 
-def test_a_disk_that_takes_nothing_is_a_typed_error_and_can_be_read(disk: Path) -> None:
+def test_a_read_only_disk_is_a_typed_error_and_can_be_read(disk: Path) -> None:
     client = made(disk)
     before = contents(disk)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_a_run_leaves_no_core_dump_and_cannot_be_read_by_others() -> None:
+def test_a_process_leaves_no_core_dump_and_its_memory_is_private() -> None:
     code = (
         "import ctypes, resource, sys\nfrom obscura_backup_client.cli.terminal.hardening import harden\nharden()\n"
         "dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0\n"

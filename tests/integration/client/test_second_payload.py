@@ -104,7 +104,7 @@ def rewritten(payload: bytes) -> str:
 
 
 @pytest.mark.parametrize("row", named(vectors("payload")["counted"]))
-def test_a_long_payload_is_read_and_sealed_or_refused_as_written_down(row: dict[str, Any]) -> None:
+def test_a_long_payload_is_sealed_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
     """The unit tests run those that take no seconds; the program in JavaScript runs all, with the other vectors."""
     error, sealing_error = None, None
     try:
@@ -137,5 +137,5 @@ def test_two_contents_merge_to_the_same_bytes_in_both(javascript: Javascript, on
 
 @many
 @given(payload=odd_payloads())
-def test_odd_bytes_are_read_alike_or_refused_in_both(javascript: Javascript, payload: bytes) -> None:
+def test_unusual_bytes_are_read_alike_or_refused_in_both(javascript: Javascript, payload: bytes) -> None:
     assert javascript(payload) == rewritten(payload)

@@ -157,12 +157,12 @@ STRINGS = {TOKEN, TOKEN.rpartition(".")[2], OLD_PASSWORD, NEW_PASSWORD}
 
 
 @pytest.mark.parametrize("show", [repr, bytes.hex, lambda secret: str(base64.b64encode(secret)), list])
-def test_a_secret_that_is_shown_is_found(show: Callable[[bytes], object]) -> None:
+def test_the_search_finds_a_shown_secret(show: Callable[[bytes], object]) -> None:
     with pytest.raises(AssertionError):
         require_silent(f"x {show(PRIVATE_KEY)} x", BYTES)
 
 
-def test_a_life_with_every_logger_at_its_most_talkative_logs_no_secret(
+def test_no_secret_is_logged_at_debug_level(
     phone: BackupClient, make: Make, server: ServerInMemory, records: Records
 ) -> None:
     secrets = STRINGS | BYTES | forms(key_of(server.pushed[-1], OLD_PASSWORD).root)
@@ -187,7 +187,7 @@ def test_a_life_with_every_logger_at_its_most_talkative_logs_no_secret(
         require_silent(text, secrets)
 
 
-def test_a_life_in_asyncio_logs_no_secret_either(phone: BackupClient, address: str, records: Records) -> None:
+def test_no_secret_is_logged_by_the_asyncio_client(phone: BackupClient, address: str, records: Records) -> None:
     async def live() -> None:
         phone.remove_contact(ALICE)
         client = AsyncBackupClient(
@@ -282,7 +282,7 @@ FAILURES: dict[str, tuple[type[ClientError], Fail]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_no_error_shows_a_secret_and_nothing_of_ours_does_even_among_local_variables(
+def test_no_error_or_local_variable_shows_a_secret(
     phone: BackupClient, make: Make, server: ServerInMemory, name: str
 ) -> None:
     kind, fail = FAILURES[name]

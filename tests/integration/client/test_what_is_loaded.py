@@ -48,7 +48,7 @@ def test_importing_loads_no_native_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_inspecting_loads_neither_ciphers_nor_the_network(tmp_path: Path) -> None:
+def test_inspect_loads_neither_ciphers_nor_the_network(tmp_path: Path) -> None:
     (tmp_path / "backup.obk").write_bytes(BLOB)
     code = (
         "import sys\nsys.argv = ['obscura-client', 'inspect', sys.argv[1]]\n"
@@ -61,7 +61,7 @@ def test_inspecting_loads_neither_ciphers_nor_the_network(tmp_path: Path) -> Non
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_a_line_that_is_not_shown_loads_nothing() -> None:
+def test_a_hidden_progress_line_loads_nothing() -> None:
     code = (
         "import sys\nfrom obscura_backup_client.cli.terminal.progress import ProgressLine\n"
         "from obscura_backup_client.operations.results import Step\n"

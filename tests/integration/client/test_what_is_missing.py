@@ -38,7 +38,7 @@ def newcomer(service: Service, tmp_path: Path) -> Callable[[str], BackupClient]:
     return make
 
 
-def test_at_the_services_address_there_is_no_backup_yet(newcomer: Callable[[str], BackupClient]) -> None:
+def test_the_services_404_means_that_there_is_no_backup_yet(newcomer: Callable[[str], BackupClient]) -> None:
     client = newcomer("")
     with pytest.raises(NotFound):
         client.restore(KEY, confirm=lambda _: True)
@@ -46,7 +46,7 @@ def test_at_the_services_address_there_is_no_backup_yet(newcomer: Callable[[str]
     assert client.push(KEY).version == 1
 
 
-def test_at_another_path_of_the_service_there_is_no_server(newcomer: Callable[[str], BackupClient]) -> None:
+def test_the_404_of_another_path_means_that_there_is_no_server(newcomer: Callable[[str], BackupClient]) -> None:
     client = newcomer("/elsewhere")
     with pytest.raises(UnexpectedResponse):
         client.status()

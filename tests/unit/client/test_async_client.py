@@ -58,7 +58,7 @@ def threads() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name == "obscura-backup"]
 
 
-async def test_two_devices_on_one_loop_end_up_with_both_edits(
+async def test_two_devices_on_one_loop_merge_both_edits(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     both = [on_the_loop(each, server) for each in (phone, laptop)]
@@ -69,7 +69,7 @@ async def test_two_devices_on_one_loop_end_up_with_both_edits(
     assert [[contact.username for contact in await each.contacts()] for each in both] == [["bob"], ["bob"]]
 
 
-async def test_all_of_it_can_be_awaited(device: Device, server: ServerInMemory) -> None:
+async def test_every_operation_can_be_awaited(device: Device, server: ServerInMemory) -> None:
     phone = on_the_loop(device("phone"), server)
     await phone.create("phone")
     await phone.put_contacts([NewContact(ALICE, "alice")])
@@ -93,7 +93,7 @@ async def test_a_password_can_be_changed(phone: BackupClient, server: ServerInMe
         await client.verify("another horse battery")
 
 
-async def test_the_loop_goes_on_during_a_key_derivation(phone: BackupClient, server: ServerInMemory) -> None:
+async def test_the_loop_runs_during_a_key_derivation(phone: BackupClient, server: ServerInMemory) -> None:
     ticks, at = 0, dict[Step, int]()
 
     async def heartbeat() -> None:
@@ -113,7 +113,7 @@ async def test_the_loop_goes_on_during_a_key_derivation(phone: BackupClient, ser
 
 
 @pytest.mark.parametrize("method", ["fetch", "push"])
-async def test_an_operation_that_is_cancelled_before_its_request_arrives_changes_nothing_there(
+async def test_an_operation_cancelled_before_its_request_arrives_changes_nothing(
     phone: BackupClient, server: ServerInMemory, method: str
 ) -> None:
     gate = Gate(method)
@@ -123,16 +123,14 @@ async def test_an_operation_that_is_cancelled_before_its_request_arrives_changes
     assert (await on_the_loop(phone, server).push(KEY)).version == 1
 
 
-async def test_a_push_that_was_cancelled_after_it_arrived_is_found_and_not_repeated(
-    phone: BackupClient, server: ServerInMemory
-) -> None:
+async def test_a_push_cancelled_after_it_arrived_is_not_repeated(phone: BackupClient, server: ServerInMemory) -> None:
     gate = Gate("push")
     await cancelled(on_the_loop(phone, server, answering=gate).push(KEY), gate.reached)
     again = await on_the_loop(phone, server).push(KEY)
     assert (again.uploaded, again.version) == (False, 1)
 
 
-async def test_a_deletion_that_was_cancelled_after_it_arrived_is_no_alarm(
+async def test_a_deletion_cancelled_after_it_arrived_is_not_an_alarm(
     phone: BackupClient, server: ServerInMemory
 ) -> None:
     gate = Gate("delete")
@@ -141,7 +139,7 @@ async def test_a_deletion_that_was_cancelled_after_it_arrived_is_no_alarm(
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
 
 
-async def test_cancelled_during_a_derivation_nothing_is_sent_when_it_is_through(
+async def test_an_operation_cancelled_during_a_derivation_sends_nothing(
     phone: BackupClient, server: ServerInMemory
 ) -> None:
     deriving = asyncio.Event()
@@ -219,7 +217,7 @@ async def test_a_wait_between_two_attempts_can_be_cancelled(
 
 
 @pytest.mark.usefixtures("derived_once")
-async def test_what_an_application_gives_may_be_async(phone: BackupClient, server: ServerInMemory) -> None:
+async def test_callbacks_may_be_async(phone: BackupClient, server: ServerInMemory) -> None:
     asked: list[Purpose] = []
 
     async def secret(purpose: Purpose) -> str:
@@ -238,7 +236,7 @@ async def test_what_an_application_gives_may_be_async(phone: BackupClient, serve
     assert asked == [Purpose.SET]
 
 
-async def test_what_an_application_gives_runs_in_its_own_thread(phone: BackupClient, server: ServerInMemory) -> None:
+async def test_callbacks_run_in_the_loops_thread(phone: BackupClient, server: ServerInMemory) -> None:
     where: set[int] = set()
 
     def on_step(_step: Step) -> None:
@@ -254,7 +252,7 @@ async def test_what_an_application_gives_runs_in_its_own_thread(phone: BackupCli
     assert where == {threading.get_ident()}
 
 
-async def test_an_application_may_read_while_it_is_asked(phone: BackupClient, server: ServerInMemory) -> None:
+async def test_a_callback_may_read_the_state(phone: BackupClient, server: ServerInMemory) -> None:
     client = on_the_loop(phone, server)
 
     async def confirm(_found: RestorePreview) -> bool:
@@ -264,7 +262,7 @@ async def test_an_application_may_read_while_it_is_asked(phone: BackupClient, se
     assert (await client.restore(KEY, confirm=confirm)).contact_count == 1
 
 
-async def test_errors_come_through_as_they_are(phone: BackupClient, server: ServerInMemory) -> None:
+async def test_errors_are_raised_unchanged(phone: BackupClient, server: ServerInMemory) -> None:
     client, trouble = on_the_loop(phone, server), ZeroDivisionError()
 
     def confirm(_doomed: DeletionPreview) -> bool:
@@ -278,7 +276,7 @@ async def test_errors_come_through_as_they_are(phone: BackupClient, server: Serv
     assert raised.value is trouble
 
 
-async def test_an_operation_may_be_given_a_time(phone: BackupClient, server: ServerInMemory) -> None:
+async def test_an_operation_can_have_a_time_out(phone: BackupClient, server: ServerInMemory) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await on_the_loop(phone, server, arriving=Gate("fetch")).push(KEY)

@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 # --- the first push and the first restore ---
 
 
-def test_a_new_device_gets_identity_and_contacts_back(phone: BackupClient, laptop: BackupClient) -> None:
+def test_a_new_device_restores_identity_and_contacts(phone: BackupClient, laptop: BackupClient) -> None:
     assert names(laptop) == {"alice"}
     assert laptop.directory.read().content.identity == phone.directory.read().content.identity
 
@@ -39,7 +39,7 @@ def test_a_new_device_is_another_writer(phone: BackupClient, laptop: BackupClien
     assert laptop.directory.read().device_id != phone.directory.read().device_id
 
 
-def test_what_is_found_is_shown_before_anything_changes(phone: BackupClient, device: Device) -> None:
+def test_a_restore_shows_the_backup_before_anything_changes(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
     shown: list[RestorePreview] = []
 
@@ -55,12 +55,12 @@ def test_what_is_found_is_shown_before_anything_changes(phone: BackupClient, dev
         device("laptop").contacts()
 
 
-def test_restoring_where_nothing_was_pushed_finds_nothing(device: Device) -> None:
+def test_restoring_a_missing_backup_is_not_found(device: Device) -> None:
     with pytest.raises(NotFound):
         device("laptop").restore(KEY, confirm=yes)
 
 
-def test_a_restore_does_not_lose_what_is_here_already(phone: BackupClient, laptop: BackupClient) -> None:
+def test_a_restore_keeps_local_contacts(phone: BackupClient, laptop: BackupClient) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
     result = laptop.restore(KEY, confirm=yes)
     assert names(laptop) == {"alice", "bob"}
@@ -72,7 +72,7 @@ def test_a_new_identity_never_overwrites_one(phone: BackupClient) -> None:
         phone.create()
 
 
-def test_the_public_key_is_the_private_keys(phone: BackupClient) -> None:
+def test_the_public_key_belongs_to_the_private_key(phone: BackupClient) -> None:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
 
     identity = phone.directory.read().content.identity
@@ -93,7 +93,7 @@ def test_a_restored_device_has_nothing_to_push(laptop: BackupClient) -> None:
     assert not laptop.push(KEY).uploaded
 
 
-def test_an_edit_on_each_device_ends_up_on_both(phone: BackupClient, laptop: BackupClient) -> None:
+def test_an_edit_on_each_device_reaches_both(phone: BackupClient, laptop: BackupClient) -> None:
     phone.put_contacts([NewContact(BOB, "bob")])
     laptop.put_contacts([NewContact(UUID(int=7), "carol")])
     phone.push(KEY)
@@ -109,7 +109,7 @@ def test_a_removal_reaches_the_other_device(phone: BackupClient, laptop: BackupC
     assert names(phone) == set()
 
 
-def test_a_push_that_only_takes_in_uploads_nothing(
+def test_a_push_with_only_remote_changes_uploads_nothing(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
@@ -120,7 +120,7 @@ def test_a_push_that_only_takes_in_uploads_nothing(
     assert server.slot == slot_before
 
 
-def test_a_device_that_was_faster_is_merged_and_the_push_repeated(
+def test_a_push_after_a_conflict_merges_and_tries_again(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     phone.put_contacts([NewContact(BOB, "bob")])
@@ -172,7 +172,7 @@ def test_waits_between_attempts_double_and_are_jittered(
 # --- lost answers and seqs ---
 
 
-def test_after_a_lost_answer_the_next_push_finds_its_own_upload(phone: BackupClient, server: ServerInMemory) -> None:
+def test_after_a_lost_response_the_next_push_finds_its_own_upload(phone: BackupClient, server: ServerInMemory) -> None:
     server.lose_next_answers = 1
     with pytest.raises(OutcomeUnknown):
         phone.push(KEY)

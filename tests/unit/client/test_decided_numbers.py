@@ -78,7 +78,7 @@ DAY_MS = 86_400_000
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )
-def test_numbers_of_the_client(module: Any, numbers: dict[str, Any]) -> None:
+def test_the_client_has_the_decided_numbers(module: Any, numbers: dict[str, Any]) -> None:
     assert {name: getattr(module, name) for name in numbers} == numbers
 
 
@@ -131,5 +131,5 @@ def test_numbers_of_the_client(module: Any, numbers: dict[str, Any]) -> None:
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )
-def test_numbers_of_what_is_sealed(module: Any, numbers: dict[str, Any]) -> None:
+def test_sealing_has_the_decided_numbers(module: Any, numbers: dict[str, Any]) -> None:
     assert {name: getattr(module, name) for name in numbers} == numbers

@@ -52,7 +52,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]
 
 
 @pytest.mark.parametrize("name", METHODS)
-async def test_each_parameter_of_the_asyncio_client_is_that_of_the_blocking_one(
+async def test_the_asyncio_client_passes_on_each_parameter(
     tmp_path: Path, recorded: Callable[[str], dict[str, Any]], name: str
 ) -> None:
     given = recorded(name)
@@ -71,7 +71,7 @@ async def test_each_parameter_of_the_asyncio_client_is_that_of_the_blocking_one(
     assert {each: value for each, value in given.items() if each != "self"} == expected
 
 
-async def test_a_kept_key_reaches_the_blocking_client_as_it_is(
+async def test_a_kept_key_reaches_the_blocking_client_unchanged(
     tmp_path: Path, recorded: Callable[[str], dict[str, Any]]
 ) -> None:
     given = recorded("push")

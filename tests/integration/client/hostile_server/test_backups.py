@@ -40,16 +40,14 @@ def asking_for(blob: bytes, memory_kib: int) -> bytes:
     return bytes(altered)
 
 
-def test_memory_beyond_all_bounds_is_refused(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
+def test_memory_over_the_limit_is_refused(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(asking_for(truth.latest, 10 * 1024 * 1024))
     refused = require_nothing_from(phone(), RefusedParameters, PASSWORD)
     assert isinstance(refused, RefusedParameters)
     assert refused.parameters == KdfParameters(10 * 1024 * 1024, 3, 1)
 
 
-def test_ten_gigabytes_of_memory_are_never_asked_of_this_machine(
-    liar: HostileServer, truth: KnownState, tmp_path: Path
-) -> None:
+def test_ten_gigabytes_of_memory_are_never_allocated(liar: HostileServer, truth: KnownState, tmp_path: Path) -> None:
     program = """
 import resource, sys
 from obscura_backup_client import BackupClient, ClientError
@@ -75,7 +73,7 @@ except ClientError as error:
     assert int(peak_mib) < 150
 
 
-def test_half_a_gigabyte_needs_a_person_who_says_yes(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
+def test_half_a_gigabyte_needs_a_confirmation(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies["GET"] = honest(asking_for(truth.latest, 512 * 1024))
     asked: list[KdfParameters] = []
 
@@ -113,7 +111,7 @@ def test_the_same_backup_in_other_bytes_is_an_alarm(phone: Phone, liar: HostileS
     require_nothing_from(phone(), RollbackSuspected)
 
 
-def test_no_backup_where_there_was_one_is_an_alarm_to_a_push(phone: Phone, liar: HostileServer) -> None:
+def test_a_missing_backup_is_an_alarm_to_a_push(phone: Phone, liar: HostileServer) -> None:
     liar.replies["GET"] = reply(404)
     client = phone()
     before = files(client)
@@ -122,7 +120,7 @@ def test_no_backup_where_there_was_one_is_an_alarm_to_a_push(phone: Phone, liar:
     assert (liar.asked, files(client)) == (["GET"], before)
 
 
-def test_bytes_that_do_not_match_their_digest_get_nothing_in(
+def test_bytes_that_do_not_match_their_digest_change_nothing(
     phone: Phone, liar: HostileServer, truth: KnownState
 ) -> None:
     liar.replies["GET"] = honest(truth.latest, 2, digest_of(truth.first))
@@ -130,7 +128,7 @@ def test_bytes_that_do_not_match_their_digest_get_nothing_in(
 
 
 @pytest.mark.parametrize("at", [0, 4, 20, 35, 50, 100, -1])
-def test_an_altered_backup_gets_nothing_in(phone: Phone, liar: HostileServer, truth: KnownState, at: int) -> None:
+def test_an_altered_backup_changes_nothing(phone: Phone, liar: HostileServer, truth: KnownState, at: int) -> None:
     altered = bytearray(truth.latest)
     altered[at] ^= 1
     liar.replies["GET"] = honest(bytes(altered))
@@ -142,14 +140,12 @@ def test_an_altered_backup_gets_nothing_in(phone: Phone, liar: HostileServer, tr
 
 
 @pytest.mark.parametrize("etag", ['"0"', '"9007199254740992"', f'"{"9" * 400}"', '"-1"', '"1e3"', '"2", "3"', "*"])
-def test_a_version_that_is_none_gets_nothing_in(
-    phone: Phone, liar: HostileServer, truth: KnownState, etag: str
-) -> None:
+def test_an_invalid_version_changes_nothing(phone: Phone, liar: HostileServer, truth: KnownState, etag: str) -> None:
     liar.replies["GET"] = reply(200, truth.latest, f"ETag: {etag}")
     require_nothing_from(phone(), UnexpectedResponse)
 
 
-def test_a_version_that_goes_backwards_changes_no_more_than_what_an_upload_is_conditional_on(
+def test_a_lower_version_changes_only_the_condition_of_an_upload(
     phone: Phone, liar: HostileServer, truth: KnownState
 ) -> None:
     liar.replies = {"GET": honest(truth.latest, 1), "POST": reply(200, b"", 'ETag: "2"')}

@@ -44,7 +44,7 @@ def test_no_redirect_is_followed_by_any_request(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_upload_or_deletion_is_taken_elsewhere(
+def test_no_upload_or_deletion_is_redirected(
     phone: Phone, liar: HostileServer, truth: KnownState, elsewhere: Elsewhere, status: int
 ) -> None:
     said = reply(status, b"", f"Location: {elsewhere.address}/v1/backup")
@@ -80,7 +80,9 @@ def test_no_redirect_leads_from_tls_to_plain_http(
         'Digest realm="{}", nonce="1", uri="{}/v1/backup"',
     ],
 )
-def test_a_challenge_is_not_taken_up(phone: Phone, liar: HostileServer, elsewhere: Elsewhere, challenge: str) -> None:
+def test_an_authentication_challenge_is_not_answered(
+    phone: Phone, liar: HostileServer, elsewhere: Elsewhere, challenge: str
+) -> None:
     challenge = challenge.replace("{}", elsewhere.address)
     liar.replies["GET"] = reply(401, b"", f"WWW-Authenticate: {challenge}")
     require_nothing_from(phone(), Unauthorized)
@@ -101,7 +103,7 @@ def test_a_challenge_is_not_taken_up(phone: Phone, liar: HostileServer, elsewher
         "Strict-Transport-Security: max-age=31536000",
     ],
 )
-def test_what_an_answer_suggests_beside_its_bytes_is_not_followed(
+def test_suggestions_in_response_headers_are_not_followed(
     phone: Phone, liar: HostileServer, truth: KnownState, elsewhere: Elsewhere, trick: str
 ) -> None:
     line = trick.replace("{port}", elsewhere.address.rpartition(":")[2]).replace("{}", elsewhere.address)

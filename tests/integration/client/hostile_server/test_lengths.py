@@ -48,7 +48,7 @@ LENGTHS: dict[str, tuple[Callable[[bytes], bytes], type[ClientError]]] = {
 
 
 @pytest.mark.parametrize("lie", LENGTHS)
-def test_a_wrong_length_gets_nothing_in(phone: Phone, liar: HostileServer, truth: KnownState, lie: str) -> None:
+def test_a_wrong_length_changes_nothing(phone: Phone, liar: HostileServer, truth: KnownState, lie: str) -> None:
     made, error = LENGTHS[lie]
     liar.replies["GET"] = made(truth.latest)
     require_nothing_from(phone(), error)
@@ -87,7 +87,7 @@ ENDLESS: dict[str, tuple[EndlessReply, type[ClientError]]] = {
 
 
 @pytest.mark.parametrize("lie", ENDLESS)
-def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, liar: HostileServer, lie: str) -> None:
+def test_an_endless_response_takes_at_most_three_blobs_of_memory(phone: Phone, liar: HostileServer, lie: str) -> None:
     endless, error = ENDLESS[lie]
     liar.replies["GET"] = endless
     client = phone(attempts=1)
@@ -106,7 +106,7 @@ def test_what_does_not_end_is_ended_within_three_blobs_of_memory(phone: Phone, l
     assert files(client) == before
 
 
-def test_a_compressed_bomb_is_not_blown_up(phone: Phone, liar: HostileServer) -> None:
+def test_a_compressed_response_is_not_decompressed(phone: Phone, liar: HostileServer) -> None:
     bomb = gzip.compress(bytes(10_000_000))
     liar.replies["GET"] = honest(bomb, 2, "Content-Encoding: gzip")
     client = phone()

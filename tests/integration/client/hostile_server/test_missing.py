@@ -74,7 +74,9 @@ def newcomer(phone: Phone, tmp_path: Path) -> BackupClient:
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
-def test_somebody_elses_404_is_no_missing_backup_to_who_had_one(phone: Phone, liar: HostileServer, said: str) -> None:
+def test_a_proxys_404_is_no_missing_backup_to_a_device_that_had_one(
+    phone: Phone, liar: HostileServer, said: str
+) -> None:
     liar.replies = {**missing(SOMETHING_ELSE[said])}
     client = phone()
     require_nothing_from(client, UnexpectedResponse)
@@ -85,7 +87,7 @@ def test_somebody_elses_404_is_no_missing_backup_to_who_had_one(phone: Phone, li
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
-def test_nothing_is_sent_to_somebody_else_by_who_had_none(
+def test_a_device_without_a_backup_sends_nothing_after_a_proxys_404(
     newcomer: BackupClient, liar: HostileServer, said: str
 ) -> None:
     liar.replies = {**missing(SOMETHING_ELSE[said])}
@@ -114,7 +116,9 @@ def test_a_first_push_follows_the_servers_404(newcomer: BackupClient, liar: Host
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_the_servers_404_is_an_alarm_to_who_had_one(phone: Phone, liar: HostileServer, said: str) -> None:
+def test_the_servers_404_is_an_alarm_to_a_device_that_had_a_backup(
+    phone: Phone, liar: HostileServer, said: str
+) -> None:
     liar.replies = {**missing(NONE[said])}
     client = phone()
     assert client.status().remote_state is RemoteState.GONE
@@ -125,7 +129,7 @@ def test_the_servers_404_is_an_alarm_to_who_had_one(phone: Phone, liar: HostileS
 
 
 @pytest.mark.parametrize("said", ANY)
-def test_a_404_to_a_first_upload_does_not_say_that_there_is_no_backup(
+def test_a_404_to_a_first_upload_does_not_mean_that_there_is_no_backup(
     newcomer: BackupClient, liar: HostileServer, said: str
 ) -> None:
     liar.replies = {**missing(NONE["nothing"]), "POST": ANY[said]}
@@ -135,7 +139,7 @@ def test_a_404_to_a_first_upload_does_not_say_that_there_is_no_backup(
 
 
 @pytest.mark.parametrize("said", ANY)
-def test_a_404_after_the_lost_answer_to_an_upload_leaves_it_open_and_the_next_push_safe(
+def test_a_404_after_a_lost_response_leaves_the_outcome_unknown_and_the_next_push_safe(
     phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": in_turn(LOST, ANY[said])}
@@ -155,7 +159,7 @@ def test_a_404_after_the_lost_answer_to_an_upload_leaves_it_open_and_the_next_pu
 
 
 @pytest.mark.parametrize("said", ANY)
-def test_after_a_deletion_whose_answer_was_lost_a_404_does_not_make_an_alarm_of_it(
+def test_a_404_after_a_deletion_whose_response_was_lost_is_not_an_alarm(
     phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"HEAD": without_body(honest(truth.latest)), "DELETE": in_turn(LOST, ANY[said])}
@@ -170,7 +174,7 @@ def test_after_a_deletion_whose_answer_was_lost_a_404_does_not_make_an_alarm_of_
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
-def test_a_deletion_that_somebody_else_refused_is_not_remembered(
+def test_a_deletion_that_a_proxy_refused_is_not_recorded(
     phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"HEAD": without_body(honest(truth.latest)), "DELETE": SOMETHING_ELSE[said]}
@@ -183,7 +187,7 @@ def test_a_deletion_that_somebody_else_refused_is_not_remembered(
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_a_deletion_that_found_nothing_is_remembered(
+def test_a_deletion_that_found_no_backup_is_recorded(
     phone: Phone, liar: HostileServer, truth: KnownState, said: str
 ) -> None:
     liar.replies = {"HEAD": without_body(honest(truth.latest)), "DELETE": NONE[said]}

@@ -45,12 +45,12 @@ STATUSES: dict[str, tuple[bytes, type[ClientError]]] = {
 
 
 @pytest.mark.parametrize("lie", STATUSES)
-def test_an_answer_that_is_none_gets_nothing_in(phone: Phone, liar: HostileServer, lie: str) -> None:
+def test_an_invalid_response_changes_nothing(phone: Phone, liar: HostileServer, lie: str) -> None:
     liar.replies["GET"], error = STATUSES[lie]
     require_nothing_from(phone(), error)
 
 
-def test_conflicts_without_end_come_to_an_end(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
+def test_endless_conflicts_are_an_error(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": reply(409, b'{"current_version": 3}')}
     client = phone()
     known = client.directory.read().last_seen
@@ -60,7 +60,7 @@ def test_conflicts_without_end_come_to_an_end(phone: Phone, liar: HostileServer,
     assert client.directory.read().last_seen == known
 
 
-def test_an_upload_that_was_said_to_be_stored_and_was_not_is_noticed_by_the_next_push(
+def test_the_next_push_detects_an_upload_that_was_falsely_confirmed(
     phone: Phone, liar: HostileServer, truth: KnownState
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": reply(200, b"", 'ETag: "3"')}
@@ -85,7 +85,7 @@ def test_an_upload_that_was_said_to_be_stored_and_was_not_is_noticed_by_the_next
         pytest.param(EndlessReply(reply(200, b"", 'ETag: "3"', "Content-Length: 999999999"), PIECE), id="endless"),
     ],
 )
-def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
+def test_a_false_response_to_an_upload_leaves_the_next_push_safe(
     phone: Phone, liar: HostileServer, truth: KnownState, said: Reply
 ) -> None:
     liar.replies = {"GET": honest(truth.latest), "POST": said}
@@ -99,9 +99,7 @@ def test_after_an_upload_a_lie_leaves_it_open_and_the_next_push_safe(
     assert client.push(KEY).uploaded
 
 
-def test_a_server_that_stores_and_says_that_it_did_not_gains_nothing(
-    phone: Phone, liar: HostileServer, truth: KnownState
-) -> None:
+def test_a_server_that_stores_and_denies_it_gains_nothing(phone: Phone, liar: HostileServer, truth: KnownState) -> None:
     said = {"type": "urn:obscura-backup:problem:metadata-unavailable", "outcome": "not-stored"}
     liar.replies = {"GET": honest(truth.latest), "POST": reply(503, json.dumps(said).encode())}
     client = phone(attempts=1)

@@ -22,7 +22,7 @@ from obscura_backup_client.cli.commands import calibrate, inspect
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )
-def test_numbers_of_the_commands(module: Any, numbers: dict[str, Any]) -> None:
+def test_the_commands_have_the_decided_numbers(module: Any, numbers: dict[str, Any]) -> None:
     assert {name: getattr(module, name) for name in numbers} == numbers
 
 

@@ -27,7 +27,7 @@ def rolled_back(pushed: Terminal, password_file: str) -> Terminal:
     return pushed
 
 
-def test_an_alarm_shows_what_was_expected_and_what_came(rolled_back: Terminal, password_file: str) -> None:
+def test_an_alarm_shows_the_expected_and_the_received_backup(rolled_back: Terminal, password_file: str) -> None:
     result = rolled_back.run("push", "--password-file", password_file)
     assert result.exit_code == ExitCode.DECIDE
     assert "[rollback-suspected]" in result.stderr
@@ -35,14 +35,16 @@ def test_an_alarm_shows_what_was_expected_and_what_came(rolled_back: Terminal, p
     assert "received     version 3, sealed 2026-09-21T14:13:20Z on phone, 1 contact" in result.stderr
 
 
-def test_verify_shows_the_same_and_ends_with_the_code_for_a_decision(rolled_back: Terminal, password_file: str) -> None:
+def test_verify_shows_an_alarm_and_exits_with_the_code_for_a_decision(
+    rolled_back: Terminal, password_file: str
+) -> None:
     result = rolled_back.run("verify", "--password-file", password_file)
     assert (result.exit_code, "older-writers" in result.stdout) == (ExitCode.DECIDE, True)
     facts = rolled_back.run("verify", "--password-file", password_file, "--json").stdout
     assert '"suspicions": [\n    "older-writers"\n  ]' in facts
 
 
-def test_an_accepted_rollback_goes_on(rolled_back: Terminal, password_file: str) -> None:
+def test_an_accepted_rollback_is_pushed(rolled_back: Terminal, password_file: str) -> None:
     assert rolled_back.facts("push", "--accept-rollback", "--password-file", password_file)["version"] == 4
 
 
@@ -55,7 +57,7 @@ def stranger(pushed: Terminal) -> list[str]:
     return state
 
 
-def test_two_identities_stop_with_both_keys_and_both_ways_out(
+def test_two_identities_are_an_error_with_both_keys_and_both_options(
     pushed: Terminal, stranger: list[str], password_file: str
 ) -> None:
     result = pushed.run("push", *stranger, "--password-file", password_file)
@@ -80,7 +82,7 @@ def test_the_person_decides_which_identity_stays(
         assert {each["user_id"] for each in listed} == {str(ALICE), str(BOB)}
 
 
-def test_a_push_says_what_it_merged(pushed: Terminal, password_file: str) -> None:
+def test_a_push_reports_merged_changes(pushed: Terminal, password_file: str) -> None:
     laptop = ["--state", str(pushed.home / "laptop")]
     pushed.ok("restore", *laptop, "--password-file", password_file, "--yes")
     pushed.ok("contact", "add", str(BOB), "bob", *laptop)
@@ -108,18 +110,18 @@ def empty_slot(pushed: Terminal) -> Terminal:
     return pushed
 
 
-def test_a_push_into_another_users_slot_is_asked_about(empty_slot: Terminal, password_file: str) -> None:
+def test_a_push_as_another_user_needs_a_confirmation(empty_slot: Terminal, password_file: str) -> None:
     empty_slot.person.says_yes = False
     result = empty_slot.run("push", "--password-file", password_file, **SOMEBODY_ELSE)
     assert (result.exit_code, "was backed up at" in result.stderr) == (ExitCode.DECIDE, True)
     assert empty_slot.server.slot.version == 0
 
 
-def test_a_push_into_another_users_slot_goes_on_when_agreed_to(empty_slot: Terminal, password_file: str) -> None:
+def test_a_confirmed_push_as_another_user_is_sent(empty_slot: Terminal, password_file: str) -> None:
     arguments = ["push", "--yes", "--profile", "low-memory", "--password-file", password_file]
     assert empty_slot.facts(*arguments, **SOMEBODY_ELSE)["uploaded"]
 
 
-def test_a_status_without_the_backup_that_was_there_ends_with_the_code_for_a_decision(empty_slot: Terminal) -> None:
+def test_a_status_with_a_missing_backup_exits_with_the_code_for_a_decision(empty_slot: Terminal) -> None:
     result = empty_slot.run("status")
     assert (result.exit_code, "NO BACKUP" in result.stdout) == (ExitCode.DECIDE, True)

@@ -37,14 +37,14 @@ NEEDED = [
 
 
 @pytest.mark.parametrize("around", ["a{}b", "{}", "שר{}ה", "山{0}{0}", "{} {}"])
-def test_every_character_that_unicode_does_not_show_is_escaped(around: str) -> None:
+def test_every_invisible_character_is_escaped(around: str) -> None:
     joins = {0x200C, 0x200D, *range(0xFE00, 0xFE03), *range(0xE0100, 0xE01F0)} if "山" in around else set()
     for code in DEFAULT_IGNORABLE:
         shown = printable(around.format(chr(code), chr(code)))
         assert (chr(code) in shown) == (code in joins - {0x200C, 0x200D}), hex(code)
 
 
-def test_every_format_and_control_character_is_escaped_unless_it_is_seen() -> None:
+def test_every_invisible_format_or_control_character_is_escaped() -> None:
     for code in range(sys.maxunicode + 1):
         if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
             assert (printable(chr(code)) == chr(code)) == (code in PREPENDED), hex(code)
@@ -79,7 +79,7 @@ def test_a_joiner_or_selector_that_does_nothing_is_escaped(name: str, shown: str
     assert printable(shown) == shown
 
 
-def test_lines_stay_lines_and_json_stays_what_it_says() -> None:
+def test_escaping_keeps_line_ends_and_the_value_of_json() -> None:
     facts = {"name": "a\u200b\u202e\U000e0041\x7f\x1b", "family": "👨\u200d👩"}
     assert printable_lines("a\u200b\nb") == "a\\u200b\nb"
     document = printable_json(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -91,7 +91,7 @@ def test_lines_stay_lines_and_json_stays_what_it_says() -> None:
 @pytest.mark.parametrize(
     "unseen", ["\u200f", "\u061c", "\u200b", "\u2060", "\u3164", "\u00ad", "\u034f", "\ufeff", "\u202e"]
 )
-def test_two_names_that_differ_in_what_is_not_seen_are_shown_apart(terminal: Terminal, unseen: str) -> None:
+def test_names_that_differ_in_invisible_characters_look_different(terminal: Terminal, unseen: str) -> None:
     terminal.ok("new")
     added = terminal.ok("contact", "add", str(BOB), f"bo{unseen}b")
     listed = terminal.ok("contact", "list")
@@ -158,12 +158,12 @@ def test_a_joiner_or_selector_beside_the_wrong_character_is_escaped(name: str) -
 
 
 @pytest.mark.parametrize("base", "#*0123456789")
-def test_each_key_has_a_cap(base: str) -> None:
+def test_keycap_emoji_are_not_escaped(base: str) -> None:
     assert printable(f"{base}\ufe0f\u20e3") == f"{base}\ufe0f\u20e3"
 
 
 @pytest.mark.parametrize("sign", "\u203c\u2049\u2139\u3030")
-def test_signs_that_are_emoji_by_exception(sign: str) -> None:
+def test_emoji_selectors_after_other_signs_are_not_escaped(sign: str) -> None:
     assert printable(f"{sign}\ufe0f") == f"{sign}\ufe0f"
 
 
@@ -182,7 +182,7 @@ def test_variants_of_a_character_of_a_family_name(code: int, *, is_variant: bool
     assert chr(code) not in printable(f"a{chr(code)}")
 
 
-def test_beside_the_marks_that_are_seen_stands_nothing_else_that_is_exempt() -> None:
+def test_neighbours_of_visible_marks_are_escaped() -> None:
     near = {near for code in PREPENDED for near in (code - 1, code + 1)}
     for code in near - set(PREPENDED):
         hidden = unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}

@@ -22,7 +22,7 @@ def ready(terminal: Terminal) -> Terminal:
     return terminal
 
 
-def test_export_to_standard_output_is_json_and_nothing_else(ready: Terminal) -> None:
+def test_export_to_standard_output_is_only_json(ready: Terminal) -> None:
     ended = ready.run("export")
     assert ended.stderr == ""
     document = json.loads(ended.stdout)
@@ -37,14 +37,14 @@ def test_export_without_identity_leaves_the_keys_out(ready: Terminal) -> None:
     assert json.loads(shown)["contacts"]
 
 
-def test_export_to_a_file_is_private_and_says_so(ready: Terminal, tmp_path: Path) -> None:
+def test_export_to_a_file_is_private_and_reported(ready: Terminal, tmp_path: Path) -> None:
     facts = ready.facts("export", str(tmp_path / "out.json"))
     assert facts == {"file": str(tmp_path / "out.json"), "contacts": 1, "identity": True}
     assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
     assert "PRIVATE KEY" in ready.ok("export", str(tmp_path / "out.json"), "--force")
 
 
-def test_export_replaces_nothing_unasked(ready: Terminal, tmp_path: Path) -> None:
+def test_export_replaces_a_file_only_with_force(ready: Terminal, tmp_path: Path) -> None:
     (tmp_path / "out.json").write_text("mine")
     ended = ready.run("export", str(tmp_path / "out.json"))
     assert (ended.exit_code, "[export-exists]" in ended.stderr) == (ExitCode.USAGE, True)
@@ -58,12 +58,12 @@ def test_export_never_replaces_the_state(ready: Terminal) -> None:
     assert (ready.home / "phone" / "state.json").read_bytes() == before
 
 
-def test_export_to_nowhere_is_a_usage_error(ready: Terminal, tmp_path: Path) -> None:
+def test_export_to_a_missing_directory_is_a_usage_error(ready: Terminal, tmp_path: Path) -> None:
     ended = ready.run("export", str(tmp_path / "no" / "where"))
     assert (ended.exit_code, "[export-unwritable]" in ended.stderr) == (ExitCode.USAGE, True)
 
 
-def test_import_shows_what_it_leads_to_and_asks(ready: Terminal) -> None:
+def test_import_shows_its_changes_and_asks(ready: Terminal) -> None:
     exported = ready.ok("export").encode()
     ended = ready.run("import", "-", stdin=exported, OBSCURA_STATE=str(ready.home / "tablet"))
     assert ended.exit_code == 0
@@ -83,7 +83,7 @@ def test_import_shows_the_counters_that_it_raises(ready: Terminal) -> None:
     assert "identity number" not in shown
 
 
-def test_import_after_a_no_changes_nothing(ready: Terminal) -> None:
+def test_import_without_confirmation_changes_nothing(ready: Terminal) -> None:
     ready.person.says_yes = False
     exported = ready.ok("export").replace("alice", "alicia").replace('"edited_at_ms": 17', '"edited_at_ms": 18')
     ended = ready.run("import", "-", stdin=exported.encode())
@@ -91,7 +91,7 @@ def test_import_after_a_no_changes_nothing(ready: Terminal) -> None:
     assert "alice\n" in ready.ok("contact", "list")
 
 
-def test_import_with_yes_asks_nobody(ready: Terminal, tmp_path: Path) -> None:
+def test_import_with_yes_does_not_ask(ready: Terminal, tmp_path: Path) -> None:
     ready.ok("export", str(tmp_path / "out.json"))
     facts = ready.facts("import", str(tmp_path / "out.json"), "--yes", OBSCURA_STATE=str(ready.home / "tablet"))
     assert facts == {
@@ -119,7 +119,7 @@ def test_import_of_another_identity_needs_a_decision(ready: Terminal) -> None:
     assert json.loads(ready.ok("export", OBSCURA_STATE=other))["identity"] == json.loads(exported)["identity"]
 
 
-def test_import_of_what_is_no_export_is_refused_with_its_place(ready: Terminal) -> None:
+def test_import_of_an_invalid_export_names_the_place(ready: Terminal) -> None:
     exported = ready.ok("export").replace(str(ALICE), "alice").encode()
     ended = ready.run("import", "-", stdin=exported)
     assert ended.exit_code == ExitCode.REFUSED_INPUT

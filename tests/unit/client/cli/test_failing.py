@@ -30,12 +30,12 @@ def test_a_bug_is_one_line_and_not_a_traceback(terminal: Terminal) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_a_bug_shows_its_traceback_to_who_asks_for_it(terminal: Terminal) -> None:
+def test_a_bug_shows_its_traceback_in_debug_mode(terminal: Terminal) -> None:
     result = breaking(terminal, ZeroDivisionError()).run("status", OBSCURA_DEBUG="1")
     assert isinstance(result.exception, ZeroDivisionError)
 
 
-def test_an_interruption_has_its_usual_code(terminal: Terminal) -> None:
+def test_an_interruption_has_exit_code_130(terminal: Terminal) -> None:
     assert breaking(terminal, KeyboardInterrupt()).run("status").exit_code == 130
 
 
@@ -43,7 +43,7 @@ def all_errors(root: type[ClientError]) -> list[type[ClientError]]:
     return [each for kind in root.__subclasses__() for each in (kind, *all_errors(kind))]
 
 
-def test_every_error_has_an_exit_code_and_a_code_of_its_own() -> None:
+def test_every_error_has_an_exit_code_and_a_unique_code() -> None:
     modules = {each.__name__ for each in (errors, format_errors, device_errors, device_errors, transport_errors)}
     public = [each for each in all_errors(ClientError) if each.__module__ in modules]
     codes = [each.code for each in public]

@@ -54,7 +54,7 @@ def using(pushed: Terminal, option: str, name: str, password_file: str) -> tuple
         ("nowhere", "No such file"),
     ],
 )
-def test_file_that_is_no_regular_file_is_refused_at_once(
+def test_a_file_that_is_not_regular_is_refused_without_waiting(
     pushed: Terminal, password_file: str, tmp_path: Path, option: str, name: str, says: str
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -67,7 +67,7 @@ def test_file_that_is_no_regular_file_is_refused_at_once(
     assert (code, f"{path} cannot be read" in stderr, says in stderr) == (ExitCode.USAGE, True, True)
 
 
-def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
+def test_a_file_that_becomes_a_pipe_after_the_check_is_refused_without_waiting(
     pushed: Terminal, password_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -82,20 +82,20 @@ def test_file_that_becomes_a_pipe_after_the_look_is_refused_and_not_waited_for(
 
 
 @pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}", "/dev/./fd/{}"])
-def test_token_may_come_by_a_descriptor(terminal: Terminal, form: str) -> None:
+def test_the_token_is_read_from_a_descriptor(terminal: Terminal, form: str) -> None:
     terminal.ok("new")
     with pipe_of(token(str(ALICE)).encode() + b"\n") as descriptor:
         facts = terminal.facts("status", "--token-file", form.format(descriptor))
     assert facts["account"]["user_id"] == str(ALICE)
 
 
-def test_token_may_come_by_standard_input(terminal: Terminal) -> None:
+def test_the_token_is_read_from_standard_input(terminal: Terminal) -> None:
     terminal.ok("new")
     facts = terminal.facts("status", "--token-file", "-", stdin=token(str(ALICE)).encode() + b"\n")
     assert facts["account"]["user_id"] == str(ALICE)
 
 
-def test_link_to_a_regular_file_is_followed(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_link_to_a_regular_file_is_followed(terminal: Terminal, tmp_path: Path) -> None:
     terminal.ok("new")
     (tmp_path / "token").write_text(token(str(ALICE)))
     (tmp_path / "link").symlink_to("token")
@@ -110,7 +110,7 @@ def test_link_to_a_regular_file_is_followed(terminal: Terminal, tmp_path: Path) 
         ("--new-password-file", "its first line has more than 8192 bytes"),
     ],
 )
-def test_descriptor_without_an_end_is_read_only_so_far(
+def test_a_descriptor_without_an_end_is_read_up_to_a_limit(
     pushed: Terminal, password_file: str, option: str, says: str
 ) -> None:
     descriptor = os.open("/dev/zero", os.O_RDONLY)
@@ -122,7 +122,7 @@ def test_descriptor_without_an_end_is_read_only_so_far(
 
 
 @pytest.mark.parametrize(("size", "code"), [(65536, ExitCode.TOKEN), (65537, ExitCode.USAGE)])
-def test_token_file_of_exactly_the_greatest_length(
+def test_a_token_file_of_the_maximum_length_is_read(
     terminal: Terminal, tmp_path: Path, size: int, code: ExitCode
 ) -> None:
     terminal.ok("new")
@@ -131,7 +131,7 @@ def test_token_file_of_exactly_the_greatest_length(
 
 
 @pytest.mark.parametrize(("size", "code"), [(8192, ExitCode.PASSWORD), (8193, ExitCode.USAGE)])
-def test_password_line_of_exactly_the_greatest_length(
+def test_a_password_line_of_the_maximum_length_is_read(
     pushed: Terminal, password_file: str, tmp_path: Path, size: int, code: ExitCode
 ) -> None:
     (tmp_path / "long").write_bytes(b"x" * size)
@@ -149,7 +149,7 @@ def test_password_line_of_exactly_the_greatest_length(
         (b"a.b.c\0", "NUL"),
     ],
 )
-def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
+def test_a_token_file_without_a_token_is_named_with_the_reason(
     terminal: Terminal, tmp_path: Path, content: bytes, says: str
 ) -> None:
     terminal.ok("new")
@@ -163,7 +163,7 @@ def test_token_file_that_holds_no_token_is_named_with_what_is_wrong(
     )
 
 
-def test_variable_that_holds_no_token_is_named_too(terminal: Terminal) -> None:
+def test_a_variable_without_a_token_is_named_with_the_reason(terminal: Terminal) -> None:
     terminal.ok("new")
     ended = terminal.run("status", OBSCURA_TOKEN=f"Bearer {token()}")
     assert (ended.exit_code, "(read from OBSCURA_TOKEN)" in ended.stderr) == (ExitCode.TOKEN, True)
@@ -191,17 +191,17 @@ def test_user_claim_is_an_option_and_a_variable(terminal: Terminal) -> None:
         assert facts["account"]["user_id"] == str(ALICE)
 
 
-def test_user_claim_that_the_token_lacks_is_named(terminal: Terminal) -> None:
+def test_a_missing_user_claim_is_named(terminal: Terminal) -> None:
     terminal.ok("new")
     ended = terminal.run("status", "--user-claim", "uid")
     assert (ended.exit_code, "it has no claim `uid`" in ended.stderr) == (ExitCode.TOKEN, True)
 
 
-def test_empty_variable_is_the_usual_claim(terminal: Terminal) -> None:
+def test_an_empty_variable_means_the_default_claim(terminal: Terminal) -> None:
     terminal.ok("new")
     terminal.ok("status", OBSCURA_USER_CLAIM="")
 
 
-def test_password_may_come_by_a_descriptor(pushed: Terminal) -> None:
+def test_the_password_is_read_from_a_descriptor(pushed: Terminal) -> None:
     with pipe_of(PASSWORD.encode() + b"\nand more") as descriptor:
         assert pushed.facts("verify", "--password-file", f"/dev/fd/{descriptor}")["well"]

@@ -22,7 +22,7 @@ def inspect(terminal: Terminal, parameters: KdfParameters) -> str:
     return terminal.ok("inspect", "-", stdin=blob)
 
 
-def test_inspect_shows_a_file_without_identity_token_or_password(terminal: Terminal, tmp_path: Path) -> None:
+def test_inspect_needs_neither_identity_token_nor_password(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "backup.obk").write_bytes(BLOB)
     shown = terminal.ok("inspect", str(tmp_path / "backup.obk"), OBSCURA_TOKEN="", OBSCURA_STATE="/dev/null")
     assert "Argon2id, 128 MiB, 3 passes" in shown
@@ -49,18 +49,18 @@ def test_inspect_as_json_has_every_fact(terminal: Terminal) -> None:
     assert facts["estimated_usd_per_billion_guesses"] == pytest.approx(487, abs=1)
 
 
-def test_below_the_model_there_is_no_estimate(terminal: Terminal) -> None:
+def test_there_is_no_estimate_below_the_range_of_the_model(terminal: Terminal) -> None:
     shown = inspect(terminal, KdfParameters(64, 3, 1))
     assert "$" not in shown
     assert "the model needs at least 64 MiB" in shown
     assert "not allowed for new backups" in shown
 
 
-def test_what_would_be_asked_about_is_said(terminal: Terminal) -> None:
+def test_parameters_that_need_a_confirmation_are_reported(terminal: Terminal) -> None:
     assert "asks before opening: it needs more than 256 MiB" in inspect(terminal, KdfParameters(400_000, 3, 1))
 
 
-def test_what_would_be_refused_is_shown_all_the_same(terminal: Terminal) -> None:
+def test_refused_parameters_are_shown(terminal: Terminal) -> None:
     shown = inspect(terminal, KdfParameters(2**32 - 1, 2**32 - 1, 255))
     assert "refuses to open it" in shown
     assert "4294967295 KiB, 4294967295 passes, 255 lanes" in shown
@@ -78,7 +78,9 @@ def test_what_would_be_refused_is_shown_all_the_same(terminal: Terminal) -> None
     ],
     ids=["empty", "zeros", "another magic", "cut off", "another KDF"],
 )
-def test_what_is_no_backup_has_the_code_that_opening_it_has(terminal: Terminal, content: bytes, code: str) -> None:
+def test_a_file_that_is_not_a_backup_has_the_exit_code_of_opening_it(
+    terminal: Terminal, content: bytes, code: str
+) -> None:
     ended = terminal.run("inspect", "-", stdin=content)
     assert (ended.exit_code, ended.stdout) == (ExitCode.UNREADABLE, "")
     assert f"[{code}]" in ended.stderr
@@ -91,7 +93,7 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(terminal: Terminal, name: s
     assert "[unreadable-file]" in ended.stderr
 
 
-def test_what_has_a_size_that_no_backup_has_is_not_said_to_open(terminal: Terminal) -> None:
+def test_a_size_that_no_writer_produces_is_reported(terminal: Terminal) -> None:
     shown = terminal.ok("inspect", "-", stdin=BLOB[:2000])
     assert "truncated or modified" in shown
     assert "this client opens it" not in shown

@@ -18,7 +18,7 @@ from support.client.terminal import Terminal, token
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(terminal: Terminal, command: str) -> None:
+def test_every_command_has_a_help_text(terminal: Terminal, command: str) -> None:
     assert "--state DIR" in terminal.ok(command, "--help")
 
 
@@ -69,7 +69,7 @@ def test_contacts_are_added_listed_and_removed(terminal: Terminal) -> None:
     assert base64.b64decode(listed[0]["identity_key"]) == b"K" * 32
 
 
-def test_a_contact_who_names_themself_with_escape_codes_is_shown_without(terminal: Terminal) -> None:
+def test_escape_codes_in_a_contacts_name_are_escaped(terminal: Terminal) -> None:
     terminal.ok("new")
     with StateDirectory(terminal.home / "phone").locked() as locked_state:
         state = locked_state.require()
@@ -100,12 +100,12 @@ def test_a_name_with_control_characters_is_refused_and_not_echoed(terminal: Term
     assert (result.exit_code, "\x1b" in result.output) == (ExitCode.REFUSED_INPUT, False)
 
 
-def test_removing_nobody_says_so(terminal: Terminal) -> None:
+def test_removing_an_unknown_contact_is_an_error_message(terminal: Terminal) -> None:
     terminal.ok("new")
     assert terminal.run("contact", "remove", str(ALICE)).exit_code == ExitCode.NOTHING_THERE
 
 
-def test_five_hundred_contacts_are_imported_at_once(terminal: Terminal) -> None:
+def test_five_hundred_contacts_are_imported(terminal: Terminal) -> None:
     terminal.ok("new")
     rows = "user_id,username\n" + "".join(f"{UUID(int=n)},user{n}\n" for n in range(1, 501))
     started = time.process_time()
@@ -120,24 +120,24 @@ def test_a_contact_file_with_an_error_changes_nothing(terminal: Terminal) -> Non
     assert terminal.facts("contact", "list") == {"contacts": []}
 
 
-def test_a_contact_file_that_is_not_there_is_a_usage_error(terminal: Terminal) -> None:
+def test_a_missing_contact_file_is_a_usage_error(terminal: Terminal) -> None:
     terminal.ok("new")
     assert terminal.run("contact", "import", "/nowhere/contacts.csv").exit_code == ExitCode.USAGE
 
 
-def test_global_options_stand_before_and_after_the_command(terminal: Terminal) -> None:
+def test_global_options_are_accepted_before_and_after_the_command(terminal: Terminal) -> None:
     here, there = str(terminal.home / "here"), str(terminal.home / "there")
     assert terminal.facts("--state", here, "new")["state"] == here
     assert terminal.facts("new", "--state", there)["state"] == there
     assert json.loads(terminal.ok("--json", "contact", "--state", here, "list")) == {"contacts": []}
 
 
-def test_the_command_line_beats_the_environment_wherever_it_stands(terminal: Terminal) -> None:
+def test_the_command_line_takes_precedence_over_the_environment(terminal: Terminal) -> None:
     here = str(terminal.home / "here")
     assert terminal.facts("--state", here, "new", OBSCURA_STATE=str(terminal.home / "env"))["state"] == here
 
 
-def test_the_default_state_is_in_the_users_data(terminal: Terminal) -> None:
+def test_the_default_state_is_in_the_users_data_directory(terminal: Terminal) -> None:
     facts = terminal.facts("new", OBSCURA_STATE=None, XDG_DATA_HOME=str(terminal.home))
     assert facts["state"] == str(terminal.home / "obscura-client")
 
@@ -149,7 +149,7 @@ def test_the_server_is_an_option(terminal: Terminal) -> None:
     assert terminal.addresses == ["https://backup.example", "http://127.0.0.1:8400"]
 
 
-def test_a_token_file_goes_before_the_environments_token(terminal: Terminal) -> None:
+def test_a_token_file_takes_precedence_over_the_environment(terminal: Terminal) -> None:
     terminal.ok("new")
     (terminal.home / "token").write_text(token(str(ALICE)) + "\n")
     facts = terminal.facts("status", "--token-file", str(terminal.home / "token"))
@@ -170,7 +170,7 @@ def test_an_empty_option_is_a_usage_error_and_not_the_default(
     assert terminal.addresses == []
 
 
-def test_an_empty_variable_is_one_that_is_not_set(terminal: Terminal) -> None:
+def test_an_empty_variable_counts_as_not_set(terminal: Terminal) -> None:
     terminal.ok("new", "--state", str(terminal.home / "obscura-client"))
     shown = terminal.facts("status", OBSCURA_STATE="", XDG_DATA_HOME=str(terminal.home), OBSCURA_TOKEN_FILE="")
     assert shown["state"] == str(terminal.home / "obscura-client")
@@ -182,7 +182,9 @@ def test_a_contact_file_without_an_end_is_refused(terminal: Terminal) -> None:
     assert (ended.exit_code, "more than 8388608 bytes" in ended.stderr) == (ExitCode.REFUSED_INPUT, True)
 
 
-def test_a_state_directory_of_another_user_is_warned_about(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_directory_of_another_user_causes_a_warning(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal.ok("new")
     # As a user who is neither the owner nor root.
     monkeypatch.setattr(state_directory, "ROOT", -1)

@@ -32,7 +32,7 @@ def opens(terminal: Terminal, password: str) -> bool:
     return True
 
 
-def test_passwd_asks_for_the_old_one_once_and_for_the_new_one_twice(pushed: Terminal) -> None:
+def test_passwd_asks_once_for_the_old_password_and_twice_for_the_new_one(pushed: Terminal) -> None:
     pushed.person.passwords = [PASSWORD, NEW, NEW]
     result = pushed.run("passwd", *QUICK)
     assert result.exit_code == 0, result.stderr
@@ -44,7 +44,7 @@ def test_passwd_asks_for_the_old_one_once_and_for_the_new_one_twice(pushed: Term
     assert (opens(pushed, NEW), opens(pushed, PASSWORD)) == (True, False)
 
 
-def test_passwd_says_that_copies_from_before_still_open(pushed: Terminal) -> None:
+def test_passwd_warns_that_earlier_copies_still_open(pushed: Terminal) -> None:
     pushed.person.passwords = [PASSWORD, NEW, NEW]
     assert "still open with the old password" in pushed.run("passwd", *QUICK).stderr
 
@@ -90,7 +90,7 @@ def test_a_mistyped_password_is_asked_for_again(pushed: Terminal) -> None:
 
 
 @pytest.mark.parametrize("command", ["push", "passwd"])
-def test_a_guessable_new_password_needs_to_be_accepted(terminal: Terminal, pushed: Terminal, command: str) -> None:
+def test_a_guessable_new_password_needs_accept_weak(terminal: Terminal, pushed: Terminal, command: str) -> None:
     state = ["--state", str(terminal.home / "fresh")]
     if command == "push":
         terminal.server.slot = type(terminal.server.slot)(0, None, 0)
@@ -107,9 +107,7 @@ def test_a_guessable_new_password_needs_to_be_accepted(terminal: Terminal, pushe
     assert opens(terminal, WEAK)
 
 
-def test_a_guessable_password_from_a_file_is_refused_before_anything_is_asked_of_the_server(
-    terminal: Terminal, tmp_path: Path
-) -> None:
+def test_a_guessable_password_from_a_file_is_refused_before_any_request(terminal: Terminal, tmp_path: Path) -> None:
     terminal.ok("new")
     weak = tmp_path / "weak"
     weak.write_text(WEAK)
@@ -117,7 +115,7 @@ def test_a_guessable_password_from_a_file_is_refused_before_anything_is_asked_of
     assert terminal.server.pushed == []
 
 
-def test_an_old_password_is_not_held_to_the_rules_of_new_ones(terminal: Terminal, tmp_path: Path) -> None:
+def test_an_old_password_need_not_follow_the_rules(terminal: Terminal, tmp_path: Path) -> None:
     weak = tmp_path / "weak"
     weak.write_text(WEAK)
     terminal.ok("new")
@@ -126,18 +124,18 @@ def test_an_old_password_is_not_held_to_the_rules_of_new_ones(terminal: Terminal
     assert terminal.run("push", "--password-file", str(weak)).exit_code == 0
 
 
-def test_the_same_password_is_no_change(pushed: Terminal, password_file: str) -> None:
+def test_the_same_password_is_refused_as_unchanged(pushed: Terminal, password_file: str) -> None:
     result = pushed.run("passwd", "--password-file", password_file, "--new-password-file", password_file)
     assert (result.exit_code, "[password-unchanged]" in result.stderr) == (ExitCode.PASSWORD, True)
 
 
-def test_a_profile_that_nobody_calibrated_is_said_to_be_missing(pushed: Terminal) -> None:
+def test_the_calibrated_profile_is_an_error_without_a_calibration(pushed: Terminal) -> None:
     assert pushed.run("push", "--profile", "calibrated").exit_code == ExitCode.NOTHING_THERE
 
 
 @pytest.mark.parametrize("option", ["--password-file", "--new-password-file"])
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n" + PASSWORD.encode(), b"\xef\xbb\xbf\n"])
-def test_an_empty_first_line_is_said_to_be_empty_before_anything_is_derived(
+def test_an_empty_first_line_is_refused_before_a_derivation(
     pushed: Terminal, password_file: str, tmp_path: Path, option: str, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_arguments: object) -> bytes:
@@ -154,6 +152,6 @@ def test_an_empty_first_line_is_said_to_be_empty_before_anything_is_derived(
     assert (ended.exit_code, "[password-empty]" in ended.stderr) == (ExitCode.PASSWORD, True)
 
 
-def test_what_follows_a_first_line_may_be_of_any_length(pushed: Terminal, tmp_path: Path) -> None:
+def test_text_after_the_first_line_may_have_any_length(pushed: Terminal, tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(PASSWORD.encode() + b"\n" + bytes(100_000))
     assert pushed.facts("verify", "--password-file", str(tmp_path / "long"))["well"]

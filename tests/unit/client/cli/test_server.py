@@ -21,7 +21,7 @@ def test_a_new_device_restores_with_a_password_and_a_token(pushed: Terminal, pas
     assert [each["username"] for each in pushed.facts("contact", "list", *laptop)["contacts"]] == ["alice"]
 
 
-def test_a_restore_shows_what_it_found_and_asks(pushed: Terminal, password_file: str) -> None:
+def test_a_restore_shows_the_backup_and_asks(pushed: Terminal, password_file: str) -> None:
     pushed.person.says_yes = False
     result = pushed.run("restore", "--state", str(pushed.home / "laptop"), "--password-file", password_file)
     assert result.exit_code == ExitCode.DECIDE
@@ -31,14 +31,14 @@ def test_a_restore_shows_what_it_found_and_asks(pushed: Terminal, password_file:
     assert not (pushed.home / "laptop" / "state.json").exists()
 
 
-def test_a_restore_renames_the_device_only_when_asked(pushed: Terminal, password_file: str) -> None:
+def test_a_restore_renames_the_device_only_with_the_option(pushed: Terminal, password_file: str) -> None:
     pushed.ok("restore", "--password-file", password_file, "--yes")
     assert pushed.facts("status")["device_name"] == "phone"
     pushed.ok("restore", "--password-file", password_file, "--yes", "--device-name", "old phone")
     assert pushed.facts("status")["device_name"] == "old phone"
 
 
-def test_names_from_a_backup_do_not_move_the_cursor(pushed: Terminal, password_file: str) -> None:
+def test_names_from_a_backup_cannot_move_the_cursor(pushed: Terminal, password_file: str) -> None:
     opened = open_sealed(pushed.server.slot.blob or b"", PASSWORD, USER)
     named = replace(decode(opened.payload), device_name="\x1b[2J\r\n")
     pushed.server.slot = replace(pushed.server.slot, blob=seal(encode(named), opened.key, USER))
@@ -49,7 +49,7 @@ def test_names_from_a_backup_do_not_move_the_cursor(pushed: Terminal, password_f
     assert [each for each in shown if each in "\x1b\r"] == []
 
 
-def test_an_edit_from_a_second_device_is_merged_by_the_firsts_push(pushed: Terminal, password_file: str) -> None:
+def test_a_push_merges_an_edit_from_another_device(pushed: Terminal, password_file: str) -> None:
     laptop = ["--state", str(pushed.home / "laptop")]
     pushed.ok("restore", *laptop, "--password-file", password_file, "--yes")
     pushed.ok("contact", "add", str(BOB), "bob", *laptop)
@@ -69,7 +69,7 @@ def test_the_first_push_asks_for_the_password_twice_and_shows_its_strength(termi
     assert "Strength: " in result.stderr
 
 
-def test_a_new_password_that_is_typed_differently_each_time_is_not_set(terminal: Terminal) -> None:
+def test_a_new_password_whose_entries_differ_is_not_set(terminal: Terminal) -> None:
     terminal.ok("new")
     terminal.person.passwords = [PASSWORD, "correct horse batteri"] * 3
     assert terminal.run("push").exit_code == ExitCode.PASSWORD
@@ -94,17 +94,17 @@ def test_a_wrong_password_changes_nothing(pushed: Terminal) -> None:
     assert (result.exit_code, pushed.server.slot.version) == (ExitCode.PASSWORD, 1)
 
 
-def test_the_password_file_is_its_first_line(pushed: Terminal) -> None:
+def test_the_password_is_the_first_line_of_the_file(pushed: Terminal) -> None:
     pushed.ok("contact", "add", str(BOB), "bob")
     pushed.ok("push", "--password-file", "-", stdin=b"\xef\xbb\xbf" + PASSWORD.encode() + b"\r\nsomething else\n")
 
 
-def test_a_password_without_a_terminal_or_a_file_is_not_waited_for(terminal: Terminal) -> None:
+def test_a_password_without_a_terminal_or_file_is_an_error(terminal: Terminal) -> None:
     terminal.ok("new")
     assert terminal.run("push").exit_code == ExitCode.PASSWORD
 
 
-def test_a_rollback_stops_until_it_is_accepted(pushed: Terminal, password_file: str) -> None:
+def test_a_rollback_is_an_error_until_it_is_accepted(pushed: Terminal, password_file: str) -> None:
     pushed.server.delete(1)
     result = pushed.run("push", "--password-file", password_file)
     assert (result.exit_code, "[rollback-suspected]" in result.stderr) == (ExitCode.DECIDE, True)
@@ -117,7 +117,7 @@ def test_the_status_needs_neither_password_nor_token(pushed: Terminal) -> None:
     assert "phone" in pushed.ok("status")
 
 
-def test_a_deletion_shows_what_is_there_and_asks(pushed: Terminal) -> None:
+def test_a_deletion_shows_the_backup_and_asks(pushed: Terminal) -> None:
     pushed.person.says_yes = False
     result = pushed.run("delete")
     assert result.exit_code == ExitCode.DECIDE
@@ -126,14 +126,14 @@ def test_a_deletion_shows_what_is_there_and_asks(pushed: Terminal) -> None:
     assert pushed.server.slot.blob is not None
 
 
-def test_a_deletion_leaves_this_device_as_it_is(pushed: Terminal) -> None:
+def test_a_deletion_does_not_change_this_device(pushed: Terminal) -> None:
     assert pushed.facts("delete", "--yes") == {"deleted": True, "version": 1}
     assert pushed.person.prompts == []
     assert pushed.server.slot.blob is None
     assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["alice"]
 
 
-def test_after_a_deletion_a_push_sets_a_password_anew(pushed: Terminal) -> None:
+def test_after_a_deletion_a_push_sets_a_new_password(pushed: Terminal) -> None:
     pushed.ok("delete", "--yes")
     pushed.person.passwords = [PASSWORD, PASSWORD]
     assert pushed.facts("push", "--profile", "low-memory")["uploaded"]
@@ -144,18 +144,18 @@ def test_deleting_without_an_identity_here_warns(pushed: Terminal) -> None:
     assert (result.exit_code, "NO IDENTITY" in result.stderr) == (0, True)
 
 
-def test_deleting_nothing_says_so(terminal: Terminal) -> None:
+def test_deleting_a_missing_backup_is_an_error_message(terminal: Terminal) -> None:
     assert terminal.run("delete", "--yes").exit_code == ExitCode.NOTHING_THERE
 
 
-def test_a_lost_backup_is_called_lost_by_a_restore_that_accepts_it(pushed: Terminal) -> None:
+def test_a_restore_that_accepts_a_rollback_still_reports_a_lost_backup(pushed: Terminal) -> None:
     pushed.server.lost = True
     result = pushed.run("restore", "--accept-rollback", "--yes")
     assert (result.exit_code, "[backup-lost]" in result.stderr) == (ExitCode.DECIDE, True)
 
 
 @pytest.mark.parametrize("command", ["push", "restore", "delete"])
-def test_without_a_token_there_is_nothing_to_talk_about(terminal: Terminal, command: str) -> None:
+def test_commands_without_a_token_are_an_error(terminal: Terminal, command: str) -> None:
     terminal.ok("new")
     assert terminal.run(command, OBSCURA_TOKEN=None).exit_code == ExitCode.TOKEN
 
@@ -168,7 +168,7 @@ def test_a_token_without_a_user_is_refused(terminal: Terminal, bad: str) -> None
     assert bad not in result.stderr
 
 
-def test_an_unusual_amount_of_memory_is_asked_for(terminal: Terminal) -> None:
+def test_an_unusual_amount_of_memory_needs_a_confirmation(terminal: Terminal) -> None:
     terminal.person.passwords, terminal.person.says_yes = [PASSWORD], False
     hungry = Header(KdfParameters(memory_kib=300 * 1024, passes=3, lanes=1), b"s" * 16, b"n" * 12, b"c" * 32)
     terminal.server.push(hungry.encoded + bytes(64), 0)
@@ -176,11 +176,11 @@ def test_an_unusual_amount_of_memory_is_asked_for(terminal: Terminal) -> None:
     assert "300 MiB" in terminal.person.prompts[-1]
 
 
-def test_restoring_nothing_says_so(terminal: Terminal) -> None:
+def test_restoring_a_missing_backup_is_an_error_message(terminal: Terminal) -> None:
     assert terminal.run("restore").exit_code == ExitCode.NOTHING_THERE
 
 
-def test_anything_before_new_or_restore_says_what_to_do(terminal: Terminal) -> None:
+def test_commands_without_an_identity_suggest_new_or_restore(terminal: Terminal) -> None:
     result = terminal.run("contact", "list")
     assert result.exit_code == ExitCode.STATE
     assert "restore" in result.stderr

@@ -39,7 +39,7 @@ def verified(**more: Any) -> VerifyResult:
     return VerifyResult(THERE, 1234, PARAMETERS, KEY, 5, more.pop("expected", None), **more)
 
 
-def test_verify_of_a_device_without_an_identity_says_what_was_opened() -> None:
+def test_verify_without_an_identity_shows_the_opened_backup() -> None:
     assert verify._text(verified()).split("\n") == [
         f"Opened     {THERE_TEXT}, 1234 bytes",
         f"Sealed by  {PARAMETERS}",
@@ -47,7 +47,7 @@ def test_verify_of_a_device_without_an_identity_says_what_was_opened() -> None:
     ]
 
 
-def test_verify_beside_an_identity_says_what_differs() -> None:
+def test_verify_with_an_identity_shows_the_differences() -> None:
     found = verified(
         expected=BEFORE,
         suspicions=("older", "other"),
@@ -66,7 +66,7 @@ def test_verify_beside_an_identity_says_what_differs() -> None:
     ]
 
 
-def test_verify_says_where_there_is_no_difference() -> None:
+def test_verify_shows_that_nothing_differs() -> None:
     found = verified(expected=BEFORE, same_identity=True, incoming=Changes(), outgoing=Changes())
     assert verify._text(found).split("\n")[3:] == [
         f"Last seen  {BEFORE_TEXT}",
@@ -76,7 +76,7 @@ def test_verify_says_where_there_is_no_difference() -> None:
     ]
 
 
-def test_verify_for_programs_has_all_fields() -> None:
+def test_verify_as_json_has_all_fields() -> None:
     bare = verify._facts(verified())
     assert bare == {
         "well": True,
@@ -114,7 +114,7 @@ def standing(**more: Any) -> Status:
     return Status(Path("/a/state"), b"\x01\x02", identity_public_key=KEY, identity_epoch=5, contact_count=2, **given)
 
 
-def test_status_without_a_server_says_what_is_here() -> None:
+def test_status_without_a_server_shows_this_device() -> None:
     assert status._text(standing()).split("\n") == [
         "State      /a/state",
         "Device     phone, 0102",
@@ -129,7 +129,7 @@ KNOWN: Any = SimpleNamespace(version=6, sealed_at_ms=MOMENT_MS, device_name="", 
 REMOTE_STATE_TEXTS: Any = SimpleNamespace(version=7, size_bytes=99, updated_at="a date")
 
 
-def test_status_beside_a_server_says_what_is_there() -> None:
+def test_status_with_a_server_shows_the_backup() -> None:
     found = standing(
         device_name="",
         removed_count=3,
@@ -158,15 +158,15 @@ def test_status_beside_a_server_says_what_is_there() -> None:
         ({}, "not everything: this device has changes"),
     ],
 )
-def test_status_says_what_a_push_would_do(more: dict[str, Any], says: str) -> None:
+def test_status_shows_the_effect_of_a_push(more: dict[str, Any], says: str) -> None:
     assert status._pushed(standing(**more)) == says
 
 
-def test_every_state_of_a_server_has_words() -> None:
+def test_every_remote_state_has_a_text() -> None:
     assert set(status.REMOTE_STATE_TEXTS) == {state.value for state in RemoteState}
 
 
-def test_status_for_programs_has_all_fields() -> None:
+def test_status_as_json_has_all_fields() -> None:
     bare = status._facts(standing())
     assert bare == {
         "state": "/a/state",
@@ -264,7 +264,7 @@ def asked_to_import(run: Any, **more: Any) -> bool:
     ("answer", "assume_yes", "agreed", "questions"),
     [(True, False, True, 1), (False, False, False, 1), (False, True, True, 0)],
 )
-def test_nothing_is_done_without_a_yes(
+def test_nothing_happens_without_a_confirmation(
     ask: Any, questions: int, *, answer: bool, assume_yes: bool, agreed: bool
 ) -> None:
     run = Listening(answer=answer, assume_yes=assume_yes)
@@ -272,7 +272,7 @@ def test_nothing_is_done_without_a_yes(
     assert len(run.asked) == questions
 
 
-def test_a_restore_shows_what_it_brings() -> None:
+def test_a_restore_shows_the_backup() -> None:
     run = Listening()
     asked_to_restore(run, future_dated=(USER,))
     assert run.notes == [
@@ -297,7 +297,7 @@ def test_a_restore_shows_what_it_brings() -> None:
         ({"parameters": KdfParameters(8, 1, 1)}, "sealed it too weakly"),
     ],
 )
-def test_a_restore_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], says: str) -> None:
+def test_a_restore_warns_of_unusual_backups(more: dict[str, Any], says: str) -> None:
     plain, run = Listening(), Listening()
     asked_to_restore(plain)
     asked_to_restore(run, **more)
@@ -331,13 +331,13 @@ def test_a_restore_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], sa
         ),
     ],
 )
-def test_a_deletion_shows_what_goes(doomed: DeletionPreview, notes: list[str]) -> None:
+def test_a_deletion_shows_the_backup(doomed: DeletionPreview, notes: list[str]) -> None:
     run = Listening()
     asked_to_delete(run, doomed)
     assert run.notes == notes
 
 
-def test_an_import_shows_what_it_brings() -> None:
+def test_an_import_shows_its_changes() -> None:
     run = Listening()
     asked_to_import(run)
     assert run.notes == [
@@ -362,7 +362,7 @@ def test_an_import_shows_what_it_brings() -> None:
         ({"keeps_other_identity": True}, "ANOTHER IDENTITY. This device keeps its own."),
     ],
 )
-def test_an_import_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], says: str) -> None:
+def test_an_import_warns_of_unusual_files(more: dict[str, Any], says: str) -> None:
     plain, run = Listening(), Listening()
     asked_to_import(plain)
     asked_to_import(run, **more)
@@ -371,11 +371,11 @@ def test_an_import_warns_of_what_is_out_of_the_ordinary(more: dict[str, Any], sa
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 contacts"), (1, "1 contact"), (2, "2 contacts")])
-def test_contacts_are_counted_in_words(count: int, text: str) -> None:
+def test_the_number_of_contacts_is_shown_in_words(count: int, text: str) -> None:
     assert contacts_text(count) == text
 
 
-def test_changes_in_words_are_none_or_all() -> None:
+def test_changes_are_shown_in_words() -> None:
     assert changes_text(Changes()) == ""
     assert changes_text(SOME) == SOME_TEXT
     assert changes_facts(SOME) == {"added": 1, "changed": 2, "removed": 3, "profile": True, "identity": True}
@@ -386,7 +386,7 @@ def test_changes_in_words_are_none_or_all() -> None:
     [(0, "1970-01-01T00:00:00Z"), (999, "1970-01-01T00:00:00Z"), (MOMENT_MS, "2026-02-25T06:13:20Z"),
      (2**53, "9007199254740992 ms")],
 )  # fmt: skip
-def test_a_moment_is_told_to_the_second(milliseconds: int, text: str) -> None:
+def test_a_time_is_shown_to_the_second(milliseconds: int, text: str) -> None:
     assert timestamp_text(milliseconds) == text
 
 
@@ -398,7 +398,7 @@ def test_a_moment_is_told_to_the_second(milliseconds: int, text: str) -> None:
         (KdfParameters(0, 2, 4), "0 KiB, 2 passes, 4 lanes"),
     ],
 )
-def test_parameters_are_told_in_short(parameters: KdfParameters, text: str) -> None:
+def test_parameters_are_shown_in_short(parameters: KdfParameters, text: str) -> None:
     assert parameters_text(parameters) == text
     assert parameters_facts(parameters) == {
         "memory_kib": parameters.memory_kib,
@@ -408,5 +408,5 @@ def test_parameters_are_told_in_short(parameters: KdfParameters, text: str) -> N
 
 
 @pytest.mark.parametrize(("amount", "text"), [(0.4, "$0"), (1.26, "$1"), (126.0, "$130"), (1_234_567.0, "$1,200,000")])
-def test_an_estimate_has_the_digits_that_it_deserves(amount: float, text: str) -> None:
+def test_an_estimate_is_rounded_to_two_digits(amount: float, text: str) -> None:
     assert dollars(amount) == text

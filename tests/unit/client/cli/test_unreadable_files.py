@@ -23,31 +23,31 @@ def why(name: str, *, regular: bool = False) -> str:
 
 
 @pytest.mark.parametrize("regular", [True, False])
-def test_a_missing_file_is_told_in_the_words_of_the_system(tmp_path: Path, *, regular: bool) -> None:
+def test_a_missing_file_has_the_systems_reason(tmp_path: Path, *, regular: bool) -> None:
     said = why(str(tmp_path / "none"), regular=regular)
     assert str(tmp_path / "none") in said
     assert "No such file or directory" in said
     assert "Error" not in said
 
 
-def test_a_name_that_no_file_can_have_is_told_by_the_kind_of_error() -> None:
+def test_an_impossible_file_name_has_the_class_of_the_error() -> None:
     assert "ValueError" in why("a\0name")
 
 
-def test_an_error_without_words_is_told_by_its_kind(tmp_path: Path) -> None:
+def test_an_error_without_a_reason_has_its_class(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnreadableFile, match="TimeoutError"), opened_file(str(tmp_path / "file")):
         raise TimeoutError
 
 
-def test_an_error_while_reading_is_told_in_the_words_of_the_system(tmp_path: Path) -> None:
+def test_an_error_while_reading_has_the_systems_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnreadableFile, match="Input/output error"), opened_file(str(tmp_path / "file")):
         raise OSError(5, "Input/output error")
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe"])
-def test_what_is_no_regular_file_is_refused_and_said_what_it_is(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_regular_is_refused_with_its_kind(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"
     if kind == "pipe":
         os.mkfifo(path)
@@ -56,7 +56,7 @@ def test_what_is_no_regular_file_is_refused_and_said_what_it_is(tmp_path: Path, 
     assert "give a regular file, or - for standard input" in why(str(path), regular=True)
 
 
-def test_standard_input_that_is_closed_is_told_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     said = why("-")
     assert "standard input" in said

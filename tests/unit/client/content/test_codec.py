@@ -30,25 +30,25 @@ def raw(**fields: Any) -> bytes:
 
 
 @given(backups())
-def test_every_content_comes_back_as_it_was(content: Backup) -> None:
+def test_every_content_is_decoded_as_it_was_encoded(content: Backup) -> None:
     assert decode(encode(content)) == content
 
 
 @given(st.binary(max_size=200))
-def test_any_other_bytes_are_refused_in_one_way(noise: bytes) -> None:
+def test_any_other_bytes_are_a_payload_error(noise: bytes) -> None:
     with pytest.raises(PayloadError):
         decode(noise)
 
 
 @given(backups(), st.data())
-def test_a_cut_payload_is_refused_or_still_valid_but_never_a_crash(content: Backup, data: st.DataObject) -> None:
+def test_a_truncated_payload_is_valid_or_a_payload_error(content: Backup, data: st.DataObject) -> None:
     encoded = encode(content)
     truncated = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
     with contextlib.suppress(PayloadError):
         decode(truncated)
 
 
-def test_the_encoding_is_these_very_bytes() -> None:
+def test_the_encoding_has_the_expected_bytes() -> None:
     content = backup(
         tombstone(ALICE, stamp_ms=300), key_epoch=2, sealed_at_ms=1, device_name="d", writers=(Writer(PHONE, 1),)
     )
@@ -79,7 +79,7 @@ def test_unknown_fields_of_the_message_and_of_an_entry_survive() -> None:
 
 
 @pytest.mark.parametrize("at", range(5))
-def test_an_entrys_unknown_field_is_found_wherever_it_stands(at: int) -> None:
+def test_an_entrys_unknown_field_is_found_at_any_position(at: int) -> None:
     """Before, between or after the known ones, of which one may come twice."""
     pieces = [b"\x0a\x10" + ALICE.bytes, b"\x12\x01a", b"\x20\x01", b"\x12\x01a"]
     entry = b"".join([*pieces[:at], b"\x32\x02hi", *pieces[at:]])
@@ -131,7 +131,7 @@ def test_an_identity_in_two_parts_is_joined_as_protobuf_does() -> None:
         pytest.param(raw() + b"\x7b\x42\x81" + b"\x80" * 4 + b"\x00x\x7c", id="a length of six bytes in a group"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(payload: bytes) -> None:
+def test_content_that_breaks_a_rule_is_refused(payload: bytes) -> None:
     with pytest.raises(PayloadError):
         decode(payload)
 
@@ -160,7 +160,7 @@ def test_reading_has_a_limit_that_counts_the_removed_ones(monkeypatch: pytest.Mo
         encode(backup(*entries))
 
 
-def test_nothing_is_encoded_that_could_not_be_read_back() -> None:
+def test_content_that_cannot_be_decoded_is_not_encoded() -> None:
     with pytest.raises(PayloadError):
         encode(backup(contact(BOB), contact(ALICE)))
 
@@ -187,7 +187,7 @@ def test_a_repr_shows_no_private_key() -> None:
 
 
 @given(backups())
-def test_the_quick_reader_reads_what_the_thorough_one_reads(content: Backup) -> None:
+def test_both_readers_of_contacts_give_the_same_result(content: Backup) -> None:
     payload = encode(content)
     assert decode(payload) == codec._decode_any(payload)
     assert decode(payload).contact_count == len(content.live_contacts)
@@ -195,7 +195,7 @@ def test_the_quick_reader_reads_what_the_thorough_one_reads(content: Backup) -> 
 
 
 @given(backups())
-def test_the_digest_leaves_out_what_each_sealing_changes(content: Backup) -> None:
+def test_the_digest_ignores_fields_that_each_sealing_changes(content: Backup) -> None:
     lasting = replace(content, writers=(), sealed_at_ms=0, device_name="")
     assert (
         content_sha256(content) == content_sha256(decode(encode(content))) == hashlib.sha256(encode(lasting)).digest()
@@ -220,11 +220,11 @@ def test_a_copy_with_the_same_contacts_is_encoded_as_any_other(content: Backup) 
 
 
 @given(backups(), backups())
-def test_merging_contents_that_were_read_is_merging_those_that_were_made(one: Backup, other: Backup) -> None:
+def test_merging_decoded_contents_equals_merging_built_ones(one: Backup, other: Backup) -> None:
     assert merge(decode(encode(one)), decode(encode(other))) == merge(one, other)
 
 
-def test_a_changed_copy_is_encoded_and_checked_anew() -> None:
+def test_a_changed_copy_is_encoded_and_checked_again() -> None:
     content = decode(encode(backup(contact())))
     assert decode(encode(replace(content, key_epoch=7))).key_epoch == 7
     renamed = replace(content, contacts=(replace(content.contacts[0], username="other"),))
@@ -236,13 +236,13 @@ def test_a_changed_copy_is_encoded_and_checked_anew() -> None:
         encode(replace(content, contacts=content.contacts * 2))
 
 
-def test_no_other_attribute_comes_into_being_with_the_deferred_contacts() -> None:
+def test_only_contacts_are_built_on_demand() -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = decode(encode(backup(contact()))).nothing  # type: ignore[attr-defined]  # as the test says
 
 
 @given(backups(), backups())
-def test_entries_put_into_a_content_that_was_read_or_made_come_to_the_same(one: Backup, other: Backup) -> None:
+def test_putting_entries_into_decoded_or_built_content_gives_the_same_result(one: Backup, other: Backup) -> None:
     if other.contacts:
         made, read = put_entries(one, other.contacts), put_entries(decode(encode(one)), other.contacts)
         assert read == made

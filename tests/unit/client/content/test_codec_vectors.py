@@ -28,7 +28,7 @@ def test_an_encoding_is_read_as_its_content(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", named(PAYLOAD["accepted"]))
-def test_what_is_written_oddly_is_read_and_written_back_as_it_should_be(row: dict[str, Any]) -> None:
+def test_an_unusual_encoding_is_read_and_written_back_in_canonical_form(row: dict[str, Any]) -> None:
     content = decode(bytes.fromhex(row["payload"]))
     assert content == content_of(row["content"])
     assert encode(content).hex() == row["rewritten"]
@@ -42,18 +42,18 @@ def test_a_malformed_payload_is_refused(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", named([row for row in SHORT if row["error"] is None]))
-def test_as_many_entries_as_there_may_be_are_read_and_written_back(row: dict[str, Any]) -> None:
+def test_the_maximum_number_of_entries_is_read_and_written_back(row: dict[str, Any]) -> None:
     assert encode(decode(counted(row))) == counted(row)
 
 
 @pytest.mark.parametrize("row", named([row for row in SHORT if row["error"] is not None]))
-def test_one_entry_more_is_refused(row: dict[str, Any]) -> None:
+def test_one_entry_over_the_maximum_is_refused(row: dict[str, Any]) -> None:
     assert row["error"] == PayloadError.code
     with pytest.raises(PayloadError):
         decode(counted(row))
 
 
-def test_every_malformed_payload_is_refused_for_what_its_name_says_and_not_for_a_missing_identity() -> None:
+def test_every_malformed_payload_is_refused_for_the_reason_in_its_name() -> None:
     """All but those that are about the identity begin with, or hold, one that is fine."""
     identity = bytes.fromhex(PAYLOAD["canonical"][0]["payload"])
     odd = {row["name"] for row in PAYLOAD["malformed"] if identity not in bytes.fromhex(row["payload"])}

@@ -83,7 +83,7 @@ def make_devices(home: Path, server: ServerInMemory) -> list[BackupClient]:
 
 @settings(max_examples=40, deadline=None)
 @given(_events)
-def test_the_devices_end_where_all_edits_in_turn_would_have_led(events: list[Put | Remove | Push]) -> None:
+def test_devices_converge_to_the_result_of_all_edits_in_order(events: list[Put | Remove | Push]) -> None:
     with tempfile.TemporaryDirectory() as home:
         server, expected = ServerInMemory(), dict[UUID, str]()
         devices = make_devices(Path(home), server)

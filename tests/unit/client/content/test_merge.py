@@ -46,7 +46,7 @@ def test_merging_is_associative(one: Backup, two: Backup, three: Backup) -> None
 
 
 @given(backups(), backups())
-def test_merging_again_changes_nothing(one: Backup, other: Backup) -> None:
+def test_merging_is_idempotent(one: Backup, other: Backup) -> None:
     merged = merge(one, other)
     assert merge(one, one) == one
     assert merge(merged, one) == merged
@@ -54,15 +54,13 @@ def test_merging_again_changes_nothing(one: Backup, other: Backup) -> None:
 
 
 @given(backups(), backups())
-def test_no_contact_that_either_side_knows_is_missing(one: Backup, other: Backup) -> None:
+def test_a_merge_keeps_every_known_entry(one: Backup, other: Backup) -> None:
     wanted = {entry.user_id for entry in (*one.contacts, *other.contacts)}
     assert {entry.user_id for entry in merge(one, other).contacts} == wanted
 
 
 @given(backups(), backups())
-def test_no_contact_that_either_side_has_is_lost_without_a_tombstone_that_is_as_late(
-    one: Backup, other: Backup
-) -> None:
+def test_a_merge_drops_a_contact_only_for_a_later_removal(one: Backup, other: Backup) -> None:
     merged = {entry.user_id: entry for entry in merge(one, other).contacts}
     for entry in (*one.live_contacts, *other.live_contacts):
         kept = merged[entry.user_id]
@@ -119,19 +117,19 @@ def test_a_newer_identity_wins_and_is_announced() -> None:
 
 
 @pytest.mark.parametrize("other", [{"private_key": b"X" * 32}, {"public_key": b"X" * 32}])
-def test_other_keys_of_the_same_epoch_are_for_the_person_to_decide(other: dict[str, bytes]) -> None:
+def test_other_keys_of_the_same_epoch_are_a_conflict(other: dict[str, bytes]) -> None:
     with pytest.raises(IdentityConflict) as conflict:
         merge(backup(), backup(identity=replace(IDENTITY, **other)))  # type: ignore[arg-type]
     assert conflict.value.epoch == 1
 
 
-def test_stamps_over_a_day_ahead_are_told_and_not_rewritten() -> None:
+def test_stamps_over_a_day_ahead_are_reported_and_kept() -> None:
     fine, wrong = contact(ALICE, stamp_ms=NOW_MS + DAY_MS), contact(BOB, stamp_ms=NOW_MS + DAY_MS + 1)
     merged = merge(backup(fine), backup(wrong))
     assert future_dated_contacts(merged, NOW_MS) == (wrong,)
 
 
-def test_an_edit_by_a_clock_that_runs_behind_is_still_the_latest() -> None:
+def test_an_edit_by_a_slow_clock_is_still_the_latest() -> None:
     original = backup(contact(stamp_ms=NOW_MS + 5_000))
     edited = put_contacts(original, [NewContact(ALICE, "alice2", b"K" * 32)], now_ms=NOW_MS)
     assert edited.contacts[0].stamp_ms == NOW_MS + 5_001
@@ -147,7 +145,7 @@ def test_no_edit_is_made_beyond_the_last_stamp() -> None:
         put_contacts(backup(tombstone(stamp_ms=MAX_INTEGER)), [NewContact(BOB, "bob")], NOW_MS)
 
 
-def test_putting_what_is_there_already_keeps_its_stamp() -> None:
+def test_putting_an_unchanged_contact_keeps_its_stamp() -> None:
     original = backup(contact(stamp_ms=7))
     assert put_contacts(original, [NewContact(ALICE, "alice")], NOW_MS) == original
 
@@ -161,12 +159,12 @@ def test_an_edit_keeps_the_fields_that_a_later_version_put_there() -> None:
     assert put_contacts(original, [NewContact(ALICE, "al")], NOW_MS).contacts[0].unknown == ((6, b"\x30\x01"),)
 
 
-def test_a_removed_contact_leaves_a_tombstone_and_nothing_else() -> None:
+def test_a_removed_contact_leaves_only_a_tombstone() -> None:
     assert remove_contact(backup(contact(stamp_ms=1)), ALICE, NOW_MS).contacts == (tombstone(),)
 
 
 @pytest.mark.parametrize("original", [backup(), backup(tombstone())])
-def test_removing_nobody_is_an_error(original: Backup) -> None:
+def test_removing_an_unknown_contact_is_an_error(original: Backup) -> None:
     with pytest.raises(UnknownContact):
         remove_contact(original, ALICE, NOW_MS)
 
@@ -177,7 +175,7 @@ def test_a_removed_contact_can_be_added_again() -> None:
 
 
 @pytest.mark.parametrize("sealed_before", [False, True])
-def test_an_edit_counts_each_contact_once_and_a_contact_that_was_removed_as_added(*, sealed_before: bool) -> None:
+def test_an_edit_counts_each_contact_once_and_a_removed_one_as_added(*, sealed_before: bool) -> None:
     original = backup(contact(ALICE, stamp_ms=1), tombstone(BOB))
     if sealed_before:
         original = decode(encode(original))

@@ -53,14 +53,14 @@ def reasons(known: LastSeen | None, fetched: dict[str, Any] | None) -> list[str]
 
 
 @pytest.mark.parametrize("row", named(MERGE["merged"]))
-def test_two_payloads_merge_to_the_third_either_way_round(row: dict[str, Any]) -> None:
+def test_two_payloads_merge_to_the_third_in_either_order(row: dict[str, Any]) -> None:
     one, other = (decode(bytes.fromhex(row[side])) for side in ("one", "other"))
     assert encode(merge(one, other)).hex() == row["merged"]
     assert encode(merge(other, one)).hex() == row["merged"]
 
 
 @pytest.mark.parametrize("row", named(MERGE["conflicts"]))
-def test_two_identities_of_one_epoch_are_a_conflict_either_way_round(row: dict[str, Any]) -> None:
+def test_two_identities_of_one_epoch_are_a_conflict_in_either_order(row: dict[str, Any]) -> None:
     one, other = (decode(bytes.fromhex(row[side])) for side in ("one", "other"))
     assert row["error"] == IdentityConflict.code
     for pair in ((one, other), (other, one)):
@@ -69,7 +69,7 @@ def test_two_identities_of_one_epoch_are_a_conflict_either_way_round(row: dict[s
 
 
 @pytest.mark.parametrize("row", named(MERGE["beyond"]))
-def test_what_leads_beyond_a_limit_is_an_error_either_way_round(row: dict[str, Any]) -> None:
+def test_a_merge_beyond_a_limit_is_an_error_in_either_order(row: dict[str, Any]) -> None:
     one, other = decode(counted(row["one"])), decode(bytes.fromhex(row["other"]))
     for pair in ((one, other), (other, one)):
         with pytest.raises(ClientError) as refused:
@@ -94,7 +94,7 @@ def test_a_fetched_backup_is_suspected_for_these_reasons(row: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("row", named(STAMPS))
-def test_an_edit_gets_the_stamp_that_is_written_down(row: dict[str, Any]) -> None:
+def test_an_edit_has_the_stamp_of_the_vector(row: dict[str, Any]) -> None:
     content = decode(bytes.fromhex(row["payload"]))
     try:
         found: int | str = next_stamp_ms(content, row["now_ms"])

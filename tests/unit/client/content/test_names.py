@@ -48,7 +48,7 @@ def test_a_device_is_not_restored_under_a_name_that_cannot_be_sealed(
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256, "ü" * 128, "Zoë's 📱"])
-def test_a_name_at_the_limit_is_taken_and_sealed(device: Device, name: str) -> None:
+def test_a_name_at_the_limit_is_accepted_and_sealed(device: Device, name: str) -> None:
     client = device("tablet")
     client.create(name)
     assert client.push(KEY).uploaded
@@ -59,7 +59,7 @@ def test_a_restore_renames_a_device(laptop: BackupClient) -> None:
     assert laptop.directory.read().device_name == "new name"
 
 
-def test_a_restore_without_a_name_keeps_the_one_that_is_there(laptop: BackupClient) -> None:
+def test_a_restore_without_a_name_keeps_the_present_one(laptop: BackupClient) -> None:
     laptop.restore(KEY, confirm=yes, new_device_name="host name")
     assert laptop.directory.read().device_name == "laptop"
 
@@ -72,7 +72,7 @@ def test_a_state_with_an_unusable_name_can_still_push(phone: BackupClient, name:
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("a\x1bb\udcff", "ab"), ("ü" * 200, "ü" * 128), ("fine", "fine")])
-def test_the_nearest_name_is_as_much_of_it_as_there_may_be(name: str, nearest: str) -> None:
+def test_a_sanitized_name_keeps_as_much_as_allowed(name: str, nearest: str) -> None:
     assert sanitized_device_name(name) == nearest
 
 
@@ -87,7 +87,7 @@ def test_a_contact_cannot_have_a_name_that_an_import_would_refuse(phone: BackupC
     assert phone.contacts() == before
 
 
-def test_a_contact_who_has_such_a_name_already_may_keep_it(phone: BackupClient) -> None:
+def test_a_contact_may_keep_such_a_name(phone: BackupClient) -> None:
     with phone.directory.locked() as locked_state:
         state = locked_state.require()
         odd = tuple(replace(each, username="a\x1bb") for each in state.content.contacts)
@@ -109,11 +109,11 @@ def test_a_contact_who_has_such_a_name_already_may_keep_it(phone: BackupClient) 
         BASE64.translate(str.maketrans("+/", "-_")),
     ],
 )
-def test_a_key_is_read_in_every_form_that_it_is_copied_in(text: str) -> None:
+def test_a_key_is_read_in_every_common_form(text: str) -> None:
     assert parse_identity_key(text) == PUBLIC_KEY
 
 
-def test_no_text_is_no_key() -> None:
+def test_an_empty_text_is_an_empty_key() -> None:
     assert parse_identity_key("  ") == b""
 
 
@@ -133,13 +133,13 @@ def test_no_text_is_no_key() -> None:
         pytest.param("ab" * 4097, id="too long"),
     ],
 )
-def test_what_may_be_a_copy_that_went_wrong_is_refused(text: str) -> None:
+def test_a_key_that_may_be_miscopied_is_refused(text: str) -> None:
     with pytest.raises(MalformedKeyError) as refused:
         parse_identity_key(text)
     assert text not in str(refused.value)
 
 
-def test_a_name_that_is_not_utf_8_is_said_to_be_just_that(device: Device, phone: BackupClient) -> None:
+def test_a_name_that_is_not_utf_8_is_refused_for_that_reason(device: Device, phone: BackupClient) -> None:
     with pytest.raises(NameRefused, match="the device name is not UTF-8 text"):
         device("tablet").create("\udcff\n")
     with pytest.raises(NameRefused, match="the username is not UTF-8 text"):

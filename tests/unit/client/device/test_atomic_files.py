@@ -79,7 +79,7 @@ def test_the_file_holds_the_content(tmp_path: Path, write: Callable[..., None]) 
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
-def test_the_file_is_its_owner_s_alone(tmp_path: Path, write: Callable[..., None]) -> None:
+def test_only_the_owner_can_access_the_file(tmp_path: Path, write: Callable[..., None]) -> None:
     target, temporary = paths(tmp_path)
     temporary.write_bytes(b"left by a crash")
     temporary.chmod(0o644)
@@ -88,14 +88,14 @@ def test_the_file_is_its_owner_s_alone(tmp_path: Path, write: Callable[..., None
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
-def test_nothing_but_the_file_is_left(tmp_path: Path, write: Callable[..., None]) -> None:
+def test_no_temporary_file_is_left(tmp_path: Path, write: Callable[..., None]) -> None:
     target, temporary = paths(tmp_path)
     write(target, b"content", temporary=temporary)
     assert list(tmp_path.iterdir()) == [target]
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
-def test_a_full_disk_leaves_no_half_a_file(
+def test_a_full_disk_leaves_no_partial_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(os, "fsync", full)
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert target.read_bytes() == b"old"
 
 
-def test_a_rename_that_fails_leaves_nothing_beside(tmp_path: Path) -> None:
+def test_a_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
     target, temporary = paths(tmp_path)
     target.mkdir()
     with pytest.raises(OSError, match="directory"):
@@ -122,7 +122,7 @@ def test_a_rename_that_fails_leaves_nothing_beside(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_creating_leaves_a_file_alone_that_is_there(tmp_path: Path) -> None:
+def test_creating_does_not_change_an_existing_file(tmp_path: Path) -> None:
     target, temporary = paths(tmp_path)
     target.write_bytes(b"old")
     with pytest.raises(FileExistsError):
@@ -130,7 +130,7 @@ def test_creating_leaves_a_file_alone_that_is_there(tmp_path: Path) -> None:
     assert target.read_bytes() == b"old"
 
 
-def test_creating_leaves_a_link_alone_that_leads_nowhere(tmp_path: Path) -> None:
+def test_creating_does_not_follow_a_dangling_link(tmp_path: Path) -> None:
     target, temporary = paths(tmp_path)
     target.symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError):
@@ -139,7 +139,7 @@ def test_creating_leaves_a_link_alone_that_leads_nowhere(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("hard_links", [True, False])
-def test_creating_leaves_a_file_alone_that_came_a_moment_ago(
+def test_creating_does_not_change_a_file_that_has_just_appeared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hard_links: bool
 ) -> None:
     target, temporary = paths(tmp_path)

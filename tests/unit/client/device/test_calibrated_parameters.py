@@ -25,18 +25,18 @@ def directory(tmp_path: Path) -> StateDirectory:
     return StateDirectory(tmp_path / "state", lock_wait_seconds=0.1, sleep=lambda _: None)
 
 
-def test_nothing_is_there_before_it_is_saved(directory: StateDirectory) -> None:
+def test_there_is_no_calibration_before_it_is_saved(directory: StateDirectory) -> None:
     assert calibrated_parameters.read(directory) is None
     assert not directory.path.exists()
 
 
-def test_what_was_saved_is_read(directory: StateDirectory) -> None:
+def test_a_saved_calibration_is_read(directory: StateDirectory) -> None:
     calibrated_parameters.save(directory, PROFILE)
     assert calibrated_parameters.read(directory) == PROFILE.parameters
     assert calibrated_parameters.read_profile(directory) == PROFILE
 
 
-def test_it_may_be_there_before_any_identity(directory: StateDirectory) -> None:
+def test_a_calibration_needs_no_identity(directory: StateDirectory) -> None:
     calibrated_parameters.save(directory, PROFILE)
     with pytest.raises(StateMissing):
         directory.read()
@@ -44,13 +44,13 @@ def test_it_may_be_there_before_any_identity(directory: StateDirectory) -> None:
     assert calibrated_parameters.read(directory) == PROFILE.parameters
 
 
-def test_nobody_else_can_write_it(directory: StateDirectory) -> None:
+def test_other_users_cannot_write_the_calibration(directory: StateDirectory) -> None:
     calibrated_parameters.save(directory, PROFILE)
     assert stat.S_IMODE((directory.path / "profile.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
-def test_one_that_others_could_write_is_closed_to_them_with_its_directory(directory: StateDirectory) -> None:
+def test_permissions_of_other_users_are_removed_from_a_calibration(directory: StateDirectory) -> None:
     calibrated_parameters.save(directory, PROFILE)
     (directory.path / "profile.json").chmod(0o666)
     directory.path.chmod(0o777)
@@ -61,7 +61,7 @@ def test_one_that_others_could_write_is_closed_to_them_with_its_directory(direct
 
 
 @pytest.mark.parametrize("parameters", [KdfParameters(8, 1, 1), KdfParameters(2**20, 3, 1)], ids=str)
-def test_what_no_backup_may_be_sealed_with_is_not_saved(directory: StateDirectory, parameters: KdfParameters) -> None:
+def test_parameters_that_may_not_seal_are_not_saved(directory: StateDirectory, parameters: KdfParameters) -> None:
     with pytest.raises(RefusedParameters):
         calibrated_parameters.save(directory, DeviceProfile(parameters, 1))
     assert not directory.path.exists()
@@ -100,27 +100,27 @@ def edited(**changes: Any) -> bytes:
         encode_profile(PROFILE)[:-5],
     ],
 )
-def test_what_is_not_a_sealable_profile_is_damaged(directory: StateDirectory, encoded: bytes) -> None:
+def test_an_invalid_calibration_is_damaged(directory: StateDirectory, encoded: bytes) -> None:
     directory.path.mkdir()
     (directory.path / "profile.json").write_bytes(encoded)
     with pytest.raises(ProfileDamaged):
         calibrated_parameters.read(directory)
 
 
-def test_one_of_a_later_version_is_told_apart(tmp_path: Path) -> None:
+def test_a_calibration_of_a_later_version_is_its_own_error(tmp_path: Path) -> None:
     with pytest.raises(ProfileNewer) as newer:
         decode_profile(edited(format=2, memory="much"), tmp_path)
     assert newer.value.profile_format == 2
 
 
-def test_a_damaged_one_is_replaced_by_the_next(directory: StateDirectory) -> None:
+def test_a_damaged_calibration_is_replaced(directory: StateDirectory) -> None:
     directory.path.mkdir()
     (directory.path / "profile.json").write_bytes(b"{")
     calibrated_parameters.save(directory, PROFILE)
     assert calibrated_parameters.read(directory) == PROFILE.parameters
 
 
-def test_a_directory_in_its_place_is_a_typed_error(directory: StateDirectory) -> None:
+def test_a_directory_in_place_of_the_calibration_is_a_typed_error(directory: StateDirectory) -> None:
     (directory.path / "profile.json").mkdir(parents=True)
     with pytest.raises(StateUnusable):
         calibrated_parameters.read(directory)
@@ -129,13 +129,13 @@ def test_a_directory_in_its_place_is_a_typed_error(directory: StateDirectory) ->
     assert [each.name for each in directory.path.iterdir() if each.name.endswith(".new")] == []
 
 
-def test_every_profile_with_a_name_could_be_saved(directory: StateDirectory) -> None:
+def test_every_named_profile_can_be_saved(directory: StateDirectory) -> None:
     for parameters in PROFILES.values():
         calibrated_parameters.save(directory, DeviceProfile(parameters, 1))
         assert calibrated_parameters.read(directory) == parameters
 
 
-def test_a_profile_is_kept_as_text_that_a_person_can_read() -> None:
+def test_a_calibration_is_saved_as_readable_text() -> None:
     assert encode_profile(PROFILE).decode().split("\n") == [
         "{",
         ' "format": 1,',

@@ -50,7 +50,7 @@ def edited(content: Backup, edit: dict[str, str], now_ms: int) -> Backup:
 
 
 @pytest.mark.parametrize("row", named(EDITS))
-def test_an_edit_leaves_the_payload_that_is_written_down(row: dict[str, Any]) -> None:
+def test_an_edit_gives_the_payload_of_the_vector(row: dict[str, Any]) -> None:
     content = decode(bytes.fromhex(row["payload"]))
     try:
         found = encode(edited(content, row["edit"], row["now_ms"])).hex()
@@ -192,7 +192,7 @@ class ScriptedDevice:
 
 
 @pytest.mark.parametrize("row", named(SEQUENCES))
-def test_a_device_seals_remembers_and_says_what_is_written_down(row: dict[str, Any], tmp_path: Path) -> None:
+def test_a_device_seals_records_and_reports_as_in_the_vector(row: dict[str, Any], tmp_path: Path) -> None:
     device = ScriptedDevice(tmp_path / "state", row)
     for number, step in enumerate(row["steps"]):
         error, reasons = device.run(step)

@@ -28,17 +28,17 @@ def test_every_parent_of_a_new_state_directory_is_synced(tmp_path: Path, synced:
     assert made_in <= at_once
 
 
-def test_state_directory_that_is_there_costs_no_sync(tmp_path: Path, synced: list[Path]) -> None:
+def test_an_existing_state_directory_is_not_synced(tmp_path: Path, synced: list[Path]) -> None:
     with StateDirectory(tmp_path).locked_without_reading():
         pass
     assert synced == []
 
 
-def test_file_is_synced_before_its_folder_when_it_is_replaced(tmp_path: Path, synced: list[Path]) -> None:
+def test_a_replaced_file_is_synced_before_its_directory(tmp_path: Path, synced: list[Path]) -> None:
     replace_file(tmp_path / "state.json", b"{}", temporary=tmp_path / "state.json.new")
     assert synced == [tmp_path / "state.json.new", tmp_path]
 
 
-def test_file_is_synced_before_its_folder_when_it_is_created(tmp_path: Path, synced: list[Path]) -> None:
+def test_a_created_file_is_synced_before_its_directory(tmp_path: Path, synced: list[Path]) -> None:
     create_file(tmp_path / "export", b"{}", temporary=tmp_path / ".export.new")
     assert synced == [tmp_path / ".export.new", tmp_path]

@@ -42,17 +42,17 @@ def write(directory: StateDirectory, state: State = STATE) -> None:
 
 
 @given(backups())
-def test_every_state_comes_back_as_it_was(content: Backup) -> None:
+def test_every_state_is_decoded_as_it_was_encoded(content: Backup) -> None:
     state = replace(STATE, content=content)
     assert decode_state(encode_state(state), Path("state.json")) == state
 
 
-def test_what_was_written_is_read(directory: StateDirectory) -> None:
+def test_a_written_state_is_read(directory: StateDirectory) -> None:
     write(directory)
     assert directory.read() == STATE
 
 
-def test_nobody_else_can_read_it(directory: StateDirectory) -> None:
+def test_other_users_cannot_read_the_state(directory: StateDirectory) -> None:
     old = os.umask(0)
     try:
         write(directory)
@@ -63,7 +63,7 @@ def test_nobody_else_can_read_it(directory: StateDirectory) -> None:
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
-def test_a_state_that_others_could_read_is_closed_to_them_at_once(directory: StateDirectory) -> None:
+def test_permissions_of_other_users_are_removed_when_a_state_is_read(directory: StateDirectory) -> None:
     write(directory)
     (directory.path / "state.json").chmod(0o644)
     directory.path.chmod(0o775)
@@ -72,7 +72,7 @@ def test_a_state_that_others_could_read_is_closed_to_them_at_once(directory: Sta
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
-def test_a_directory_with_other_things_in_it_is_not_closed_and_said_to_be_open(directory: StateDirectory) -> None:
+def test_a_directory_with_other_files_keeps_its_mode_and_is_reported(directory: StateDirectory) -> None:
     write(directory)
     (directory.path / "something else").touch()
     directory.path.chmod(0o777)
@@ -81,7 +81,7 @@ def test_a_directory_with_other_things_in_it_is_not_closed_and_said_to_be_open(d
     assert directory.is_writable_by_others()
 
 
-def test_a_directory_that_was_open_is_closed_before_a_state_comes_into_it(directory: StateDirectory) -> None:
+def test_permissions_of_a_directory_are_removed_before_the_first_write(directory: StateDirectory) -> None:
     directory.path.mkdir(parents=True)
     directory.path.chmod(0o777)
     assert not directory.is_writable_by_others()
@@ -90,13 +90,13 @@ def test_a_directory_that_was_open_is_closed_before_a_state_comes_into_it(direct
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
-def test_a_directory_of_another_user_is_said_to_be_open_whatever_is_in_it(directory: StateDirectory) -> None:
+def test_a_directory_of_another_user_is_reported(directory: StateDirectory) -> None:
     write(directory)
     assert not directory.is_writable_by_others()
     assert replace(directory, trusted=NOBODY).is_writable_by_others()
 
 
-def test_a_directory_that_could_not_be_closed_is_said_to_be_open(
+def test_a_directory_whose_mode_cannot_be_changed_is_reported(
     directory: StateDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: object) -> None:
@@ -108,7 +108,7 @@ def test_a_directory_that_could_not_be_closed_is_said_to_be_open(
     assert directory.is_writable_by_others()
 
 
-def test_a_directory_for_everybodys_files_is_left_as_it_is(directory: StateDirectory) -> None:
+def test_a_directory_with_the_sticky_bit_keeps_its_mode(directory: StateDirectory) -> None:
     directory.path.mkdir(parents=True)
     directory.path.chmod(0o1777)
     write(directory)
@@ -117,7 +117,7 @@ def test_a_directory_for_everybodys_files_is_left_as_it_is(directory: StateDirec
     assert directory.is_writable_by_others()
 
 
-def test_a_state_of_another_user_is_known_for_one_and_read(directory: StateDirectory) -> None:
+def test_a_state_of_another_user_is_recognised_and_read(directory: StateDirectory) -> None:
     assert not replace(directory, trusted=NOBODY).is_owned_by_another_user()
     write(directory)
     assert not directory.is_owned_by_another_user()
@@ -126,7 +126,7 @@ def test_a_state_of_another_user_is_known_for_one_and_read(directory: StateDirec
 
 
 @pytest.mark.parametrize("leads", ["somewhere", "nowhere"])
-def test_a_link_that_another_user_may_have_planted_is_not_followed(
+def test_a_link_that_another_user_may_have_planted_is_refused(
     directory: StateDirectory, tmp_path: Path, leads: str
 ) -> None:
     elsewhere = tmp_path / "elsewhere.json"
@@ -142,9 +142,7 @@ def test_a_link_that_another_user_may_have_planted_is_not_followed(
     assert leads == "nowhere" or decode_state(elsewhere.read_bytes(), elsewhere) == STATE
 
 
-def test_a_link_in_a_directory_that_is_all_another_users_and_closed_is_followed(
-    directory: StateDirectory, tmp_path: Path
-) -> None:
+def test_a_link_in_another_users_private_directory_is_followed(directory: StateDirectory, tmp_path: Path) -> None:
     """Under sudo, say."""
     directory.path.mkdir(parents=True, mode=0o700)
     (directory.path / "state.json").symlink_to(tmp_path / "elsewhere.json")
@@ -163,7 +161,7 @@ def test_a_linked_state_stays_a_link(directory: StateDirectory, tmp_path: Path) 
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o600
 
 
-def test_a_link_that_leads_nowhere_is_followed_there(directory: StateDirectory, tmp_path: Path) -> None:
+def test_a_dangling_link_is_followed(directory: StateDirectory, tmp_path: Path) -> None:
     directory.path.mkdir(parents=True)
     (directory.path / "state.json").symlink_to(tmp_path / "elsewhere.json")
     write(directory)
@@ -171,7 +169,7 @@ def test_a_link_that_leads_nowhere_is_followed_there(directory: StateDirectory, 
     assert directory.read() == STATE
 
 
-def test_a_link_in_a_circle_is_a_typed_error(directory: StateDirectory) -> None:
+def test_a_circular_link_is_a_typed_error(directory: StateDirectory) -> None:
     directory.path.mkdir(parents=True)
     (directory.path / "state.json").symlink_to(directory.path / "state.json")
     with pytest.raises(StateUnusable):
@@ -191,12 +189,12 @@ def test_members_that_a_later_version_added_are_ignored() -> None:
     assert decode_state(json.dumps(document).encode(), Path("state.json")) == STATE
 
 
-def test_a_home_directory_that_is_not_there_is_a_typed_error() -> None:
+def test_a_missing_home_directory_is_a_typed_error() -> None:
     with pytest.raises(StateUnusable):
         StateDirectory.at("~nobody-of-this-name/state")
 
 
-def test_a_file_that_a_crash_left_behind_is_not_written_into(directory: StateDirectory) -> None:
+def test_a_file_left_by_a_crash_is_replaced(directory: StateDirectory) -> None:
     write(directory)
     leftover = directory.path / "state.json.new"
     leftover.touch(mode=0o644)
@@ -213,7 +211,7 @@ def test_a_write_that_fails_leaves_the_old_state(directory: StateDirectory) -> N
     assert directory.read() == STATE
 
 
-def test_two_processes_do_not_hold_it_at_once(directory: StateDirectory) -> None:
+def test_two_processes_cannot_lock_the_state_at_once(directory: StateDirectory) -> None:
     with directory.locked(), pytest.raises(StateBusy), directory.locked():
         pass
 
@@ -235,19 +233,19 @@ def test_reading_needs_no_lock(directory: StateDirectory) -> None:
         assert directory.read() == STATE
 
 
-def test_nothing_is_there_before_the_first_write(directory: StateDirectory) -> None:
+def test_there_is_no_state_before_the_first_write(directory: StateDirectory) -> None:
     with pytest.raises(StateMissing):
         directory.read()
     assert not directory.path.exists()
 
 
-def test_a_place_that_cannot_hold_a_state_is_a_typed_error(tmp_path: Path) -> None:
+def test_a_path_that_cannot_hold_a_state_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StateUnusable), StateDirectory(tmp_path / "file").locked():
         pass
 
 
-def test_a_later_format_is_not_touched(directory: StateDirectory) -> None:
+def test_a_state_of_a_later_format_is_not_changed(directory: StateDirectory) -> None:
     write(directory)
     path = directory.path / "state.json"
     later = path.read_bytes().replace(b'"format": 1,\n "device', b'"format": 2,\n "device')
@@ -302,7 +300,7 @@ REMEMBERED = json.loads(encode_state(STATE))["remembered"]
         edited(remembered=5),
     ],
 )
-def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
+def test_an_invalid_state_is_damaged(encoded: bytes) -> None:
     with pytest.raises(StateDamaged):
         decode_state(encoded, Path("state.json"))
 
@@ -316,7 +314,7 @@ def test_what_is_not_a_state_is_damaged(encoded: bytes) -> None:
         (edited(content=""), "its content is invalid: it has no identity"),
     ],
 )
-def test_damage_is_said_in_words_and_with_a_way_out(encoded: bytes, reason: str) -> None:
+def test_damage_is_reported_with_the_reason_and_what_to_do(encoded: bytes, reason: str) -> None:
     with pytest.raises(StateDamaged) as damaged:
         decode_state(encoded, Path("state.json"))
     assert damaged.value.reason == reason
@@ -329,7 +327,7 @@ def test_neither_errors_nor_reprs_show_the_private_key() -> None:
     assert "hush" not in repr(state)
 
 
-def test_what_is_remembered_is_kept_for_each_server_and_user(directory: StateDirectory) -> None:
+def test_backups_are_recorded_per_server_and_user(directory: StateDirectory) -> None:
     known = last_seen_of(CONTENT, b"other", sealed_format=1, version=9)
     both = {**STATE.last_seen, Account("https://other.example", UUID(int=5)): known}
     write(directory, replace(STATE, last_seen=both))

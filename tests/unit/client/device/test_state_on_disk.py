@@ -53,7 +53,7 @@ class Disk:
 
 
 @ON_LINUX
-def test_a_write_is_synced_before_the_rename_and_its_folder_after_it(
+def test_a_write_syncs_the_file_before_the_rename_and_the_directory_after_it(
     directory: StateDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(directory)
@@ -63,7 +63,7 @@ def test_a_write_is_synced_before_the_rename_and_its_folder_after_it(
 
 
 @ON_LINUX
-def test_every_parent_of_a_folder_that_is_made_is_synced_before_anything_is_put_into_it(
+def test_parents_of_a_new_directory_are_synced_before_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch)
@@ -73,7 +73,7 @@ def test_every_parent_of_a_folder_that_is_made_is_synced_before_anything_is_put_
 
 
 @ON_LINUX
-def test_a_state_that_is_a_link_is_synced_where_it_leads(
+def test_a_linked_state_is_synced_at_its_target(
     directory: StateDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(directory)
@@ -131,7 +131,7 @@ def test_a_write_that_fails_and_a_lock_that_is_held_leave_nothing_open(directory
 # --- the last seq ---
 
 
-def test_a_device_that_used_its_last_seq_goes_on_as_another_one() -> None:
+def test_a_device_that_used_its_last_seq_gets_a_new_id() -> None:
     last = with_next_seq(replace(STATE, seq=MAX_INTEGER - 1), bytes)
     assert (last.device_id, last.seq) == (STATE.device_id, MAX_INTEGER)
     assert decode_state(encode_state(last), Path("state.json")) == last

@@ -93,7 +93,7 @@ def test_a_key_in_url_safe_base64_is_the_same_key() -> None:
         (f"uuid,name\n{ALICE},alice\n{BOB},bob\n{ALICE},alicia\n", 4, "same user id as in line 2"),
     ],
 )
-def test_csv_that_cannot_be_taken_is_refused_with_its_line(text: str, line: int, reason: str) -> None:
+def test_invalid_csv_is_refused_with_its_line(text: str, line: int, reason: str) -> None:
     error = refusal(text, "csv")
     assert error.line == line
     assert reason in str(error)
@@ -104,11 +104,11 @@ def test_csv_that_cannot_be_taken_is_refused_with_its_line(text: str, line: int,
     "text",
     ["00112233-4455-6677-8899-aabbccddeef", "0011-22334455-6677-8899-aabbccddeeff", "\N{ARABIC-INDIC DIGIT ONE}" * 32],
 )
-def test_only_the_usual_forms_of_a_uuid_are_one(text: str) -> None:
+def test_only_usual_forms_of_a_uuid_are_accepted(text: str) -> None:
     assert "is not a UUID" in str(refusal(f"uuid,name\n{text},alice\n"))
 
 
-def test_a_username_of_256_code_points_is_taken() -> None:
+def test_a_username_of_256_code_points_is_accepted() -> None:
     assert only(f"{ALICE}," + "\U0001f600" * 256).username == "\U0001f600" * 256
 
 
@@ -137,7 +137,7 @@ def test_a_single_json_object_is_one_contact() -> None:
     assert only(json.dumps({"userId": str(ALICE), "username": "alice", "key": None})).identity_key == b""
 
 
-def test_the_name_in_a_json_mapping_is_the_user_id_whatever_the_value_says() -> None:
+def test_the_name_in_a_json_mapping_is_the_user_id() -> None:
     assert only(json.dumps({str(ALICE): {"user_id": str(BOB), "username": "alice"}})).user_id == ALICE
 
 
@@ -160,7 +160,7 @@ def test_the_name_in_a_json_mapping_is_the_user_id_whatever_the_value_says() -> 
         ("{}", "The file holds no contacts"),
     ],
 )
-def test_json_that_cannot_be_taken_is_refused_with_its_entry(text: str, start: str) -> None:
+def test_invalid_json_is_refused_with_its_entry(text: str, start: str) -> None:
     assert str(refusal(text, "json")).startswith(start)
 
 
@@ -231,11 +231,11 @@ def test_the_username_of_a_vcard_is_unescaped(line: str, username: str) -> None:
         (f"BEGIN:VCARD\nUID:{ALICE}\nBEGIN:VCARD\n", "Line 3: a card begins inside the card from line 1"),
     ],
 )
-def test_a_vcard_that_cannot_be_taken_is_refused_with_its_line(text: str, start: str) -> None:
+def test_an_invalid_vcard_is_refused_with_its_line(text: str, start: str) -> None:
     assert str(refusal(text, "vcard")).startswith(start)
 
 
-def test_a_vcard_that_is_not_utf_8_says_where() -> None:
+def test_a_vcard_that_is_not_utf_8_is_refused_with_its_line() -> None:
     assert str(refusal(card(f"UID:{ALICE}", "FN:Zo").encode()[:-13] + b"\xeb\r\nEND:VCARD")).startswith("Line 4: ")
 
 
@@ -243,16 +243,16 @@ def test_a_vcard_that_is_not_utf_8_says_where() -> None:
 
 
 @pytest.mark.parametrize("name", ["friends.csv", "FRIENDS.CSV", "", "friends"])
-def test_the_format_is_guessed_from_the_name_and_else_from_the_content(name: str) -> None:
+def test_the_format_follows_from_the_name_else_the_content(name: str) -> None:
     assert read_contacts(f"{ALICE},alice".encode(), name=name)[0].username == "alice"
 
 
-def test_the_name_decides_before_the_content() -> None:
+def test_the_name_takes_precedence_over_the_content() -> None:
     with pytest.raises(ContactFileError, match="not a vCard"):
         read_contacts(b"[]", name="friends.vcf")
 
 
-def test_the_callers_word_decides_before_the_name() -> None:
+def test_a_given_format_takes_precedence_over_the_name() -> None:
     with pytest.raises(ContactFileError, match="not valid JSON"):
         read_contacts(f"{ALICE},alice".encode(), file_format="json", name="friends.csv")
 
@@ -271,11 +271,11 @@ def test_an_empty_file_is_refused(data: bytes) -> None:
         (bytes(8 * 1024 * 1024 + 1), "The file has more than 8388608 bytes."),
     ],
 )
-def test_what_is_not_text_is_refused(data: bytes, reason: str) -> None:
+def test_bytes_that_are_not_text_are_refused(data: bytes, reason: str) -> None:
     assert str(refusal(data)).startswith(reason)
 
 
-def test_a_contact_that_is_there_twice_is_read_once() -> None:
+def test_a_repeated_contact_is_read_once() -> None:
     assert read_contacts(f"{ALICE},alice\n{BOB},bob\n{ALICE.hex},alice\n".encode()) == [
         ImportedContact(ALICE, "alice", b""),
         ImportedContact(BOB, "bob", b""),

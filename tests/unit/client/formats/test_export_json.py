@@ -25,26 +25,26 @@ CONTENT = backup(
 
 
 @given(backups())
-def test_every_content_comes_back_as_it_was(content: Backup) -> None:
+def test_every_content_is_decoded_as_it_was_encoded(content: Backup) -> None:
     exported = decode_payload(encode_payload(content))
     assert (exported.dated, exported.has_identity) == (content, True)
     assert (exported.undated_contacts, exported.undated_profile) == ((), None)
 
 
 @given(backups())
-def test_every_content_comes_back_without_the_identity(content: Backup) -> None:
+def test_every_content_is_decoded_without_the_identity(content: Backup) -> None:
     exported = decode_payload(encode_payload(content, with_identity=False))
     assert replace(exported.dated, identity=content.identity) == content
     assert not exported.has_identity
 
 
-def test_without_the_identity_there_is_no_key_in_it() -> None:
+def test_an_export_without_the_identity_has_no_key() -> None:
     document = json.loads(encode_payload(CONTENT, with_identity=False))
     assert "identity" not in document
     assert "private" not in json.dumps(document)
 
 
-def test_the_document_is_the_described_one() -> None:
+def test_the_document_has_the_documented_members() -> None:
     assert json.loads(encode_payload(replace(CONTENT, unknown=((9, b"\x48\x07"),)))) == {
         "format": "obscura-backup-payload",
         "version": 1,
@@ -81,7 +81,7 @@ def test_the_text_is_safe_on_every_terminal_and_in_every_encoding() -> None:
     assert all(0x20 <= byte < 0x7F or byte == 0x0A for byte in encoded)
 
 
-def test_entries_without_a_time_are_apart() -> None:
+def test_entries_without_a_time_are_separate() -> None:
     document = json.loads(encode_payload(CONTENT))
     for entry in (document["contacts"][0], document["contacts"][1], document["profile"]):
         del entry["edited_at_ms"]
@@ -91,7 +91,7 @@ def test_entries_without_a_time_are_apart() -> None:
     assert (exported.dated.contacts, exported.dated.profile) == ((), None)
 
 
-def test_what_a_tool_need_not_say_may_be_missing() -> None:
+def test_optional_members_may_be_missing() -> None:
     document = {
         "format": "obscura-backup-payload",
         "version": 1,
@@ -115,7 +115,7 @@ def test_order_in_the_file_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("bom", [b"\xef\xbb\xbf", b""])
-def test_an_editors_byte_order_mark_is_no_hindrance(bom: bytes) -> None:
+def test_a_byte_order_mark_is_accepted(bom: bytes) -> None:
     assert decode_payload(bom + encode_payload(CONTENT)).dated == CONTENT
 
 
@@ -210,7 +210,7 @@ def with_member(path: str, value: object) -> bytes:
         ("contact", [], "contact"),
     ],
 )
-def test_whatever_is_wrong_is_named_by_its_place(path: str, value: object, location: str) -> None:
+def test_an_invalid_member_is_named_by_its_location(path: str, value: object, location: str) -> None:
     with pytest.raises(ExportRefused) as refused:
         decode_payload(with_member(path, value))
     assert refused.value.location == location
@@ -236,7 +236,7 @@ def test_whatever_is_wrong_is_named_by_its_place(path: str, value: object, locat
     ],
     ids=range(14),
 )
-def test_what_is_no_export_is_refused_without_a_crash(encoded: bytes) -> None:
+def test_an_invalid_document_is_refused(encoded: bytes) -> None:
     with pytest.raises(ExportRefused):
         decode_payload(encoded)
 
@@ -247,19 +247,19 @@ def test_a_syntax_error_is_named_by_its_line() -> None:
     assert refused.value.location == "line 15"
 
 
-def test_a_file_that_is_far_too_long_is_not_even_read_as_json() -> None:
+def test_a_file_over_the_limit_is_not_parsed() -> None:
     with pytest.raises(ExportRefused, match="more than 67108864 bytes"):
         decode_payload(b" " * (MAX_EXPORT_BYTES + 1))
 
 
 @pytest.mark.parametrize("value", ["hush-hush", "aHVzaC1odXNo*", 5, ["hush-hush"]])
-def test_no_error_quotes_what_it_refuses(value: object) -> None:
+def test_errors_do_not_quote_the_file(value: object) -> None:
     with pytest.raises(ExportRefused) as refused:
         decode_payload(with_member("identity/private_key", value))
     assert "hush" not in str(refused.value)
     assert "aHVz" not in str(refused.value)
 
 
-def test_neither_shows_the_private_key() -> None:
+def test_a_repr_does_not_show_the_private_key() -> None:
     exported = decode_payload(encode_payload(backup(identity=replace(IDENTITY, private_key=b"hush" * 8))))
     assert "hush" not in repr(exported)

@@ -61,7 +61,7 @@ def test_an_address_books_export_with_a_column_of_user_ids_is_read(export: str) 
     assert names(export) == {ALICE: "Alice Lee", BOB: "bobby"}
 
 
-def test_a_row_without_a_user_id_is_still_nobodys_to_leave_out() -> None:
+def test_a_row_without_a_user_id_is_refused() -> None:
     with pytest.raises(ContactFileError, match="Line 4: '' is not a UUID"):
         names(GOOGLE_NEW)
 
@@ -125,7 +125,7 @@ def test_a_card_is_named_by_its_first_property_that_has_a_name(lines: list[str],
     "kind",
     ["KIND:group", "KIND:org", "KIND:Location", "KIND;VALUE=text:device", "X-ADDRESSBOOKSERVER-KIND:group"],
 )
-def test_a_card_of_what_is_not_a_person_is_left_out(kind: str) -> None:
+def test_a_card_that_is_not_a_persons_is_skipped(kind: str) -> None:
     group = card(kind, f"UID:urn:uuid:{BOB}", "FN:Friends", f"MEMBER:urn:uuid:{ALICE}")
     assert names(group + card(f"UID:{ALICE}", "FN:alice", "KIND:individual")) == {ALICE: "alice"}
 
@@ -147,7 +147,7 @@ def test_a_card_of_what_is_not_a_person_is_left_out(kind: str) -> None:
         "KEY:data:text/plain,hello",
     ],
 )
-def test_a_key_of_another_program_is_left_out(key: str) -> None:
+def test_a_key_of_another_program_is_skipped(key: str) -> None:
     assert only(card(f"UID:{ALICE}", "FN:alice", key)).identity_key == b""
 
 
@@ -161,7 +161,7 @@ def test_a_key_of_another_program_is_left_out(key: str) -> None:
         f"KEY;MEDIATYPE=application/octet-stream:data:application/octet-stream;base64\\,{KEY_BASE64}",
     ],
 )
-def test_our_key_is_found_among_those_of_other_programs(key: str) -> None:
+def test_the_identity_key_is_found_among_keys_of_other_programs(key: str) -> None:
     foreign = f"KEY;TYPE=PGP:{KEY_BASE64[::-1]}"
     assert only(card(f"UID:{ALICE}", "FN:alice", foreign, key)).identity_key == KEY
 

@@ -41,7 +41,7 @@ def test_a_card_of_ten_thousand_properties_is_read() -> None:
     assert [each.username for each in read_contacts(long_card(MAX_PROPERTIES))] == ["Alice"]
 
 
-def test_a_card_of_more_properties_is_refused_at_the_first_too_many() -> None:
+def test_a_card_of_more_properties_is_refused_at_the_first_one_over_the_limit() -> None:
     """All properties of a card are in memory until it ends."""
     refused = refusal(long_card(MAX_PROPERTIES + 1))
     assert (refused.line, refused.reason) == (MAX_PROPERTIES + 2, "a card has more than 10000 properties")

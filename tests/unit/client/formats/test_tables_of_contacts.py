@@ -49,7 +49,7 @@ def test_blanks_around_the_quotes_of_a_cell_are_not_part_of_it(header: str, cell
     assert only(f"{header}{row if header else row.rstrip(',')}\n").username == name
 
 
-def test_blanks_may_stand_before_a_quoted_user_id_and_key() -> None:
+def test_blanks_before_a_quoted_user_id_and_key_are_accepted() -> None:
     assert only(f' "{ALICE}" , "Beta" , "{KEY.hex()}" \n') == ImportedContact(ALICE, "Beta", KEY)
 
 
@@ -77,7 +77,7 @@ def test_quoted_cells_are_read_with_every_delimiter_and_line_end(delimiter: str,
         (f"uuid,name\n{ALICE},Al\nice\n", 3),
     ],
 )
-def test_a_table_that_cannot_be_read_for_certain_is_refused_with_its_line(text: str, line: int) -> None:
+def test_an_ambiguous_table_is_refused_with_its_line(text: str, line: int) -> None:
     assert refusal(text).line == line
 
 
@@ -99,7 +99,7 @@ def test_a_key_is_read_from_the_first_key_column_that_has_one() -> None:
         (f'[{{"uuid":"{ALICE}","name":"a"}},{{"uuid":"{ALICE.hex}","name":"b"}}]', 2),
     ],
 )
-def test_an_object_that_says_two_things_is_refused_with_its_entry(text: str, place: int) -> None:
+def test_an_object_with_conflicting_members_is_refused_with_its_entry(text: str, place: int) -> None:
     error = refusal(text)
     assert (error.line, error.unit) == (place, "entry")
 
@@ -109,6 +109,6 @@ def test_an_object_with_two_lists_of_contacts_is_refused() -> None:
     assert "two members with the same name" in str(refusal(f"{{{lists}}}"))
 
 
-def test_members_that_say_the_same_or_nothing_are_one() -> None:
+def test_equal_or_empty_members_count_as_one() -> None:
     text = f'[{{"uuid":"{ALICE}","username":"a","user_name":"a","userName":null,"User Name":"","x":1,"X":2}}]'
     assert only(text).username == "a"

@@ -37,12 +37,12 @@ def card(*lines: str, version: str = "3.0") -> str:
 @pytest.mark.parametrize(
     "between", ["", " ", "\t", "\ufeff", " \ufeff ", "\n\n\n", "\r", "\r\n", "\n\ufeff", "\n \n\ufeff\n\ufeff"]
 )
-def test_cards_that_were_put_together_in_any_way_are_two_contacts(between: str) -> None:
+def test_concatenated_cards_are_two_contacts(between: str) -> None:
     assert contacts(FIRST + between + SECOND) == BOTH
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\n\n", "\r\r\n", "\n \n\n"])
-def test_joined_cards_are_two_contacts_whatever_ends_a_line(line_end: str) -> None:
+def test_joined_cards_are_two_contacts_with_any_line_ends(line_end: str) -> None:
     assert contacts((FIRST + SECOND).replace("\n", line_end)) == BOTH
 
 
@@ -77,7 +77,7 @@ def test_three_joined_cards_are_three_contacts() -> None:
         (FIRST.replace("\nVERSION", "\n\nVERSION").replace("END:VCARD", "END:VCALENDAR"), 6),
     ],
 )
-def test_a_boundary_that_is_not_certain_is_refused_with_its_line(text: str, line: int) -> None:
+def test_an_ambiguous_boundary_is_refused_with_its_line(text: str, line: int) -> None:
     assert refusal(text).line == line
 
 
@@ -133,7 +133,7 @@ def test_a_name_that_is_folded_before_a_boundary_is_refused() -> None:
         "AGENT:\nBEGIN:VCARD\nNOTE:a\nstray line\nEND:VCARD\nanother stray line",
     ],
 )
-def test_nothing_of_an_agents_card_is_taken_for_the_contacts(agent: str) -> None:
+def test_an_agents_card_is_not_the_contacts(agent: str) -> None:
     text = card("FN:Alpha", agent, version="2.1") + card(f"UID:{BETA}", "FN:Beta").replace(f"UID:{ALPHA}\n", "")
     assert contacts(text) == [(ALPHA, "Alpha", b""), (BETA, "Beta", b"")]
 

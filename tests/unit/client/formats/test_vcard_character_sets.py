@@ -93,14 +93,14 @@ def test_text_in_a_common_character_set_is_read_as_it_is_and_in_both_transfer_en
 @pytest.mark.parametrize(
     "note", ["NOTE;CHARSET=GB2312:", "NOTE:", f"NOTE;CHARSET=x;{QP}:=", "ORG;ENCODING=uu:", 'X;A="b:']
 )
-def test_a_property_that_is_not_used_decides_nothing(note: str) -> None:
+def test_an_unused_property_has_no_effect(note: str) -> None:
     assert only(in_bytes(note, "你好".encode("gb2312"), b"FN:Alice")).username == "Alice"
 
 
 @pytest.mark.parametrize(
     "unused", ["N;CHARSET=nonsense;QUOTED-PRINTABLE:=E9", "N:a\nstray", "N;ENCODING=uu:x", r"N:\x"]
 )
-def test_a_name_that_is_not_needed_decides_nothing(unused: str) -> None:
+def test_an_unused_name_has_no_effect(unused: str) -> None:
     assert name("FN:Alice", unused) == "Alice"
 
 
@@ -127,7 +127,7 @@ def test_a_name_that_is_not_needed_decides_nothing(unused: str) -> None:
         (f"FN;ENCODING=B;{QP}:", b"Alice"),
     ],
 )
-def test_a_name_whose_bytes_have_no_certain_reading_is_refused_with_its_line(head: str, value: bytes) -> None:
+def test_a_name_with_ambiguous_bytes_is_refused_with_its_line(head: str, value: bytes) -> None:
     assert refused_line(in_bytes(head, value)) == 4
 
 
@@ -136,7 +136,7 @@ def test_quoted_printable_bytes_that_are_only_valid_as_utf_8_are_utf_8(head: str
     assert name(head + "Ren=C3=A9e") == "Renée"
 
 
-def test_characters_that_a_quoted_printable_text_has_as_they_are_stay() -> None:
+def test_unencoded_characters_in_quoted_printable_text_are_kept() -> None:
     assert name(f"FN;CHARSET=latin1;{QP}:Zoë=20Lee") == "Zoë Lee"
     assert name(f"FN;{QP}:Zoë Lé=C3=A9") == "Zoë Léé"
 
@@ -147,7 +147,7 @@ def test_a_file_whose_cards_are_in_different_character_sets_is_read_card_by_card
     assert [each.username for each in read_contacts(data)] == ["Zoë", "Алёна"]
 
 
-def test_a_file_that_says_to_be_saved_as_utf_8_is_read_once_it_is() -> None:
+def test_a_file_that_must_be_saved_as_utf_8_is_read_afterwards() -> None:
     data = in_bytes("FN;CHARSET=macintosh:", "Zoë".encode("mac-roman"))
     with pytest.raises(ContactFileError, match="save the file as UTF-8"):
         read_contacts(data)
@@ -157,12 +157,12 @@ def test_a_file_that_says_to_be_saved_as_utf_8_is_read_once_it_is() -> None:
 @pytest.mark.parametrize(
     "data", [codecs.BOM_UTF16_LE + b"B\0E", b"B\0E", codecs.BOM_UTF32_LE + "BEGIN".encode("utf-32-le")]
 )
-def test_utf_16_that_was_cut_off_is_refused(data: bytes) -> None:
+def test_truncated_utf_16_is_refused(data: bytes) -> None:
     with pytest.raises(ContactFileError):
         read_contacts(data)
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "UTF7", "hz-gb-2312", "iso-2022-cn"])
-def test_ascii_bytes_of_a_set_in_which_they_are_no_ascii_characters_are_refused(charset: str) -> None:
+def test_ascii_bytes_in_a_set_without_ascii_are_refused(charset: str) -> None:
     assert refused_line(card(f"FN;CHARSET={charset}:Zo+AOs-")) == 4
     assert refused_line(card(f"FN;CHARSET={charset};{QP}:Zo+AOs-")) == 4

@@ -41,7 +41,7 @@ def refused_line(text: str | bytes) -> int | None:
 @pytest.mark.parametrize("version", ["2.1", "3.0", "4.0"])
 @pytest.mark.parametrize("blanks", [" ", "  ", "\t", " \t "])
 @pytest.mark.parametrize("before", ["Alpha Two=", "Alpha Two= ", "Alpha Two =", "Alpha=20Two=20="])
-def test_a_soft_line_break_goes_before_the_blanks_of_the_next_line(version: str, blanks: str, before: str) -> None:
+def test_a_soft_line_break_keeps_the_blanks_of_the_next_line(version: str, blanks: str, before: str) -> None:
     assert name(f"FN;{QP}:{before}", f"{blanks}One", version=version) == "Alpha Two One"
 
 
@@ -60,7 +60,7 @@ def test_a_soft_line_break_goes_before_the_blanks_of_the_next_line(version: str,
         ((f"NOTE;{QP}:a=", "FNord: b", "FN:Alpha"), "Alpha"),
     ],
 )
-def test_quoted_printable_text_goes_on_after_a_soft_line_break(lines: tuple[str, ...], expected: str | None) -> None:
+def test_quoted_printable_text_continues_after_a_soft_line_break(lines: tuple[str, ...], expected: str | None) -> None:
     assert name(*lines) == (expected or "Two")
 
 
@@ -91,7 +91,7 @@ def test_in_later_versions_a_fold_adds_the_white_space(version: str) -> None:
     assert name("FN:Al", " pha", "  Two", "\t One", version=version) == "Alpha Two One"
 
 
-def test_the_version_counts_wherever_it_stands_in_the_card() -> None:
+def test_the_version_counts_at_any_position_in_the_card() -> None:
     text = card("FN:Alpha", " Two", version="2.1").replace("VERSION:2.1\n", "").replace("END", "version: 2.1\nEND")
     assert only(text).username == "Alpha Two"
 
@@ -145,17 +145,17 @@ def test_a_property_with_an_odd_name_is_skipped(odd: str) -> None:
 @pytest.mark.parametrize(
     "odd", ["F_N:Beta", "_FN:Beta", "F N:Beta", "\ufeffFN:Beta", "\u200bNICKNAME:x", "a b.KEY:x", 'KEY;X="a:b']
 )
-def test_a_property_that_may_be_one_that_is_used_is_refused_with_its_line(odd: str) -> None:
+def test_a_property_that_resembles_a_used_one_is_refused_with_its_line(odd: str) -> None:
     assert refused_line(card("FN:Alpha", "NOTE:x", odd)) == 6
 
 
-def test_base64_goes_on_without_a_blank_only_up_to_a_blank_line() -> None:
+def test_unindented_base64_continues_up_to_a_blank_line() -> None:
     lines = ("FN:Alpha", f"KEY;BASE64:{KEY_BASE64[:32]}", KEY_BASE64[32:])
     assert only(card(*lines, "", "TEL:1", version="2.1")).identity_key == KEY
     assert refused_line(card(*lines, "TEL:1", version="2.1")) == 6
 
 
-def test_blank_lines_between_all_lines_say_nothing() -> None:
+def test_blank_lines_between_all_lines_have_no_effect() -> None:
     text = card("FN:Al", " pha", f"KEY;ENCODING=b:{KEY_BASE64[:40]}", f" {KEY_BASE64[40:]}", f"NICKNAME;{QP}:a=", "l")
     for line_end in ("\n\n", "\r\n\r\n", "\r\r\n", "\n\n\n", "\n \t\n"):
         assert only(text.replace("\n", line_end)) == ImportedContact(ALICE, "al", KEY)
@@ -179,7 +179,7 @@ def test_blank_lines_between_properties_are_skipped_and_before_a_fold_of_a_name_
         ("2.1", "Alpha\\", "Alpha\\"),
     ],
 )
-def test_escapes_are_undone_as_the_version_has_them(version: str, value: str, expected: str) -> None:
+def test_escapes_are_decoded_by_the_rules_of_the_version(version: str, value: str, expected: str) -> None:
     assert name(f"FN:{value}", version=version) == expected
 
 
@@ -187,7 +187,7 @@ def test_escapes_are_undone_as_the_version_has_them(version: str, value: str, ex
     ("version", "value"),
     [("3.0", r"AC\DC"), ("4.0", r"a\-b"), ("3.0", "Alpha\\"), ("2.1", r"a\\b"), ("2.1", r"Ma\nuel")],
 )
-def test_a_backslash_that_may_mean_two_things_is_refused_with_its_line(version: str, value: str) -> None:
+def test_an_ambiguous_backslash_is_refused_with_its_line(version: str, value: str) -> None:
     assert refused_line(card(f"FN:{value}", version=version)) == 4
 
 

@@ -41,9 +41,7 @@ def test_an_older_backup_is_an_alarm_and_changes_nothing(phone: BackupClient, se
     assert phone.directory.read() == before
 
 
-def test_an_accepted_rollback_is_healed_by_the_push(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
-) -> None:
+def test_a_push_repairs_an_accepted_rollback(phone: BackupClient, laptop: BackupClient, server: ServerInMemory) -> None:
     old = server.slot
     phone.put_contacts([NewContact(BOB, "bob")])
     phone.push(KEY)
@@ -53,7 +51,7 @@ def test_an_accepted_rollback_is_healed_by_the_push(
     assert names(laptop) == {"alice", "bob"}
 
 
-def test_what_was_fetched_counts_as_seen_even_if_the_push_fails(
+def test_a_fetched_backup_counts_as_seen_even_if_the_push_fails(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     old = server.slot
@@ -72,7 +70,7 @@ def test_what_was_fetched_counts_as_seen_even_if_the_push_fails(
         phone.push(KEY)
 
 
-def test_a_backup_that_is_gone_is_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_missing_backup_is_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.delete(1)
     with pytest.raises(RollbackSuspected) as alarm:
@@ -80,13 +78,13 @@ def test_a_backup_that_is_gone_is_an_alarm(phone: BackupClient, server: ServerIn
     assert alarm.value.reasons == ("gone",)
 
 
-def test_an_accepted_absence_is_filled_again(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_push_replaces_a_backup_whose_absence_was_accepted(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.delete(1)
     assert phone.push(KEY, accept_rollback=True).version == 3
 
 
-def test_a_lost_backup_is_not_pushed_over_unasked(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_lost_backup_is_replaced_only_if_accepted(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.lost = True
     with pytest.raises(BackupLost):
@@ -124,7 +122,7 @@ def rolled_back(phone: BackupClient, laptop: BackupClient, server: ServerInMemor
     return server.slot
 
 
-def test_accepting_a_rollback_with_nothing_new_still_heals_it(
+def test_an_accepted_rollback_is_repaired_without_local_changes(
     rolled_back: Slot, phone: BackupClient, laptop: BackupClient
 ) -> None:
     assert phone.push(KEY, accept_rollback=True).uploaded
@@ -132,7 +130,7 @@ def test_accepting_a_rollback_with_nothing_new_still_heals_it(
     assert not phone.push(KEY).uploaded
 
 
-def test_a_rollback_accepted_by_a_restore_is_healed_by_the_next_push(
+def test_the_next_push_repairs_a_rollback_that_a_restore_accepted(
     rolled_back: Slot, phone: BackupClient, laptop: BackupClient
 ) -> None:
     assert phone.restore(KEY, confirm=yes, accept_rollback=True).pending
@@ -141,9 +139,7 @@ def test_a_rollback_accepted_by_a_restore_is_healed_by_the_next_push(
     laptop.push(KEY)
 
 
-def test_a_fork_that_is_accepted_is_healed_too(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
-) -> None:
+def test_a_push_repairs_an_accepted_fork(phone: BackupClient, laptop: BackupClient, server: ServerInMemory) -> None:
     payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
     plaintext = (len(payload).to_bytes(4, "big") + payload).ljust(16384, b"\0")
     server.slot = replace(server.slot, version=2, blob=seal_plaintext(plaintext, KEY, USER, nonce=b"n" * 12))
@@ -151,7 +147,7 @@ def test_a_fork_that_is_accepted_is_healed_too(
     laptop.push(KEY)
 
 
-def test_a_rollback_stays_an_alarm_until_its_healing_is_stored(
+def test_a_rollback_stays_an_alarm_until_its_repair_is_stored(
     rolled_back: Slot, phone: BackupClient, server: ServerInMemory
 ) -> None:
     def unreachable() -> None:
@@ -164,7 +160,7 @@ def test_a_rollback_stays_an_alarm_until_its_healing_is_stored(
         phone.push(KEY)
 
 
-def test_restoring_a_lost_backup_says_that_it_is_lost(phone: BackupClient, server: ServerInMemory) -> None:
+def test_restoring_a_lost_backup_is_its_own_error(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.lost = True
     with pytest.raises(BackupLost):
@@ -178,14 +174,14 @@ def agreed(_doomed: DeletionPreview) -> bool:
     return True
 
 
-def test_a_deletion_removes_the_backup_and_nothing_here(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_deletion_removes_only_the_servers_backup(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     phone.delete(confirm=agreed)
     assert server.slot.blob is None
     assert names(phone) == {"alice"}
 
 
-def test_what_is_to_be_deleted_is_shown_first(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_deletion_shows_the_backup_first(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     shown: list[DeletionPreview] = []
 
@@ -199,13 +195,13 @@ def test_what_is_to_be_deleted_is_shown_first(phone: BackupClient, server: Serve
     assert server.slot.blob is not None
 
 
-def test_a_version_that_this_device_has_not_seen_is_called_so(phone: BackupClient, laptop: BackupClient) -> None:
+def test_a_deletion_reports_a_version_that_this_device_has_not_seen(phone: BackupClient, laptop: BackupClient) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
     laptop.push(KEY)
     assert not phone.delete(confirm=agreed).last_seen
 
 
-def test_a_deletion_of_its_own_is_no_alarm_to_a_device(phone: BackupClient) -> None:
+def test_a_deletion_by_this_device_is_not_an_alarm(phone: BackupClient) -> None:
     phone.push(KEY)
     phone.delete(confirm=agreed)
     assert (phone.status().remote_state, phone.status().pending) == (RemoteState.NONE, True)
@@ -227,7 +223,7 @@ def test_after_a_deletion_and_a_push_an_absence_is_an_alarm_again(phone: BackupC
         phone.push(KEY)
 
 
-def test_after_a_deletion_something_older_is_still_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
+def test_after_a_deletion_an_older_backup_is_still_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     old = server.slot
     phone.put_contacts([NewContact(BOB, "bob")])
@@ -238,13 +234,15 @@ def test_after_a_deletion_something_older_is_still_an_alarm(phone: BackupClient,
         phone.push(KEY)
 
 
-def test_other_devices_go_on_from_what_was_pushed_after_a_deletion(phone: BackupClient, laptop: BackupClient) -> None:
+def test_other_devices_continue_with_the_backup_pushed_after_a_deletion(
+    phone: BackupClient, laptop: BackupClient
+) -> None:
     phone.delete(confirm=agreed)
     phone.push(KEY)
     assert not laptop.push(KEY).uploaded
 
 
-def test_a_deletion_whose_answer_is_lost_is_no_alarm(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_deletion_whose_response_is_lost_is_not_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.lose_next_answers = 1
     with pytest.raises(OutcomeUnknown):
@@ -265,7 +263,7 @@ def test_once_a_backup_is_seen_again_its_absence_is_an_alarm_again(phone: Backup
         phone.push(KEY)
 
 
-def test_a_deletion_that_did_not_happen_leaves_the_alarm_on(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_refused_deletion_keeps_the_alarm(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
 
     def another_device_is_faster(_doomed: DeletionPreview) -> bool:
@@ -279,12 +277,12 @@ def test_a_deletion_that_did_not_happen_leaves_the_alarm_on(phone: BackupClient,
         phone.push(KEY)
 
 
-def test_deleting_where_nothing_is_finds_nothing(phone: BackupClient) -> None:
+def test_deleting_a_missing_backup_is_not_found(phone: BackupClient) -> None:
     with pytest.raises(NotFound):
         phone.delete(confirm=agreed)
 
 
-def test_a_device_without_an_identity_can_delete_and_is_told_so(
+def test_a_device_without_an_identity_can_delete_after_a_warning(
     phone: BackupClient, device: Device, server: ServerInMemory
 ) -> None:
     phone.push(KEY)
@@ -294,7 +292,7 @@ def test_a_device_without_an_identity_can_delete_and_is_told_so(
         device("new").contacts()
 
 
-def test_a_damaged_backup_is_deleted_and_pushed_anew(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_damaged_backup_is_deleted_and_pushed_again(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.slot = replace(server.slot, version=2, blob=(server.slot.blob or b"")[:-1] + b"!")
     with pytest.raises(Damaged):
@@ -303,7 +301,7 @@ def test_a_damaged_backup_is_deleted_and_pushed_anew(phone: BackupClient, server
     assert phone.push(KEY).uploaded
 
 
-def test_a_lost_backup_is_deleted_and_pushed_anew(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_lost_backup_is_deleted_and_pushed_again(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.lost = True
     assert phone.delete(confirm=agreed).size_bytes is None
@@ -311,7 +309,7 @@ def test_a_lost_backup_is_deleted_and_pushed_anew(phone: BackupClient, server: S
     assert phone.push(KEY).uploaded
 
 
-def test_of_two_identities_this_devices_is_kept_by_deleting_the_other(phone: BackupClient, device: Device) -> None:
+def test_deleting_another_identitys_backup_keeps_this_devices(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
     other = device("other")
     other.create()

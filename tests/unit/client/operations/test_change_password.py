@@ -38,9 +38,7 @@ def key_epoch(server: ServerInMemory, password: str) -> int:
     return decode(open_sealed(server.slot.blob or b"", password, USER).payload).key_epoch
 
 
-def test_afterwards_the_new_password_opens_and_the_old_one_does_not(
-    phone: BackupClient, server: ServerInMemory
-) -> None:
+def test_only_the_new_password_opens_after_a_change(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(OLD_KEY)
     assert phone.change_password(OLD, NEW, parameters=LOW_MEMORY).version == 2
     assert key_epoch(server, NEW) == 2
@@ -49,7 +47,7 @@ def test_afterwards_the_new_password_opens_and_the_old_one_does_not(
         open_sealed(server.slot.blob or b"", OLD, USER)
 
 
-def test_it_seals_as_was_calibrated_for_this_device(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_change_seals_with_the_calibrated_parameters(phone: BackupClient, server: ServerInMemory) -> None:
     calibrated = KdfParameters(LOW_MEMORY.memory_kib + 1024, 3, 1)
     calibrated_parameters.save(phone.directory, calibrated_parameters.DeviceProfile(calibrated, milliseconds=700))
     phone.push(KEY)
@@ -57,7 +55,7 @@ def test_it_seals_as_was_calibrated_for_this_device(phone: BackupClient, server:
     assert read_header(server.slot.blob or b"").parameters == calibrated
 
 
-def test_what_other_devices_pushed_is_merged_on_the_way(
+def test_a_change_merges_the_backup_of_other_devices(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
@@ -68,7 +66,7 @@ def test_what_other_devices_pushed_is_merged_on_the_way(
     assert key_epoch(server, NEW) == 2
 
 
-def test_other_devices_go_on_with_the_new_password(phone: BackupClient, laptop: BackupClient) -> None:
+def test_other_devices_continue_with_the_new_password(phone: BackupClient, laptop: BackupClient) -> None:
     phone.change_password(KEY, NEW, parameters=LOW_MEMORY)
     laptop.put_contacts([NewContact(BOB, "bob")])
     with pytest.raises(WrongPassword):
@@ -86,7 +84,7 @@ def test_a_backup_from_before_the_change_is_an_alarm(phone: BackupClient, server
     assert alarm.value.reasons == ("older-writers", "older-password")
 
 
-def test_going_back_to_the_old_password_counts_as_a_change_too(phone: BackupClient, server: ServerInMemory) -> None:
+def test_changing_back_to_the_old_password_is_a_change(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(OLD_KEY)
     old = server.slot
     phone.change_password(OLD_KEY, NEW, parameters=LOW_MEMORY)
@@ -108,21 +106,21 @@ def test_a_mistyped_old_password_changes_nothing(phone: BackupClient, server: Se
     assert (server.slot, asked) == (held, [])
 
 
-def test_the_same_password_in_another_spelling_is_no_change(phone: BackupClient, server: ServerInMemory) -> None:
+def test_the_same_password_in_another_normal_form_is_unchanged(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(OLD_KEY)
     with pytest.raises(PasswordUnchanged):
         phone.change_password(OLD, OLD.replace(" ", "\u00a0"))
     assert server.slot.version == 1
 
 
-def test_a_new_password_is_held_to_the_rules(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_new_password_must_follow_the_rules(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     with pytest.raises(PasswordTooShort):
         phone.change_password(KEY, "short")
     assert server.slot.version == 1
 
 
-def test_a_change_whose_answer_was_lost_can_be_asked_for_again(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_change_whose_response_was_lost_can_be_repeated(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(OLD_KEY)
     server.lose_next_answers = 1
     with pytest.raises(OutcomeUnknown):
@@ -131,7 +129,7 @@ def test_a_change_whose_answer_was_lost_can_be_asked_for_again(phone: BackupClie
     assert key_epoch(server, NEW) == 2
 
 
-def test_a_change_that_did_not_arrive_can_be_asked_for_again(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_change_that_did_not_arrive_can_be_repeated(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(OLD_KEY)
 
     def unreachable() -> None:
@@ -143,7 +141,7 @@ def test_a_change_that_did_not_arrive_can_be_asked_for_again(phone: BackupClient
     assert phone.change_password(OLD_KEY, NEW, parameters=LOW_MEMORY).uploaded
 
 
-def test_where_there_is_no_backup_there_is_no_password_to_change(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_change_without_a_backup_is_not_found(phone: BackupClient, server: ServerInMemory) -> None:
     with pytest.raises(NotFound):
         phone.change_password(OLD, NEW)
     phone.push(KEY)
@@ -173,7 +171,7 @@ def test_a_person_who_mistypes_is_asked_again(phone: BackupClient, device: Devic
     assert asked == [Purpose.OPEN, Purpose.RETRY]
 
 
-def test_the_same_answer_again_is_taken_for_the_last_word(phone: BackupClient, device: Device) -> None:
+def test_the_same_wrong_password_again_ends_the_attempts(phone: BackupClient, device: Device) -> None:
     phone.push(OLD_KEY)
     asked: list[Purpose] = []
 
@@ -186,7 +184,7 @@ def test_the_same_answer_again_is_taken_for_the_last_word(phone: BackupClient, d
     assert asked == [Purpose.OPEN, Purpose.RETRY]
 
 
-def test_after_three_wrong_answers_it_ends(phone: BackupClient, device: Device) -> None:
+def test_three_wrong_passwords_end_the_attempts(phone: BackupClient, device: Device) -> None:
     phone.push(OLD_KEY)
     asked: list[Purpose] = []
 

@@ -52,9 +52,7 @@ def test_an_export_makes_the_same_content_on_a_new_device(phone: BackupClient, d
     assert (found.local_contact_count, found.contact_count, found.changes) == (None, 1, Changes(added=1))
 
 
-def test_what_was_imported_can_be_pushed_beside_the_device_that_it_came_from(
-    phone: BackupClient, device: Device
-) -> None:
+def test_an_imported_content_can_be_pushed_beside_its_source(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
     tablet = device("tablet")
     tablet.import_payload(phone.export_payload(), confirm=agreed)
@@ -64,7 +62,7 @@ def test_what_was_imported_can_be_pushed_beside_the_device_that_it_came_from(
     assert names(phone) == set()
 
 
-def test_importing_what_is_here_asks_nothing_and_writes_nothing(phone: BackupClient) -> None:
+def test_importing_the_present_content_neither_asks_nor_writes(phone: BackupClient) -> None:
     before = (phone.directory.path / "state.json").stat().st_ino
 
     def never(_found: ImportPreview) -> bool:
@@ -74,14 +72,14 @@ def test_importing_what_is_here_asks_nothing_and_writes_nothing(phone: BackupCli
     assert (phone.directory.path / "state.json").stat().st_ino == before
 
 
-def test_the_later_edit_stays(phone: BackupClient) -> None:
+def test_the_later_edit_wins(phone: BackupClient) -> None:
     old = phone.export_payload()
     phone.remove_contact(ALICE)
     assert not phone.import_payload(old, confirm=agreed).changes
     assert names(phone) == set()
 
 
-def test_an_entry_without_a_time_is_an_edit_of_now(phone: BackupClient) -> None:
+def test_an_entry_without_a_time_counts_as_edited_now(phone: BackupClient) -> None:
     before = phone.directory.read().content.contacts[0].stamp_ms
     found = phone.import_payload(edited(phone.export_payload(), username="alicia"), confirm=agreed)
     assert found.changes == Changes(changed=1)
@@ -89,32 +87,32 @@ def test_an_entry_without_a_time_is_an_edit_of_now(phone: BackupClient) -> None:
     assert phone.directory.read().content.contacts[0].stamp_ms > before
 
 
-def test_an_entry_without_a_time_that_says_the_same_keeps_its_stamp(phone: BackupClient) -> None:
+def test_an_unchanged_entry_without_a_time_keeps_its_stamp(phone: BackupClient) -> None:
     before = phone.directory.read()
     assert not phone.import_payload(edited(phone.export_payload()), confirm=agreed).changes
     assert phone.directory.read() == before
 
 
-def test_a_removal_without_a_time_is_one_of_now(phone: BackupClient) -> None:
+def test_a_removal_without_a_time_counts_as_removed_now(phone: BackupClient) -> None:
     exported = edited(phone.export_payload(), removed=True, username="", identity_key="")
     assert phone.import_payload(exported, confirm=agreed).changes == Changes(removed=1)
     assert names(phone) == set()
 
 
-def test_removing_without_a_time_whom_nobody_knows_changes_nothing(phone: BackupClient) -> None:
+def test_removing_an_unknown_contact_without_a_time_changes_nothing(phone: BackupClient) -> None:
     exported = edited(phone.export_payload(), user_id=str(BOB), removed=True, username="", identity_key="")
     assert not phone.import_payload(exported, confirm=agreed).changes
     assert names(phone) == {"alice"}
 
 
-def test_what_another_version_keeps_with_an_entry_survives_an_edit(phone: BackupClient, device: Device) -> None:
+def test_unknown_fields_of_an_entry_survive_an_edit(phone: BackupClient, device: Device) -> None:
     exported = edited(phone.export_payload(), username="alicia", unknown_fields={"9": "SAc="})
     for client in (phone, device("tablet")):
         client.import_payload(exported, confirm=agreed)
         assert client.directory.read().content.contacts[0].unknown == ((9, b"\x48\x07"),)
 
 
-def test_a_profile_without_a_time_is_an_edit_of_now(phone: BackupClient) -> None:
+def test_a_profile_without_a_time_counts_as_edited_now(phone: BackupClient) -> None:
     phone.set_profile("old", b"D" * 32)
     document = json.loads(phone.export_payload())
     del document["profile"]["edited_at_ms"]
@@ -132,7 +130,7 @@ def test_contacts_alone_are_merged_without_an_identity(phone: BackupClient, devi
     assert names(other) == {"alice"}
 
 
-def test_contacts_alone_make_no_new_device(phone: BackupClient, device: Device) -> None:
+def test_contacts_without_an_identity_make_no_new_device(phone: BackupClient, device: Device) -> None:
     tablet = device("tablet")
     with pytest.raises(ExportRefused) as refused:
         tablet.import_payload(phone.export_payload(with_identity=False), confirm=agreed)
@@ -141,7 +139,7 @@ def test_contacts_alone_make_no_new_device(phone: BackupClient, device: Device) 
         tablet.directory.read()
 
 
-def test_nothing_changes_without_a_yes(phone: BackupClient, device: Device) -> None:
+def test_nothing_changes_without_a_confirmation(phone: BackupClient, device: Device) -> None:
     exported = edited(phone.export_payload(), username="alicia")
     with pytest.raises(NotConfirmed):
         phone.import_payload(exported, confirm=lambda _: False)
@@ -153,7 +151,7 @@ def test_nothing_changes_without_a_yes(phone: BackupClient, device: Device) -> N
         tablet.directory.read()
 
 
-def test_nothing_changes_where_one_entry_is_wrong(phone: BackupClient) -> None:
+def test_nothing_changes_if_one_entry_is_invalid(phone: BackupClient) -> None:
     before = phone.directory.read()
     document = json.loads(edited(phone.export_payload(), username="alicia"))
     document["contacts"].append({"user_id": str(BOB), "username": "bob\n"})
@@ -162,7 +160,7 @@ def test_nothing_changes_where_one_entry_is_wrong(phone: BackupClient) -> None:
     assert phone.directory.read() == before
 
 
-def test_another_identity_is_the_persons_to_decide(phone: BackupClient, device: Device) -> None:
+def test_another_identity_needs_a_decision(phone: BackupClient, device: Device) -> None:
     other = device("other")
     other.create()
     mine = phone.directory.read().content.identity
@@ -177,7 +175,7 @@ def test_another_identity_is_the_persons_to_decide(phone: BackupClient, device: 
     assert phone.directory.read().content.identity.private_key == theirs.private_key
 
 
-def test_a_newer_identity_is_the_persons_to_decide(phone: BackupClient, device: Device) -> None:
+def test_a_newer_identity_needs_a_decision(phone: BackupClient, device: Device) -> None:
     other = device("other")
     other.create()
     document = json.loads(other.export_payload())
@@ -186,7 +184,7 @@ def test_a_newer_identity_is_the_persons_to_decide(phone: BackupClient, device: 
         phone.import_payload(json.dumps(document).encode(), confirm=agreed)
 
 
-def test_a_file_in_which_this_device_is_ahead_of_itself_makes_it_another_device(phone: BackupClient) -> None:
+def test_a_file_with_a_higher_seq_of_this_device_gives_it_a_new_id(phone: BackupClient) -> None:
     """Else it would seal under a seq that another copy of its state may have used for other bytes."""
     mine = phone.directory.read()
     document = json.loads(phone.export_payload())
@@ -219,7 +217,7 @@ def test_importing_a_whole_export_is_merging(
 
 
 @given(st.binary(max_size=100))
-def test_noise_is_refused_before_anything_is_looked_at(noise: bytes) -> None:
+def test_random_bytes_are_refused(noise: bytes) -> None:
     with pytest.raises(ExportRefused):
         import_payload(
             StateDirectory.at("/dev/null/nowhere"),
@@ -239,17 +237,17 @@ def test_a_restored_device_exports_what_it_restored(laptop: BackupClient, phone:
     assert [each["username"] for each in exported["contacts"]] == ["alice"]
 
 
-def test_no_identity_is_no_export(device: Device) -> None:
+def test_an_export_without_a_state_is_an_error(device: Device) -> None:
     with pytest.raises(StateMissing):
         device("tablet").export_payload()
 
 
-def test_a_name_that_no_device_can_have_is_refused(phone: BackupClient, device: Device) -> None:
+def test_an_invalid_device_name_is_refused(phone: BackupClient, device: Device) -> None:
     with pytest.raises(NameRefused):
         device("tablet").import_payload(phone.export_payload(), confirm=agreed, new_device_name="a\nb")
 
 
-def test_contacts_of_a_wrong_clock_are_told(phone: BackupClient) -> None:
+def test_contacts_of_a_wrong_clock_are_reported(phone: BackupClient) -> None:
     document = json.loads(phone.export_payload())
     document["contacts"][0]["edited_at_ms"] = NOW_MS + MAX_AHEAD_MS
     assert phone.import_payload(json.dumps(document).encode(), confirm=agreed).future_dated == (ALICE,)
@@ -266,7 +264,7 @@ def test_contacts_of_a_wrong_clock_are_told(phone: BackupClient) -> None:
         ("sealed_at_ms", NOW_MS + MAX_AHEAD_MS),
     ],
 )
-def test_a_number_that_no_device_could_count_on_from_is_refused_by_its_place(
+def test_a_number_too_high_to_count_on_from_is_refused_with_its_location(
     phone: BackupClient, path: str, highest: int
 ) -> None:
     phone = replace(phone, now_ms=lambda: NOW_MS)
@@ -289,7 +287,7 @@ def test_a_number_that_no_device_could_count_on_from_is_refused_by_its_place(
         assert phone.directory.read() == before
 
 
-def test_files_do_not_take_the_places_of_devices_to_come(phone: BackupClient) -> None:
+def test_imports_leave_room_for_later_devices(phone: BackupClient) -> None:
     def with_writers(first: int, count: int) -> bytes:
         document = json.loads(phone.export_payload())
         document["writers"] = [{"device_id": f"{number:032x}", "seq": 1} for number in range(first, first + count)]
@@ -303,7 +301,7 @@ def test_files_do_not_take_the_places_of_devices_to_come(phone: BackupClient) ->
     assert len(phone.directory.read().content.writers) == MAX_WRITERS_BY_IMPORT
 
 
-def test_what_counters_become_is_shown_before_it_is_taken(phone: BackupClient) -> None:
+def test_raised_counters_are_shown_before_the_import(phone: BackupClient) -> None:
     document = json.loads(phone.export_payload())
     document["key_epoch"] = 9
     document["identity"]["epoch"] = 7

@@ -11,7 +11,7 @@ from obscura_backup_client.formats.errors import ExportExists, ExportUnwritable
 from obscura_backup_client.operations.export import write_export
 
 
-def test_an_export_is_for_this_user_alone(tmp_path: Path) -> None:
+def test_only_this_user_can_read_an_export(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         write_export(tmp_path / "out.json", b"{}", overwrite=False)
@@ -22,7 +22,7 @@ def test_an_export_is_for_this_user_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "broken link"])
-def test_what_is_there_is_not_replaced_unasked(tmp_path: Path, kind: str) -> None:
+def test_an_existing_file_is_replaced_only_with_force(tmp_path: Path, kind: str) -> None:
     target, elsewhere = tmp_path / "out.json", tmp_path / "elsewhere"
     if kind == "file":
         target.write_text("mine")
@@ -39,7 +39,7 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path: Path, kind: str) -> Non
     assert not target.is_file() or target.read_text() == "mine"
 
 
-def test_what_is_there_is_replaced_when_asked_with_a_mode_of_its_own(tmp_path: Path) -> None:
+def test_force_replaces_a_file_and_its_mode(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     target.write_text("mine")
     target.chmod(0o644)
@@ -47,7 +47,7 @@ def test_what_is_there_is_replaced_when_asked_with_a_mode_of_its_own(tmp_path: P
     assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"{}", 0o600)
 
 
-def test_a_link_that_is_replaced_when_asked_stays_one(tmp_path: Path) -> None:
+def test_force_keeps_a_link_and_replaces_its_target(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("mine")
     (tmp_path / "out.json").symlink_to(tmp_path / "elsewhere")
     write_export(tmp_path / "out.json", b"{}", overwrite=True)
@@ -55,7 +55,7 @@ def test_a_link_that_is_replaced_when_asked_stays_one(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").read_bytes() == b"{}"
 
 
-def test_what_is_no_file_is_not_replaced_even_when_asked(tmp_path: Path) -> None:
+def test_force_replaces_only_regular_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for name in ("pipe", "folder"):
@@ -90,7 +90,7 @@ def test_the_clients_own_files_are_never_made_or_replaced(
     assert name != "state.json" or (directory.path / name).read_text() == "mine"
 
 
-def test_a_state_that_is_a_link_is_not_replaced_where_it_leads(tmp_path: Path) -> None:
+def test_the_target_of_a_linked_state_is_not_replaced(tmp_path: Path) -> None:
     directory = StateDirectory(tmp_path / "state")
     directory.path.mkdir()
     (tmp_path / "kept.json").write_text("mine")
@@ -99,7 +99,7 @@ def test_a_state_that_is_a_link_is_not_replaced_where_it_leads(tmp_path: Path) -
         write_export(tmp_path / "kept.json", b"{}", overwrite=True, directory=directory)
 
 
-def test_an_export_may_lie_beside_the_state_under_a_name_of_its_own(tmp_path: Path) -> None:
+def test_an_export_may_be_in_the_state_directory(tmp_path: Path) -> None:
     directory = StateDirectory(tmp_path)
     write_export(tmp_path / "out.json", b"{}", overwrite=False, directory=directory)
     (tmp_path / "elsewhere").mkdir()
@@ -108,7 +108,7 @@ def test_an_export_may_lie_beside_the_state_under_a_name_of_its_own(tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["no/such/folder/x", "", "with\0zero", "x" * 300, "/dev/null/x"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_place_that_cannot_be_written_is_a_typed_error(
+def test_an_unwritable_path_is_a_typed_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, overwrite: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_a_place_that_cannot_be_written_is_a_typed_error(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_system_without_hard_links_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_needs_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_others: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 

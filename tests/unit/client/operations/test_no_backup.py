@@ -64,7 +64,7 @@ def asked(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize("said", NONE)
-def test_the_services_own_404_and_an_empty_one_say_that_there_is_no_backup(connect: Connect, said: str) -> None:
+def test_the_services_404_and_an_empty_404_mean_that_there_is_no_backup(connect: Connect, said: str) -> None:
     transport = connect(NONE[said])
     with pytest.raises(NotFound):
         transport.fetch()
@@ -75,7 +75,7 @@ def test_the_services_own_404_and_an_empty_one_say_that_there_is_no_backup(conne
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)
-def test_a_404_of_somebody_else_does_not_say_that_there_is_no_backup(connect: Connect, said: str) -> None:
+def test_a_404_from_a_proxy_does_not_mean_that_there_is_no_backup(connect: Connect, said: str) -> None:
     transport = connect(SOMETHING_ELSE[said])
     with pytest.raises(UnexpectedResponse, match="Is this the address of an Obscura server"):
         transport.fetch()
@@ -85,13 +85,13 @@ def test_a_404_of_somebody_else_does_not_say_that_there_is_no_backup(connect: Co
         transport.delete(7)
 
 
-def test_what_a_404_to_head_means_is_asked_for_by_get(connect: Connect, server: Server) -> None:
+def test_a_404_to_head_is_followed_by_get(connect: Connect, server: Server) -> None:
     with pytest.raises(NotFound):
         connect(OWN).head()
     assert asked(server) == ["HEAD", "GET"]
 
 
-def test_a_backup_that_get_finds_and_head_does_not_is_described_by_what_get_found(connect: Connect) -> None:
+def test_a_backup_that_only_get_finds_is_described_by_get(connect: Connect) -> None:
     date = "Sun, 06 Nov 1994 08:49:37 GMT"
     described = connect(Reply(404), Reply(200, {"ETag": '"7"', "Last-Modified": date}, BLOB)).head()
     assert (described.version, described.size_bytes, described.sha256, described.updated_at) == (
@@ -104,29 +104,29 @@ def test_a_backup_that_get_finds_and_head_does_not_is_described_by_what_get_foun
 
 @pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
 @pytest.mark.parametrize("version", [0, 7])
-def test_no_404_to_an_upload_says_that_there_is_no_backup(connect: Connect, said: Reply, version: int) -> None:
+def test_a_404_to_an_upload_never_means_that_there_is_no_backup(connect: Connect, said: Reply, version: int) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(said).push(BLOB, version)
 
 
 @pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
-def test_a_404_does_not_say_what_became_of_an_upload_whose_answer_was_lost(connect: Connect, said: Reply) -> None:
+def test_a_404_does_not_settle_an_upload_whose_response_was_lost(connect: Connect, said: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(LOST, said).push(BLOB, 7)
 
 
-def test_the_services_own_404_says_what_became_of_a_deletion_whose_answer_was_lost(connect: Connect) -> None:
+def test_the_services_404_settles_a_deletion_whose_response_was_lost(connect: Connect) -> None:
     with pytest.raises(NotFound):
         connect(LOST, OWN).delete(7)
 
 
 @pytest.mark.parametrize("said", [NONE["nothing"], *SOMETHING_ELSE.values()], ids=["nothing", *SOMETHING_ELSE])
-def test_no_other_404_says_what_became_of_a_deletion_whose_answer_was_lost(connect: Connect, said: Reply) -> None:
+def test_another_404_does_not_settle_a_deletion_whose_response_was_lost(connect: Connect, said: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(LOST, said).delete(7)
 
 
-def test_a_404_after_the_server_was_busy_leaves_nothing_open(connect: Connect) -> None:
+def test_a_404_after_a_busy_response_settles_the_outcome(connect: Connect) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(Reply(429), Reply(404)).push(BLOB, 7)
 
@@ -138,13 +138,13 @@ def test_a_404_after_the_server_was_busy_leaves_nothing_open(connect: Connect) -
         (problem(413, kind="urn:obscura-backup:problem:blob-too-large"), TooLarge),
     ],
 )
-def test_other_refusals_still_say_what_became_of_an_upload_whose_answer_was_lost(
+def test_other_refusals_settle_an_upload_whose_response_was_lost(
     connect: Connect, said: Reply, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         connect(LOST, said).push(BLOB, 7)
 
 
-def test_a_refusal_of_a_size_does_not_say_what_became_of_a_deletion_whose_answer_was_lost(connect: Connect) -> None:
+def test_a_413_does_not_settle_a_deletion_whose_response_was_lost(connect: Connect) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(LOST, Reply(413)).delete(7)

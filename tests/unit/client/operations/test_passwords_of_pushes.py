@@ -59,7 +59,7 @@ def test_stronger_parameters_are_a_reason_to_push(phone: BackupClient, server: S
     assert read_header(server.slot.blob or b"").parameters == wanted
 
 
-def test_a_backup_sealed_below_the_floor_is_resealed_above_it(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_backup_sealed_below_the_minimum_is_resealed_above_it(phone: BackupClient, server: ServerInMemory) -> None:
     weak = KdfParameters(memory_kib=8, passes=1, lanes=1)
     phone.push(KEY)
     payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
@@ -119,7 +119,7 @@ def test_another_identity_is_never_merged_in(phone: BackupClient, device: Device
         stranger.restore(KEY, confirm=yes)
 
 
-def test_a_newer_identity_is_taken_over_by_a_confirmed_restore_and_not_by_a_push(
+def test_a_confirmed_restore_accepts_a_newer_identity_and_a_push_does_not(
     phone: BackupClient, laptop: BackupClient
 ) -> None:
     with laptop.directory.locked() as held:
@@ -135,7 +135,7 @@ def test_a_newer_identity_is_taken_over_by_a_confirmed_restore_and_not_by_a_push
     assert not phone.push(KEY).uploaded
 
 
-def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> None:
+def test_contacts_of_a_fast_clock_are_reported(phone: BackupClient) -> None:
     replace(phone, now_ms=lambda: NOW_MS + 10 * 86_400_000).put_contacts([NewContact(BOB, "bob")])
     assert phone.push(KEY).future_dated == (BOB,)
 
@@ -143,7 +143,7 @@ def test_contacts_of_a_clock_that_runs_ahead_are_told(phone: BackupClient) -> No
 # --- keys for the platform's key store ---
 
 
-def test_what_a_restore_gives_spares_the_next_push_the_password(phone: BackupClient, device: Device) -> None:
+def test_the_key_of_a_restore_is_enough_for_the_next_push(phone: BackupClient, device: Device) -> None:
     phone.push(PASSWORD, parameters=LOW_MEMORY)
     laptop = device("laptop")
     key = laptop.restore(PASSWORD, confirm=yes).key
@@ -152,17 +152,17 @@ def test_what_a_restore_gives_spares_the_next_push_the_password(phone: BackupCli
     assert "root" not in repr(laptop.push(PASSWORD, accept_rollback=True))
 
 
-def test_a_push_gives_the_key_that_it_sealed_under(phone: BackupClient) -> None:
+def test_a_push_returns_its_sealing_key(phone: BackupClient) -> None:
     assert phone.push(KEY).key == KEY
     assert phone.push(KEY).key is None
 
 
 @pytest.mark.parametrize("secret", [None, b"correct horse battery", 7])
-def test_what_is_no_secret_is_refused_in_words(phone: BackupClient, secret: object) -> None:
+def test_a_secret_of_a_wrong_type_is_refused(phone: BackupClient, secret: object) -> None:
     with pytest.raises(TypeError, match="a secret is a str"):
         phone.push(secret)  # type: ignore[arg-type]
 
 
-def test_a_function_that_gives_no_text_is_refused_in_words(phone: BackupClient) -> None:
+def test_a_function_that_returns_no_text_is_refused(phone: BackupClient) -> None:
     with pytest.raises(TypeError, match="gave NoneType"):
         phone.push(lambda _: None)  # type: ignore[arg-type]

@@ -27,15 +27,15 @@ def check(fetched: Backup, blob: bytes = OTHER_BLOB, sealed_format: int = 1) -> 
     return suspicions(KNOWN, fetched, hashlib.sha256(blob).digest(), sealed_format)
 
 
-def test_the_very_backup_that_was_seen_is_fine() -> None:
+def test_the_last_seen_backup_is_accepted() -> None:
     assert check(SEEN, BLOB) == ()
 
 
-def test_a_backup_that_goes_on_from_there_is_fine() -> None:
+def test_a_later_backup_is_accepted() -> None:
     assert check(replace(SEEN, writers=(Writer(LAPTOP, 3), Writer(PHONE, 5)))) == ()
 
 
-def test_a_device_never_heard_of_is_fine() -> None:
+def test_an_unknown_device_is_accepted() -> None:
     assert check(replace(SEEN, writers=(Writer(b"0" * 16, 1), *SEEN.writers))) == ()
 
 
@@ -47,7 +47,7 @@ def test_a_device_never_heard_of_is_fine() -> None:
         pytest.param((Writer(LAPTOP, 9),), id="one missing, although another is ahead"),
     ],
 )
-def test_any_component_below_what_was_seen_is_older(writers: tuple[Writer, ...]) -> None:
+def test_any_component_below_the_last_seen_one_is_older(writers: tuple[Writer, ...]) -> None:
     assert check(replace(SEEN, writers=writers)) == (Reason.OLDER_WRITERS,)
 
 
@@ -70,7 +70,7 @@ def test_the_alarm_names_every_reason() -> None:
     assert alarm.value.reasons == ("older-writers", "older-password")
 
 
-def test_the_alarm_says_what_was_expected_and_what_came() -> None:
+def test_the_alarm_names_the_expected_and_the_received_backup() -> None:
     fetched = replace(backup(), device_name="tablet", sealed_at_ms=NOW_MS - 5)
     with pytest.raises(RollbackSuspected) as alarm:
         require_latest(KNOWN, fetched, OTHER_BLOB, sealed_format=1, version=9)
@@ -82,11 +82,11 @@ def test_an_accepted_rollback_is_no_alarm() -> None:
     require_latest(KNOWN, backup(), OTHER_BLOB, sealed_format=1, version=9, accepted=True)
 
 
-def test_a_new_device_has_nothing_to_suspect() -> None:
+def test_a_new_device_suspects_nothing() -> None:
     require_latest(None, backup(), OTHER_BLOB, sealed_format=1, version=9)
 
 
-def test_a_backup_that_was_seen_and_is_gone_is_an_alarm() -> None:
+def test_a_missing_backup_that_was_seen_is_an_alarm() -> None:
     with pytest.raises(RollbackSuspected) as alarm:
         require_absence_expected(KNOWN)
     assert (alarm.value.reasons, alarm.value.expected, alarm.value.found) == (("gone",), KNOWN.summary, None)
@@ -100,7 +100,7 @@ def test_an_accepted_absence_is_no_alarm() -> None:
     require_absence_expected(KNOWN, accepted=True)
 
 
-def test_what_each_sealing_changes_is_no_change_of_content() -> None:
+def test_fields_that_each_sealing_changes_are_not_content() -> None:
     sealed_later = replace(SEEN, writers=(), sealed_at_ms=NOW_MS + 1, device_name="laptop")
     assert content_sha256(sealed_later) == content_sha256(SEEN)
 

@@ -53,7 +53,7 @@ def test_contacts_beyond_the_limit_are_not_added(two_at_most: None, phone: Backu
     assert names(phone) == {"alice"}
 
 
-def test_devices_that_are_beyond_the_limit_together_lose_nobody(overfull: BackupClient) -> None:
+def test_devices_that_exceed_the_limit_together_lose_no_contact(overfull: BackupClient) -> None:
     assert names(overfull) == {"alice", "bob", "carol"}
 
 
@@ -67,7 +67,7 @@ def test_beyond_the_limit_contacts_are_still_renamed_and_removed_and_then_pushed
     assert names(laptop) == {"alicia", "bob"}
 
 
-def test_a_restore_takes_in_more_than_may_be_pushed(
+def test_a_restore_accepts_more_contacts_than_a_push(
     two_at_most: None, phone: BackupClient, laptop: BackupClient
 ) -> None:
     phone.put_contacts([NewContact(UUID(int=7), "carol")])
@@ -80,20 +80,20 @@ def test_a_restore_takes_in_more_than_may_be_pushed(
 # --- contacts, status and the rest ---
 
 
-def test_a_clock_from_before_1970_is_no_reason_not_to_push(phone: BackupClient, server: ServerInMemory) -> None:
+def test_a_clock_before_1970_does_not_prevent_a_push(phone: BackupClient, server: ServerInMemory) -> None:
     old = replace(phone, now_ms=lambda: -5_000)
     old.put_contacts([NewContact(BOB, "bob")])
     assert old.push(KEY).uploaded
     assert decode(open_sealed(server.slot.blob or b"", KEY, USER).payload).sealed_at_ms == 0
 
 
-def test_content_that_the_server_would_not_take_is_not_even_sealed(phone: BackupClient, server: ServerInMemory) -> None:
+def test_content_over_the_servers_limit_is_not_sealed(phone: BackupClient, server: ServerInMemory) -> None:
     with pytest.raises(PayloadTooLarge):
         replace(phone, max_blob_bytes=16_000).push(KEY)
     assert server.pushed == []
 
 
-def test_an_import_is_one_write_and_counts_what_it_did(phone: BackupClient) -> None:
+def test_an_import_is_one_write_and_counts_its_changes(phone: BackupClient) -> None:
     phone.put_contacts([NewContact(BOB, "bob")])
     result = phone.put_contacts(
         [NewContact(ALICE, "alice"), NewContact(BOB, "bobby")] + [NewContact(UUID(int=n), "n") for n in range(1, 501)]
@@ -126,18 +126,18 @@ def test_the_status_shows_that_another_device_pushed(phone: BackupClient, laptop
     assert phone.status().remote_state is RemoteState.CHANGED
 
 
-def test_the_status_shows_that_the_backup_is_gone(phone: BackupClient, server: ServerInMemory) -> None:
+def test_the_status_shows_that_the_backup_is_missing(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.delete(1)
     assert phone.status().remote_state is RemoteState.GONE
 
 
-def test_without_a_server_the_status_is_this_device_alone(phone: BackupClient) -> None:
+def test_the_status_without_a_server_shows_only_this_device(phone: BackupClient) -> None:
     local = replace(phone, transport=None, account=None)
     assert local.status().remote_state is RemoteState.NOT_ASKED
 
 
-def test_a_push_without_a_token_says_so(phone: BackupClient) -> None:
+def test_a_push_without_a_token_is_a_token_error(phone: BackupClient) -> None:
     with pytest.raises(TokenUnusable):
         replace(phone, transport=None, account=None).push(KEY)
 

@@ -38,14 +38,14 @@ def stranger(phone: BackupClient, device: Device) -> BackupClient:
     return client
 
 
-def test_the_error_names_both(phone: BackupClient, stranger: BackupClient) -> None:
+def test_the_error_names_both_identities(phone: BackupClient, stranger: BackupClient) -> None:
     with pytest.raises(IdentityConflict) as conflict:
         stranger.push(KEY)
     assert conflict.value.local_public_key == public_key(stranger)
     assert conflict.value.remote_public_key == public_key(phone)
 
 
-def test_keeping_theirs_takes_the_backups_identity_and_everybodys_contacts(
+def test_keeping_theirs_takes_the_backups_identity_and_all_contacts(
     phone: BackupClient, stranger: BackupClient
 ) -> None:
     stranger.push(KEY, keep=Keep.THEIRS)
@@ -54,7 +54,7 @@ def test_keeping_theirs_takes_the_backups_identity_and_everybodys_contacts(
     assert phone.push(KEY).merged.added == 1
 
 
-def test_keeping_mine_puts_this_devices_identity_in_the_backup_and_the_others_are_asked(
+def test_keeping_mine_pushes_this_devices_identity_and_other_devices_must_confirm(
     phone: BackupClient, stranger: BackupClient
 ) -> None:
     mine = public_key(stranger)
@@ -88,7 +88,7 @@ def test_a_newer_identity_can_be_refused_for_good(phone: BackupClient, stranger:
     assert public_key(stranger) == kept
 
 
-def test_saying_whom_to_keep_where_there_is_nothing_to_decide_changes_nothing(
+def test_keep_has_no_effect_without_a_conflict(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     held = server.slot
@@ -98,9 +98,7 @@ def test_saying_whom_to_keep_where_there_is_nothing_to_decide_changes_nothing(
 
 
 @given(backups(), backups(), st.integers(0, 3), st.integers(0, 3), st.sampled_from(Keep))
-def test_whatever_is_kept_wins_on_every_device_from_then_on(
-    one: Backup, other: Backup, mine: int, theirs: int, keep: Keep
-) -> None:
+def test_the_kept_identity_wins_on_every_device(one: Backup, other: Backup, mine: int, theirs: int, keep: Keep) -> None:
     local = replace(one, identity=replace(one.identity, epoch=mine))
     remote = replace(other, identity=replace(OTHER, epoch=theirs))
     merged = merge_keeping(local, remote, keep)

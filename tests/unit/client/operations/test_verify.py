@@ -27,14 +27,14 @@ def never(_found: RestorePreview) -> bool:
     raise AssertionError("nobody is to be asked")
 
 
-def test_what_was_just_pushed_is_well_and_the_same(phone: BackupClient) -> None:
+def test_a_pushed_backup_is_verified_and_equal(phone: BackupClient) -> None:
     phone.push(KEY)
     found = phone.verify(KEY)
     assert (found.is_ok, found.same_identity, found.incoming, found.outgoing) == (True, True, Changes(), Changes())
     assert (found.found.contact_count, found.found.device_name, found.found) == (1, "phone", found.expected)
 
 
-def test_each_side_is_told_what_it_lacks(phone: BackupClient, laptop: BackupClient) -> None:
+def test_the_differences_of_both_sides_are_reported(phone: BackupClient, laptop: BackupClient) -> None:
     laptop.put_contacts([NewContact(BOB, "bob"), NewContact(ALICE, "alice, of old")])
     laptop.push(KEY)
     phone.put_contacts([NewContact(UUID(int=7), "carol"), NewContact(UUID(int=8), "dave")])
@@ -42,7 +42,7 @@ def test_each_side_is_told_what_it_lacks(phone: BackupClient, laptop: BackupClie
     assert (found.incoming, found.outgoing) == (Changes(added=1, changed=1), Changes(added=2))
 
 
-def test_verifying_changes_nothing_here_or_there(
+def test_verifying_changes_neither_device_nor_server(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
@@ -54,14 +54,14 @@ def test_verifying_changes_nothing_here_or_there(
     assert (server.slot, server.calls) == (slot_before, ["fetch"])
 
 
-def test_a_device_without_an_identity_can_verify_and_stays_without(phone: BackupClient, device: Device) -> None:
+def test_verifying_needs_and_creates_no_identity(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
     found = device("new").verify(KEY)
     assert (found.is_ok, found.expected, found.same_identity, found.incoming) == (True, None, None, None)
     assert not device("new").directory.path.exists()
 
 
-def test_an_older_backup_is_told_with_what_was_expected(phone: BackupClient, server: ServerInMemory) -> None:
+def test_an_older_backup_is_reported_with_the_expected_one(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     old = server.slot
     phone.put_contacts([NewContact(BOB, "bob")])
@@ -73,7 +73,7 @@ def test_an_older_backup_is_told_with_what_was_expected(phone: BackupClient, ser
     assert (found.expected.contact_count, found.found.contact_count) == (2, 1)
 
 
-def test_another_identity_is_told_and_the_contacts_are_still_compared(phone: BackupClient, device: Device) -> None:
+def test_another_identity_is_reported_and_contacts_are_compared(phone: BackupClient, device: Device) -> None:
     phone.push(KEY)
     stranger = device("stranger")
     stranger.create()
@@ -81,7 +81,9 @@ def test_another_identity_is_told_and_the_contacts_are_still_compared(phone: Bac
     assert (found.is_ok, found.same_identity, found.incoming) == (False, False, Changes(added=1))
 
 
-def test_what_is_gone_lost_or_damaged_is_an_error(phone: BackupClient, device: Device, server: ServerInMemory) -> None:
+def test_a_missing_lost_or_damaged_backup_is_an_error(
+    phone: BackupClient, device: Device, server: ServerInMemory
+) -> None:
     phone.push(KEY)
     slot = server.slot
     server.slot = replace(slot, blob=(slot.blob or b"")[:-1] + b"!")
@@ -100,7 +102,7 @@ def test_what_is_gone_lost_or_damaged_is_an_error(phone: BackupClient, device: D
 # --- sync ---
 
 
-def test_a_sync_pushes_what_is_new_here_and_takes_what_is_new_there(phone: BackupClient, laptop: BackupClient) -> None:
+def test_a_sync_pushes_local_and_merges_remote_changes(phone: BackupClient, laptop: BackupClient) -> None:
     laptop.put_contacts([NewContact(BOB, "bob")])
     laptop.sync(KEY, confirm=never)
     phone.put_contacts([NewContact(UUID(int=7), "carol")])
@@ -119,7 +121,7 @@ def test_a_sync_of_a_new_device_restores_and_uploads_nothing(
     assert device("tablet").status().device_name == "tablet"
 
 
-def test_a_sync_with_nothing_on_either_side_finds_nothing(device: Device) -> None:
+def test_a_sync_without_identity_and_backup_is_not_found(device: Device) -> None:
     with pytest.raises(NotFound):
         device("tablet").sync(KEY, confirm=never)
 
@@ -127,7 +129,7 @@ def test_a_sync_with_nothing_on_either_side_finds_nothing(device: Device) -> Non
 # --- changes ---
 
 
-def test_changes_are_what_a_person_would_notice() -> None:
+def test_only_visible_differences_are_changes() -> None:
     before = backup(contact(ALICE, "alice"), contact(BOB, "bob"))
     after = backup(
         contact(UUID(int=1), "carol"), contact(ALICE, "alison"), tombstone(BOB), profile=Profile("x", b"", 1)
@@ -135,6 +137,6 @@ def test_changes_are_what_a_person_would_notice() -> None:
     assert changes(before, after) == Changes(added=1, changed=1, removed=1, profile=True)
 
 
-def test_a_stamp_or_a_tombstone_for_nobody_is_no_change() -> None:
+def test_a_stamp_or_an_unknown_tombstone_is_not_a_change() -> None:
     before = backup(contact(ALICE, stamp_ms=NOW_MS))
     assert not changes(before, backup(contact(ALICE, stamp_ms=NOW_MS + 1), tombstone(BOB)))

@@ -62,7 +62,7 @@ def pushed(phone: BackupClient) -> BackupClient:
 
 
 @pytest.mark.parametrize("parameters", TOO_WEAK)
-def test_a_push_without_any_other_news_seals_it_anew_and_says_so(
+def test_a_push_without_changes_reseals_a_weak_backup_and_reports_it(
     pushed: BackupClient, server: ServerInMemory, parameters: KdfParameters
 ) -> None:
     sealed_by_another_program(server, PASSWORD, parameters)
@@ -73,7 +73,7 @@ def test_a_push_without_any_other_news_seals_it_anew_and_says_so(
     assert result.key.parameters == DEFAULT_PROFILE
 
 
-def test_it_is_sealed_anew_with_the_profile_of_the_device(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_resealing_uses_the_devices_profile(pushed: BackupClient, server: ServerInMemory) -> None:
     calibrated = KdfParameters(FLOOR_KIB + 1024, 3, 1)
     calibrated_parameters.save(pushed.directory, calibrated_parameters.DeviceProfile(calibrated, milliseconds=700))
     sealed_by_another_program(server, PASSWORD, WEAK)
@@ -81,7 +81,7 @@ def test_it_is_sealed_anew_with_the_profile_of_the_device(pushed: BackupClient, 
     assert parameters_of(server) == calibrated
 
 
-def test_neither_salt_nor_root_of_the_weak_one_is_used_again(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_resealing_uses_neither_salt_nor_root_of_the_weak_backup(pushed: BackupClient, server: ServerInMemory) -> None:
     weak_key = sealed_by_another_program(server, PASSWORD, WEAK)
     result = pushed.push(PASSWORD)
     assert result.key is not None
@@ -89,16 +89,14 @@ def test_neither_salt_nor_root_of_the_weak_one_is_used_again(pushed: BackupClien
     assert result.key.root != weak_key.root
 
 
-def test_the_salt_from_before_the_weak_one_is_not_used_again_either(
-    pushed: BackupClient, server: ServerInMemory
-) -> None:
+def test_resealing_does_not_use_an_earlier_salt(pushed: BackupClient, server: ServerInMemory) -> None:
     before = read_header(server.slot.blob or b"").salt
     sealed_by_another_program(server, PASSWORD, WEAK, salt=before)
     pushed.push(PASSWORD)
     assert read_header(server.slot.blob or b"").salt != before
 
 
-def test_after_that_there_is_nothing_to_do(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_a_resealed_backup_is_not_resealed_again(pushed: BackupClient, server: ServerInMemory) -> None:
     sealed_by_another_program(server, PASSWORD, WEAK)
     pushed.push(PASSWORD)
     server.calls.clear()
@@ -106,7 +104,7 @@ def test_after_that_there_is_nothing_to_do(pushed: BackupClient, server: ServerI
     assert (again.uploaded, again.resealed_from, server.calls) == (False, None, ["head"])
 
 
-def test_one_that_was_seen_and_not_replaced_is_looked_at_again(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_a_weak_backup_that_was_not_replaced_is_fetched_again(pushed: BackupClient, server: ServerInMemory) -> None:
     """The push that saw it failed: what a HEAD answers is what was seen, and that is no reason to let it stay."""
     sealed_by_another_program(server, PASSWORD, WEAK)
     with pytest.raises(RefusedParameters):
@@ -114,7 +112,7 @@ def test_one_that_was_seen_and_not_replaced_is_looked_at_again(pushed: BackupCli
     assert pushed.push(PASSWORD).resealed_from == WEAK
 
 
-def test_one_that_was_restored_is_pending_and_replaced_by_the_next_push(
+def test_a_restored_weak_backup_is_pending_until_the_next_push(
     pushed: BackupClient, server: ServerInMemory, device: Device
 ) -> None:
     sealed_by_another_program(server, PASSWORD, WEAK)
@@ -126,19 +124,21 @@ def test_one_that_was_restored_is_pending_and_replaced_by_the_next_push(
     assert not tablet.status().pending
 
 
-def test_a_sync_of_a_new_device_seals_it_anew(pushed: BackupClient, server: ServerInMemory, device: Device) -> None:
+def test_a_sync_of_a_new_device_reseals_a_weak_backup(
+    pushed: BackupClient, server: ServerInMemory, device: Device
+) -> None:
     sealed_by_another_program(server, PASSWORD, WEAK)
     assert device("tablet").sync(PASSWORD, confirm=yes).pushed.resealed_from == WEAK
 
 
-def test_news_on_this_device_goes_with_it(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_resealing_also_pushes_local_changes(pushed: BackupClient, server: ServerInMemory) -> None:
     sealed_by_another_program(server, PASSWORD, WEAK)
     pushed.put_contacts([NewContact(BOB, "bob")])
     assert pushed.push(PASSWORD).resealed_from == WEAK
 
 
 @pytest.mark.parametrize("parameters", GOOD_ENOUGH)
-def test_what_is_not_too_weak_stays_whatever_the_profile_of_the_device(
+def test_a_strong_enough_backup_keeps_its_parameters(
     pushed: BackupClient, server: ServerInMemory, parameters: KdfParameters
 ) -> None:
     calibrated_parameters.save(
@@ -165,13 +165,13 @@ def test_two_devices_with_different_profiles_do_not_replace_each_others_backup(
     assert parameters_of(server) == PROFILES["desktop"]
 
 
-def test_a_program_that_insists_is_answered_once_for_each_time(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_each_weak_backup_is_resealed_once(pushed: BackupClient, server: ServerInMemory) -> None:
     for _ in range(3):
         sealed_by_another_program(server, PASSWORD, WEAK)
         assert [pushed.push(PASSWORD).uploaded for _ in range(3)] == [True, False, False]
 
 
-def test_verifying_says_so_and_changes_nothing(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_verifying_reports_weak_sealing_and_changes_nothing(pushed: BackupClient, server: ServerInMemory) -> None:
     assert pushed.verify(PASSWORD).weakness == ""
     sealed_by_another_program(server, PASSWORD, WEAK)
     slot_before = server.slot
@@ -204,9 +204,7 @@ def test_a_seq_is_not_spent_on_parameters_that_are_refused(pushed: BackupClient,
     assert pushed.directory.read().seq == seq
 
 
-def test_a_state_file_of_before_does_not_say_how_it_was_sealed_and_is_looked_into_once(
-    phone: BackupClient, server: ServerInMemory
-) -> None:
+def test_an_earlier_state_file_without_parameters_causes_one_fetch(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     file = phone.directory.path / "state.json"
     document = json.loads(file.read_text())
@@ -217,7 +215,7 @@ def test_a_state_file_of_before_does_not_say_how_it_was_sealed_and_is_looked_int
     assert server.calls == ["fetch", "head"]
 
 
-def test_what_was_sealed_anew_opens_with_the_same_password(pushed: BackupClient, server: ServerInMemory) -> None:
+def test_a_resealed_backup_opens_with_the_same_password(pushed: BackupClient, server: ServerInMemory) -> None:
     sealed_by_another_program(server, PASSWORD, WEAK)
     pushed.push(PASSWORD)
     assert open_sealed(server.slot.blob or b"", PASSWORD, USER).payload
@@ -242,7 +240,7 @@ def test_the_same_bytes_are_not_called_weak_after_a_deletion(pushed: BackupClien
         (KdfParameters(FLOOR_KIB, 17, 1), False),
     ],
 )
-def test_what_is_too_weak_has_sharp_bounds(parameters: KdfParameters, *, weak: bool) -> None:
+def test_weakness_has_exact_limits(parameters: KdfParameters, *, weak: bool) -> None:
     assert bool(weakness(parameters)) == weak
 
 

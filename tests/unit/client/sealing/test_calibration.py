@@ -27,7 +27,7 @@ MIB = 1024
 LOW_MEMORY = PROFILES["low-memory"]
 
 
-def test_measuring_gives_seconds_of_the_clock_and_of_the_processor() -> None:
+def test_a_measurement_has_clock_and_processor_seconds() -> None:
     found = measure_derivation(KdfParameters(8, 1, 1))
     assert 0 < found.seconds < 5
     assert 0 < found.processor_seconds <= found.seconds + 0.1
@@ -74,7 +74,7 @@ def test_calibration_never_goes_below_the_passes_that_are_named(passes: int) -> 
 
 
 @pytest.mark.parametrize("minimum", [KdfParameters(63 * MIB, 3, 1), KdfParameters(64 * MIB, 2, 1)])
-def test_nothing_below_the_sealing_floor_can_be_named(minimum: KdfParameters) -> None:
+def test_parameters_below_the_sealing_minimum_cannot_be_named(minimum: KdfParameters) -> None:
     with pytest.raises(RefusedParameters):
         calibrate(measure=steady(1.0), minimum=minimum)
 
@@ -84,7 +84,7 @@ def test_calibration_never_goes_above_the_ceiling_on_a_fast_device() -> None:
     assert (chosen.parameters, chosen.fit) == (KdfParameters(256 * MIB, 16, 1), Fit.FASTER)
 
 
-def test_what_calibration_chose_was_measured_twice_and_the_shorter_time_counts() -> None:
+def test_the_choice_is_measured_twice_and_the_shorter_time_counts() -> None:
     honest, calls = steady(1.0), itertools.count()
     found = calibrate(measure=lambda p: honest(p) * (1.2 if next(calls) % 2 else 1.0))
     times = [measurement.seconds for measurement in found.measurements if measurement.parameters == found.parameters]
@@ -92,7 +92,7 @@ def test_what_calibration_chose_was_measured_twice_and_the_shorter_time_counts()
     assert found.seconds == min(each for each in times if each is not None)
 
 
-def test_one_slow_moment_does_not_weaken_what_is_chosen() -> None:
+def test_one_slow_measurement_does_not_weaken_the_choice() -> None:
     """The second of two measurements shows that the first, four times as long, was an outlier."""
     honest, calls = steady(1.0), itertools.count()
     found = calibrate(measure=lambda p: honest(p) * (4.0 if next(calls) == 1 else 1.0))
@@ -100,20 +100,20 @@ def test_one_slow_moment_does_not_weaken_what_is_chosen() -> None:
     assert found.fit is Fit.ON_TARGET
 
 
-def test_every_measurement_is_told_as_it_comes() -> None:
+def test_every_measurement_is_reported_at_once() -> None:
     told: list[Measurement] = []
     assert calibrate(measure=steady(1.0), on_measurement=told.append).measurements == tuple(told)
 
 
 @pytest.mark.parametrize("max_mib", [64, 96, 100, 256])
-def test_calibration_takes_no_more_memory_than_it_may(max_mib: int) -> None:
+def test_calibration_stays_within_its_memory_limit(max_mib: int) -> None:
     found = calibrate(measure=steady(0.5), max_memory_kib=max_mib * MIB, minimum=LOW_MEMORY)
     assert max(measurement.parameters.memory_kib for measurement in found.measurements) <= max_mib * MIB
     assert found.parameters.passes > 3
 
 
 @pytest.mark.parametrize("memory_mib", [64, 70, 100, 200])
-def test_a_device_short_of_memory_gets_what_it_can_run(memory_mib: int) -> None:
+def test_a_device_short_of_memory_gets_parameters_that_it_can_run(memory_mib: int) -> None:
     found = calibrate(measure=steady(0.5, memory_mib=memory_mib), minimum=LOW_MEMORY)
     assert found.parameters.memory_kib <= memory_mib * MIB
     assert found.parameters.memory_kib >= memory_mib * MIB // 2
@@ -122,7 +122,7 @@ def test_a_device_short_of_memory_gets_what_it_can_run(memory_mib: int) -> None:
 
 
 @pytest.mark.parametrize(("minimum", "memory_mib"), [(LOW_MEMORY, 63), (DEFAULT_PROFILE, 127)])
-def test_a_device_that_cannot_run_the_least_is_told_so(minimum: KdfParameters, memory_mib: int) -> None:
+def test_a_device_that_cannot_run_the_minimum_is_an_error(minimum: KdfParameters, memory_mib: int) -> None:
     with pytest.raises(KeyDerivationFailed):
         calibrate(measure=steady(0.5, memory_mib=memory_mib), minimum=minimum)
 
@@ -134,7 +134,7 @@ def test_calibration_refuses_memory_that_sealing_does_not_take(max_mib: int) -> 
 
 
 @pytest.mark.parametrize("measured", [[0.001, 9.0, 0.001, 9.0], [9.0], [0.4, 1.1, 0.4, 1.1], [0.0, 0.0, 0.0, 0.0]])
-def test_calibration_ends_within_the_limits_however_the_clock_behaves(measured: list[float]) -> None:
+def test_calibration_stays_within_limits_with_any_clock(measured: list[float]) -> None:
     times = itertools.cycle(measured)
     found = calibrate(measure=lambda _: next(times), minimum=LOW_MEMORY)
     require_sealable(found.parameters)
@@ -161,7 +161,7 @@ def shared(share: float) -> Measure:
     return measure
 
 
-def test_a_machine_that_is_shared_seems_busy_and_gets_no_less_than_the_default() -> None:
+def test_a_shared_machine_seems_busy_and_gets_at_least_the_default() -> None:
     found = calibrate(measure=shared(0.2), load=lambda: 0.0)
     assert found.parameters == DEFAULT_PROFILE
     assert found.busy == "the derivations had a processor for only 20% of their time"
@@ -176,7 +176,7 @@ def test_a_quiet_machine_does_not_seem_busy() -> None:
     assert calibrate(measure=shared(0.98), load=lambda: 0.2).busy == ""
 
 
-def test_the_load_is_looked_at_before_the_measurements_add_to_it() -> None:
+def test_the_load_is_read_before_the_measurements_add_to_it() -> None:
     order: list[str] = []
 
     def measure(parameters: KdfParameters) -> float:
@@ -195,28 +195,28 @@ def test_the_load_is_looked_at_before_the_measurements_add_to_it() -> None:
 @pytest.mark.parametrize(
     ("share", "load", "busy"), [(0.9, 0.7, False), (0.89, 0.7, True), (0.9, 0.71, True), (1.0, 0.0, False)]
 )
-def test_what_seems_busy_has_sharp_bounds(share: float, load: float, *, busy: bool) -> None:
+def test_busyness_has_exact_limits(share: float, load: float, *, busy: bool) -> None:
     assert bool(busy_reason([Timing(100.0, share * 100)], load)) == busy
 
 
-def test_no_measurement_at_all_says_nothing() -> None:
+def test_no_measurement_gives_no_reason() -> None:
     assert busy_reason([], 0.0) == busy_reason([Timing(0.0, 0.0)], 0.0) == ""
 
 
-def test_waiting_is_not_computing() -> None:
+def test_waiting_is_not_processor_time() -> None:
     """What a thread waits for, another program has the processor meanwhile."""
     waited = time_call(lambda: time.sleep(0.2))
     assert waited.seconds >= 0.2
     assert waited.processor_seconds < 0.1
 
 
-def test_the_load_is_that_of_the_system_for_each_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_load_is_the_systems_load_per_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getloadavg", lambda: (6.0, 0.0, 0.0))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3}, raising=False)
     assert load_per_processor() == 3.0
 
 
-def test_a_system_that_does_not_say_its_load_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_a_load_is_handled(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown() -> tuple[float, float, float]:
         raise OSError
 

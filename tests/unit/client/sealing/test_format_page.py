@@ -41,20 +41,20 @@ def test_the_table_of_fields_is_that_of_the_schema() -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_page_says_what_each_file_of_vectors_is_for(file: str) -> None:
+def test_the_page_describes_each_file_of_vectors(file: str) -> None:
     lists = {name for name, rows in vectors(file).items() if isinstance(rows, list)}
     assert f"`{file}.json`" in PAGE
     assert {name for name in lists if f"`{name}`" not in PAGE} == set()
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_error_in_the_vectors_is_one_of_this_clients_and_on_the_page(file: str) -> None:
+def test_every_error_in_the_vectors_exists_and_is_documented(file: str) -> None:
     named = errors_in(vectors(file))
     assert named <= codes(ClientError)
     assert {error for error in named if f"`{error}`" not in PAGE} == set()
 
 
-def test_every_reason_of_an_alarm_is_on_the_page_and_in_the_vectors() -> None:
+def test_every_reason_of_an_alarm_is_documented_and_in_the_vectors() -> None:
     reasons = {str(reason) for reason in Reason}
     assert {reason for row in vectors("rollback")["rollback"] for reason in row["reasons"]} == reasons
     assert {reason for reason in reasons if f"| `{reason}` |" not in PAGE} == set()

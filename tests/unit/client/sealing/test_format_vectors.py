@@ -50,7 +50,7 @@ def error_of(blob: bytes, *, password: str = OPENING["password"], user_id: UUID 
     return None
 
 
-def test_vectors_are_what_the_generator_gives() -> None:
+def test_the_vectors_equal_the_generators_output() -> None:
     command = [sys.executable, str(ROOT / "tools" / "generate_format_vectors.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0
 
@@ -89,11 +89,11 @@ def test_a_printed_blob_opens_to_its_payload(vector: dict[str, Any]) -> None:
     assert opened.payload == payload(vector)
 
 
-def test_the_blob_that_is_altered_is_one_of_those_that_are_worked_through() -> None:
+def test_the_altered_blob_is_one_of_the_worked_vectors() -> None:
     assert OPENING["blob"] == BY_NAME["short"]["blob"]
 
 
-def test_the_first_vector_is_the_one_that_other_writers_were_given() -> None:
+def test_the_first_vector_is_the_published_one() -> None:
     first = SEALED[0]
     assert first["payload"] == "0a026869"
     assert first["key"] == "2ba8802bdb304f39712cd6d46bd939ddd3e8c1cb23900c381a6e321a6c10cbc3"
@@ -111,7 +111,7 @@ def test_no_two_vectors_share_a_key_and_nonce() -> None:
     assert len({(vector["key"], vector["nonce"]) for vector in SEALED}) == len(SEALED)
 
 
-def test_every_bit_flip_gives_the_error_that_is_written_down() -> None:
+def test_every_bit_flip_gives_the_error_of_the_vector() -> None:
     for row in OPENING["flipped"]:
         for offset in range(row["first"], row["last"] + 1):
             altered = bytearray(BASE_BLOB)
@@ -145,37 +145,37 @@ def test_the_error_of_a_flip_is_that_of_its_field(offsets: range, errors: set[st
 
 
 @pytest.mark.parametrize("cut", OPENING["cut"], ids=str)
-def test_a_cut_blob_gives_the_error_that_is_written_down(cut: dict[str, Any]) -> None:
+def test_a_truncated_blob_gives_the_error_of_the_vector(cut: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB[: cut["length"]]) == cut["error"] is not None
 
 
 @pytest.mark.parametrize("extended", OPENING["extended"], ids=str)
-def test_an_extended_blob_gives_the_error_that_is_written_down(extended: dict[str, Any]) -> None:
+def test_an_extended_blob_gives_the_error_of_the_vector(extended: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB + bytes.fromhex(extended["suffix"])) == extended["error"] == "damaged"
 
 
 @pytest.mark.parametrize("other", OPENING["wrong_user"], ids=str)
-def test_another_user_gives_the_error_that_is_written_down(other: dict[str, Any]) -> None:
+def test_another_user_gives_the_error_of_the_vector(other: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB, user_id=UUID(other["user_id"])) == other["error"] == "damaged"
 
 
 @pytest.mark.parametrize("other", OPENING["wrong_password"], ids=str)
-def test_another_password_gives_the_error_that_is_written_down(other: dict[str, Any]) -> None:
+def test_another_password_gives_the_error_of_the_vector(other: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB, password=other["password"]) == other["error"] == "wrong-password"
 
 
 @pytest.mark.parametrize("other", OPENING["magic"], ids=str)
-def test_another_magic_gives_the_error_that_is_written_down(other: dict[str, Any]) -> None:
+def test_another_magic_gives_the_error_of_the_vector(other: dict[str, Any]) -> None:
     assert error_of(bytes.fromhex(other["magic"]) + BASE_BLOB[4:]) == other["error"] is not None
 
 
 @pytest.mark.parametrize("row", named(OPENING["short"]))
-def test_a_blob_shorter_than_any_backup_gives_the_error_that_is_written_down(row: dict[str, Any]) -> None:
+def test_a_blob_shorter_than_any_backup_gives_the_error_of_the_vector(row: dict[str, Any]) -> None:
     assert error_of(bytes.fromhex(row["blob"])) == row["error"] is not None
 
 
 @pytest.mark.parametrize("row", named(OPENING["asked"]))
-def test_what_a_person_answers_about_the_memory_leads_to_the_error_that_is_written_down(row: dict[str, Any]) -> None:
+def test_the_answer_about_memory_gives_the_error_of_the_vector(row: dict[str, Any]) -> None:
     try:
         password = "".join(map(chr, row["password_utf16"]))
         open_sealed(bytes.fromhex(row["blob"]), password, USER, confirm=lambda _: row["answer"])
@@ -186,7 +186,7 @@ def test_what_a_person_answers_about_the_memory_leads_to_the_error_that_is_writt
 
 
 @pytest.mark.parametrize("vector", named(OPENING["damaged"]))
-def test_a_plaintext_laid_out_wrong_is_damaged_although_it_authenticates(vector: dict[str, Any]) -> None:
+def test_an_authentic_plaintext_with_a_wrong_layout_is_damaged(vector: dict[str, Any]) -> None:
     blob = bytes.fromhex(vector["blob"])
     assert error_of(blob, password=vector["password"], user_id=UUID(vector["user_id"])) == vector["error"] == "damaged"
 
@@ -203,7 +203,7 @@ def test_a_kept_root_opens_what_it_sealed_and_nothing_else(row: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("row", PARAMETERS, ids=str)
-def test_parameters_are_opened_or_refused_as_written_down(row: dict[str, Any]) -> None:
+def test_parameters_are_opened_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
     found = []
     for answer in (False, True):
         try:
@@ -223,7 +223,7 @@ def test_refused_parameters_in_a_header_are_refused_by_the_reader(row: dict[str,
 
 
 @pytest.mark.parametrize("row", PARAMETERS, ids=str)
-def test_parameters_seal_or_do_not_as_written_down(row: dict[str, Any]) -> None:
+def test_parameters_seal_or_not_as_in_the_vectors(row: dict[str, Any]) -> None:
     try:
         require_sealable(parameters(row))
         seals = True
@@ -233,7 +233,7 @@ def test_parameters_seal_or_do_not_as_written_down(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", PASSWORDS["normalized"], ids=ascii)
-def test_a_password_is_normalized_as_written_down(row: dict[str, str]) -> None:
+def test_a_password_is_normalized_as_in_the_vectors(row: dict[str, str]) -> None:
     assert row["password"].encode().hex() == row["utf8"]
     assert normalize(row["password"]).hex() == row["normalized"]
 
@@ -246,7 +246,7 @@ def test_a_password_with_half_a_character_is_refused(row: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("row", PASSWORDS["settable"], ids=ascii)
-def test_passwords_are_settable_or_refused_as_written_down(row: dict[str, Any]) -> None:
+def test_passwords_are_settable_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
     password = row["text"] * row["times"]
     try:
         assert require_settable(password) == normalize(password)
@@ -257,17 +257,17 @@ def test_passwords_are_settable_or_refused_as_written_down(row: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("row", PADDING["padme"], ids=str)
-def test_padme_is_as_written_down(row: dict[str, int]) -> None:
+def test_padme_is_as_in_the_vectors(row: dict[str, int]) -> None:
     assert padme(row["length"]) == row["padded"]
 
 
 @pytest.mark.parametrize("row", PADDING["plaintexts"], ids=str)
-def test_a_writers_plaintext_has_the_size_that_is_written_down(row: dict[str, int]) -> None:
+def test_a_writers_plaintext_has_the_size_of_the_vector(row: dict[str, int]) -> None:
     assert padded_bytes(row["payload_bytes"]) == row["plaintext_bytes"]
 
 
 @pytest.mark.parametrize("row", PADDING["fitting"], ids=str)
-def test_a_payload_is_sealed_or_too_large_for_the_server_as_written_down(row: dict[str, Any]) -> None:
+def test_a_payload_is_sealed_or_too_large_as_in_the_vectors(row: dict[str, Any]) -> None:
     key = SealingKey(PROFILES["default"], bytes(16), bytes(32))
     try:
         blob = seal(bytes(row["payload_bytes"]), key, USER, max_blob_bytes=row["max_blob_bytes"])
@@ -278,6 +278,6 @@ def test_a_payload_is_sealed_or_too_large_for_the_server_as_written_down(row: di
     assert code == row["error"]
 
 
-def test_padme_vectors_hold_the_steps_that_implementations_get_wrong() -> None:
+def test_padme_vectors_contain_the_difficult_steps() -> None:
     steps = {row["length"]: row["padded"] for row in PADDING["padme"]}
     assert (steps[1025], steps[16384], steps[16385]) == (1088, 16384, 17408)

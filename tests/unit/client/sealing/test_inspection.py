@@ -30,7 +30,7 @@ def with_parameters(parameters: KdfParameters) -> bytes:
     return seal_plaintext(bytes(16384), SealingKey(parameters, b"s" * 16, b"r" * 32), USER, nonce=b"n" * 12)
 
 
-def test_what_was_sealed_shows_its_header_and_sizes(tmp_path: Path) -> None:
+def test_a_sealed_backup_shows_its_header_and_sizes(tmp_path: Path) -> None:
     blob = seal(b"x" * 30_000, KEY, USER)
     found = inspected(tmp_path, blob)
     assert found.header == read_header(blob)
@@ -39,7 +39,7 @@ def test_what_was_sealed_shows_its_header_and_sizes(tmp_path: Path) -> None:
     assert (found.verdict, found.refusal, found.weakness) == (Verdict.OPENS, "", "")
 
 
-def test_other_padding_than_this_formats_has_no_payload_size(tmp_path: Path) -> None:
+def test_a_size_with_other_padding_has_no_payload_size(tmp_path: Path) -> None:
     found = inspected(tmp_path, seal(b"", KEY, USER) + b"\0")
     assert (found.padded_bytes, found.payload_bytes) == (16_385, None)
 
@@ -79,7 +79,9 @@ def test_parameters_are_judged_by_the_limits_of_opening_and_sealing(
         (b"OBK1\x02" + bytes(89), RefusedParameters),
     ],
 )
-def test_what_is_no_backup_is_refused_as_when_opening(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
+def test_a_file_that_is_not_a_backup_is_refused_as_when_opening(
+    tmp_path: Path, content: bytes, error: type[Exception]
+) -> None:
     with pytest.raises(error):
         inspected(tmp_path, content)
 
@@ -102,7 +104,7 @@ def fed(*pieces: bytes) -> tuple[IO[bytes], threading.Thread]:
     return os.fdopen(reading, "rb"), thread
 
 
-def test_a_pipe_is_counted_to_its_end_however_it_comes() -> None:
+def test_a_pipe_is_counted_to_its_end() -> None:
     blob = seal(b"", KEY, USER)
     stream, thread = fed(blob[:10], blob[10:93], blob[93:])
     with stream:
@@ -111,7 +113,7 @@ def test_a_pipe_is_counted_to_its_end_however_it_comes() -> None:
     assert (found.size_bytes, found.complete) == (len(blob), True)
 
 
-def test_an_endless_stream_is_not_counted_for_ever() -> None:
+def test_an_endless_stream_is_counted_up_to_a_limit() -> None:
     stream, thread = fed(seal(b"", KEY, USER), *[bytes(1024 * 1024)] * (MAX_COUNTED_BYTES // 1024**2 + 8))
     with stream:
         found = inspect(stream)

@@ -20,13 +20,13 @@ def test_profiles_are_the_published_ones() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
-def test_every_profile_may_seal_and_opens_unasked(profile: KdfParameters) -> None:
+def test_every_profile_may_seal_and_opens_without_asking(profile: KdfParameters) -> None:
     require_sealable(profile)
     require_openable(profile)
 
 
 @pytest.mark.parametrize(("memory_kib", "passes"), [(64 * MIB, 3), (64 * MIB, 16), (256 * MIB, 3), (256 * MIB, 16)])
-def test_sealing_takes_its_limits(memory_kib: int, passes: int) -> None:
+def test_sealing_accepts_its_limits(memory_kib: int, passes: int) -> None:
     require_sealable(KdfParameters(memory_kib, passes, 1))
 
 
@@ -58,7 +58,7 @@ def test_sealing_refuses_one_beyond_its_limits(parameters: KdfParameters) -> Non
     ],
     ids=str,
 )
-def test_opening_takes_its_limits_unasked(parameters: KdfParameters) -> None:
+def test_opening_accepts_its_limits_without_asking(parameters: KdfParameters) -> None:
     require_openable(parameters)
 
 
@@ -78,13 +78,13 @@ def test_opening_takes_its_limits_unasked(parameters: KdfParameters) -> None:
     ],
     ids=str,
 )
-def test_opening_refuses_one_beyond_its_limits_whatever_the_person_says(parameters: KdfParameters) -> None:
+def test_opening_refuses_one_beyond_its_limits_even_if_confirmed(parameters: KdfParameters) -> None:
     with pytest.raises(RefusedParameters) as refused:
         require_openable(parameters, confirm=lambda _: True)
     assert refused.value.parameters == parameters
 
 
-def test_opening_above_256_mib_asks_and_takes_no() -> None:
+def test_opening_above_256_mib_asks_and_accepts_a_no() -> None:
     asked: list[KdfParameters] = []
 
     def confirm(parameters: KdfParameters) -> bool:
@@ -96,11 +96,11 @@ def test_opening_above_256_mib_asks_and_takes_no() -> None:
     assert asked == [KdfParameters(256 * MIB + 1, 1, 1)]
 
 
-def test_opening_at_512_mib_goes_on_when_agreed_to() -> None:
+def test_opening_at_512_mib_works_after_a_confirmation() -> None:
     require_openable(KdfParameters(512 * MIB, 8, 4), confirm=lambda _: True)
 
 
-def test_opening_above_256_mib_is_refused_when_nobody_can_be_asked() -> None:
+def test_opening_above_256_mib_is_refused_without_a_confirmation() -> None:
     with pytest.raises(RefusedParameters, match="not confirmed"):
         require_openable(KdfParameters(512 * MIB, 1, 1))
 
@@ -132,5 +132,5 @@ def test_finding_a_password_takes_half_of_the_guesses_on_average() -> None:
 
 
 @pytest.mark.parametrize(("memory_mib", "modelled"), [(8, False), (63, False), (64, True), (512, True)])
-def test_the_model_is_not_stretched_below_what_it_is_for(memory_mib: int, modelled: bool) -> None:  # noqa: FBT001 - a table
+def test_the_model_has_a_lower_limit(memory_mib: int, modelled: bool) -> None:  # noqa: FBT001 - a table
     assert attack_cost_is_modelled(KdfParameters(memory_mib * MIB, 3, 1)) is modelled

@@ -60,7 +60,7 @@ def test_no_payload_fits_below_the_floor() -> None:
     assert largest_payload_bytes(16383) == -1
 
 
-def test_unpad_takes_any_padded_size() -> None:
+def test_unpad_accepts_any_padded_size() -> None:
     """A writer may pad more, or not at all."""
     assert unpad(b"\0\0\0\x02hi") == b"hi"
     assert unpad(b"\0\0\0\x02hi" + bytes(5)) == b"hi"
@@ -78,7 +78,7 @@ def test_unpad_takes_any_padded_size() -> None:
         b"\0\0\0\x02hi\x01\0",
     ],
 )
-def test_unpad_refuses_what_pad_never_makes(plaintext: bytes) -> None:
+def test_unpad_refuses_invalid_padding(plaintext: bytes) -> None:
     with pytest.raises(ValueError, match=r"length|zeros"):
         unpad(plaintext)
 
@@ -93,7 +93,7 @@ def test_unpad_gives_a_payload_or_a_value_error_for_any_bytes(plaintext: bytes) 
 
 
 @given(st.integers(0, 3_000_000))
-def test_a_padded_size_tells_the_payloads_that_it_may_hold(length: int) -> None:
+def test_a_padded_size_gives_the_range_of_payload_sizes(length: int) -> None:
     sizes = payload_size_range(padded_bytes(length))
     assert sizes is not None
     smallest, largest = sizes
@@ -104,5 +104,5 @@ def test_a_padded_size_tells_the_payloads_that_it_may_hold(length: int) -> None:
 
 
 @pytest.mark.parametrize("padded", [-1, 0, 4, 16383, 16385, 17409])
-def test_a_size_that_nothing_is_padded_to_holds_no_payload(padded: int) -> None:
+def test_a_size_that_padding_never_gives_has_no_payload(padded: int) -> None:
     assert payload_size_range(padded) is None

@@ -90,7 +90,7 @@ def test_code_points_that_may_not_be_repeatable_are_refused(character: str, kind
     assert (refused.value.kind, refused.value.position) == (kind, 14)
 
 
-def test_emoji_with_joiners_are_welcome() -> None:
+def test_emoji_with_joiners_are_accepted() -> None:
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     assert require_settable(family * 3) == (family * 3).encode()
 
@@ -116,7 +116,7 @@ def test_no_error_shows_any_of_the_password(password: str) -> None:
     assert "zebra" not in shown
 
 
-def test_a_famous_password_is_weak_and_says_why() -> None:
+def test_a_common_password_is_weak_with_a_reason() -> None:
     weak = strength("password12345")
     assert weak.score <= 1
     assert weak.feedback

@@ -79,7 +79,7 @@ def test_sealing_twice_never_gives_the_same_bytes() -> None:
     assert seal(b"hi", FREE_KEY, ALICE) != seal(b"hi", FREE_KEY, ALICE)
 
 
-def test_a_source_of_randomness_that_runs_dry_is_refused() -> None:
+def test_short_output_of_the_random_source_is_refused() -> None:
     with pytest.raises(ValueError, match="randomness"):
         seal(b"hi", FREE_KEY, ALICE, random=lambda _: b"")
 
@@ -105,24 +105,24 @@ def test_a_payload_one_byte_too_large_is_refused() -> None:
     assert refused.value.max_payload_bytes == MAX_PAYLOAD_BYTES
 
 
-def test_the_largest_blob_is_the_callers_to_say() -> None:
+def test_the_caller_sets_the_largest_blob() -> None:
     assert len(seal(bytes(16380), FREE_KEY, ALICE, max_blob_bytes=16474)) == 16474
     with pytest.raises(PayloadTooLarge) as refused:
         seal(bytes(16381), FREE_KEY, ALICE, max_blob_bytes=16474)
     assert refused.value.max_payload_bytes == 16380
 
 
-def test_nothing_fits_a_blob_smaller_than_the_floor() -> None:
+def test_nothing_fits_a_blob_below_the_minimum_size() -> None:
     with pytest.raises(PayloadTooLarge):
         seal(b"", FREE_KEY, ALICE, max_blob_bytes=16473)
 
 
-def test_a_key_below_the_floor_does_not_seal() -> None:
+def test_a_key_below_the_minimum_does_not_seal() -> None:
     with pytest.raises(RefusedParameters):
         seal(b"hi", TINY_KEY, ALICE)
 
 
-def test_a_key_below_the_floor_is_not_derived() -> None:
+def test_a_key_below_the_minimum_is_not_derived() -> None:
     with pytest.raises(RefusedParameters):
         derive_key(PASSWORD, TINY)
 
@@ -197,13 +197,13 @@ def test_another_digit_is_another_format(blob: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [4, 5, 41, 73, 74, SMALLEST_BLOB_BYTES - 1])
-def test_a_backup_cut_off_within_its_first_94_bytes_is_damaged(length: int) -> None:
+def test_a_backup_truncated_within_its_first_94_bytes_is_damaged(length: int) -> None:
     with pytest.raises(Damaged, match="truncated"):
         open_sealed(TINY_BLOB[:length], PASSWORD, ALICE)
 
 
 @pytest.mark.parametrize("length", [SMALLEST_BLOB_BYTES, len(TINY_BLOB) - 1])
-def test_a_backup_cut_off_later_is_damaged_once_the_password_is_right(length: int) -> None:
+def test_a_backup_truncated_later_is_damaged_with_the_right_password(length: int) -> None:
     with pytest.raises(Damaged):
         open_sealed(TINY_BLOB[:length], PASSWORD, ALICE)
 
@@ -244,7 +244,7 @@ def test_hostile_parameters_are_refused_with_a_kept_key_too() -> None:
         open_sealed(with_header(TINY_BLOB, passes=17), key, ALICE)
 
 
-def test_much_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_much_memory_needs_a_confirmation_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("obscura_backup_client.sealing.sealed.argon2id", lambda *_: bytes(32))
     blob = with_header(TINY_BLOB, memory_kib=262145)
     with pytest.raises(RefusedParameters):
@@ -253,7 +253,7 @@ def test_much_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyP
         open_sealed(blob, PASSWORD, ALICE, confirm=lambda _: True)
 
 
-def test_a_kept_key_needs_nobodys_agreement_since_it_takes_no_memory() -> None:
+def test_a_kept_key_needs_no_confirmation() -> None:
     key = replace(TINY_KEY, parameters=KdfParameters(262145, 1, 1))
     blob = seal_plaintext(pad(b"hi"), key, ALICE, nonce=NONCE)
     assert open_sealed(blob, key, ALICE).payload == b"hi"

@@ -33,12 +33,12 @@ def test_the_largest_payload_is_what_the_largest_padded_size_below_two_mebibytes
     assert MAX_PAYLOAD_BYTES == 2 * 1024 * 1024 - 32 * 1024 - 4
 
 
-def test_a_length_beyond_the_end_is_told_as_such() -> None:
+def test_a_length_beyond_the_end_is_refused() -> None:
     with pytest.raises(ValueError, match="points beyond"):
         unpad(b"\0\0\0\x03hi")
 
 
-def test_a_length_that_reaches_the_end_exactly_is_fine() -> None:
+def test_a_length_that_reaches_the_end_exactly_is_accepted() -> None:
     assert unpad(b"\0\0\0\x02hi") == b"hi"
 
 
@@ -51,26 +51,26 @@ def test_a_plaintext_one_byte_short_of_a_length_field_is_refused() -> None:
         unpad(bytes(3))
 
 
-def test_the_aim_is_at_no_distance() -> None:
+def test_the_target_has_distance_zero() -> None:
     assert _distance(0.7, 0.5, 0.7, 1.0) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0])
-def test_the_edges_of_the_target_are_inside_of_it(seconds: float) -> None:
+def test_the_edges_of_the_target_range_are_inside(seconds: float) -> None:
     assert _distance(seconds, 0.5, 0.7, 1.0)[0] == 0.0
 
 
 @pytest.mark.parametrize("seconds", [0.25, 2.0])
-def test_what_is_off_by_a_factor_is_as_far_outside_on_both_sides(seconds: float) -> None:
+def test_a_factor_outside_is_the_same_distance_on_both_sides(seconds: float) -> None:
     assert _distance(seconds, 0.5, 0.7, 1.0)[0] == pytest.approx(0.6931, abs=1e-4)
 
 
 @pytest.mark.parametrize("seconds", [0.35, 1.4])
-def test_the_distance_from_the_aim_is_that_of_the_ratio(seconds: float) -> None:
+def test_the_distance_from_the_target_is_logarithmic(seconds: float) -> None:
     assert _distance(seconds, 0.5, 0.7, 1.0)[1] == pytest.approx(0.6931, abs=1e-4)
 
 
-def test_a_clock_that_stands_still_gives_a_distance() -> None:
+def test_a_clock_that_stands_still_gives_a_finite_distance() -> None:
     assert _distance(0.0, 0.5, 0.7, 1.0)[0] > 10
 
 
@@ -86,12 +86,12 @@ def test_only_a_new_password_changes_the_password() -> None:
 
 
 @pytest.mark.parametrize("secrets", [(b"bytes", None), ("text", b"bytes"), (None, None)])
-def test_a_secret_of_another_type_is_told_at_once(secrets: tuple[object, object]) -> None:
+def test_a_secret_of_a_wrong_type_is_refused_at_once(secrets: tuple[object, object]) -> None:
     with pytest.raises(TypeError, match="a secret is a str"):
         unlocker(*secrets)  # type: ignore[arg-type]
 
 
-def test_an_unlocker_shows_no_password_that_was_typed() -> None:
+def test_an_unlocker_shows_no_typed_password() -> None:
     typed = unlocker(KEY)
     typed._typed = "a typed password"
     assert "typed password" not in repr(typed)

@@ -84,7 +84,7 @@ def test_a_host_too_long_for_any_resolver_is_not_encoded_first(monkeypatch: pyte
         normalize_address("https://" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))
 
 
-def test_plain_http_to_another_machine_needs_an_explicit_word() -> None:
+def test_plain_http_to_another_machine_must_be_allowed() -> None:
     assert normalize_address("http://10.0.0.1:8400", allow_insecure_http=True) == "http://10.0.0.1:8400"
 
 

@@ -55,7 +55,7 @@ async def test_a_cancelled_call_closes_its_connection_at_once(call: str) -> None
         assert await asyncio.to_thread(silent.closed.wait, 5)
 
 
-async def test_an_upload_that_is_not_taken_can_be_cancelled() -> None:
+async def test_an_upload_that_the_server_does_not_read_can_be_cancelled() -> None:
     began, closed = threading.Event(), threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -68,7 +68,7 @@ async def test_an_upload_that_is_not_taken_can_be_cancelled() -> None:
         closed.set()
 
 
-async def test_what_comes_while_an_upload_is_not_taken_does_not_fill_the_memory() -> None:
+async def test_received_bytes_during_a_blocked_upload_are_bounded() -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(1)
         while True:
@@ -107,13 +107,13 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_its_next_attempt_is_n
     assert requests == [1]
 
 
-async def test_nothing_runs_on_when_a_call_is_over() -> None:
+async def test_nothing_runs_after_a_call() -> None:
     with serving(answer(200, b"bytes", ETag='"7"')) as address:
         await AsyncHttpTransport(address, TOKEN).fetch()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_the_loop_goes_on_while_a_server_says_nothing() -> None:
+async def test_the_loop_runs_while_a_server_is_silent() -> None:
     silent, ticks = Silent(), 0
     with serving(silent) as address:
         task = asyncio.create_task(AsyncHttpTransport(address, TOKEN).fetch())
@@ -141,7 +141,7 @@ async def test_calls_of_one_transport_do_not_wait_for_each_other() -> None:
     assert [each.version for each in found if each is not None] == [7, 7, 7]
 
 
-async def test_a_next_byte_that_does_not_come_is_waited_for_only_so_long() -> None:
+async def test_waiting_for_the_next_byte_has_a_time_out() -> None:
     silent = Silent()
     with serving(silent) as address:
         with pytest.raises(Unavailable, match="no answer in time"):
@@ -151,7 +151,7 @@ async def test_a_next_byte_that_does_not_come_is_waited_for_only_so_long() -> No
         assert await asyncio.to_thread(silent.closed.wait, 5)
 
 
-def test_it_runs_on_another_event_loop_too() -> None:
+def test_a_transport_works_on_another_event_loop() -> None:
     async def exchanged(address: str) -> tuple[int, bytes]:
         transport = AsyncHttpTransport(address, TOKEN)
         version, fetched = await transport.push(bytes(1_000_000), 6), await transport.fetch()

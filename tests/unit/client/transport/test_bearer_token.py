@@ -81,19 +81,19 @@ def test_blanks_around_a_token_are_not_part_of_it(content: bytes) -> None:
         (b"opaque", "not a JWT"),
     ],
 )
-def test_file_that_holds_no_token_is_told_what_is_wrong_with_it(content: bytes, says: str) -> None:
+def test_a_file_without_a_token_is_refused_with_the_reason(content: bytes, says: str) -> None:
     with pytest.raises(TokenUnusable, match=says) as refused:
         user_id_of(parse_token_file(content))
     assert TOKEN[4:40] not in str(refused.value), "and it is not quoted"
 
 
 @pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f'"{TOKEN}"', f"\ufeff{TOKEN}", f"{TOKEN}\n", f"{TOKEN}\0", ""])
-def test_token_that_a_program_passes_is_told_the_same(token: str) -> None:
+def test_a_passed_token_is_refused_with_the_reason(token: str) -> None:
     with pytest.raises(TokenUnusable):
         require_bearer_token(token)
 
 
-def test_user_is_read_from_the_claim_that_is_named() -> None:
+def test_the_user_is_read_from_the_named_claim() -> None:
     token = jwt(sub="alice", uid=str(USER), **{"https://id.example/user": str(OTHER)})
     assert user_id_of(token, "uid") == USER
     assert user_id_of(token, "https://id.example/user") == OTHER
@@ -110,17 +110,17 @@ def test_user_is_read_from_the_claim_that_is_named() -> None:
         ({"sub": f"{USER}\n"}, "`sub` is not a UUID"),
     ],
 )
-def test_claim_that_names_no_user_is_answered_with_the_way_to_name_another(claims: dict[str, Any], says: str) -> None:
+def test_an_invalid_claim_is_refused_with_the_option_for_another(claims: dict[str, Any], says: str) -> None:
     with pytest.raises(TokenUnusable, match=f"{says}; .*--user-claim, OBSCURA_USER_CLAIM"):
         user_id_of(jwt(**claims))
 
 
-def test_other_claim_is_not_a_fallback() -> None:
+def test_another_claim_is_not_a_fallback() -> None:
     with pytest.raises(TokenUnusable, match="no claim `uid`"):
         user_id_of(TOKEN, "uid")
 
 
-async def test_clients_take_the_claim(tmp_path: Path) -> None:
+async def test_both_clients_accept_the_claim(tmp_path: Path) -> None:
     token = jwt(sub=str(OTHER), uid=str(USER))
     client = BackupClient.open(tmp_path, token=token, user_claim="uid")
     client_of_a_loop = AsyncBackupClient.open(tmp_path, token=token, user_claim="uid")

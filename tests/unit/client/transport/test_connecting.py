@@ -61,7 +61,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bool]]:
         ("http://[::1]:8400", ("::1", 8400, False)),
     ],
 )
-def test_an_address_without_a_port_has_that_of_its_scheme(
+def test_an_address_without_a_port_has_the_default_port(
     called: list[tuple[str, int, bool]], kind: str, address: str, place: tuple[str, int, bool]
 ) -> None:
     with pytest.raises(Unavailable):
@@ -70,14 +70,14 @@ def test_an_address_without_a_port_has_that_of_its_scheme(
 
 
 @pytest.mark.parametrize("kind", TRANSPORTS)
-def test_an_answer_that_is_too_long_has_no_status(kind: str) -> None:
+def test_a_response_that_is_too_long_has_no_status(kind: str) -> None:
     with serving(answer(200, b"x" * 100, ETag='"7"')) as address, pytest.raises(UnexpectedResponse) as refused:
         TRANSPORTS[kind](address, TOKEN, retry_policy=ONCE, max_blob_bytes=99).fetch()
     assert refused.value.status == 0
 
 
 @pytest.mark.parametrize("kind", TRANSPORTS)
-def test_an_answer_to_an_upload_that_is_too_long_says_nothing_of_the_upload(kind: str) -> None:
+def test_a_response_to_an_upload_that_is_too_long_leaves_the_outcome_unknown(kind: str) -> None:
     with serving(answer(200, b"x" * 1_000_000, ETag='"7"')) as address, pytest.raises(OutcomeUnknown):
         TRANSPORTS[kind](address, TOKEN, retry_policy=ONCE).push(b"sealed", 6)
 
@@ -130,7 +130,7 @@ def connect(deadline: Deadline) -> None:
         pytest.fail("nothing is connected")
 
 
-def test_every_address_of_a_name_is_tried_and_the_last_failure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_address_of_a_name_is_tried_and_the_last_error_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     made = with_addresses(monkeypatch, ConnectionRefusedError(), OSError(113, "No route to host"))
     with pytest.raises(NoResponseError) as failed:
         connect(in_seconds(1000))
@@ -165,7 +165,7 @@ def test_a_failure_of_a_call_within_the_time_is_passed_on(call: str, failure: OS
     assert broken.timeouts == [5.0]
 
 
-def test_a_call_waits_no_longer_than_the_whole_may_take() -> None:
+def test_a_call_waits_at_most_for_the_total_time_out() -> None:
     broken: Any = Breaking(ConnectionResetError())
     with pytest.raises(ConnectionResetError):
         BlockingConnection(broken, 50.0, in_seconds(20)).receive(10)
@@ -173,13 +173,13 @@ def test_a_call_waits_no_longer_than_the_whole_may_take() -> None:
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_nothing_is_begun_when_the_time_is_over(*, sent: bool) -> None:
+def test_nothing_is_sent_after_the_deadline(*, sent: bool) -> None:
     with pytest.raises(NoResponseError) as late:
         Deadline(time.monotonic()).remaining(5, sent=sent)
     assert (late.value.sent, late.value.final) == (sent, True)
 
 
-def test_no_connection_is_begun_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_is_opened_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     with_addresses(monkeypatch, ConnectionRefusedError())
     with pytest.raises(NoResponseError) as late:
         connect(in_seconds(-1))

@@ -55,7 +55,7 @@ Client = Callable[..., AnyTransport]
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 409, 413, 500])
-def test_json_that_is_nested_without_end_is_no_crash(status: int) -> None:
+def test_deeply_nested_json_is_a_typed_error(status: int) -> None:
     with pytest.raises(UnexpectedResponse):
         answered(reply(status, DEEP[:60_000], 'ETag: "0"')).limits()
 
@@ -66,7 +66,7 @@ def test_a_redirect_anywhere_is_refused(location: str) -> None:
         answered(reply(302, b"", f"Location: {location}")).fetch()
 
 
-def test_a_length_of_thousands_of_digits_is_no_length() -> None:
+def test_a_length_of_thousands_of_digits_is_refused() -> None:
     transport = answered(reply(200, b"bytes", 'ETag: "7"', f"Content-Length: {LONG}"))
     with pytest.raises(Unavailable):
         transport.fetch()
@@ -75,20 +75,20 @@ def test_a_length_of_thousands_of_digits_is_no_length() -> None:
 
 
 @pytest.mark.parametrize("wait", [LONG, "Sun, 06 Nov " + LONG + " 08:49:37 GMT", "-5", "soon"])
-def test_a_wait_that_makes_no_sense_is_none(wait: str) -> None:
+def test_an_invalid_retry_after_is_ignored(wait: str) -> None:
     with pytest.raises(RateLimited) as limited:
         answered(reply(429, b"", f"Retry-After: {wait}")).fetch()
     assert limited.value.retry_after_seconds is None
 
 
 @pytest.mark.parametrize("version", [True, -1, 2**53, 1.5, "7", None, [7]])
-def test_a_current_version_that_is_none_leaves_an_upload_open(version: object) -> None:
+def test_an_invalid_current_version_leaves_the_outcome_unknown(version: object) -> None:
     with pytest.raises(OutcomeUnknown):
         answered(reply(409, json.dumps({"current_version": version}).encode())).push(b"sealed", 7)
 
 
 @pytest.mark.parametrize("version", [True, -1, 0, 2**53, "7"])
-def test_a_lost_backup_of_an_impossible_version_has_none(version: object) -> None:
+def test_a_lost_backup_with_an_invalid_version_has_no_version(version: object) -> None:
     lost_backup = reply(500, json.dumps({"type": "urn:x:backup-lost", "version": version}).encode())
     with pytest.raises(BackupLost) as lost:
         answered(lost_backup).fetch()
@@ -96,7 +96,7 @@ def test_a_lost_backup_of_an_impossible_version_has_none(version: object) -> Non
 
 
 @pytest.mark.parametrize("etag", ['"0"', '"-1"', '"9007199254740992"', f'"{LONG}"', "7", '"x"', ""])
-def test_an_etag_that_is_no_version_is_not_taken_for_one(etag: str) -> None:
+def test_an_invalid_etag_is_not_a_version(etag: str) -> None:
     transport = answered(reply(200, b"bytes", f"ETag: {etag}"))
     with pytest.raises(UnexpectedResponse):
         transport.fetch()
@@ -114,7 +114,7 @@ def test_an_etag_that_is_no_version_is_not_taken_for_one(etag: str) -> None:
         pytest.param(b"nonsense\r\n\r\n", id="not HTTP"),
     ],
 )
-def test_after_an_upload_nonsense_says_nothing_about_it(response: bytes) -> None:
+def test_an_invalid_response_to_an_upload_leaves_the_outcome_unknown(response: bytes) -> None:
     with pytest.raises(OutcomeUnknown):
         answered(response).push(b"sealed", 7)
     with pytest.raises(OutcomeUnknown):
@@ -122,7 +122,7 @@ def test_after_an_upload_nonsense_says_nothing_about_it(response: bytes) -> None
 
 
 @pytest.mark.parametrize("claims", [DEEP, b'{"sub": ' + DEEP, b'{"exp": 1e999}', b'{"exp": ' + LONG.encode() + b"}"])
-def test_a_token_of_nonsense_is_unusable(claims: bytes) -> None:
+def test_an_invalid_token_is_unusable(claims: bytes) -> None:
     with pytest.raises(TokenUnusable):
         user_id_of("e30." + base64.urlsafe_b64encode(claims).decode().rstrip("=") + ".c2ln")
 
@@ -133,7 +133,7 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
 
 
-def test_interim_answers_are_passed_over() -> None:
+def test_interim_responses_are_skipped() -> None:
     assert answered(HINTS, INTERIM, HINTS, b'HTTP/1.1 200 OK\r\nETag: "8"\r\n\r\n').push(b"sealed", 7) == 8
 
 
@@ -146,7 +146,7 @@ def test_interim_answers_are_passed_over() -> None:
         pytest.param(b'HTTP/1.1 200 OK\r\nETag: "8"\r\n' + (b"X: " + b"x" * 5000 + b"\r\n") * 60, id="many lines"),
     ],
 )
-def test_a_head_is_not_read_beyond_its_bound(head: bytes) -> None:
+def test_a_head_is_read_up_to_its_limit(head: bytes) -> None:
     transport = answered(head, b'HTTP/1.1 200 OK\r\nETag: "8"\r\n\r\n')
     with pytest.raises(Unavailable):
         transport.fetch()
@@ -166,7 +166,7 @@ def test_a_head_is_not_read_beyond_its_bound(head: bytes) -> None:
         pytest.param(b'HTTP/1.1 200 OK\r\nETag : "8"\r\n\r\n', id="a space in a name"),
     ],
 )
-def test_a_head_that_is_not_all_there_is_no_answer(head: bytes) -> None:
+def test_an_incomplete_head_is_no_response(head: bytes) -> None:
     with pytest.raises(OutcomeUnknown):
         answered(head).push(b"sealed", 7)
 
@@ -186,7 +186,7 @@ ANSWERS = [
     st.lists(st.tuples(st.integers(0, 150), st.integers(0, 5), st.binary(max_size=5)), max_size=3),
     st.sampled_from(["fetch", "head", "push", "delete", "limits"]),
 )
-def test_whatever_an_answer_is_made_into_it_is_taken_or_ends_in_a_typed_error(
+def test_any_response_is_accepted_or_a_typed_error(
     begun: bytes, edits: list[tuple[int, int, bytes]], call: str
 ) -> None:
     altered = begun
@@ -197,7 +197,7 @@ def test_whatever_an_answer_is_made_into_it_is_taken_or_ends_in_a_typed_error(
         getattr(answered(altered), call)(*arguments)
 
 
-def test_an_upload_that_is_refused_before_all_of_it_was_sent_is_refused(client: Client) -> None:
+def test_an_upload_refused_before_it_is_complete_is_refused(client: Client) -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(1024)
         connection.sendall(b'HTTP/1.1 413 Too Large\r\nContent-Length: 17\r\n\r\n{"max_bytes": 99}')
@@ -222,14 +222,14 @@ DRIPS = [
 
 
 @pytest.mark.parametrize("serve", DRIPS)
-def test_an_answer_that_drips_is_cut_off(client: Client, serve: Serve) -> None:
+def test_a_slow_response_ends_at_the_deadline(client: Client, serve: Serve) -> None:
     began = time.monotonic()
     with serving(serve) as address, pytest.raises(Unavailable):
         client(address, AT_ONCE).fetch()
     assert time.monotonic() - began < 3
 
 
-def test_an_upload_whose_answer_drips_may_have_happened(client: Client) -> None:
+def test_an_upload_with_a_slow_response_may_have_happened(client: Client) -> None:
     with serving(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"a")) as address, pytest.raises(OutcomeUnknown):
         client(address, AT_ONCE).push(b"sealed", 7)
 
@@ -274,7 +274,7 @@ def test_a_server_with_a_certificate_that_this_machine_trusts_is_used(
         assert client(address).push(b"sealed", 7) == 8
 
 
-def test_a_certificate_that_nobody_signed_is_refused_before_anything_is_sent(
+def test_a_self_signed_certificate_is_refused_before_anything_is_sent(
     client: Client, server_side: ssl.SSLContext
 ) -> None:
     with serving(answer(200, ETag='"8"'), server_side) as address, pytest.raises(Unavailable):
@@ -282,7 +282,7 @@ def test_a_certificate_that_nobody_signed_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_tls_failure_after_the_upload_leaves_it_open(client: Client, server_side: ssl.SSLContext) -> None:
+def test_a_tls_failure_after_the_upload_leaves_the_outcome_unknown(client: Client, server_side: ssl.SSLContext) -> None:
     def serve(connection: socket.socket) -> None:
         read_request(connection)
         # What a middlebox that gives up does: bytes that no record begins with, below the encryption.
@@ -294,11 +294,11 @@ def test_a_tls_failure_after_the_upload_leaves_it_open(client: Client, server_si
 
 
 @pytest.mark.usefixtures("trusted")
-def test_an_encrypted_answer_that_drips_is_cut_off_too(client: Client, server_side: ssl.SSLContext) -> None:
+def test_a_slow_encrypted_response_ends_at_the_deadline(client: Client, server_side: ssl.SSLContext) -> None:
     with serving(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"a"), server_side) as address, pytest.raises(OutcomeUnknown):
         client(address, AT_ONCE).push(b"sealed", 7)
 
 
-def test_a_handshake_that_never_ends_is_cut_off_before_anything_was_sent(client: Client) -> None:
+def test_an_endless_handshake_ends_before_anything_is_sent(client: Client) -> None:
     with serving(lambda _: time.sleep(1)) as address, pytest.raises(Unavailable):
         client(address.replace("http:", "https:"), AT_ONCE).push(b"sealed", 7)

@@ -78,7 +78,7 @@ LOST = Reply(0, hang_up=True)
         (page(418), "address"),
     ],
 )
-def test_a_refusal_by_a_proxy_is_told_as_its_own(connect: Connect, reply: Reply, advice: str) -> None:
+def test_a_refusal_by_a_proxy_is_reported_as_a_proxys(connect: Connect, reply: Reply, advice: str) -> None:
     with pytest.raises(NotFromService, match=advice) as refused:
         connect(reply).push(BLOB, 7)
     assert refused.value.status == reply.status
@@ -86,7 +86,7 @@ def test_a_refusal_by_a_proxy_is_told_as_its_own(connect: Connect, reply: Reply,
 
 
 @pytest.mark.parametrize("status", [403, 405, 500])
-def test_a_page_instead_of_a_download_is_told_as_the_proxys(connect: Connect, status: int) -> None:
+def test_a_page_instead_of_a_download_is_reported_as_a_proxys(connect: Connect, status: int) -> None:
     with pytest.raises(NotFromService):
         connect(page(status)).fetch()
     with pytest.raises(NotFromService):  # without a body, so that the head alone has to say it
@@ -117,7 +117,7 @@ def test_a_refusal_by_the_service_stays_the_services(
     assert type(refused.value) is error
 
 
-def test_a_login_page_is_named_as_what_it_may_be(connect: Connect) -> None:
+def test_a_redirect_is_reported_as_a_possible_login_page(connect: Connect) -> None:
     with pytest.raises(ServerRefused, match="login page"):
         connect(Reply(302, {"Location": "https://sso.example/login"})).push(BLOB, 7)
 
@@ -130,28 +130,26 @@ def test_a_login_page_is_named_as_what_it_may_be(connect: Connect) -> None:
         (page(503), "from a proxy and not from the backup service"),
     ],
 )
-def test_a_proxy_that_has_no_service_is_told_as_such_and_leaves_the_outcome_open(
-    connect: Connect, reply: Reply, words: str
-) -> None:
+def test_a_proxy_without_a_service_leaves_the_outcome_unknown(connect: Connect, reply: Reply, words: str) -> None:
     with pytest.raises(OutcomeUnknown, match=words):
         connect(reply).push(BLOB, 7)
     with pytest.raises(Unavailable, match=words):
         connect(reply).fetch()
 
 
-def test_a_proxys_413_says_nothing_about_the_upload_before_it(connect: Connect) -> None:
+def test_a_proxys_413_does_not_settle_an_earlier_upload(connect: Connect) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(LOST, page(413)).push(BLOB, 7)
     with pytest.raises(TooLarge):
         connect(LOST, problem(413, kind=OURS + "blob-too-large")).push(BLOB, 7)
 
 
-def test_an_upload_that_is_said_not_to_be_stored_is_told_as_that(connect: Connect) -> None:
+def test_an_upload_that_was_not_stored_is_reported_as_such(connect: Connect) -> None:
     with pytest.raises(NotStored, match=r"cannot take uploads now.*metadata store.*Nothing was stored"):
         connect(unavailable("not-stored")).push(BLOB, 7)
 
 
-def test_a_deletion_that_is_said_not_to_have_happened_is_told_as_that(connect: Connect) -> None:
+def test_a_deletion_that_did_not_happen_is_reported_as_such(connect: Connect) -> None:
     with pytest.raises(NotStored, match=r"cannot delete backups now.*Nothing was deleted"):
         connect(unavailable("not-stored")).delete(7)
 
@@ -171,22 +169,20 @@ def test_a_deletion_that_is_said_not_to_have_happened_is_told_as_that(connect: C
         [problem(502, outcome="not-stored")],
     ],
 )
-def test_the_word_that_nothing_was_stored_counts_for_its_own_attempt_alone(
-    connect: Connect, script: list[Reply]
-) -> None:
+def test_not_stored_counts_only_for_its_own_attempt(connect: Connect, script: list[Reply]) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(*script).push(BLOB, 7)
     with pytest.raises(OutcomeUnknown):
         connect(*script).delete(7)
 
 
-def test_a_download_that_cannot_be_had_is_not_told_as_an_upload(connect: Connect) -> None:
+def test_a_failed_download_is_not_reported_as_an_upload(connect: Connect) -> None:
     with pytest.raises(Unavailable) as refused:
         connect(unavailable("not-stored")).fetch()
     assert not isinstance(refused.value, NotStored)
 
 
-def test_each_wait_is_told_with_its_length_and_its_reason(connect: Connect, told: list[tuple[float, str]]) -> None:
+def test_each_wait_is_reported_with_its_length_and_reason(connect: Connect, told: list[tuple[float, str]]) -> None:
     refused = unavailable("not-stored")
     refused.headers["Retry-After"] = "5"
     transport = connect(

@@ -76,7 +76,7 @@ def test_a_control_character_in_a_field_is_refused(control: bytes) -> None:
         pytest.param(CHUNKED + b"5 ;x\r\nbytes\r\n0\r\n\r\n", id="a space in a chunk's head"),
     ],
 )
-def test_what_is_not_valid_http_is_refused(head: bytes) -> None:
+def test_invalid_http_is_refused(head: bytes) -> None:
     with pytest.raises(Unavailable):
         answered(head).fetch()
 
@@ -91,7 +91,7 @@ def test_what_is_not_valid_http_is_refused(head: bytes) -> None:
         pytest.param(b"Content-Length: 5", id="one length twice"),
     ],
 )
-def test_what_http_allows_is_taken(line: bytes) -> None:
+def test_unusual_but_valid_http_is_accepted(line: bytes) -> None:
     fetched = answered(with_field(line)).fetch()
     assert fetched is not None
     assert fetched.blob == b"bytes"
@@ -118,13 +118,13 @@ def test_a_trailer_has_a_hundred_fields_at_most_too(count: int) -> None:
 # --- framing ---
 
 
-def test_a_short_answer_in_chunks_of_one_byte_is_taken() -> None:
+def test_a_short_response_in_chunks_of_one_byte_is_accepted() -> None:
     fetched = answered(CHUNKED, ONE_BYTE * 5000, END).fetch()
     assert fetched is not None
     assert fetched.blob == b"x" * 5000
 
 
-def test_a_long_answer_in_chunks_of_a_kilobyte_is_taken() -> None:
+def test_a_long_response_in_chunks_of_a_kilobyte_is_accepted() -> None:
     fetched = answered(CHUNKED, (b"400\r\n" + bytes(1024) + b"\r\n") * 2048, END).fetch()
     assert fetched is not None
     assert fetched.blob == bytes(2 * 1024 * 1024)
@@ -165,7 +165,7 @@ def fed(answer: bytes) -> Iterator[bytes | None]:
 
 
 @pytest.mark.parametrize(("beyond", "refused"), [(0, False), (1, True)])
-def test_the_bound_of_framing_is_exact(beyond: int, *, refused: bool) -> None:
+def test_the_limit_of_framing_is_exact(beyond: int, *, refused: bool) -> None:
     body = b"800\r\n" + bytes(0x800) + b"\r\n1;" + b"e" * 30_000 + b"\r\nx\r\n"
     spare = MAX_FRAMING_BYTES + 0x801 // 8 - (len(body) - 0x801)
     # Framing that no parser has looked at yet: its line does not end.
@@ -178,7 +178,7 @@ def test_the_bound_of_framing_is_exact(beyond: int, *, refused: bool) -> None:
 # --- the loop and the clock ---
 
 
-def test_few_events_come_between_two_steps() -> None:
+def test_events_between_two_steps_are_bounded() -> None:
     events: list[int] = [0]
 
     def count(*_: object) -> None:
@@ -239,7 +239,7 @@ FLOODS_WITHOUT_END = [
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("serve", FLOODS_WITHOUT_END)
-def test_a_flood_ends_when_the_time_of_the_request_is_over(transport: str, serve: Serve) -> None:
+def test_a_flood_ends_at_the_deadline(transport: str, serve: Serve) -> None:
     policy = RetryPolicy(total_timeout_seconds=0.2, attempts=1)
     with serving(serve) as address:
         began = time.monotonic()
@@ -249,7 +249,7 @@ def test_a_flood_ends_when_the_time_of_the_request_is_over(transport: str, serve
 
 
 @pytest.mark.parametrize("serve", FLOODS_WITHOUT_END)
-async def test_the_loop_goes_on_during_a_flood(serve: Serve) -> None:
+async def test_the_loop_runs_during_a_flood(serve: Serve) -> None:
     longest, last = 0.0, time.perf_counter()
     policy = RetryPolicy(total_timeout_seconds=0.3, attempts=1)
     with serving(serve) as address:
@@ -271,7 +271,7 @@ async def test_the_loop_goes_on_during_a_flood(serve: Serve) -> None:
         (500, False), (599, False),
     ],
 )  # fmt: skip
-def test_only_a_refusal_says_by_its_status_that_nothing_was_changed(status: int, *, is_known: bool) -> None:
+def test_only_the_status_of_a_refusal_means_that_nothing_changed(status: int, *, is_known: bool) -> None:
     """Of answers that make no sense; a 409 has to say which version is current."""
     kind = UnexpectedResponse if is_known else OutcomeUnknown
     with pytest.raises(kind), unexpected_is_unknown():

@@ -72,17 +72,17 @@ def test_a_version_that_is_still_current_is_not_downloaded(connect: Connect, ser
     assert server.requests[0].headers["if-none-match"] == '"7"'
 
 
-def test_bytes_that_are_not_the_announced_ones_are_refused(connect: Connect) -> None:
+def test_bytes_that_do_not_match_the_digest_are_refused(connect: Connect) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(Reply(200, {"ETag": '"7"', "Repr-Digest": digest(b"other")}, BLOB)).fetch()
 
 
-def test_an_answer_without_a_version_is_not_from_an_obscura_server(connect: Connect) -> None:
+def test_a_response_without_a_version_is_not_from_an_obscura_server(connect: Connect) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(Reply(200, {}, b"<html>welcome to the hotel network")).fetch()
 
 
-def test_a_download_is_not_read_beyond_its_bound(connect: Connect) -> None:
+def test_a_download_is_read_up_to_its_limit(connect: Connect) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(OK, max_blob_bytes=len(BLOB) - 1).fetch()
 
@@ -120,7 +120,7 @@ def test_a_path_in_front_of_the_api_is_kept(connect: Connect, server: Server) ->
     assert server.requests[0].path == "/backup-service/v1/backup"
 
 
-def test_progress_is_told_in_bytes_both_ways(connect: Connect) -> None:
+def test_progress_is_reported_in_bytes_in_both_directions(connect: Connect) -> None:
     told: list[tuple[str, int, int | None]] = []
     transport = connect(OK, on_bytes=lambda *each: told.append(each))
     transport.push(BLOB, 0)
@@ -129,7 +129,7 @@ def test_progress_is_told_in_bytes_both_ways(connect: Connect) -> None:
     assert told[-1] == ("down", len(BLOB), len(BLOB))
 
 
-def test_no_progress_is_told_of_an_answer_that_is_no_backup(connect: Connect) -> None:
+def test_progress_is_not_reported_for_other_responses(connect: Connect) -> None:
     told: list[tuple[str, int, int | None]] = []
     with pytest.raises(NotFound):
         connect(Reply(404), on_bytes=lambda *each: told.append(each)).fetch()
@@ -165,7 +165,9 @@ def test_the_servers_limits_are_read(connect: Connect) -> None:
         (Reply(302, {"Location": "http://evil.example/v1/backup"}), ServerRefused),
     ],
 )
-def test_a_refused_upload_says_which_way(connect: Connect, reply: Reply, error: type[TransportError]) -> None:
+def test_each_refusal_of_an_upload_is_its_own_error(
+    connect: Connect, reply: Reply, error: type[TransportError]
+) -> None:
     with pytest.raises(error) as refused:
         connect(reply).push(BLOB, 7)
     assert type(refused.value) is error
@@ -183,46 +185,44 @@ def test_a_lost_backup_is_not_a_missing_one(connect: Connect) -> None:
     assert lost.value.version == 5
 
 
-def test_rate_limiting_says_when_to_come_back(connect: Connect) -> None:
+def test_a_rate_limit_has_the_time_to_wait(connect: Connect) -> None:
     with pytest.raises(RateLimited) as limited:
         connect(Reply(429, {"Retry-After": "30"})).fetch()
     assert limited.value.retry_after_seconds == 30
 
 
-def test_a_short_wait_that_rate_limiting_asks_for_is_waited(
-    connect: Connect, server: Server, waits: list[float]
-) -> None:
+def test_a_short_rate_limit_is_waited_for(connect: Connect, server: Server, waits: list[float]) -> None:
     assert connect(Reply(429, {"Retry-After": "2"}), Reply(200, {"ETag": '"8"'})).push(BLOB, 7) == 8
     assert waits == [2.5]
     assert [(sent.body, sent.headers["if-match"]) for sent in server.requests] == [(BLOB, '"7"')] * 2
 
 
-def test_a_long_wait_that_rate_limiting_asks_for_is_told_at_once(connect: Connect, waits: list[float]) -> None:
+def test_a_long_rate_limit_is_an_error_at_once(connect: Connect, waits: list[float]) -> None:
     with pytest.raises(RateLimited) as limited:
         connect(Reply(429, {"Retry-After": "16"}), OK).fetch()
     assert (limited.value.retry_after_seconds, waits) == (16, [])
 
 
-def test_a_rate_limit_that_outlasts_patience_is_told_as_one(connect: Connect, waits: list[float]) -> None:
+def test_a_rate_limit_after_the_last_attempt_is_an_error(connect: Connect, waits: list[float]) -> None:
     with pytest.raises(RateLimited):
         connect(Reply(429), retry_policy=RetryPolicy(attempts=3, initial_backoff_seconds=1.0)).push(BLOB, 7)
     assert waits == [1.0, 2.0]
 
 
-def test_no_wait_goes_beyond_the_longest(connect: Connect, waits: list[float]) -> None:
+def test_no_wait_exceeds_the_maximum(connect: Connect, waits: list[float]) -> None:
     connect(Reply(503, {"Retry-After": "15"}), OK).fetch()
     assert waits == [15.0]
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 429])
-def test_a_refusal_after_a_lost_answer_does_not_say_what_became_of_the_first(connect: Connect, status: int) -> None:
+def test_a_refusal_after_a_lost_response_does_not_settle_the_first_attempt(connect: Connect, status: int) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(Reply(0, hang_up=True), Reply(status)).push(BLOB, 7)
     with pytest.raises(OutcomeUnknown):
         connect(Reply(0, hang_up=True), Reply(status)).delete(7)
 
 
-def test_two_versions_in_one_answer_are_none(connect: Connect) -> None:
+def test_two_versions_in_one_response_are_refused(connect: Connect) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(Reply(200, {"ETag": '"7"', "etag": '"8"'}, BLOB)).fetch()
 
@@ -233,7 +233,7 @@ def test_a_redirect_is_not_followed(connect: Connect, server: Server) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(connect: Connect, server: Server) -> None:
+def test_after_a_lost_response_the_same_bytes_are_sent_again(connect: Connect, server: Server) -> None:
     assert connect(Reply(0, hang_up=True), Reply(503), Reply(200, {"ETag": '"8"'})).push(BLOB, 7) == 8
     assert [(sent.body, sent.headers["if-match"]) for sent in server.requests] == [(BLOB, '"7"')] * 3
 
@@ -257,30 +257,30 @@ def test_a_wait_may_be_given_as_a_date(connect: Connect, waits: list[float]) -> 
     assert waits == [7.5]
 
 
-def test_too_long_a_wait_is_not_waited(connect: Connect, waits: list[float]) -> None:
+def test_a_wait_over_the_maximum_is_an_error(connect: Connect, waits: list[float]) -> None:
     with pytest.raises(Unavailable):
         connect(Reply(503, {"Retry-After": "3600"})).fetch()
     assert waits == []
 
 
 @pytest.mark.parametrize("reply", [Reply(0, hang_up=True), Reply(503)])
-def test_an_upload_without_a_clear_answer_may_have_happened(connect: Connect, reply: Reply) -> None:
+def test_an_upload_without_a_clear_response_may_have_happened(connect: Connect, reply: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(reply).push(BLOB, 7)
 
 
-def test_an_upload_that_never_got_its_turn_did_not_happen(connect: Connect) -> None:
+def test_an_upload_refused_as_busy_did_not_happen(connect: Connect) -> None:
     with pytest.raises(Unavailable):
         connect(problem(503, kind="urn:obscura-backup:problem:slot-busy")).push(BLOB, 7)
 
 
-def test_a_refusal_of_the_size_says_how_much_would_fit(connect: Connect) -> None:
+def test_a_413_has_the_maximum_size(connect: Connect) -> None:
     with pytest.raises(TooLarge) as refused:
         connect(problem(413, max_bytes=100)).push(BLOB, 7)
     assert (refused.value.size_bytes, refused.value.max_bytes) == (len(BLOB), 100)
 
 
-def test_an_upload_that_never_left_did_not_happen(connect: Connect) -> None:
+def test_an_upload_that_was_not_sent_did_not_happen(connect: Connect) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"

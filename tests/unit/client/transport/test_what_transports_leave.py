@@ -76,7 +76,7 @@ class Interrupted(Exception):
         pytest.param([b"HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"], ServerRefused, id="redirect"),
     ],
 )
-def test_a_connection_is_closed_however_its_request_ends(
+def test_a_connection_is_closed_after_any_end_of_its_request(
     client: Client, parts: list[bytes], error: type[TransportError] | None
 ) -> None:
     server, retry_policy = Watched(*parts), RetryPolicy(read_timeout_seconds=0.3, attempts=1)
@@ -87,7 +87,7 @@ def test_a_connection_is_closed_however_its_request_ends(
         assert server.closed.wait(10)
 
 
-def test_a_connection_is_closed_where_the_application_raises(client: Client) -> None:
+def test_a_connection_is_closed_if_the_application_raises(client: Client) -> None:
     def interrupt(*_: object) -> None:
         raise Interrupted
 
@@ -98,7 +98,7 @@ def test_a_connection_is_closed_where_the_application_raises(client: Client) -> 
         assert server.closed.wait(10)
 
 
-def test_a_connection_is_closed_where_the_whole_takes_too_long(client: Client) -> None:
+def test_a_connection_is_closed_at_the_deadline(client: Client) -> None:
     server = Watched(HEAD)
     with serving(server) as address:
         with pytest.raises(Unavailable, match="the whole request took too long"):
@@ -106,7 +106,7 @@ def test_a_connection_is_closed_where_the_whole_takes_too_long(client: Client) -
         assert server.closed.wait(10)
 
 
-def test_the_next_byte_is_waited_for_only_so_long(client: Client) -> None:
+def test_the_read_time_out_applies_to_the_next_byte(client: Client) -> None:
     retry_policy = RetryPolicy(
         connect_timeout_seconds=FOR_EVER, read_timeout_seconds=0.2, total_timeout_seconds=FOR_EVER, attempts=1
     )
@@ -114,7 +114,7 @@ def test_the_next_byte_is_waited_for_only_so_long(client: Client) -> None:
         client(address, retry_policy).fetch()
 
 
-def test_an_upload_that_is_not_taken_is_waited_for_only_so_long(client: Client) -> None:
+def test_an_upload_that_the_server_does_not_read_times_out(client: Client) -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(1)
         with contextlib.suppress(TimeoutError):
@@ -131,7 +131,7 @@ def test_an_upload_that_is_not_taken_is_waited_for_only_so_long(client: Client) 
         stopped.set()
 
 
-def test_a_handshake_is_waited_for_as_long_as_a_connection(client: Client) -> None:
+def test_a_handshake_has_the_connect_time_out(client: Client) -> None:
     stopped = threading.Event()
     retry_policy = RetryPolicy(
         connect_timeout_seconds=0.2, read_timeout_seconds=FOR_EVER, total_timeout_seconds=FOR_EVER, attempts=1
@@ -143,12 +143,12 @@ def test_a_handshake_is_waited_for_as_long_as_a_connection(client: Client) -> No
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
-def test_a_host_that_cannot_be_looked_up_is_told_as_one(client: Client, host: str) -> None:
+def test_a_host_that_cannot_be_resolved_is_reported(client: Client, host: str) -> None:
     with pytest.raises(Unavailable, match="the host name cannot be resolved"):
         client(f"https://{host}", RetryPolicy(attempts=1)).push(b"sealed", 7)
 
 
-def test_each_request_has_all_of_the_time(client: Client) -> None:
+def test_each_request_has_the_total_time_out(client: Client) -> None:
     """A request that took most of its time leaves the next one, and the next attempt, as much."""
     asked: list[int] = []
 
@@ -167,7 +167,7 @@ def test_each_request_has_all_of_the_time(client: Client) -> None:
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 4])
-def test_it_tries_just_so_often_and_waits_in_between(client: Client, attempts: int) -> None:
+def test_it_tries_the_given_number_of_times_and_waits_between(client: Client, attempts: int) -> None:
     waits: list[float] = []
     with scripted() as server:
         server.script[:] = [Reply(503)] * 10
@@ -177,7 +177,7 @@ def test_it_tries_just_so_often_and_waits_in_between(client: Client, attempts: i
     assert len(waits) == attempts - 1
 
 
-def test_an_answer_of_just_the_bound_is_taken(client: Client) -> None:
+def test_a_response_of_exactly_the_limit_is_accepted(client: Client) -> None:
     serve: Serve = answer(200, bytes(1000), ETag='"7"')
     with serving(serve) as address:
         fetched = client(address, RetryPolicy(attempts=1), max_blob_bytes=1000).fetch()
@@ -187,7 +187,7 @@ def test_an_answer_of_just_the_bound_is_taken(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("size", "taken"), [(64 * 1024, True), (64 * 1024 + 1, False)])
-def test_a_document_has_64_kib_at_most(client: Client, size: int, *, taken: bool) -> None:
+def test_a_document_has_at_most_64_kib(client: Client, size: int, *, taken: bool) -> None:
     document = b'{"max_bytes": 5}'.ljust(size)
     with serving(answer(200, document)) as address:
         transport = client(address, RetryPolicy(attempts=1))
