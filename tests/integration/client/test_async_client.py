@@ -1,4 +1,4 @@
-"""The asyncio client and the service itself: several devices on one loop, and cancelling at any moment."""
+"""The asyncio client with the real service: several devices on one loop, and cancellation at any moment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def device(service: Service, person: Person, folder: Path) -> AsyncBackupClient:
 
 
 async def pushed(client: AsyncBackupClient) -> None:
-    """Push until nobody is in the way."""
+    """Push until no other device conflicts."""
     while True:
         with contextlib.suppress(PushContended):
             await client.push(KEY)

@@ -1,4 +1,4 @@
-"""Somebody at a real terminal: warned, asked, and heeded when they press Ctrl-C."""
+"""A real terminal: warnings, questions and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def start(phone: BackupClient, tmp_path: Path) -> Start:
 
 @pytest.fixture
 def with_bob(phone: BackupClient, tmp_path: Path) -> str:
-    """An export to which a program has added Bob."""
+    """An export with Bob added by another program."""
     document = json.loads(phone.export_payload())
     document["contacts"].append({"user_id": str(BOB), "username": "bob"})
     (tmp_path / "export.json").write_text(json.dumps(document))

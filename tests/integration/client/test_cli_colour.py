@@ -1,4 +1,4 @@
-"""Escape sequences: for people at terminals that know them, and who did not ask for none."""
+"""Escape sequences: only on terminals that support them, and not with NO_COLOR."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NoBackup(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A command that asks a server, and finds nothing there."""
+    """A command whose server is not reachable."""
     with HTTPServer(("127.0.0.1", 0), NoBackup) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -106,6 +106,6 @@ def test_no_escape_sequence_reaches_a_pipe_or_a_file(environment: dict[str, str]
 
 
 def test_names_cannot_contain_escape_sequences(environment: dict[str, str]) -> None:
-    """Whatever a file or an argument is called, a terminal sees none of it as a command."""
+    """Names of files and arguments are escaped."""
     text = shown({**environment, "NO_COLOR": "1"}, "inspect", "\x1b[31mred\x1b]0;title\x07")
     assert re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]", text) is None

@@ -1,4 +1,4 @@
-"""Completion as a shell does it: with the script that the command prints, and the real command behind."""
+"""Shell completion with the printed script and the real command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def completed(environment: dict[str, str], *words: str) -> list[str]:
-    """What bash offers for the last of these words."""
+    """Bash's completions of the last of these words."""
     script = (
         'source <(obscura-client completion bash) || exit 1\nCOMP_WORDS=(obscura-client "$@")\nCOMP_CWORD=$#\n'
         'compopt() { echo "file names: $2"; }\n'
@@ -111,7 +111,7 @@ def test_without_a_terminal_only_the_script_is_printed(environment: dict[str, st
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_zsh_and_fish_are_completed(environment: dict[str, str], shell: str) -> None:
-    """As their scripts put them; whether they are installed does not matter here."""
+    """Asked as their scripts do; the shells need not be installed."""
     asking = {"_OBSCURA_CLIENT_COMPLETE": f"{shell}_complete", "COMP_WORDS": "obscura-client cal", "COMP_CWORD": "1"}
     if shell == "fish":
         asking["COMP_CWORD"] = "cal"
@@ -134,7 +134,7 @@ def test_an_unknown_shell_is_a_usage_error(environment: dict[str, str]) -> None:
 
 
 def test_completing_loads_nothing_heavy(environment: dict[str, str]) -> None:
-    """Each press of the key waits for it."""
+    """A shell runs it at each press of the key."""
     code = (
         "import sys\nfrom obscura_backup_client.cli import main\nmain()\n"
         f"print({HEAVY!r} & set(sys.modules), file=sys.stderr)"

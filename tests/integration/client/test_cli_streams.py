@@ -1,4 +1,4 @@
-"""The command as a program among others: with streams that are closed or full, and without a home."""
+"""The command with closed or full streams, and without a home directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """Run a command line, in which `obscura-client` is the command and redirections are a shell's."""
+    """Run a command line in a shell, with redirections."""
     program = shlex.join([sys.executable, "-m", "obscura_backup_client.cli"])
 
     def run(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def ready(shell: Shell, tmp_path: Path) -> Shell:
-    """The same, with an identity where the command looks for one."""
+    """The same, with an identity in the default state directory."""
     BackupClient.open(tmp_path / ".local" / "share" / "obscura-client").create()
     return shell
 

@@ -1,4 +1,4 @@
-"""The main job, for real: two phones, one password, the two commands, and a service that may be killed."""
+"""End to end: two phones, one password, both commands, and a service that may be killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @dataclass
 class Phone:
-    """One state directory, used by the command alone."""
+    """One state directory, used only by the command."""
 
     service: Service
     folder: Path
@@ -175,7 +175,7 @@ def test_the_service_sees_no_content_of_a_backup(household: Household) -> None:
 
 
 def test_an_older_backup_causes_an_alarm(household: Household) -> None:
-    """The server is put back to an older copy, as by somebody who would like to see a removed contact again."""
+    """The server is restored from an older copy, which brings back a removed contact."""
     phone = household.phone("phone")
     phone.does("new")
     phone.push()
@@ -192,7 +192,7 @@ def test_an_older_backup_causes_an_alarm(household: Household) -> None:
 
 
 def test_a_deleted_backup_is_missing_until_the_next_push(household: Household) -> None:
-    """By the way out of two identities: whose phone asked for the deletion goes on, and the other one is told."""
+    """Resolves two identities: the phone that deleted the backup continues, and the other one gets an error."""
     phone, other = household.phone("phone"), household.phone("other")
     phone.does("new")
     phone.push()

@@ -1,4 +1,4 @@
-"""What is on the disk after the worst: a kill in the middle, a full disk, a disk that takes nothing."""
+"""Files after a killed process, on a full disk, and on a read-only disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROFILE = DeviceProfile(PROFILES["desktop"], 700)
 
 @pytest.mark.parametrize(("kind", "kills"), [("state", 40), ("profile", 30), ("export", 30)])
 def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path: Path, kind: str, kills: int) -> None:
-    """What was written before the kill is read, or what was just being written; for this user alone; and usable."""
+    """After a kill the file is the old or the new one, private to this user, and usable."""
     ended = subprocess.run(
         [sys.executable, "-m", "support.client.killed_writer", kind, str(tmp_path), str(kills)],
         env={**os.environ, "PYTHONPATH": str(TESTS)},
@@ -51,7 +51,7 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path: Path,
 
 
 def made(folder: Path) -> BackupClient:
-    """A state with Alice, a profile, and an export beside."""
+    """A state with Alice, a calibration, and an export in the same directory."""
     client = BackupClient(StateDirectory(folder / "state"))
     client.create("phone")
     client.put_contacts([NewContact(ALICE, "alice", b"K" * 4096)])
@@ -104,7 +104,7 @@ for attempt in (
 
 
 def test_a_file_size_limit_changes_nothing(tmp_path: Path) -> None:
-    """As on a full disk, without one: the system lets no file have more than 50 bytes."""
+    """Simulates a full disk: the system allows at most 50 bytes per file."""
     client = made(tmp_path)
     before = contents(tmp_path)
     ended = subprocess.run(
@@ -118,7 +118,7 @@ def test_a_file_size_limit_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 128 KiB that a test may fill or lock."""
+    """A disk of 128 KiB that a test may fill or make read-only."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the command asks of the system for itself, in a process of its own."""
+"""The protection of the command's own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worst 2 MiB that somebody who knows the password may seal: answered in linear time and little memory."""
+"""The worst payloads of 2 MiB that the password's owner can seal: read in linear time and little memory."""
 
 from __future__ import annotations
 

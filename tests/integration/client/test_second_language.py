@@ -1,4 +1,4 @@
-"""The sealed format in Go and in JavaScript, by docs/format.md, sharing no code: each opens what the client seals."""
+"""The sealed format in Go and JavaScript, from docs/format.md without shared code: each opens the client's backups."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_vector_of_the_sealed_format_in_go(go: list[str]) -> None:
 
 
 def test_every_vector_in_javascript(node: list[str]) -> None:
-    """What it says it passed is what there is, file by file and list by list."""
+    """It reports every list of every vector file as passed."""
     told = [line.split(" ") for line in run(node, "check", str(FOLDER)).splitlines()]
     passed = {(file, part): int(count) for file, part, count in told}
     opening = {part: len(rows) for part, rows in vectors("opening").items() if isinstance(rows, list)}

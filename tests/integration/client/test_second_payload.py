@@ -1,4 +1,4 @@
-"""Payload and merge in JavaScript, by docs/format.md, sharing no code with the client, on random contents."""
+"""Payload and merge in JavaScript, from docs/format.md without shared code, on random contents."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Javascript = Callable[..., str]
 
-# What a byte that is flipped or lost seldom makes: whole fields, odd numbers, groups, texts that are none.
+# Flipped or lost bytes seldom give these: whole fields, unusual numbers, groups, invalid texts.
 NUMBERS = [
     *("2801", "2800", "288100", "28ffffffffffffff0f", "288080808080808010", "2881808080808080808002"),
     *("2881808080808080808000", "3000", "4001", "4001ff", "40ffffffffffffffffff01"),
@@ -68,7 +68,7 @@ FRAGMENTS = [bytes.fromhex(text) for text in (*NUMBERS, *TEXTS, *LONG_TAGS_AND_L
 
 @st.composite
 def odd_payloads(draw: st.DrawFn) -> bytes:
-    """Payloads with fields put in anywhere, and sometimes a byte changed, lost or put in."""
+    """Payloads with fields inserted anywhere, and sometimes a byte changed, removed or inserted."""
     fields = draw(st.lists(st.sampled_from(FRAGMENTS), max_size=5))
     fields.insert(draw(st.integers(0, len(fields))), encode(draw(st.just(backup()) | backups())))
     payload = bytearray(b"".join(fields))
@@ -80,7 +80,7 @@ def odd_payloads(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Javascript]:
-    """Asks the program, line by line, what some payloads merge to: a payload, or the code of an error."""
+    """Sends payloads to the program line by line; the result is the merged payload or an error code."""
     command = [*node_program(tmp_path_factory.mktemp("node")), "merge"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdin is not None
@@ -105,7 +105,7 @@ def rewritten(payload: bytes) -> str:
 
 @pytest.mark.parametrize("row", named(vectors("payload")["counted"]))
 def test_a_long_payload_is_sealed_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
-    """The unit tests run those that take no seconds; the program in JavaScript runs all, with the other vectors."""
+    """The unit tests run the fast ones; the JavaScript program runs all of them."""
     error, sealing_error = None, None
     try:
         content = decode(counted(row))

@@ -57,7 +57,7 @@ HURRIED = RetryPolicy(connect_timeout_seconds=1, attempts=2, initial_backoff_sec
 
 
 class Records(logging.Handler):
-    """Every record of every logger, as it would be written at the most talkative level."""
+    """Every record of every logger at level DEBUG."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -130,7 +130,7 @@ def phone(make: Make) -> BackupClient:
 
 
 def forms(secret: bytes) -> set[str]:
-    """How bytes look where somebody shows them: as text, in Python, hex and Base64."""
+    """The forms in which bytes may be shown: text, Python, hex and Base64."""
     inner = repr(secret)[2:-1]
     encoded = base64.b64encode(secret).decode().rstrip("=")
     return {inner, secret.hex(), encoded, encoded.replace("+", "-").replace("/", "_"), repr(list(secret))[1:-1]}
@@ -142,7 +142,7 @@ def key_of(blob: bytes, password: str) -> SealingKey:
 
 
 def below_this_file(frames: TracebackType | None) -> TracebackType | None:
-    """Without the frames of this file, whose local variables are the secrets that are looked for."""
+    """Without the frames of this file, whose local variables hold the searched secrets."""
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
     return frames
@@ -243,7 +243,7 @@ def test_no_value_shows_a_secret(phone: BackupClient, server: ServerInMemory) ->
 
 
 def found_by(phone: BackupClient) -> list[Any]:
-    """What a person is shown before a restore and an import."""
+    """The previews before a restore and an import."""
     found: list[Any] = []
 
     def confirm(each: object) -> bool:

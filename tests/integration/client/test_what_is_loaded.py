@@ -1,4 +1,4 @@
-"""What a fresh process loads, and what it does not wait for."""
+"""The modules that a fresh process loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real service's two kinds of 404, as a client understands them: no backup yet, and no such path."""
+"""The real service's two kinds of 404: no backup yet, and no such path."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def newcomer(service: Service, tmp_path: Path) -> Callable[[str], BackupClient]:
-    """A new device of a new person, which looks for its server at this path."""
+    """A new device of a new user, whose server address has this path."""
 
     def make(path: str) -> BackupClient:
         address, token = f"http://127.0.0.1:{service.port}{path}", Person.of(service).token

@@ -1,1 +1,1 @@
-"""What the client's tests share: contents to back up, and a server in memory."""
+"""Support of the client's tests: contents, and a server in memory."""

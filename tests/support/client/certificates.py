@@ -1,4 +1,4 @@
-"""A certificate for this machine that nobody else trusts."""
+"""A self-signed certificate for this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def self_signed(folder: Path) -> Path:
-    """Make a key and its certificate for 127.0.0.1, both in the one file that is given back."""
+    """Make a key and its certificate for 127.0.0.1, and return the file with both."""
     key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     certificate = (

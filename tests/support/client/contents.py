@@ -1,4 +1,4 @@
-"""Contents of backups: a few by hand, and all kinds of them for property tests."""
+"""Contents of backups: some fixed ones, and strategies for property tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def backup(*contacts: Contact, **others: Any) -> Backup:
 
 
 # Few ids, few stamps and few values, so that the interesting thing, a tie, happens all the time. Whole entries are
-# sampled: to build each from its fields takes ten times as long, which is then most of what a property test does.
+# sampled: building each from its fields takes ten times as long, and most of a property test's time.
 _STAMPS = (1, 2, 3)
 
 
@@ -83,5 +83,5 @@ _backups = st.builds(
 
 
 def backups() -> st.SearchStrategy[Backup]:
-    """Any content of one identity, in which entries of other versions' making occur, too."""
+    """Any content of one identity, also with entries that other versions wrote."""
     return _backups

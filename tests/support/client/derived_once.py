@@ -1,4 +1,4 @@
-"""Argon2id, remembered for as long as the tests run: nothing about a key is made cheaper, it is only not made twice."""
+"""Argon2id with a cache for the time of the tests: keys are the same, but each is derived once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices of one person, on one server in memory, by a key that took no time to derive."""
+"""Devices of one person on one server in memory, with a key that needs no derivation."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Device = Callable[..., BackupClient]
 
 
 def counting_random(first: int = 1) -> Callable[[int], bytes]:
-    """Bytes that never repeat, so that each device and nonce differs, as in life; `first` says where they begin."""
+    """Bytes that never repeat, so that all devices and nonces differ; `first` is the start."""
     numbers = itertools.count(first)
     return lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count)
 
 
 def devices(folder: Path, server: ServerInMemory) -> Device:
-    """Make a device by name; the clock ticks by a second at each look, and nobody really sleeps."""
+    """Make a device by name; its clock advances by a second per reading, and it does not sleep."""
     random, clock = counting_random(), itertools.count(NOW_MS, 1000)
 
     def make(name: str, **others: Any) -> BackupClient:

@@ -1,4 +1,4 @@
-"""A server on a real socket that says whatever a test wants it to, byte for byte."""
+"""A server on a real socket that sends exactly the given bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
-            # Ends when the listener is shut down; a client that leaves early is none of our business.
+            # Ends when the listener is shut down; a client may disconnect early.
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
@@ -46,7 +46,7 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Read a request whole, and give its head."""
+    """Read a whole request, and return its head."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += connection.recv(65536)
@@ -58,7 +58,7 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 def saying(*parts: bytes) -> Serve:
-    """Answer with these very bytes."""
+    """Send exactly these bytes."""
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)
@@ -74,7 +74,7 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Serve:
 
 
 def dripping(begin: bytes, drop: bytes) -> Serve:
-    """Begin an answer, and go on with another drop every moment, for ever."""
+    """Begin a response, and send another piece at short intervals for ever."""
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)
@@ -87,11 +87,11 @@ def dripping(begin: bytes, drop: bytes) -> Serve:
 
 
 Reply = bytes | Callable[[socket.socket], object]
-"""What goes out after a request: these bytes, or whatever this does with the connection."""
+"""The response to a request: bytes, or a function that uses the connection."""
 
 
 def reply(status: int, body: bytes = b"", *lines: str) -> bytes:
-    """An answer with these lines in its head, and with its length unless a line says something of its own about it."""
+    """A response with these header lines, and its length unless a line gives one."""
     framed = any(line.lower().startswith(("content-length", "transfer-encoding")) for line in lines)
     length = () if framed else (f"Content-Length: {len(body)}",)
     return "\r\n".join((f"HTTP/1.1 {status} X", *length, *lines, "", "")).encode("latin-1") + body
@@ -99,7 +99,7 @@ def reply(status: int, body: bytes = b"", *lines: str) -> bytes:
 
 @dataclass
 class EndlessReply:
-    """Begins like this, and goes on with that until the other side hangs up; `taken` is how many bytes that was."""
+    """Sends a beginning, then repeats bytes until the client disconnects; `taken` counts them."""
 
     begin: bytes
     piece: bytes
@@ -115,7 +115,7 @@ class EndlessReply:
 
 @dataclass
 class HostileServer:
-    """A server that answers by the method of a request; `heads` are those of all requests that came."""
+    """A server that responds by method; `heads` has the heads of all requests."""
 
     address: str = ""
     replies: dict[str, Reply] = field(default_factory=dict)

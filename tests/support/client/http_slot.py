@@ -1,4 +1,4 @@
-"""The slot in memory behind real HTTP on this machine, for what must cross a network library."""
+"""The slot in memory behind a real HTTP server on this machine."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SlotHandler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def http_slot(slot: ServerInMemory, token: str) -> Iterator[str]:
-    """The address of a server that keeps this slot for who has this token."""
+    """The address of a server with this slot, for the holder of this token."""
     handler = type("Handler", (SlotHandler,), {"slot": slot, "token": token})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

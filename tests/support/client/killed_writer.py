@@ -88,7 +88,7 @@ KINDS: dict[str, tuple[Callable[[Path, int], None], Callable[[Path], int]]] = {
 
 
 def killed(write: Callable[[Path, int], None], folder: Path, first: int, life_seconds: float) -> int:
-    """Let a writer live so long; the last number whose writing returned, or the one before `first`."""
+    """Kill a writer after this time; returns the last number that it wrote, or the one before `first`."""
     reading, writing = os.pipe()
     writer = os.fork()
     if not writer:
@@ -123,7 +123,7 @@ def main(kind: str, folder: Path, kills: int) -> None:
         )
         sys.stdout.write("\n")
         seen_in_the_middle |= temporary
-        # And it can be written again, whatever the dead one left: a lock, a file beside.
+        # It can be written again, even if the killed process left a lock or a temporary file.
         last += 1
         write(folder, last)
         assert read(folder) == last

@@ -1,4 +1,4 @@
-"""What a device knew before it met a server that lies, and that it knows just that afterwards."""
+"""A device's state before it uses a hostile server, and checks that it is unchanged afterwards."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class KnownState:
-    """What there was: a state that pushed versions 1 and 2 and has an edit that it did not push, and their blobs."""
+    """A state that pushed versions 1 and 2 and has an edit that was not pushed, and the two blobs."""
 
     state: Path
     first: bytes
@@ -50,7 +50,7 @@ def files(client: BackupClient) -> dict[str, bytes]:
 
 
 def require_nothing_from(client: BackupClient, error: type[ClientError], secret: Any = KEY) -> ClientError:
-    """Push and restore: both end by this error, and the state is as it was, to the byte."""
+    """Push and restore; both raise this error, and the state file is unchanged."""
     before = files(client)
     with pytest.raises(error) as pushed:
         client.push(secret)

@@ -1,4 +1,4 @@
-"""Another program that knows the password, and seals as it likes."""
+"""Another program that knows the password and chooses its own parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OTHER_SALT = b"salt of another "
 def sealed_by_another_program(
     server: ServerInMemory, password: str, parameters: KdfParameters, *, salt: bytes = OTHER_SALT
 ) -> SealingKey:
-    """Replace the server's backup by the same content, as a device of its own that seals with these parameters."""
+    """Replace the server's backup with the same content, sealed by another device with these parameters."""
     blob, version = server.slot.blob or b"", server.slot.version
     content = decode(open_sealed(blob, password, USER, confirm=lambda _: True).payload)
     writer = Writer(OTHER_WRITER, content.vector.get(OTHER_WRITER, 0) + 1)

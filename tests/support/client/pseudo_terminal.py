@@ -1,4 +1,4 @@
-"""A terminal that a program runs in, and somebody who types there."""
+"""A pseudo-terminal for a program, and a simulated person who types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PseudoTerminal:
-    """Starts a program in a terminal of its own; everything that it shows is in `shown`. Unix only.
+    """Starts a program in its own terminal; its output is in `shown`. Unix only.
 
     Raises:
         TimeoutError: from what waits, after `patience_seconds`.

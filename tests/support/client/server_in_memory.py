@@ -1,4 +1,4 @@
-"""One user's slot in memory, keeping the server's contract, with the accidents of a network at hand."""
+"""One user's slot in memory with the server's contract, and simulated network failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Slot:
 
 @dataclass
 class ServerInMemory:
-    """Also the way to it: what the client asks of a transport. `calls` are the methods asked for, in order."""
+    """Also the transport to it. `calls` has the called methods in order."""
 
     slot: Slot = Slot(version=0, blob=None, base=0)
     calls: list[str] = field(default_factory=list)

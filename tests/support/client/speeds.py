@@ -1,4 +1,4 @@
-"""Devices of a steady speed, for what depends on how long a derivation takes."""
+"""Devices of a constant speed, for tests that depend on the time of a derivation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def steady(seconds_per_gib_pass: float, *, memory_mib: int = 1024) -> Callable[[KdfParameters], float]:
-    """How long derivations take on a device of this speed, which can give so much memory."""
+    """The time of a derivation on a device of this speed and memory."""
 
     def measure(parameters: KdfParameters) -> float:
         if parameters.memory_kib > memory_mib * 1024:

@@ -1,4 +1,4 @@
-"""The command in a test: a terminal, somebody at it, and a server behind."""
+"""The command in a test, with a simulated terminal, person and server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def token(sub: str = str(USER)) -> str:
 
 @dataclass
 class Person:
-    """At the keyboard: types these passwords in turn, and answers every question with `says_yes`."""
+    """Types these passwords in turn, and answers every question with `says_yes`."""
 
     passwords: list[str] = field(default_factory=list)
     says_yes: bool = True

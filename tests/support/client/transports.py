@@ -92,12 +92,12 @@ def answered(*parts: bytes, **options: Any) -> InMemoryTransport:
 
 
 async def _at_once(_method: str) -> None:
-    """Hold nothing up."""
+    """Do nothing."""
 
 
 @dataclass
 class OnTheLoop:
-    """An `AsyncTransport` by a transport in memory, with a say before each request arrives and each answer returns."""
+    """An `AsyncTransport` on a transport in memory, with hooks before each request and each response."""
 
     server: Transport
     arriving: Callable[[str], Awaitable[None]] = _at_once

@@ -21,19 +21,19 @@ def vectors(name: str) -> dict[str, Any]:
 
 
 def named(rows: list[dict[str, Any]]) -> list[Any]:
-    """Parameters of a test, each called by its name."""
+    """Parameters of a test, each with its name as id."""
     return [pytest.param(row, id=row["name"]) for row in rows]
 
 
 def counted(row: dict[str, Any]) -> bytes:
-    """The long payload that a row gives in parts."""
+    """The long payload whose parts are in a row."""
     before, after = bytes.fromhex(row["before"]), bytes.fromhex(row["after"])
     entries = (before + number.to_bytes(16, "big") + after for number in range(row["count"]))
     return bytes.fromhex(row["head"]) + b"".join(entries)
 
 
 def content_of(document: dict[str, Any]) -> Backup:
-    """The content that a file writes as JSON."""
+    """The content that a vector file has as JSON."""
     identity, profile = document["identity"], document["profile"]
     return Backup(
         identity=Identity(

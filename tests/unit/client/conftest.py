@@ -24,7 +24,7 @@ settings.load_profile("unhurried")
 
 @pytest.fixture
 def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive no key twice: for tests of what is done with a password, which deriving again would only slow down."""
+    """Derive each key once, which saves time in tests that use the same passwords."""
     monkeypatch.setattr(sealed, "argon2id", cached_argon2id)
 
 
@@ -49,7 +49,7 @@ def phone(device: Device) -> BackupClient:
 
 @pytest.fixture
 def laptop(phone: BackupClient, device: Device) -> BackupClient:
-    """A second device, restored from what the phone pushed."""
+    """A second device, restored from the phone's backup."""
     phone.push(KEY)
     client = device("laptop")
     client.restore(KEY, confirm=yes, device_name="laptop")

@@ -31,7 +31,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Gate:
-    """Holds up one method of a transport for ever, once it is reached."""
+    """Blocks one method of a transport for ever, and sets an event when it is called."""
 
     method: str
     reached: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""What an app finds at the top of the package."""
+"""The package's public names."""
 
 from __future__ import annotations
 

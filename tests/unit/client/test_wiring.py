@@ -1,4 +1,4 @@
-"""Each parameter of the asyncio client, and each option of a command, reaches what it names."""
+"""Each parameter of the asyncio client and each option of a command is passed on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ASKED = {"secret", "new_secret", "confirm", "confirm_memory"}
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """Put a stand-in in the place of a method of `BackupClient`: what it is called with, and what asking gives."""
+    """Replace a method of `BackupClient`; record its arguments and the answers of its callbacks."""
 
     def record(name: str) -> dict[str, Any]:
         given: dict[str, Any] = {}

@@ -73,7 +73,7 @@ def truth(listener: HostileServer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(params=TRANSPORTS)
 def phone(request: pytest.FixtureRequest, truth: KnownState, liar: HostileServer, tmp_path: Path) -> Phone:
-    """The device of the truth, about to talk to the liar."""
+    """The device with the known state, connected to the hostile server."""
     shutil.copytree(truth.state, tmp_path / "phone")
 
     def make(attempts: int = 2, address: str = liar.address) -> BackupClient:

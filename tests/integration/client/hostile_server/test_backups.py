@@ -1,4 +1,4 @@
-"""Backups that are not the one that there was."""
+"""Backups that differ from the one that was stored."""
 
 from __future__ import annotations
 

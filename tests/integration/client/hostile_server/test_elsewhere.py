@@ -1,4 +1,4 @@
-"""Answers that would send a token, or a whole upload, somewhere else."""
+"""Responses that try to send a token or an upload to another server."""
 
 from __future__ import annotations
 

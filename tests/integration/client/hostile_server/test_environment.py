@@ -1,4 +1,4 @@
-"""The environment of a program is not the person's word: nothing in it redirects a token, or adds another."""
+"""No variable of the environment redirects the token or adds another one."""
 
 from __future__ import annotations
 

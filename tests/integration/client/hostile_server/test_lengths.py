@@ -1,4 +1,4 @@
-"""Lies about how long an answer is, and answers that do not end."""
+"""Responses with a wrong length, and endless responses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LENGTHS: dict[str, tuple[Callable[[bytes], bytes], type[ClientError]]] = {
         lambda blob: honest(chunked(blob), 2, "Transfer-Encoding: chunked", f"Content-Length: {len(blob)}"),
         Unavailable,
     ),
-    "a coding that nobody asked for": (lambda blob: honest(blob, 2, "Transfer-Encoding: gzip, chunked"), Unavailable),
+    "a coding that was not requested": (lambda blob: honest(blob, 2, "Transfer-Encoding: gzip, chunked"), Unavailable),
     "chunks that break off": (
         lambda blob: honest(chunked(blob)[:-200], 2, "Transfer-Encoding: chunked"),
         Unavailable,

@@ -1,4 +1,4 @@
-"""A 404 by whatever stands between a device and its server, and one by the server itself."""
+"""A 404 from a proxy, and one from the server itself."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def without_body(said: bytes) -> bytes:
 
 
 def missing(said: bytes) -> dict[str, bytes]:
-    """What a server says that knows nothing but this."""
+    """A server that gives only this response."""
     return {"GET": said, "HEAD": without_body(said), "POST": said, "DELETE": said}
 
 
 def in_turn(*said: bytes) -> Callable[[socket.socket], None]:
-    """One after the other; nothing is a connection that ends."""
+    """One response after another; None closes the connection."""
     turns = iter(said)
     return lambda connection: connection.sendall(next(turns))
 
@@ -70,7 +70,7 @@ def newcomer(phone: Phone, tmp_path: Path) -> BackupClient:
     return client
 
 
-# --- somebody else's ---
+# --- a proxy's ---
 
 
 @pytest.mark.parametrize("said", SOMETHING_ELSE)

@@ -1,4 +1,4 @@
-"""Lies about what became of a request."""
+"""False responses about the outcome of a request."""
 
 from __future__ import annotations
 

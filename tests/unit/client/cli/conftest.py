@@ -26,7 +26,7 @@ def password_file(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """What `pushed` starts from: a key takes long to derive, and most of what follows does not depend on it."""
+    """The state before `pushed`, made once: deriving a key takes long, and most tests do not depend on it."""
     # Other random bytes than those of the commands that go on from here.
     terminal = terminal_in(tmp_path_factory.mktemp("pushed"), first_random=1_000_000)
     terminal.person.passwords = [PASSWORD, PASSWORD]
@@ -38,7 +38,7 @@ def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 
 @pytest.fixture
 def pushed(pushed_once: Terminal, terminal: Terminal) -> Terminal:
-    """An identity with Alice, pushed by the password."""
+    """An identity with Alice, pushed with the password."""
     shutil.copytree(pushed_once.home / "phone", terminal.home / "phone")
     terminal.server.slot = pushed_once.server.slot
     return terminal

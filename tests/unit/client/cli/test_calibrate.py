@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def on_a_device(terminal: Terminal, seconds_per_gib_pass: float, memory_mib: int = 1024) -> Terminal:
-    """The same terminal, on a device of this speed that can give so much memory."""
+    """The same terminal, on a device of this speed and memory."""
     return replace(
         terminal, environment=replace(terminal.environment, measure=steady(seconds_per_gib_pass, memory_mib=memory_mib))
     )
@@ -67,7 +67,7 @@ def test_the_named_profile_is_the_minimum(terminal: Terminal) -> None:
 
 
 def busy(terminal: Terminal) -> Terminal:
-    """The same terminal, on a machine that something else keeps busy."""
+    """The same terminal, on a busy machine."""
 
     def measure(_parameters: KdfParameters) -> Timing:
         return Timing(8.0, 0.8)

@@ -1,4 +1,4 @@
-"""Bounds and counts that the commands were given on purpose: a change of one is a decision and no accident."""
+"""The values of the commands' limits and counts. A change of one must be a decision, not an accident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the command stops for a person to decide: what it shows, and what it then takes for an answer."""
+"""Errors that need a decision: what the command shows, and which options continue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("derived_once")
 
 @pytest.fixture
 def rolled_back(pushed: Terminal, password_file: str) -> Terminal:
-    """The server is back to the version before the last one that the phone pushed."""
+    """The server has the version before the phone's last push."""
     old = pushed.server.slot
     pushed.ok("contact", "add", str(BOB), "bob")
     pushed.ok("push", "--password-file", password_file)
@@ -105,7 +105,7 @@ SOMEBODY_ELSE: dict[str, Any] = {"OBSCURA_TOKEN": token("11111111-2222-4333-8444
 
 @pytest.fixture
 def empty_slot(pushed: Terminal) -> Terminal:
-    """The phone was backed up as one user; the token now is another's, whose slot is empty."""
+    """The phone was backed up as one user; the token is now of another user, who has no backup."""
     pushed.server.slot = type(pushed.server.slot)(0, None, 0)
     return pushed
 

@@ -1,4 +1,4 @@
-"""What is not seen, or turns text, is escaped where names are printed; what a name needs is not."""
+"""Invisible characters and those that change the direction of text are escaped, except where a name needs them."""
 
 # ruff: noqa: RUF001 - names in the scripts of the world are what this is about
 
@@ -120,7 +120,7 @@ def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None
     ],
 )  # fmt: skip
 def test_letters_join_from_the_first_to_the_last_of_their_script(code: int, *, joins: bool) -> None:
-    """U+200C between a letter and an Arabic one, in either order, is needed where both are of a script that joins."""
+    """U+200C between a letter and an Arabic one, in either order, is kept if both scripts join letters."""
     for name in (f"{chr(code)}\u200c\u0627", f"\u0627\u200c{chr(code)}"):
         assert (printable(name) == name) is joins
 

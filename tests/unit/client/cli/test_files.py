@@ -1,4 +1,4 @@
-"""Files that hold a token or a password: what kind of file may be named, and what is said of one that holds neither."""
+"""Token and password files: the accepted kinds of files, and the errors for others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = ["--token-file", "--password-file", "--new-password-file"]
 
 @contextmanager
 def pipe_of(content: bytes) -> Iterator[int]:
-    """The end of a pipe from which a program reads, as the shell's `<(…)` makes it."""
+    """The reading end of a pipe, as the shell's `<(…)` makes it."""
     readable, encodable = os.pipe()
     try:
         os.write(encodable, content)

@@ -1,4 +1,4 @@
-"""`passwd`, and what a new password has to be."""
+"""`passwd`, and the rules of new passwords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands tell of a backup that another program sealed too weakly."""
+"""How commands report a backup that another program sealed too weakly."""
 
 from __future__ import annotations
 

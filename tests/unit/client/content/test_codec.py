@@ -24,7 +24,7 @@ UNKNOWN_GROUP = bytes([15 << 3 | 3, 1 << 3, 7, 15 << 3 | 4])
 
 
 def raw(**fields: Any) -> bytes:
-    """A payload as another implementation may write it, rules or no rules."""
+    """A payload as another implementation may write it, valid or not."""
     identity = pb.IdentityKeyPair(public_key=b"P" * 32, private_key=b"S" * 32, epoch=1)
     return pb.Backup(**{"identity": identity, **fields}).SerializeToString()
 
@@ -80,7 +80,7 @@ def test_unknown_fields_of_the_message_and_of_an_entry_survive() -> None:
 
 @pytest.mark.parametrize("at", range(5))
 def test_an_entrys_unknown_field_is_found_at_any_position(at: int) -> None:
-    """Before, between or after the known ones, of which one may come twice."""
+    """Before, between or after the known fields; a known field may be repeated."""
     pieces = [b"\x0a\x10" + ALICE.bytes, b"\x12\x01a", b"\x20\x01", b"\x12\x01a"]
     entry = b"".join([*pieces[:at], b"\x32\x02hi", *pieces[at:]])
     [found] = decode(raw() + b"\x12" + bytes([len(entry)]) + entry).contacts

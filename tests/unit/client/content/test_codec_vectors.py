@@ -1,4 +1,4 @@
-"""The published vectors of the payload: each line says what a reader gives and what a writer writes."""
+"""The published vectors of the payload: what a reader returns and what a writer writes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_one_entry_over_the_maximum_is_refused(row: dict[str, Any]) -> None:
 
 
 def test_every_malformed_payload_is_refused_for_the_reason_in_its_name() -> None:
-    """All but those that are about the identity begin with, or hold, one that is fine."""
+    """All but those about the identity contain a valid identity."""
     identity = bytes.fromhex(PAYLOAD["canonical"][0]["payload"])
     odd = {row["name"] for row in PAYLOAD["malformed"] if identity not in bytes.fromhex(row["payload"])}
     assert all("identity" in name or "key of" in name or name == "no bytes" for name in odd), odd

@@ -1,4 +1,4 @@
-"""Whatever order devices edit and push in, and whichever answers are lost: no edit is lost, and all agree."""
+"""In any order of edits and pushes, and with lost responses, no edit is lost and all devices converge."""
 
 from __future__ import annotations
 

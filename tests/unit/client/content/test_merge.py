@@ -66,7 +66,7 @@ def test_a_merge_drops_a_contact_only_for_a_later_removal(one: Backup, other: Ba
         kept = merged[entry.user_id]
         assert kept.stamp_ms >= entry.stamp_ms
         if kept.removed:
-            # A tombstone that somebody made, later than this; at the same stamp the live one stays.
+            # A later tombstone of a device; at the same stamp the live contact stays.
             assert kept in (*one.contacts, *other.contacts)
             assert kept.stamp_ms > entry.stamp_ms
 

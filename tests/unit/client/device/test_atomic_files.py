@@ -1,4 +1,4 @@
-"""Writing a private file whole: what is synced before it is acknowledged, and what a failure leaves behind."""
+"""Atomic writes of private files: the order of syncs, and the files after a failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is synced, renamed and linked, by name, in order."""
+    """The synced, renamed and linked files, by name, in order."""
     seen: list[str] = []
 
     def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:

@@ -1,4 +1,4 @@
-"""The published vectors of edits and of devices, run against the client over a server that follows the script."""
+"""The published vectors of edits and devices, run with the client and a scripted server."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_edit_gives_the_payload_of_the_vector(row: dict[str, Any]) -> None:
 
 @dataclass
 class ScriptedServer:
-    """Holds in each step what the file says, and answers what is sent to it as the file says."""
+    """In each step it has the backup of the vector and sends the vector's response."""
 
     step: dict[str, Any] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class ScriptedServer:
     def push(self, blob: bytes, expected_version: int) -> int:
         assert expected_version == (self.step["server"] is not None)
         self.sent = blob
-        # The name in the file stands for these bytes from now on, whatever the answer.
+        # From now on, the name in the file means these bytes, even if the response is an error.
         self.blobs[self.step["sealed"]["bytes"] if self.step["sealed"] else "unexpected"] = blob
         return self._answered(2)
 
@@ -107,7 +107,7 @@ class ScriptedServer:
 
 
 class ScriptedDevice:
-    """The client, at one device of a sequence."""
+    """The client on one device of a sequence."""
 
     def __init__(self, folder: Path, sequence: dict[str, Any]) -> None:
         self.server = ScriptedServer()

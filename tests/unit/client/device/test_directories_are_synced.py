@@ -1,4 +1,4 @@
-"""The state directory survives a power cut together with what was written into it."""
+"""A new state directory and its files survive a power cut."""
 
 from __future__ import annotations
 

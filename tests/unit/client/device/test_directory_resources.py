@@ -1,4 +1,4 @@
-"""What the state directory keeps open, and what its lock does at the edges."""
+"""Open files of the state directory, and limits of its lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from obscura_backup_client.device.errors import StateBusy, StateMissing
 
 
 def descriptors(folder: Path) -> list[str]:
-    """What this process holds open in a folder."""
+    """The files in a directory that this process has open."""
     found = []
     for entry in Path("/proc/self/fd").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""What a power cut and an error leave of a state directory, and what a device does at the end of its numbers."""
+"""The state directory after a power cut or an error, and a device that has used all seq numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(directory: StateDirectory) -> None:
 
 
 class Disk:
-    """Notes in which order files and folders are synced and renamed, by name."""
+    """Records the order in which files and directories are synced and renamed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[tuple[str, str]] = []
@@ -90,7 +90,7 @@ def test_a_linked_state_is_synced_at_its_target(
 
 
 def opened(directory: StateDirectory) -> list[str]:
-    """What this process has open below the directory."""
+    """The files below the directory that this process has open."""
     found = []
     for each in list(Path("/proc/self/fd").iterdir()):
         # One of them is that of the listing itself.

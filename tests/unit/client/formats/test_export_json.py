@@ -123,7 +123,7 @@ DELETED = object()
 
 
 def with_member(path: str, value: object) -> bytes:
-    """The export of CONTENT, in which one member is another, or gone."""
+    """The export of CONTENT with one member replaced or removed."""
     document: Any = json.loads(encode_payload(CONTENT))
     *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
     place = document

@@ -1,4 +1,4 @@
-"""Exports as address books really write them: half-empty columns, cards of groups, and keys of other programs."""
+"""Exports of real address books: half-empty columns, cards of groups, and keys of other programs."""
 
 from __future__ import annotations
 

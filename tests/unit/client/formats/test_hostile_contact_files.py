@@ -1,4 +1,4 @@
-"""Contact files that are small enough to be taken, and made to cost hours or gigabytes."""
+"""Small contact files that are made to take hours or gigabytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_table_of_a_thousand_columns_is_read() -> None:
 
 
 def test_a_table_of_more_columns_is_refused_at_its_first_row() -> None:
-    """Each row would be asked for each column that may hold a name."""
+    """Each column that may hold a name is read in each row."""
     refused = refusal(wide(MAX_COLUMNS + 1))
     assert (refused.line, refused.reason) == (1, "the first row has more than 1000 columns")
 

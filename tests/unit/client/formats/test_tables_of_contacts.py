@@ -1,4 +1,4 @@
-"""Tables (CSV) and JSON as programs and people write them: each cell as it was meant, or a refusal that says where."""
+"""CSV and JSON as programs and people write them: the right cells, or an error with the place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where cards begin and end, in files that were put together, indented, nested or cut: no card is lost or mixed up."""
+"""Boundaries of cards in concatenated, indented, nested or truncated files: no card is lost or mixed up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Character sets and transfer encodings of vCards: the name that was meant, or a refusal with the line."""
+"""Character sets and transfer encodings of vCards: the right name, or an error with the line."""
 
 from __future__ import annotations
 

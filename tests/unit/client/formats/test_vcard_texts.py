@@ -1,4 +1,4 @@
-"""Folding, soft line breaks, stray lines and escapes: the name that was meant, or a refusal with the line."""
+"""Folding, soft line breaks, stray lines and escapes: the right name, or an error with the line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new password: a fresh salt, the next epoch, and the old one opens the slot no more."""
+"""A password change: a fresh salt, the next epoch, and the old password no longer opens the backup."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("derived_once")
 OLD, NEW = "correct horse battery", "rusty anvil cloud seven"
 SALT = b"old salt--------"
 OLD_KEY = SealingKey(LOW_MEMORY, SALT, cached_argon2id(normalize(OLD), SALT, LOW_MEMORY))
-"""What the old password comes to, so that most tests need not derive it to seal with it."""
+"""The key of the old password, so that most tests need not derive it."""
 
 
 def key_epoch(server: ServerInMemory, password: str) -> int:

@@ -34,7 +34,7 @@ def agreed(_found: ImportPreview) -> bool:
 
 
 def edited(exported: bytes, **contact: Any) -> bytes:
-    """The export after a tool changed its first contact, and left out when."""
+    """The export after a tool changed its first contact and removed the time of the edit."""
     document = json.loads(exported)
     del document["contacts"][0]["edited_at_ms"]
     document["contacts"][0].update(contact)
@@ -185,7 +185,7 @@ def test_a_newer_identity_needs_a_decision(phone: BackupClient, device: Device) 
 
 
 def test_a_file_with_a_higher_seq_of_this_device_gives_it_a_new_id(phone: BackupClient) -> None:
-    """Else it would seal under a seq that another copy of its state may have used for other bytes."""
+    """Otherwise it would use a seq that another copy of its state may have used for other bytes."""
     mine = phone.directory.read()
     document = json.loads(phone.export_payload())
     document["writers"] = [{"device_id": mine.device_id.hex(), "seq": 2**31}]

@@ -1,4 +1,4 @@
-"""What a 404 means: that there is no backup, or that somebody else answers at this address."""
+"""Whether a 404 means that there is no backup, or that another server answers at this address."""
 
 from __future__ import annotations
 

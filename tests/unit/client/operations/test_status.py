@@ -37,7 +37,7 @@ def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def overfull(two_at_most: None, phone: BackupClient, laptop: BackupClient) -> BackupClient:
-    """The phone, within the limit as the laptop is, and beyond it once it has merged."""
+    """The phone. It and the laptop are within the limit; the merge of both is not."""
     laptop.put_contacts([NewContact(UUID(int=7), "carol")])
     laptop.push(KEY)
     phone.put_contacts([NewContact(BOB, "bob")])

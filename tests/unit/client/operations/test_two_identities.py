@@ -1,4 +1,4 @@
-"""Two identities that claim one account: nothing is merged until the person decides, and then every device agrees."""
+"""Two identities for one account: nothing is merged until the person decides, and then all devices agree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def public_key(client: BackupClient) -> bytes:
 
 @pytest.fixture
 def stranger(phone: BackupClient, device: Device) -> BackupClient:
-    """A device of the same person with another identity and Bob; the server holds the phone's."""
+    """The person's device with another identity and Bob; the server has the phone's backup."""
     phone.push(KEY)
     client = device("stranger")
     client.create("stranger")
@@ -103,7 +103,7 @@ def test_the_kept_identity_wins_on_every_device(one: Backup, other: Backup, mine
     remote = replace(other, identity=replace(OTHER, epoch=theirs))
     merged = merge_keeping(local, remote, keep)
     assert same_identity(merged, local if keep is Keep.MINE else remote)
-    # Whoever holds the one that was given up is told of a newer one, and is not stuck in a conflict.
+    # A device with the replaced identity gets a newer one, and no endless conflict.
     loser = remote if keep is Keep.MINE else local
     if keep is Keep.MINE or theirs < mine:
         assert merged.identity.epoch > loser.identity.epoch

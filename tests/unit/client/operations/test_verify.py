@@ -1,4 +1,4 @@
-"""`verify` looks and changes nothing; `sync` does all of it in one call."""
+"""`verify` changes nothing; `sync` fetches, merges and pushes in one call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def never(_found: RestorePreview) -> bool:
-    raise AssertionError("nobody is to be asked")
+    raise AssertionError("no question was expected")
 
 
 def test_a_pushed_backup_is_verified_and_equal(phone: BackupClient) -> None:

@@ -1,4 +1,4 @@
-"""A backup that another program sealed too weakly is news: it is sealed anew, once, and said."""
+"""A backup that another program sealed too weakly is sealed again once, and reported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GOOD_ENOUGH = [
 
 @pytest.fixture(autouse=True)
 def derived_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys by a hash: what counts here is which parameters and which salt a header names."""
+    """Keys by a hash: only the parameters and the salt in the header matter here."""
 
     def hashed(password: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
         return hashlib.sha256(password + salt + str(parameters).encode()).digest()
@@ -105,7 +105,7 @@ def test_a_resealed_backup_is_not_resealed_again(pushed: BackupClient, server: S
 
 
 def test_a_weak_backup_that_was_not_replaced_is_fetched_again(pushed: BackupClient, server: ServerInMemory) -> None:
-    """The push that saw it failed: what a HEAD answers is what was seen, and that is no reason to let it stay."""
+    """The push that saw it failed. HEAD then reports the seen backup, which must still be replaced."""
     sealed_by_another_program(server, PASSWORD, WEAK)
     with pytest.raises(RefusedParameters):
         pushed.push(PASSWORD, parameters=KdfParameters(16, 1, 1))
@@ -248,7 +248,7 @@ def test_weakness_has_exact_limits(parameters: KdfParameters, *, weak: bool) -> 
 
 
 def test_an_equal_version_with_another_digest_is_fetched(pushed: BackupClient, server: ServerInMemory) -> None:
-    """A server that was restored from a copy gives out a version again."""
+    """A server that was restored from a copy assigns a version again."""
     sealed_by_another_program(server, PASSWORD, LOW_MEMORY)
     server.slot = replace(server.slot, version=1)
     server.calls.clear()

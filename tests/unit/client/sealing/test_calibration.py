@@ -151,7 +151,7 @@ def test_calibration_refuses_an_impossible_target(target: tuple[float, float]) -
 
 
 def shared(share: float) -> Measure:
-    """A device of a good speed, whose derivations have the processor for this share of their time."""
+    """A fast device whose derivations get this share of the processor."""
     locked_without_reading = steady(1.0)
 
     def measure(parameters: KdfParameters) -> Timing:
@@ -168,7 +168,7 @@ def test_a_shared_machine_seems_busy_and_gets_at_least_the_default() -> None:
 
 
 def test_a_machine_that_was_loaded_before_seems_busy() -> None:
-    """Where another program takes memory bandwidth, a derivation has its processor for all of the time."""
+    """If another program uses memory bandwidth, a derivation still gets its processor all the time."""
     assert calibrate(measure=shared(1.0), load=lambda: 1.5).busy == "1.5 other programs per processor were running"
 
 
@@ -204,7 +204,7 @@ def test_no_measurement_gives_no_reason() -> None:
 
 
 def test_waiting_is_not_processor_time() -> None:
-    """What a thread waits for, another program has the processor meanwhile."""
+    """While a thread waits, another program may use the processor."""
     waited = time_call(lambda: time.sleep(0.2))
     assert waited.seconds >= 0.2
     assert waited.processor_seconds < 0.1

@@ -1,4 +1,4 @@
-"""The page that others implement the format from, held against schema, vectors and errors of this client."""
+"""The specification page agrees with the schema, the vectors and the errors of this client."""
 
 from __future__ import annotations
 

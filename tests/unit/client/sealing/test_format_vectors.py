@@ -1,4 +1,4 @@
-"""The published vectors, worked through from the specification's text, and against the implementation."""
+"""The published vectors, computed from the specification's text and compared with the implementation."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_vectors_equal_the_generators_output() -> None:
 
 @pytest.mark.parametrize("vector", named(SEALED))
 def test_a_sealed_vector_follows_from_the_text_of_the_specification(vector: dict[str, Any]) -> None:
-    """Of the implementation only Argon2id is used: HKDF is written out, the header is put together by hand."""
+    """Uses only Argon2id of the implementation; HKDF and the header are computed here."""
     text = unicodedata.normalize("NFC", vector["password"].translate(dict.fromkeys([0xA0, 0x2009, 0x3000], " ")))
     assert vector["password"].encode().hex() == vector["password_utf8"]
     assert text.encode().hex() == vector["password_normalized"]

@@ -87,7 +87,7 @@ def test_a_file_that_is_not_a_backup_is_refused_as_when_opening(
 
 
 def fed(*pieces: bytes) -> tuple[IO[bytes], threading.Thread]:
-    """A pipe into which somebody writes, piece by piece, until nobody reads any more."""
+    """A pipe that a thread fills piece by piece, until it is closed."""
     reading, writing = os.pipe()
 
     def feed() -> None:

@@ -51,7 +51,7 @@ TINY_BLOB = seal_plaintext(pad(b"hi"), TINY_KEY, ALICE, nonce=NONCE)
 
 
 def counting(count: int) -> bytes:
-    """Stand in for randomness where a vector wants the nonce 10..1b."""
+    """Replaces the random source: returns the nonce 10..1b of the vectors."""
     return bytes(range(0x10, 0x10 + count))
 
 

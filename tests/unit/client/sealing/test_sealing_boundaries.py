@@ -1,4 +1,4 @@
-"""Exact boundaries of sealing, padding and calibration, and what never shows in a representation."""
+"""Exact limits of sealing, padding and calibration; secrets are not in a repr."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_a_host_of_253_characters_is_the_longest() -> None:
 
 
 def test_a_host_too_long_for_any_resolver_is_not_encoded_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """IDNA needs a minute of computing for a label of 20,000 different characters."""
+    """IDNA computes for a minute with a label of 20,000 different characters."""
     monkeypatch.setattr("encodings.idna.ToASCII", lambda _: pytest.fail("the long name was encoded"))
     with pytest.raises(ServerRefused):
         normalize_address("https://" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))))

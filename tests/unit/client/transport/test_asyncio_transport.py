@@ -1,4 +1,4 @@
-"""What is the asyncio transport's alone: it blocks no loop, and a cancelled call leaves nothing behind."""
+"""Only for the asyncio transport: it does not block the loop, and a cancelled call leaves nothing running."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOKEN = "aaa.bbb.ccc"
 
 
 class Silent:
-    """Serves connections by reading the request and then nothing; knows when one is closed by the other side."""
+    """Reads the head of a request and nothing more; sets an event when the client closes the connection."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -131,7 +131,7 @@ async def test_calls_of_one_transport_do_not_wait_for_each_other() -> None:
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)
-        # Nobody is answered before all three have asked.
+        # The server responds only after all three requests.
         arrived.wait(5)
         connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes')
 

@@ -1,4 +1,4 @@
-"""What a token file may hold by mistake, and from which claim the user is read."""
+"""Mistakes in token files, and the claim with the user id."""
 
 from __future__ import annotations
 

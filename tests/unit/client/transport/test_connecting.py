@@ -1,4 +1,4 @@
-"""Where both transports connect to, and what is left when that fails."""
+"""Where both transports connect to, and that failures leave nothing open."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ONCE = RetryPolicy(attempts=1)
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bool]]:
-    """The hosts, ports and kinds of the connections that were asked for; each is refused."""
+    """Hosts, ports and kinds of the requested connections; each is refused."""
     calls: list[tuple[str, int, bool]] = []
 
     def note(host: str, port: int, tls: object) -> None:
@@ -83,7 +83,7 @@ def test_a_response_to_an_upload_that_is_too_long_leaves_the_outcome_unknown(kin
 
 
 class Breaking:
-    """A socket on which everything fails in this way."""
+    """A socket whose every call raises this error."""
 
     def __init__(self, failure: BaseException) -> None:
         self._failure = failure
@@ -111,7 +111,7 @@ def in_seconds(seconds: float) -> Deadline:
 
 
 def with_addresses(monkeypatch: pytest.MonkeyPatch, *failures: BaseException) -> list[Breaking]:
-    """Let a name have an address for each failure; the sockets that are made for them."""
+    """Resolve a name to one address per failure, and return the sockets made for them."""
     made: list[Breaking] = []
     left = iter(failures)
     entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 9))

@@ -1,4 +1,4 @@
-"""A server that means harm, or is broken as if it did: every answer ends in a typed error, and in time."""
+"""A hostile or broken server: every response ends in a typed error before the deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of a proxy are told as such, with what to do; and a definite "not stored" is told from an unknown outcome."""
+"""A proxy's responses are reported with what to do; a definite "not stored" differs from an unknown outcome."""
 
 from __future__ import annotations
 

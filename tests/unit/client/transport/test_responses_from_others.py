@@ -1,4 +1,4 @@
-"""HTML pages with a status that the service uses: which of them are refused as not from the service."""
+"""HTML pages with a status that the service uses: which ones are refused as a proxy's."""
 
 from __future__ import annotations
 

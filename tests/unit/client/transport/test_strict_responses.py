@@ -1,4 +1,4 @@
-"""Answers that two readers may understand in two ways, or that cost more to read than they carry."""
+"""Ambiguous responses, and responses that take much work to read."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_unusual_but_valid_http_is_accepted(line: bytes) -> None:
 
 
 def fields(count: int) -> bytes:
-    """A head of so many fields, the length and the version among them."""
+    """A head with this number of fields, including the length and the version."""
     return with_field(b"\r\n".join(b"X-%d: a" % number for number in range(count - 2)))
 
 
@@ -272,7 +272,7 @@ async def test_the_loop_runs_during_a_flood(serve: Serve) -> None:
     ],
 )  # fmt: skip
 def test_only_the_status_of_a_refusal_means_that_nothing_changed(status: int, *, is_known: bool) -> None:
-    """Of answers that make no sense; a 409 has to say which version is current."""
+    """For invalid responses; a 409 must name the current version."""
     kind = UnexpectedResponse if is_known else OutcomeUnknown
     with pytest.raises(kind), unexpected_is_unknown():
         raise UnexpectedResponse(status, "a reason")

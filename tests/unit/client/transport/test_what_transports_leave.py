@@ -1,4 +1,4 @@
-"""Which time-out ends what, how often a transport tries, and that it lets go of its connection in each case."""
+"""Time-outs, the number of attempts, and that every connection is closed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def client(request: pytest.FixtureRequest) -> Client:
 
 
 class Watched:
-    """Answers like this, and then waits until the other side closes its connection."""
+    """Sends this response, then waits until the client closes its connection."""
 
     def __init__(self, *parts: bytes) -> None:
         self._parts = parts
@@ -149,7 +149,7 @@ def test_a_host_that_cannot_be_resolved_is_reported(client: Client, host: str) -
 
 
 def test_each_request_has_the_total_time_out(client: Client) -> None:
-    """A request that took most of its time leaves the next one, and the next attempt, as much."""
+    """The next request and the next attempt have the whole time-out, even after a slow one."""
     asked: list[int] = []
 
     def serve(connection: socket.socket) -> None:
