@@ -13,7 +13,7 @@ _USER_ID = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[
 
 
 class UserIdRedactingFormatter(logging.Formatter):
-    """Replaces each UUID in a record: errors of a store, and their tracebacks, can name the object."""
+    """Replaces each UUID in a record: errors of the filesystem store, and tracebacks, can name the object."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record, without UUIDs."""

@@ -1,21 +1,45 @@
-"""The log of a service over real PostgreSQL and S3 servers, at level `debug`."""
+"""The log of a service over real stores, at level `debug`, when a store fails in the middle of a request."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from typing import TYPE_CHECKING
+
+import pytest
 
 from support.servers.fault_proxy import Fault
 from support.servers.s3_servers import ACCESS_KEY, SECRET_KEY
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.servers.fleet import Fleet
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
+_FAILED = "WARNING obscura_backup.entrypoints.http.messages.problems:"
 
-def test_debug_log_holds_no_user_id_token_or_credential(fleet: Fleet) -> None:
+
+def lines(log: Path) -> list[str]:
+    """The log lines without their time. Those on standard error that have none are not log lines."""
+    return [_TIME.sub("", line) for line in log.read_text().splitlines() if _TIME.match(line)]
+
+
+def assert_no_secret(log: Path, person: Person) -> None:
+    for secret in (str(person.user_id), person.user_id.hex, person.token, ACCESS_KEY, SECRET_KEY):
+        assert secret not in log.read_text()
+
+
+@pytest.mark.parametrize(("driver", "detail"), [("s3", "NO_ANSWER"), ("s3+boto3", "ConnectionClosedError")])
+def test_failed_requests_to_the_object_store_are_logged_without_object_names(
+    fleet: Fleet, driver: str, detail: str
+) -> None:
     log = fleet.folder / "log"
-    service = Service(fleet.folder / "service", fleet.environment(), ("--log-level", "debug"))
+    environment = fleet.environment()
+    environment["OBSCURA_BACKUP_BLOBS_URL"] = environment["OBSCURA_BACKUP_BLOBS_URL"].replace("s3:", f"{driver}:")
+    service = Service(fleet.folder / "service", environment, ("--log-level", "debug"))
     fleet.services.append(service)
     with log.open("w") as file:
         service.start(stderr=file)
@@ -24,12 +48,35 @@ def test_debug_log_holds_no_user_id_token_or_credential(fleet: Fleet) -> None:
     assert person.upload(os.urandom(100)).status == 200
     assert person.upload(os.urandom(100), if_match="7").status == 409
     assert person.download().status == 200
+    assert lines(log) == []
     fleet.to_s3.plan(Fault.CUT_ANSWER, method="GET", times=20)
     assert person.download().status == 503
     fleet.to_s3.plan(Fault.LOSE_ANSWER, method="PUT", times=20)
-    person.upload(os.urandom(100), if_match="1")
+    assert person.upload(os.urandom(100), if_match="1").status == 503
     assert service.stop() == 0
-    written = log.read_text()
-    assert "WARNING" in written, "the failed requests are logged"
-    for secret in (str(person.user_id), person.user_id.hex, person.token, ACCESS_KEY, SECRET_KEY):
-        assert secret not in written
+    unknown = f"There was no answer to an upload, which may or may not be stored ({detail})."
+    assert lines(log) == [
+        f"{_FAILED} GET /v1/backup: The blob store does not answer ({detail}).",
+        f"WARNING obscura_backup: the blob store is not available; calls fail at once until it is: {unknown}",
+        f"{_FAILED} POST /v1/backup: The blob store does not answer.",
+    ]
+    assert_no_secret(log, person)
+
+
+def test_error_that_names_a_file_is_logged_without_the_user_id(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    service = Service(tmp_path / "data", {}, ("--log-level", "debug"))
+    with log.open("w") as file:
+        service.start(stderr=file)
+    try:
+        person = Person.of(service)
+        assert person.upload(os.urandom(100)).status == 200
+        (blob,) = service.data_dir.rglob(str(person.user_id))
+        blob.unlink()
+        blob.symlink_to(blob)
+        assert person.download().status == 503
+    finally:
+        service.stop()
+    cause = f"[Errno {errno.ELOOP}] {os.strerror(errno.ELOOP)}: '{blob.parent}/<user>'"
+    assert lines(log) == [f"{_FAILED} GET /v1/backup: The blob store does not answer. ({cause})"]
+    assert_no_secret(log, person)
