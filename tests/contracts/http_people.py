@@ -15,7 +15,7 @@ def blob(size: int = 1000) -> bytes:
 
 
 class PersonFixture:
-    """Somebody new in every test; the module that runs a contract brings the `service`."""
+    """A new user in every test; the module that runs a contract brings the `service`."""
 
     @pytest.fixture
     def person(self, service: Service) -> Person:

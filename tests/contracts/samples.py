@@ -15,7 +15,7 @@ MOMENT = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 
 
 def user(number: int | None = None) -> UserId:
-    """The user with this number, or one that nobody has met before."""
+    """The user with this number, or a new one."""
     return UserId(uuid4() if number is None else UUID(int=number << 64))
 
 

@@ -24,7 +24,7 @@ ISSUER = "https://id.example"
 
 
 class MovableClock:
-    """Now, until somebody moves it."""
+    """Now, until a test moves it."""
 
     def __init__(self) -> None:
         self.moment = datetime.now(UTC)
@@ -211,7 +211,7 @@ class TokenVerifierContract:
     ) -> None:
         await self.refuses(verifier, issuer.token(claims, **header))
 
-    async def test_nobody_is_asked_for_a_key(
+    async def test_no_address_in_a_token_is_asked_for_a_key(
         self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
     ) -> None:
         """Where a token says that its key can be had, or which one it is, is not looked at."""

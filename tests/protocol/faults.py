@@ -101,7 +101,7 @@ class FaultyMetadata:
                 break
             await operation.stop("for a lock that is held")
         if fate is Fate.DEAD:
-            # The connection that holds the lock dies behind the caller's back: whoever comes next is let in.
+            # The connection that holds the lock dies without the caller's knowledge: the next caller gets the lock.
             yield FaultySlot(self, user_id, await self.inner.get(user_id), None, self._network)
             return
         self._held.add(user_id)
@@ -118,7 +118,7 @@ class FaultyMetadata:
         """Commit a row by a lock of its own.
 
         Raises:
-            MetadataUnavailable: somebody else holds it.
+            MetadataUnavailable: another request holds it.
         """
         if user_id in self._held:
             raise MetadataUnavailable

@@ -100,7 +100,7 @@ _ALL = (
     ),
     Mutant(
         "refused-is-409",
-        "A refused PUT is answered by 409 at once, whoever was faster.",
+        "A refused PUT is answered by 409 at once, whichever request was faster.",
         of_service.refusal_is_a_conflict,
     ),
     Mutant("row-goes-back", "A late COMMIT puts an older version into the row.", of_service.row_goes_back),

@@ -32,12 +32,12 @@ def settle(deployment: SimulatedDeployment, *, late_arrives: bool) -> None:
     for register in deployment.registers.values():
         register.nothing_is_under_way()
     if not all(replica.holds_nothing for replica in deployment.replicas):
-        raise Violation("a lock or memory is held by nobody")
+        raise Violation("a lock or memory is held without a request")
     deployment.require_order()
 
 
 def require_agreement(deployment: SimulatedDeployment) -> None:
-    """Everybody is told the same, whomever they ask, and by whichever call."""
+    """Each client gets the same answer from each service, by each call."""
     for device in deployment.devices:
         device.token = ""  # that a token is over is no news of the slot
     for user_id in deployment.registers:
@@ -57,7 +57,7 @@ def require_agreement(deployment: SimulatedDeployment) -> None:
 
 
 def require_mended(deployment: SimulatedDeployment) -> None:
-    """A walk with repair meets whoever differs, and the next one finds nothing that it could mend."""
+    """A scrub with repair finds all differences, and the next one finds nothing that it could repair."""
     differ = {user_id for user_id in deployment.registers if len(set(deployment.look(user_id))) > 1}
     first = deployment.scrub(0, (), repair=True) or []
     if {finding.user_id for finding in first} != differ:

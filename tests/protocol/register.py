@@ -193,7 +193,7 @@ class Line:
                 yield replace(self, steps=(*self.steps, step), waiting=self.waiting - {write})
 
     def ended(self, name: str, *, never: bool) -> Line:
-        """The line without an operation that was answered, nor steps that nobody under way has seen."""
+        """The line without an operation that was answered, nor steps that no pending operation has seen."""
         since = {entry for entry in self.since if entry[0] != name}
         first = min((index for _, index in since), default=len(self.steps) - 1)
         held = self.state.object
@@ -348,7 +348,7 @@ class Register:
 
     def _forget_above(self, remembered: int) -> None:
         if remembered < max(self._acknowledged, default=0):
-            self._acknowledged.clear()  # nobody is left who remembers those, so their numbers are given out again
+            self._acknowledged.clear()  # no pending operation refers to those, so their numbers are reused
 
     def __repr__(self) -> str:
         return " or ".join(sorted({f"{line.state} ({len(line.waiting)} may follow)" for line in self._lines}))

@@ -123,7 +123,7 @@ class Body:
         yield self.content[:20]
         await operation.answered(Call.BODY, fate)
         if fate is Fate.FAILS:
-            raise Unavailable  # its sender hung up; there is nobody to answer to
+            raise Unavailable  # its client hung up, so there is no answer
         yield self.content[20:]
 
 

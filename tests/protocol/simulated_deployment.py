@@ -354,7 +354,7 @@ class SimulatedDeployment:
 
 
 def _held(revision: Revision | None, content: bytes | None) -> Held | None:
-    """`content`: of a live object; of a row it is not known, and nobody is ever told it."""
+    """`content`: of a live object; of a row it is not known, and no client ever gets it."""
     if revision is None:
         return None
     return Held(revision.version, revision.base, (content or b"?") if revision.is_live else None)

@@ -76,7 +76,7 @@ GOOD: dict[str, list[Told]] = {
         (2, 3, READ, Found(1, "a")),
         (4, 5, Upload(0, "a"), Stored(1)),
     ],
-    "a retry after somebody else went on is refused": [
+    "a retry after another client's upload is refused": [
         (0, 1, Upload(0, "a"), UNKNOWN),
         (2, 3, READ, Found(1, "a")),
         (3, 4, Upload(1, "b"), Stored(2)),
@@ -101,7 +101,7 @@ GOOD: dict[str, list[Told]] = {
         (2, 3, Deletion(1), Deleted()),
         (4, 5, READ, Found(3, "a")),
     ],
-    "a version that nobody saw": [
+    "a version that no client saw": [
         (0, 1, Upload(0, "a"), UNKNOWN),
         (2, 3, Upload(9, "b"), Mismatch(1)),
         (3, 4, Upload(1, "c"), Stored(2)),
@@ -214,7 +214,7 @@ BAD: dict[str, list[Told]] = {
         (0, 1, Upload(0, "a"), Stored(1)),
         (2, 3, Upload(1, "b"), Mismatch(1)),
     ],
-    "bytes that nobody uploaded": [
+    "bytes that no client uploaded": [
         (0, 1, Upload(0, "a"), Stored(1)),
         (2, 3, READ, Found(1, "torn")),
     ],

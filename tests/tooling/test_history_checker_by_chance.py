@@ -211,7 +211,7 @@ def impossible_in(random: Random, operations: list[Operation]) -> list[Operation
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32))
 def test_answers_that_no_order_can_explain_are_always_refused(seed: int) -> None:
-    """Versions that were never reached, bytes that nobody sent, a loss."""
+    """Versions that were never reached, bytes that no client sent, a loss."""
     random = Random(seed)
     altered = impossible_in(random, simulated(random, operations=120, clients=4))
     if altered is not None:
@@ -251,7 +251,7 @@ def test_one_altered_answer_is_nearly_always_refused() -> None:
     assert verdicts["refused"] > 20 * verdicts["passed"]
 
 
-def test_an_upload_that_nobody_made_is_nearly_always_noticed() -> None:
+def test_an_upload_that_no_client_made_is_nearly_always_noticed() -> None:
     """All attempts at it forgotten. The last version goes unnoticed, and one that another, unknown, may have been."""
     verdicts: Counter[str] = Counter()
     for seed in range(300):

@@ -50,7 +50,7 @@ def test_task():
 def test_child():
     kept.append(subprocess.Popen([*SLEEPER, "planted-child"]))
 
-def test_child_that_nobody_waits_for():
+def test_child_without_a_waiting_parent():
     child = subprocess.Popen([sys.executable, "-c", "", "planted-zombie"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     kept.append(child)

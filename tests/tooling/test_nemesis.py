@@ -78,7 +78,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Calla
 
 
 def kept() -> Outcome:
-    return Outcome("figures", {})  # type: ignore[arg-type]  # nobody counts them here
+    return Outcome("figures", {})  # type: ignore[arg-type]  # they are not counted here
 
 
 def broken() -> Outcome:

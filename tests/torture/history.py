@@ -83,7 +83,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """To anything: refused at the door (429, or nobody there), and so known not to have reached the slot."""
+    """To anything: refused before it reached the slot (429, or no connection)."""
 
 
 @dataclass(frozen=True, slots=True)

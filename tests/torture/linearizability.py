@@ -67,7 +67,7 @@ class Refusal:
         concurrent: those under way at that answer.
         before: the last few that were answered before it.
         core: answers that contradict each other, with no one among them that could be left out; some that could, where
-            to find out took too long. Empty where nobody asked for it.
+            to find out took too long. Empty where it was not asked for.
     """
 
     operation: Operation
@@ -180,7 +180,7 @@ class _Search:
             alike: Asked | None = other.asked
             if _may_come_again(other) and self._last_mention[following.digest] < following.version:
                 alike = None
-            # Attempts at one thing are as good as each other; so are, at one thing, those that nobody will know again.
+            # Attempts at one thing are as good as each other; so are, at one thing, those that no later answer names.
             if alike not in tried:
                 tried.add(alike)
                 yield self._settled(following, placed | {other.number} if _may_come_again(other) else placed)

@@ -70,7 +70,7 @@ class Footprint:
 
 
 def torture(stores: str, folder: Path, *, seconds: float, seed: int, watch: bool = False) -> Outcome:
-    """One run over `embedded` stores or a `fleet`, in a folder that everybody may enter."""
+    """One run over `embedded` stores or a `fleet`, in a folder that each user may enter."""
     if stores == "embedded":
         with EmbeddedTestbed(folder, clock.library()) as embedded:
             injectors = faults.injectors_for_embedded(embedded)
@@ -179,7 +179,7 @@ def _growth(warm: Footprint, cool: Footprint) -> Iterator[str]:
 
 
 def _peace(testbed: Testbed, workload: Workload) -> Iterator[str]:
-    """Everybody reads, by each service; one device of each uploads, and everybody reads again."""
+    """All devices read, by each service; one device of each user uploads, and all read again."""
     deadline = time.monotonic() + PEACE_SECONDS
     for runner in testbed.runners:
         while runner.service.request("GET", "/health/ready", token=None).json["status"] != "ok":

@@ -31,7 +31,7 @@ REVIVAL_SECONDS = 120.0
 
 @dataclass
 class Runner:
-    """One service, its log and its clock; whoever does something to the process holds the lock."""
+    """One service, its log and its clock; a thread that changes the process holds the lock."""
 
     service: Service
     log: Path
@@ -76,7 +76,7 @@ class Runner:
                 os.kill(pid, number)
 
     def died_alone(self) -> str | None:
-        """What to say of a service that ended although nobody ended it."""
+        """What to say of a service that ended by itself."""
         with self.lock:
             process = self.service.process
             if process is None or process.poll() is None:
@@ -194,7 +194,7 @@ class EmbeddedTestbed(Testbed):
     def leftovers(self) -> Iterable[str]:
         """Uploads that were being written, and bodies that were being received.
 
-        The workers' counts are let be: a parent that is killed leaves its folder of them to whoever cleans /tmp.
+        The workers' counts are ignored: a parent that is killed leaves its folder of them in /tmp.
         """
         spools = [path for path in self._spools.iterdir() if not path.name.startswith("obscura-backup-metrics-")]
         for path in (*self._data.glob("blobs/incoming/*"), *spools):
@@ -232,7 +232,7 @@ class FleetTestbed(Testbed):
                 self.minio.start()
 
     def leftovers(self) -> Iterable[str]:
-        """Objects that are nobody's, and connections that nobody holds any more.
+        """Objects without an owner, and connections that no process holds any more.
 
         A scratch object may be there: a service that is killed while it tries the store out leaves one.
         """

@@ -148,7 +148,7 @@ class Device:
             with socket.create_connection(("127.0.0.1", self.random.choice(self.services).port), timeout=1) as line:
                 line.sendall(head.encode() + part)
         except OSError:
-            pass  # as good an end as any for somebody who hangs up
+            pass  # this client hangs up in any case
 
     def _ask(self, method: str, asked: Asked, headers: dict[str, str], body: bytes | None = None) -> Answer:
         service = self.random.choice(self.services)
@@ -257,7 +257,7 @@ class Workload:
             thread.start()
 
     def stop(self) -> None:
-        """Let everybody finish what they are at."""
+        """Let all devices finish their current request."""
         self._done.set()
         for thread in self._threads:
             thread.join(timeout=60)

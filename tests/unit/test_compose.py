@@ -147,7 +147,7 @@ def test_docker_that_does_not_answer_is_no_container(monkeypatch: pytest.MonkeyP
     containers.has_image.cache_clear()
 
 
-def test_container_is_published_on_the_loopback_and_watched_by_nobody(
+def test_container_is_published_on_the_loopback_without_a_monitor(
     engine: Docker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from testcontainers.core.config import testcontainers_config  # noqa: PLC0415  # after Docker's address is set

@@ -115,7 +115,7 @@ def _check_blob(blob: bytes) -> None:
 
 
 def _check_derivation(choices: Choices) -> None:
-    """The password instead of a kept key, for a header that somebody made up."""
+    """The password instead of a kept key, for an invented header."""
     memory_kib, passes, lanes = (choices.pick(_EDGES) if choices.flag() else choices.integer(4) for _ in range(3))
     agrees, lanes = choices.flag(), lanes & 0xFF
     asked = []

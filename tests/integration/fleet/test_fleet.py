@@ -94,7 +94,7 @@ def test_reset_in_the_middle_of_the_put(fleet: Fleet) -> None:
 
 
 def test_stall_that_outlives_the_time_out(fleet: Fleet) -> None:
-    """The PUT arrives although nobody waited for its answer; a retry finds it and stores nothing twice."""
+    """The PUT arrives although no request waits for its response; a retry finds it and stores nothing twice."""
     person = Person.of(fleet.service())
     person.upload(blob())
     fleet.to_s3.plan(Fault.STALL, method="PUT", seconds=12.0)

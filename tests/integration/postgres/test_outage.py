@@ -58,7 +58,7 @@ async def test_server_that_went_down_fails_all_at_once_and_is_found_again(
     assert len([line for line in caplog.records if line.name == "obscura_backup"]) == 2, "once down, once up again"
 
 
-async def test_restart_that_nobody_saw_fails_nobody(
+async def test_restart_between_requests_fails_no_request(
     store: PostgresMetadataStore, postgres_server: PostgresServer
 ) -> None:
     user, revision = samples.user(), samples.revision(1)
@@ -82,7 +82,7 @@ async def test_wire_that_goes_dead_is_given_up(wired: PostgresMetadataStore, wir
         assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
         started = time.monotonic()
         assert isinstance(await answer(wired), MetadataUnavailable)
-        assert time.monotonic() - started < 0.2, "nobody waits for what is known to be dead"
+        assert time.monotonic() - started < 0.2, "no request waits for a server that is known to be down"
     wire.come_back()
     await recovery(wired)
     async with wired.locked(user) as slot:
@@ -90,7 +90,7 @@ async def test_wire_that_goes_dead_is_given_up(wired: PostgresMetadataStore, wir
         assert slot.record.version in (1, 2), "the save was on its way when the wire went dead"
 
 
-async def test_table_locked_by_somebody_else_is_not_waited_for(
+async def test_table_locked_by_another_session_is_not_waited_for(
     postgres_url: str, postgres_server: PostgresServer, postgres_database: str, start_store: StartStore
 ) -> None:
     """A statement is given up by the server itself, so that no queue builds up there."""

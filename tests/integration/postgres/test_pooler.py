@@ -102,7 +102,7 @@ async def test_outage_behind_it_is_noticed_and_ends(
         except MetadataUnavailable:
             await asyncio.sleep(0.02)
     else:
-        pytest.fail("the server is back, and nobody noticed")
+        pytest.fail("the server is back, and the service has not noticed")
 
 
 def test_migrations_run_through_it(pooler_url: str) -> None:

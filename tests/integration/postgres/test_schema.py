@@ -73,7 +73,7 @@ def test_rows_that_make_no_sense_are_refused(new_postgres_url: Callable[[], str]
 
 @pytest.fixture
 def locked_schema(new_postgres_url: Callable[[], str]) -> Iterator[str]:
-    """A database whose schema's version somebody else has locked, and keeps."""
+    """A database whose schema version another session keeps locked."""
     url = new_postgres_url()
     migrate(url)
     with psycopg.connect(url) as connection:

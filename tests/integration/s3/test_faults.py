@@ -122,9 +122,7 @@ class TestFaults:
                 pass
         await opened.aclose()
 
-    async def test_download_that_nobody_wants_is_not_read_to_its_end(
-        self, patient: S3BlobStore, proxy: FaultProxy
-    ) -> None:
+    async def test_abandoned_download_is_not_read_to_its_end(self, patient: S3BlobStore, proxy: FaultProxy) -> None:
         user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
         opened = await patient.open(user)
         assert opened is not None

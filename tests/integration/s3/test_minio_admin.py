@@ -128,7 +128,7 @@ async def test_policy_lets_the_service_do_all_it_does(service: S3BlobStore) -> N
     await service.close()
 
 
-async def test_policy_lets_nobody_delete_a_backup_or_leave_the_bucket(
+async def test_policy_forbids_deleting_a_backup_and_leaving_the_bucket(
     service: S3BlobStore, minio_server: S3Server, bucket: str
 ) -> None:
     await service.start()

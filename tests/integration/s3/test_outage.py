@@ -80,7 +80,9 @@ class TestOutage:
         assert time.monotonic() - began < READ_TIMEOUT_SECONDS / 2
         assert dict(proxy.requests) == {}
 
-    async def test_whoever_asks_whether_it_is_over_asks_alone(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_only_one_request_probes_whether_the_outage_is_over(
+        self, shaky: S3BlobStore, proxy: FaultProxy
+    ) -> None:
         await outage(shaky, proxy)
         proxy.requests.clear()
         asked = [shaky.stat(samples.user(number)) for number in range(1, 9)]

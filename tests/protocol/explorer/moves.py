@@ -10,7 +10,7 @@ Six faults are enough, whatever the code under test does with them; the others a
 * a COMMIT gets no answer, and happens at any later time or never. With it: a COMMIT whose answer is lost.
 * a row cannot be read, in the scenarios that say so; a call that cannot read it can only end there.
 
-No lock keeps anybody out, so that dead connections that held one are everywhere, and cost no fault.
+Locks exclude no request: a dead connection that held one is possible everywhere, and costs no fault.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Moves:
         return tuple(self._heard(place, at))
 
     def unheard(self, place: int, at: int) -> tuple[Move, ...]:
-        """Of a request or a write that nobody waits for."""
+        """Of a request or a write that has no waiting client."""
         return tuple(self._unheard(place, at))
 
     def of_stores(self, at: int) -> tuple[Move, ...]:
@@ -213,7 +213,7 @@ class Moves:
         """Whose request or write this is, for people."""
         key = self.requests.keys[place]
         if not isinstance(key, Local):
-            return "a write that nobody waits for"
+            return "a write without a waiting client"
         request = key.request
         turn = self.requests.turn(request)
         match turn.does:

@@ -1,4 +1,4 @@
-"""The service's own coroutines, stopped wherever they ask a port, and gone on with when somebody answers.
+"""The service's own coroutines, suspended wherever they call a port, and resumed with its answer.
 
 A call is deterministic but for what its ports answer: its clock stands still, and its random bytes follow from its
 name. So the list of answers that it got is all there is to know about where it stands.
@@ -104,7 +104,7 @@ class _Slot:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Let go of a lock that nobody respects here."""
+        """Release a lock, which excludes no request here."""
 
     async def save(self, revision: Revision) -> None:
         if await Ask(Wants.SAVE, revision) is not Reply.DONE:
@@ -112,7 +112,7 @@ class _Slot:
 
 
 class _Rows:
-    """A metadata store whose lock keeps nobody out: all that a lock could do wrong is among what happens without."""
+    """A metadata store whose lock excludes no request: each fault of a lock is among what happens without one."""
 
     def locked(self, user_id: UserId) -> _Slot:
         return _Slot()
@@ -168,7 +168,7 @@ class _Clock:
 
 
 class Parts(NamedTuple):
-    """What a service, or a scrubber, is made of: ports that ask whoever drives the coroutine, and repeatable chance."""
+    """What a service, or a scrubber, is made of: ports that ask the driver of the coroutine, and repeatable chance."""
 
     metadata: Any
     blobs: Any

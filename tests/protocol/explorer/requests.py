@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from protocol.explorer.scenarios import Scenario
 
 OVER = 0
-"""The number of a client that has had its turns, and of a request that nobody hears of any more."""
+"""The number of a client that has had its turns, and of a request whose client is gone."""
 SILENCE = -1
 """The number of the answer that a row cannot be read now."""
 
@@ -72,7 +72,7 @@ class Local(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """A write on its way to a store, of which nobody waits for the outcome."""
+    """A write on its way to a store; no request waits for its outcome."""
 
     wants: Wants
     revision: int

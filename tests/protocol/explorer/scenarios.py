@@ -27,7 +27,7 @@ class Turn:
 
     Attributes:
         does: what it asks for.
-        text: of the upload; empty: bytes that nobody else sends.
+        text: of the upload; empty: bytes that no other client sends.
         expected: a version that it expects whatever it was told; None: the one that it knows of.
         long_ago: whether `reap` takes what it uploads for inactive.
     """
@@ -49,7 +49,7 @@ class Restores(Enum):
 class StoredAgain(Enum):
     """A first upload expects no backup, and after a deletion there is none: a copy of it that is late is stored anew.
 
-    Nothing tells it from somebody who starts anew with the same bytes (docs/decisions/0003).
+    Nothing tells it from a client that starts anew with the same bytes (docs/decisions/0003).
     """
 
     ALLOWED = "allowed"

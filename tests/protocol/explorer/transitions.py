@@ -77,7 +77,7 @@ class Transitions:
         self._clients = range(AHEAD, AHEAD + len(scenario.clients))
 
     def start(self) -> State:
-        """Nothing is stored, and nobody has begun."""
+        """Nothing is stored, and no request has begun."""
         firsts = (self.moves.requests.first(client, 0, 0) for client in range(len(self.scenario.clients)))
         return self.moves.start, self.scenario.faults, 0, *firsts
 

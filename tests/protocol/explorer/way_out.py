@@ -42,7 +42,7 @@ class _Stores:
 
 
 class FreshClient:
-    """Somebody who comes when all others are gone. Uploads ask for an early refusal first, as long ones do."""
+    """A client that comes when all others are gone. Uploads ask for an early refusal first, as long ones do."""
 
     def __init__(self, row: Revision | None, found: Revision | None) -> None:
         self._stores = _Stores(row, found)

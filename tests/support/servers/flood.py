@@ -2,7 +2,7 @@
 
     python flood.py PORT < bytes
 
-Nobody waits for an answer; a few dozen connections are kept open, until the process is ended.
+The responses are not read; a few dozen connections are kept open, until the process is ended.
 """
 
 from __future__ import annotations

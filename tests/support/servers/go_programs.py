@@ -61,7 +61,7 @@ class Builds:
 def _settle(program: GoProgram, future: Future[Path | None]) -> None:
     try:
         future.set_result(_find_or_build(program))
-    except BaseException as error:  # noqa: BLE001  # whoever waits for the result raises it
+    except BaseException as error:  # noqa: BLE001  # the thread that waits for the result raises it
         future.set_exception(error)
 
 

@@ -48,7 +48,7 @@ def temporary_folder(name: str, *, user: str | None, within: Path | None = None)
 
 
 def ordinary_user(*names: str) -> str | None:
-    """Whom to run a server as that refuses to be root; None where the tests run as somebody ordinary anyway."""
+    """The user for a server that refuses to run as root; None where the tests do not run as root."""
     if not IS_ROOT:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -110,7 +110,7 @@ def await_end(pids: Sequence[int], *, seconds: float = 20) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    # A zombie holds nothing any more; whoever inherited it may take its time to bury it.
+    # A zombie holds no resources; its new parent may reap it late.
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

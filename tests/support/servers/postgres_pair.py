@@ -47,7 +47,7 @@ class _Member(_Native):
         self._run("pg_ctl", "promote", "--wait", "--timeout", str(PROMOTE_SECONDS), "--pgdata", str(self._data))
 
     def lead(self) -> None:
-        """From the next start on, be nobody's standby."""
+        """From the next start on, be no standby."""
         (self._data / "standby.signal").unlink(missing_ok=True)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COMMAND = Path(sys.executable).parent / "obscura-backup"
 SECRET = "a secret that only the tests know, 32 bytes and more"
 START_SECONDS = 60.0
-# Nobody balances requests here, so that no test but those about it waits for the notice of an end.
+# No load balancer is used, so only the tests about the notice before the end wait for it.
 QUICK_END = {"OBSCURA_BACKUP_NOTICE_SECONDS": "0"}
 
 
@@ -194,7 +194,7 @@ class Service:
 
 @dataclass
 class Person:
-    """Somebody with a token, and the four calls that there are."""
+    """A user with a token, and the four calls of the API."""
 
     service: Service
     user_id: UUID
@@ -202,7 +202,7 @@ class Person:
 
     @classmethod
     def of(cls, service: Service) -> Person:
-        """Somebody new."""
+        """A new user."""
         user_id = uuid4()
         return cls(service, user_id, signed({"sub": str(user_id), "exp": int(time.time()) + 3600}))
 

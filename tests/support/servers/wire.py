@@ -56,7 +56,7 @@ class Wire:
         call = asyncio.current_task()
         assert call is not None
         self._calls.add(call)
-        spoke_last = ["nobody"]
+        spoke_last = [""]
         server_writer: asyncio.StreamWriter | None = None
         try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)

@@ -67,7 +67,7 @@ async def test_writer_outlives_a_row_that_cannot_be_written(store: SqliteMetadat
     assert await store.get(user) is not None
 
 
-async def test_check_notices_that_nobody_can_write(store: SqliteMetadataStore, tmp_path: Path) -> None:
+async def test_check_notices_that_no_request_can_write(store: SqliteMetadataStore, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "metadata.sqlite3", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(MetadataUnavailable):

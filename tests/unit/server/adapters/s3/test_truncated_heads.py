@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _blob = samples.blob()
 DRAFT = samples.draft(_blob, version=Version(12))
 METADATA = "".join(f"x-amz-meta-{name}: {value}\r\n" for name, value in sorted(metadata_of(DRAFT).items()))
+KEY = "backups/user"
 DATE = "Wed, 25 Nov 2026 00:00:00 GMT"
 HEAD = (f'HTTP/1.1 200 OK\r\nDate: {DATE}\r\nContent-Length: 48\r\nETag: "a-tag"\r\n{METADATA}\r\n').encode()
 METADATA_FIRST = (
@@ -76,7 +77,7 @@ def _serve(listening: socket.socket, answer: list[bytes]) -> None:
 
 def test_whole_head_is_understood() -> None:
     with bucket_answering(HEAD) as bucket:
-        found = bucket.head("backups/somebody")
+        found = bucket.head(KEY)
     assert found is not None
     assert (found.version, found.tag) == (12, "a-tag")
 
@@ -85,7 +86,7 @@ def test_whole_head_is_understood() -> None:
 def test_head_that_breaks_off_is_no_answer(missing: int) -> None:
     """Not version 1 where 12 was cut, and not an object that is not one of ours."""
     with bucket_answering(HEAD[:-missing]) as bucket, pytest.raises(BlobStoreUnavailable):
-        bucket.head("backups/somebody")
+        bucket.head(KEY)
 
 
 def cuts(head: bytes, *, every: int) -> list[int]:
@@ -98,13 +99,13 @@ def cuts(head: bytes, *, every: int) -> list[int]:
 def test_head_that_breaks_off_anywhere_gives_the_truth_or_no_answer(head: bytes) -> None:
     answer = [head]
     with bucket_answering_by(answer) as bucket:
-        whole = bucket.head("backups/somebody")
+        whole = bucket.head(KEY)
         assert whole == Revision.of(DRAFT, Tag("a-tag"))
         told = 0
         for end in cuts(head, every=6):
             answer[0] = head[:end]
             with suppress(BlobStoreUnavailable):
-                assert bucket.head("backups/somebody") == whole, head[:end]
+                assert bucket.head(KEY) == whole, head[:end]
                 told += 1
         assert told < 5, "only a head that lacks nothing but its end is believed"
 
@@ -118,7 +119,7 @@ def test_download_and_listing_whose_head_breaks_off_are_no_answer(head: bytes, b
         for end in cuts(head, every=30):
             answer[0] = head[:end]
             with pytest.raises(BlobStoreUnavailable):
-                bucket.get("backups/somebody", byte_range)
+                bucket.get(KEY, byte_range)
             with pytest.raises(BlobStoreUnavailable):
                 bucket.keys("backups/")
 
@@ -129,25 +130,25 @@ def test_metadata_without_a_check_value_is_believed_behind_a_whole_head() -> Non
     assert head != HEAD
     body = _blob.read() + bytes.fromhex(DRAFT.upload_id)
     with bucket_answering(head + body) as bucket:
-        download = bucket.get("backups/somebody")
+        download = bucket.get(KEY)
         assert download is not None
         content = download.first_chunk + download.read()
         download.close()
     assert (download.revision, content) == (Revision.of(DRAFT, Tag("a-tag")), _blob.read())
     with bucket_answering(head) as bucket, pytest.raises(BlobStoreUnavailable):
-        bucket.get("backups/somebody")
+        bucket.get(KEY)
 
 
 def test_metadata_with_a_wrong_check_value_is_damaged_behind_a_whole_head() -> None:
     head = HEAD.replace(b"x-amz-meta-version: 12", b"x-amz-meta-version: 13")
     with bucket_answering(head + bytes(48)) as bucket, pytest.raises(BackupDamaged):
-        bucket.get("backups/somebody")
+        bucket.get(KEY)
 
 
 def test_upload_whose_answer_breaks_off_in_its_head_is_an_unknown_outcome() -> None:
     blob = samples.blob()
     with bucket_answering(HEAD[:80]) as bucket, pytest.raises(OutcomeUnknown):
-        bucket.put("backups/somebody", blob, samples.draft(blob), replaces=None)
+        bucket.put(KEY, blob, samples.draft(blob), replaces=None)
 
 
 @pytest.mark.parametrize("head", [HEAD, METADATA_FIRST])
@@ -158,12 +159,12 @@ async def test_obstore_believes_no_head_that_breaks_off(head: bytes) -> None:
     with bucket_answering_by(answer) as boto3_bucket:
         bucket = ObstoreBucket(boto3_bucket._location, connect_timeout_seconds=5, read_timeout_seconds=5)
         bucket.connect()
-        assert await bucket.head("backups/somebody") == Revision.of(DRAFT, Tag("a-tag"))
+        assert await bucket.head(KEY) == Revision.of(DRAFT, Tag("a-tag"))
         for end in cuts(head, every=12):
             answer[0] = head[:end]
             with pytest.raises(BlobStoreUnavailable):
-                await bucket.head("backups/somebody")
+                await bucket.head(KEY)
             with pytest.raises(BlobStoreUnavailable):
-                await bucket.get("backups/somebody", ByteRange(0, 0) if end % 2 else None)
+                await bucket.get(KEY, ByteRange(0, 0) if end % 2 else None)
             with pytest.raises(OutcomeUnknown):
-                await bucket.put("backups/somebody", _blob, DRAFT, None)
+                await bucket.put(KEY, _blob, DRAFT, None)

@@ -54,7 +54,7 @@ class AgeingSet:
         return keys[0].key_id
 
     async def looked_again(self) -> bool:
-        """Whether a look is under way without anybody waiting for it; waits for its end."""
+        """Whether a read is under way in the background; waits for its end."""
         task = self.source._background_fetch
         if task is None or task.done():
             return False
@@ -79,7 +79,7 @@ async def test_set_is_read_again_behind_exactly_its_refresh_age(after: float, lo
     ageing = AgeingSet()
     await ageing.key_id()
     ageing.seconds += jwks.REFRESH_SECONDS + after
-    assert await ageing.key_id() == "1", "nobody waits for it"
+    assert await ageing.key_id() == "1", "no caller waits for it"
     assert await ageing.looked_again() is looks
     assert await ageing.key_id() == ("2" if looks else "1")
 

@@ -133,7 +133,7 @@ async def test_junk(verifier: JwtVerifier, junk: str) -> None:
         await verifier.verify(junk)
 
 
-async def test_audience_that_nobody_asked_for(verifier: JwtVerifier, clock: MovableClock) -> None:
+async def test_audience_that_is_not_required(verifier: JwtVerifier, clock: MovableClock) -> None:
     assert await verifier.verify(token(clock, aud="whatever")) == USER
 
 

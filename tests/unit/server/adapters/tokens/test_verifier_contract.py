@@ -85,7 +85,7 @@ class TestKeySet(TokenVerifierContract):
     async def test_public_key_is_no_shared_secret(
         self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], form: str
     ) -> None:
-        """The classic confusion: an HS256 token by what everybody can know of the key."""
+        """The classic confusion: an HS256 token by what is public about the key."""
         public = KEYS[issuer.algorithm].public_key()
         described = jwk(issuer.algorithm, issuer.key_id)
         secrets = {
@@ -153,7 +153,7 @@ async def test_key_that_was_withdrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await verifier.verify(kept) == USER
 
 
-async def test_same_keys_read_again_forget_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_same_keys_read_again_keep_verified_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = MovableClock()
     verifier = verifier_of(lambda: key_set(a="EdDSA"), clock)
     token = issuer_of("EdDSA", "a").token(claims_of(clock))
@@ -164,7 +164,7 @@ async def test_same_keys_read_again_forget_nobody(monkeypatch: pytest.MonkeyPatc
     assert await verifier.recognise(token) == USER
 
 
-async def test_keys_that_grew_old_are_looked_up_without_keeping_anybody_waiting(
+async def test_old_keys_are_read_again_in_the_background(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hangs = threading.Event()

@@ -35,7 +35,7 @@ async def test_one_more_than_may_wait_is_refused_at_once() -> None:
     threads.close()
 
 
-async def test_whoever_waited_too_long_is_told_while_all_threads_hang_and_is_not_run_any_more() -> None:
+async def test_call_that_waited_too_long_fails_while_all_threads_hang_and_is_not_run_later() -> None:
     threads = BoundedExecutor(1, waiting_max=1, wait_seconds=0.02)
     go_on = threading.Event()
     first = asyncio.create_task(threads.run(go_on.wait))
@@ -50,7 +50,7 @@ async def test_whoever_waited_too_long_is_told_while_all_threads_hang_and_is_not
     assert ran == []
 
 
-async def test_whoever_waited_too_long_makes_room_for_another() -> None:
+async def test_call_that_waited_too_long_makes_room_for_another() -> None:
     threads = BoundedExecutor(1, waiting_max=1, wait_seconds=0.02)
     go_on = threading.Event()
     first = asyncio.create_task(threads.run(go_on.wait))
@@ -82,7 +82,7 @@ async def test_result_of_a_cancelled_caller_is_let_go() -> None:
     threads.close()
 
 
-async def test_after_closing_there_is_nobody_to_work() -> None:
+async def test_after_closing_no_thread_runs() -> None:
     threads = BoundedExecutor(1, waiting_max=0, wait_seconds=1)
     threads.close()
     threads.close()
@@ -92,7 +92,7 @@ async def test_after_closing_there_is_nobody_to_work() -> None:
 
 
 @pytest.mark.parametrize("steps", range(6))
-async def test_a_failure_in_the_moment_of_a_cancellation_is_nobodys_complaint(steps: int) -> None:
+async def test_a_failure_in_the_moment_of_a_cancellation_is_not_reported(steps: int) -> None:
     """However far the failure has come on its way to the caller when the caller is cancelled."""
     loop, complaints = asyncio.get_running_loop(), list[dict[str, Any]]()
     loop.set_exception_handler(lambda _, context: complaints.append(context))

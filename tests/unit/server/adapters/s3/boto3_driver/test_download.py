@@ -70,7 +70,7 @@ def test_much_that_is_left_is_not() -> None:
     assert open_.read() == b""
 
 
-def test_a_failure_while_draining_is_nobodys_business() -> None:
+def test_a_failure_while_draining_is_ignored() -> None:
     body = ScriptedBody(b"abc", failure=ProtocolError("broken"))
     open_ = reading(body, 6)
     open_.close()
@@ -128,7 +128,7 @@ def test_suffix_that_is_cut_off_is_an_end_before_the_end() -> None:
         reading(ScriptedBody(b"abcdef", b"suff"), 6, b"suffix")
 
 
-def test_damage_found_while_draining_is_nobodys_business() -> None:
+def test_damage_found_while_draining_is_ignored() -> None:
     body = ScriptedBody(b"abc", b"def", b"SUFFIX")
     open_ = reading(body, 6, b"suffix")
     open_.close()

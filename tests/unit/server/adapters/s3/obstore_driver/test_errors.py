@@ -20,7 +20,7 @@ from support.servers.native import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEY = "backups/somebody"
+KEY = "backups/user"
 LATE_SECONDS = 5.0
 CREDENTIALS = {"access_key_id": "key", "secret_access_key": "secret", "token": None, "expires_at": None}
 
@@ -147,7 +147,7 @@ async def test_slow_connection_was_not_sent() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
-        filling = [socket.socket() for _ in range(3)]  # nobody accepts, and the queue is full
+        filling = [socket.socket() for _ in range(3)]  # none is accepted, and the queue is full
         for each in filling:
             each.settimeout(0)
             with suppress(BlockingIOError):
