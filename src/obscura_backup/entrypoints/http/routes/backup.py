@@ -41,8 +41,8 @@ _JSON = (b"content-type", b"application/json")
 EARLY_CHECK_BYTES = 1024 * 1024
 """For bodies from this size on, the metadata store is asked first whether the upload can succeed.
 
-The question costs 0.5 ms of processor time (PostgreSQL and service), receiving a body 3.3 ms per MiB. So from this size on
-it pays if one of seven uploads is refused; at 64 KiB it would never pay.
+The question costs 0.5 ms of processor time (PostgreSQL and service), receiving a body 3.3 ms per MiB. So from this size
+on it pays if one of seven uploads is refused; at 64 KiB it would never pay.
 """
 
 
