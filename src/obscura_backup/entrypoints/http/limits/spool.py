@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import io
 import tempfile
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from obscura_backup.domain.blob import Blob
@@ -14,7 +14,8 @@ from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall, DigestMisma
 from obscura_backup.domain.model import Limits, Sha256
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator
+    from collections.abc import AsyncIterable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
 MEMORY_BYTES = 256 * 1024
 """Per upload; a longer body goes to a temporary file."""
@@ -48,10 +49,9 @@ class SpoolMemory:
         self._left_bytes += count
 
 
-@asynccontextmanager
-async def receive(
+def receive(
     chunks: AsyncIterable[bytes], limits: Limits, memory: SpoolMemory, *, declared_sha256: bytes | None = None
-) -> AsyncIterator[Blob]:
+) -> AbstractAsyncContextManager[Blob]:
     """Receive a body of unknown length; its memory or file is released at the end. No lock is held meanwhile.
 
     Args:
@@ -66,55 +66,84 @@ async def receive(
         DigestMismatch: it does not have the declared digest.
         Unavailable: this machine has no space for it.
     """
-    spool = _Spool(memory)
-    try:
-        async for chunk in chunks:
+    return _Reception(chunks, limits, _Spool(memory), declared_sha256)
+
+
+class _Reception:
+    # A class, since the event loop keeps a list of all generators that are awaited.
+    def __init__(
+        self, chunks: AsyncIterable[bytes], limits: Limits, spool: _Spool, declared_sha256: bytes | None
+    ) -> None:
+        self._chunks = chunks
+        self._limits = limits
+        self._spool = spool
+        self._declared_sha256 = declared_sha256
+
+    async def __aenter__(self) -> Blob:
+        try:
+            return await self._receive()
+        except BaseException:
+            self._spool.close()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._spool.close()
+
+    async def _receive(self) -> Blob:
+        limits, spool = self._limits, self._spool
+        async for chunk in self._chunks:
             if spool.size + len(chunk) > limits.max_bytes:
                 raise BlobTooLarge(max_bytes=limits.max_bytes)
             spool.write(chunk)
         if spool.size < limits.min_bytes:
             raise BlobTooSmall(size=spool.size, min_bytes=limits.min_bytes)
         blob = spool.finish()
-        if declared_sha256 is not None and not hmac.compare_digest(declared_sha256, blob.sha256):
+        if self._declared_sha256 is not None and not hmac.compare_digest(self._declared_sha256, blob.sha256):
             raise DigestMismatch
-        yield blob
-    finally:
-        spool.close()
+        return blob
 
 
 class _Spool:
     def __init__(self, memory: SpoolMemory) -> None:
         self._memory = memory
         self._reserved = 0
-        self._file: BinaryIO = io.BytesIO()
+        self._chunks: list[bytes] = []
+        self._file: BinaryIO | None = None
         self._hasher = hashlib.sha256()
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
         self._hasher.update(chunk)
+        if self._file is None and self.size <= MEMORY_BYTES and self._memory.reserve(len(chunk)):
+            self._reserved = self.size
+            self._chunks.append(chunk)
+            return
         with _no_space():
-            if isinstance(self._file, io.BytesIO):
-                if self.size <= MEMORY_BYTES and self._memory.reserve(len(chunk)):
-                    self._reserved = self.size
-                else:
-                    self._move_to_disk(self._file)
-            self._file.write(chunk)
+            file = self._file or self._move_to_disk()
+            file.write(chunk)
 
     def finish(self) -> Blob:
+        if self._file is None:
+            self._file = io.BytesIO(b"".join(self._chunks))  # without a copy if there is one chunk
+            self._chunks.clear()
         with _no_space():
             self._file.flush()  # the last bytes may still be buffered, and a reader expects no failed write
         return Blob(self.size, Sha256(self._hasher.digest()), self._file, self._hasher)
 
     def close(self) -> None:
-        with suppress(OSError):  # bytes that are still buffered are not needed any more
-            self._file.close()
+        if self._file is not None:
+            with suppress(OSError):  # bytes that are still buffered are not needed any more
+                self._file.close()
         self._release()
 
-    def _move_to_disk(self, buffer: io.BytesIO) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
-        self._file.write(buffer.getbuffer())
+    def _move_to_disk(self) -> BinaryIO:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._file = file
+        file.writelines(self._chunks)
+        self._chunks.clear()
         self._release()
+        return file
 
     def _release(self) -> None:
         self._memory.release(self._reserved)

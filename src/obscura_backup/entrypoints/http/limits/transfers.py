@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from obscura_backup.domain.errors import ObscuraError, TooManyUploads
 from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from litestar.types import Receive
+    from litestar.types import ReceiveMessage, Receive
 
     from obscura_backup.domain.model import UserId
 
@@ -67,29 +65,50 @@ class Place:
             self._under_way[self._user_id] = count
 
 
-async def read_body(
-    receive: Receive, *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
-) -> AsyncGenerator[bytes, None]:
+class BodyReader:
     """The pieces of a request's body as they arrive.
 
-    Raises:
-        UploadTooSlow: the body paused or took too long.
-        ClientDisconnected: the client disconnected before the end of the body.
+    Args:
+        receive: gives the messages of the request.
+        stall_seconds: how long the body may pause.
+        total_seconds: how long it may take.
     """
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    size = 0
-    more = True
-    while more:
-        due_at = began + min(GRACE_SECONDS + size / PACE_BYTES_PER_SECOND, total_seconds)
+
+    def __init__(
+        self, receive: Receive, *, stall_seconds: float = STALL_SECONDS, total_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._receive = receive
+        self._stall_seconds = stall_seconds
+        self._total_seconds = total_seconds
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._size = 0
+        self._has_more = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece.
+
+        Raises:
+            UploadTooSlow: the body paused or took too long.
+            ClientDisconnected: the client disconnected before the end of the body.
+        """
+        while self._has_more:
+            message = await self._next_message()
+            if message["type"] != "http.request":
+                raise ClientDisconnected
+            self._has_more = message.get("more_body", False)
+            if piece := message.get("body", b""):
+                self._size += len(piece)
+                return piece
+        raise StopAsyncIteration
+
+    async def _next_message(self) -> ReceiveMessage:
+        due_at = self._began + min(GRACE_SECONDS + self._size / PACE_BYTES_PER_SECOND, self._total_seconds)
         try:
-            async with asyncio.timeout_at(min(loop.time() + stall_seconds, due_at)):
-                message = await receive()
+            async with asyncio.timeout_at(min(self._loop.time() + self._stall_seconds, due_at)):
+                return await self._receive()
         except TimeoutError as error:
             raise UploadTooSlow from error
-        if message["type"] != "http.request":
-            raise ClientDisconnected
-        more = message.get("more_body", False)
-        if piece := message.get("body", b""):
-            size += len(piece)
-            yield piece

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp  # noqa: TC002  # Litestar reads the annotati
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall
 from obscura_backup.domain.model import NO_VERSION, Version
 from obscura_backup.entrypoints.http.limits.spool import receive
-from obscura_backup.entrypoints.http.limits.transfers import read_body
+from obscura_backup.entrypoints.http.limits.transfers import BodyReader
 from obscura_backup.entrypoints.http.messages.answer import Answer
 from obscura_backup.entrypoints.http.messages.errors import PreconditionRequired, UnsupportedMediaType
 from obscura_backup.entrypoints.http.messages.headers import (
@@ -97,7 +97,7 @@ class BackupController(Controller):
             # A short body that is being sent already is read sooner than the store would answer.
             if not 0 <= declared_size < EARLY_CHECK_BYTES or state.has(b"expect"):
                 await transfers.service.refuse_early(user_id, expected)
-            body = read_body(request.receive)
+            body = BodyReader(request.receive)
             async with receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
                 state.has_begun_change = True
                 stored = await transfers.service.upload(user_id, expected, blob)

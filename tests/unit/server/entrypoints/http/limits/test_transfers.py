@@ -8,7 +8,7 @@ import pytest
 from contracts import samples
 from obscura_backup.domain.errors import TooManyUploads
 from obscura_backup.entrypoints.http.limits import transfers
-from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit, read_body
+from obscura_backup.entrypoints.http.limits.transfers import BodyReader, ConcurrencyLimit
 from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
 
 if TYPE_CHECKING:
@@ -50,37 +50,37 @@ def test_place_is_free_again() -> None:
 
 
 async def test_pieces_come_through() -> None:
-    assert [piece async for piece in read_body(sender(0, 0, 0))] == [b"piece"] * 3
+    assert [piece async for piece in BodyReader(sender(0, 0, 0))] == [b"piece"] * 3
 
 
 async def test_sender_that_hangs_up() -> None:
     with pytest.raises(ClientDisconnected):
-        _ = [piece async for piece in read_body(sender(0, 0, hangs_up=True))]
+        _ = [piece async for piece in BodyReader(sender(0, 0, hangs_up=True))]
 
 
 async def test_pause_that_is_too_long() -> None:
     with pytest.raises(UploadTooSlow):
-        _ = [piece async for piece in read_body(sender(0, 3600), stall_seconds=0.01)]
+        _ = [piece async for piece in BodyReader(sender(0, 3600), stall_seconds=0.01)]
 
 
 async def test_pause_that_is_not_too_long() -> None:
-    assert [piece async for piece in read_body(sender(0, 0.01), stall_seconds=3600)] == [b"piece"] * 2
+    assert [piece async for piece in BodyReader(sender(0, 0.01), stall_seconds=3600)] == [b"piece"] * 2
 
 
 async def test_trickle_that_takes_too_long_in_all() -> None:
     with pytest.raises(UploadTooSlow):
-        _ = [piece async for piece in read_body(sender(*[0.01] * 100), stall_seconds=3600, total_seconds=0.03)]
+        _ = [piece async for piece in BodyReader(sender(*[0.01] * 100), stall_seconds=3600, total_seconds=0.03)]
 
 
 async def test_trickle_below_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.03)
     monkeypatch.setattr(transfers, "PACE_BYTES_PER_SECOND", 100_000)
     with pytest.raises(UploadTooSlow):
-        _ = [piece async for piece in read_body(sender(*[0.01] * 100))]
+        _ = [piece async for piece in BodyReader(sender(*[0.01] * 100))]
 
 
 async def test_slow_body_that_keeps_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece of five bytes adds an hour; without the pieces that came, the time would be over."""
     monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.01)
     monkeypatch.setattr(transfers, "PACE_BYTES_PER_SECOND", 5 / 3600)
-    assert len([piece async for piece in read_body(sender(*[0] + [0.01] * 20))]) == 21
+    assert len([piece async for piece in BodyReader(sender(*[0] + [0.01] * 20))]) == 21
