@@ -9,7 +9,7 @@ from obscura_backup.domain.errors import ObscuraError, TooManyUploads
 from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
 
 if TYPE_CHECKING:
-    from litestar.types import ReceiveMessage, Receive
+    from litestar.types import Receive, ReceiveMessage
 
     from obscura_backup.domain.model import UserId
 

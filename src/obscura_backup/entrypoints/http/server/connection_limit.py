@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING, ClassVar, Protocol
 from weakref import WeakKeyDictionary
@@ -47,14 +47,14 @@ class _IdleQueue(IntEnum):  # hashed without a call of Python
 class _Group:
     """Connections that share one limit: all of a server, or all of one address.
 
-    Each connection is in one queue, in the order of arrival: that of connections without a request, that of answered
-    ones, or that of the owner whose request is under way.
+    Each connection is in one queue: that of connections without a request, that of answered ones, or that of the owner
+    whose request is under way. All queues share one dictionary in the order of arrival, since connections change their
+    queue with every request, and a queue is read only when a place is needed.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._queue_of: dict[Connection, Hashable] = {}
-        self._queues: dict[Hashable, dict[Connection, None]] = {}
         self._stalled: deque[Connection] = deque()
         self._swept_at = float("-inf")
 
@@ -63,17 +63,12 @@ class _Group:
 
     def put(self, connection: Connection, queue: Hashable) -> None:
         """Add the connection to this queue, or move it there."""
-        self.take(connection)
+        self._queue_of.pop(connection, None)  # to be the last one again
         self._queue_of[connection] = queue
-        self._queues.setdefault(queue, {})[connection] = None
 
     def take(self, connection: Connection) -> None:
         """Remove the connection, if it is there."""
-        queue = self._queue_of.pop(connection, None)
-        if queue is not None:
-            del self._queues[queue][connection]
-            if not self._queues[queue]:
-                del self._queues[queue]
+        self._queue_of.pop(connection, None)
 
     def eviction_candidate(self, owner: Hashable | None) -> Connection | None:
         """The connection to evict for a new one of this owner; None if there is none."""
@@ -85,8 +80,9 @@ class _Group:
 
     def _longest_idle(self) -> Connection | None:
         for idle in _IdleQueue:
-            if idle in self._queues:
-                return next(iter(self._queues[idle]))
+            for connection, queue in self._queue_of.items():
+                if queue is idle:
+                    return connection
         return None
 
     def _longest_stalled(self) -> Connection | None:
@@ -104,9 +100,10 @@ class _Group:
         return None
 
     def _oldest_of_busiest(self, owner: Hashable) -> Connection | None:
-        busiest = max(self._queues.values(), key=len)
-        if len(busiest) > len(self._queues.get(owner, ())) + 1:
-            return next(iter(busiest))
+        counts = Counter(self._queue_of.values())
+        busiest, count = counts.most_common(1)[0]
+        if count > counts[owner] + 1:
+            return next(connection for connection, queue in self._queue_of.items() if queue == busiest)
         return None
 
 

@@ -248,4 +248,4 @@ def test_nothing_is_kept_of_connections_that_ended() -> None:
         places.limit.remove(connection)
     limit = places.limit
     assert (len(limit._all), limit._groups, limit._address_of, limit._over_limit) == (0, {}, {}, {})
-    assert limit._all._queues == {}
+    assert limit._all._queue_of == {}
