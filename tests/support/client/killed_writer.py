@@ -1,12 +1,13 @@
-"""A program that kills writers of files: `python -m client_testing.killed_writer KIND FOLDER KILLS`.
+"""A program that kills writers of files: `python -m support.client.killed_writer KIND FOLDER KILLS`.
 
-KILLS is the least number; it goes on until one of them came in the middle of a write, up to twenty times as many.
+KILLS is the minimum number of kills. It continues until one kill was in the middle of a write, at most twenty times as
+often.
 
-Each writer writes the numbered content over and over, in a process of its own, and is killed at a random moment. After
-each death one line says, as JSON: the last number whose writing had returned, the number that is read, the modes of all
-files in the folder, and whether the death came in the middle (there was a file beside the one that counts).
+Each writer is a process that writes numbered contents in a loop, and is killed at a random moment. After each kill the
+program prints one line of JSON: the last number that was written, the number that is read, the modes of all files in
+the folder, and whether the kill was in the middle of a write (a temporary file was left).
 
-It is a program, and not a part of the test's process, because that one has threads, with which forking goes badly.
+It is a program of its own because the process of the tests has threads, and forking a process with threads is unsafe.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The character sets that a vCard may name, and decoding text in them.
 
-The table is our own: Python's registry also has "encodings" that no contact file should be able to name.
+Only these sets are supported: Python's registry also has "encodings" that a contact file must not be able to use.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# Compared without case, hyphens and underscores. What a name stands for in practice is often a superset of the standard
-# (GB2312 is written by programs that know GBK); the codec is then the superset, as in the WHATWG Encoding Standard.
+# Compared without case, hyphens and underscores. Programs often write a superset under the name of a standard (GBK under
+# the name GB2312); the codec is then the superset, as in the WHATWG Encoding Standard.
 _SINGLE_BYTE: Final = {
     "usascii": "ascii",
     "ascii": "ascii",
@@ -35,31 +35,31 @@ _MULTI_BYTE: Final = {
 }
 _ESCAPING: Final = {"iso2022jp": "iso2022_jp_2", "iso2022kr": "iso2022_kr"}
 _OTHER_ESCAPING: Final = ("utf7", "hz", "iso2022")
-"""Beginnings of the names of further sets whose ASCII bytes do not stand for ASCII characters. None of them is read."""
+"""Prefixes of the names of other sets in which ASCII bytes are not ASCII characters. These sets are not supported."""
 _UTF_8: Final = frozenset({"", "utf8"})
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]")
 
-# The first code point whose UTF-8 form has three bytes. Chinese, Japanese or Korean text looks like forms of two bytes
-# every now and then, and hardly ever like one of three.
+# The first code point with three bytes in UTF-8. Chinese, Japanese or Korean text in another set is sometimes also valid
+# UTF-8 with two bytes per character, and hardly ever with three.
 _THREE_BYTES: Final = "\u0800"
 
 
 class UndecodableError(ValueError):
-    """The bytes have no certain meaning; the message says why, and does not quote them."""
+    """The bytes cannot be decoded reliably; the message says why, and does not quote them."""
 
 
 def is_iso_2022(name: str) -> bool:
-    """Whether the set is one of those whose bytes are all ASCII, and switched by escape sequences (ISO 2022)."""
+    """Whether all bytes of the set are ASCII, and escape sequences switch between characters (ISO 2022)."""
     return _normalized_name(name) in _ESCAPING
 
 
 def is_ascii_compatible(name: str) -> bool:
-    """Whether ASCII bytes stand for ASCII characters in the set, as they do in nearly all."""
+    """Whether ASCII bytes are ASCII characters in the set, as in nearly all sets."""
     return not _normalized_name(name).startswith(_OTHER_ESCAPING)
 
 
 def is_utf_8(name: str) -> bool:
-    """Whether UTF-8 is meant: by its name, or by none."""
+    """Whether the name means UTF-8. An empty name does."""
     return _normalized_name(name) in _UTF_8
 
 
@@ -70,7 +70,7 @@ def decode(data: bytes, name: str) -> str:
     wrong set about as often as this happens by chance.
 
     Raises:
-        UndecodableError: a set that is not in the table, bytes that are not of it, or two readings.
+        UndecodableError: the set is not supported, or the bytes are invalid or ambiguous.
     """
     plain = _normalized_name(name)
     if data.isascii() and is_ascii_compatible(name):
@@ -78,19 +78,19 @@ def decode(data: bytes, name: str) -> str:
     as_utf_8 = _decoded(data, "utf-8")
     if plain in _UTF_8:
         if as_utf_8 is None:
-            raise UndecodableError("the text is not UTF-8" + ("" if plain else ", and no CHARSET says what it is"))
+            raise UndecodableError("the text is not UTF-8" + ("" if plain else ", and no CHARSET names another character set"))
         return as_utf_8
     codec = _SINGLE_BYTE.get(plain) or _MULTI_BYTE.get(plain) or _ESCAPING.get(plain)
     if codec is None:
-        raise UndecodableError(f"the character set {name[:40]!r} is not one that can be read")
+        raise UndecodableError(f"the character set {name[:40]!r} is not supported")
     as_named = _decoded(data, codec)
     if as_named is None:
         if as_utf_8 is None:
-            raise UndecodableError(f"the text is not {name[:40]!r}, as its CHARSET says")
+            raise UndecodableError(f"the text is not valid in {name[:40]!r}, its CHARSET")
         return as_utf_8
-    has_two_readings = as_utf_8 is not None and (plain in _SINGLE_BYTE or max(as_utf_8) >= _THREE_BYTES)
-    if has_two_readings and as_utf_8 != as_named:
-        raise UndecodableError(f"the text is valid UTF-8, and its CHARSET says {name[:40]!r}: it has two readings")
+    is_ambiguous = as_utf_8 is not None and (plain in _SINGLE_BYTE or max(as_utf_8) >= _THREE_BYTES)
+    if is_ambiguous and as_utf_8 != as_named:
+        raise UndecodableError(f"the text is ambiguous: it is valid UTF-8 and valid {name[:40]!r}, its CHARSET")
     return as_named
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from obscura_backup_client.content.model import MAX_CONTACT_KEY_BYTES
 
-# Shorter than any public key that is in use; what is copied in part is often shorter still.
+# Shorter than any public key in use. A partly copied key is often shorter.
 MIN_KEY_BYTES: Final = 16
 
 _HEX: Final = re.compile(r"[0-9a-f]+", re.IGNORECASE | re.ASCII)
@@ -45,7 +45,7 @@ def parse_identity_key(text: str) -> bytes:
 
 def _from_hex(digits: str) -> bytes:
     if len(digits) % 2:
-        # The same characters are Base64 of another key, as a rule: most likely one digit was lost in copying.
+        # The same characters are usually also Base64 of another key. Most likely one digit was lost in copying.
         raise MalformedKeyError("the identity key has an odd number of hex digits")
     return bytes.fromhex(digits)
 
