@@ -1,6 +1,6 @@
 """The character sets that a vCard may name, and decoding text in them.
 
-Only these sets are supported: Python's registry also has "encodings" that a contact file must not be able to use.
+Only these sets are supported: Python also has "encodings" that a contact file must not be able to use.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# Compared without case, hyphens and underscores. Programs often write a superset under the name of a standard (GBK under
-# the name GB2312); the codec is then the superset, as in the WHATWG Encoding Standard.
+# Compared without case, hyphens and underscores. Programs often write a superset under the name of a standard, such as
+# GBK under the name GB2312; the codec is then the superset, as in the WHATWG Encoding Standard.
 _SINGLE_BYTE: Final = {
     "usascii": "ascii",
     "ascii": "ascii",
@@ -39,8 +39,8 @@ _OTHER_ESCAPING: Final = ("utf7", "hz", "iso2022")
 _UTF_8: Final = frozenset({"", "utf8"})
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]")
 
-# The first code point with three bytes in UTF-8. Chinese, Japanese or Korean text in another set is sometimes also valid
-# UTF-8 with two bytes per character, and hardly ever with three.
+# The first code point with three bytes in UTF-8. Chinese, Japanese or Korean text in another set is sometimes also
+# valid UTF-8 with two bytes per character, and hardly ever with three.
 _THREE_BYTES: Final = "\u0800"
 
 
@@ -78,7 +78,7 @@ def decode(data: bytes, name: str) -> str:
     as_utf_8 = _decoded(data, "utf-8")
     if plain in _UTF_8:
         if as_utf_8 is None:
-            raise UndecodableError("the text is not UTF-8" + ("" if plain else ", and no CHARSET names another character set"))
+            raise UndecodableError("the text is not UTF-8" + ("" if plain else ", and no CHARSET names another one"))
         return as_utf_8
     codec = _SINGLE_BYTE.get(plain) or _MULTI_BYTE.get(plain) or _ESCAPING.get(plain)
     if codec is None:
