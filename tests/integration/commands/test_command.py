@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
 import socket
@@ -16,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from support.servers.command import refused, run
-from support.servers.service import COMMAND, SECRET, Person, Service, signed
+from support.servers.service import SECRET, Person, Service, signed
 
 
 def test_help() -> None:
@@ -205,25 +204,16 @@ def test_browser_of_an_allowed_origin(tmp_path: Path) -> None:
 
 
 def test_log_holds_no_token_secret_or_blob(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        port = "0"
-        process = subprocess.Popen(
-            [str(COMMAND), "serve", "--port", port, "--data-dir", str(tmp_path / "data"), "--log-level", "debug"],
-            env={**os.environ, "OBSCURA_BACKUP_AUTH_SECRET": SECRET},
-            stderr=file,
-        )
-        try:
-            service = Service(tmp_path / "data", port=_port_in(log))
-            person = Person.of(service)
-            body = b"recognisable bytes of a blob " * 10
-            assert person.upload(body).status == 200
-            assert person.upload(body, if_match="7").status == 409
-            forged = signed({"sub": "nobody", "exp": 99_999_999_999})
-            assert service.request("GET", token=forged).status == 401
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
+    log, service = tmp_path / "log", Service(tmp_path / "data", arguments=("--log-level", "debug"))
+    with log.open("w") as file:
+        service.start(stderr=file)
+    person = Person.of(service)
+    body = b"recognisable bytes of a blob " * 10
+    assert person.upload(body).status == 200
+    assert person.upload(body, if_match="7").status == 409
+    forged = signed({"sub": "nobody", "exp": 99_999_999_999})
+    assert service.request("GET", token=forged).status == 401
+    assert service.stop() == 0
     written = log.read_text()
     for secret in (SECRET, person.token, forged, "recognisable"):
         assert secret not in written
@@ -312,19 +302,3 @@ def _wait_until_closed(port: int) -> None:
         except OSError:
             return
     pytest.fail("the service goes on letting people in")
-
-
-def _port_in(log: Path) -> int:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        match = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())
-        if match is not None:
-            port = int(match[1])
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                pass
-            else:
-                return port
-        time.sleep(0.02)
-    raise TimeoutError

@@ -9,32 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from obscura_backup_client.formats.contacts import ImportedContact, read_contacts
+from obscura_backup_client.formats.contacts import read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
+from support.client.vcards import ALICE, card, name, only, refused_line
 
-ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")
 KEY = bytes(range(48))
 KEY_BASE64 = base64.b64encode(KEY).decode()
 QP = "ENCODING=QUOTED-PRINTABLE"
-
-
-def card(*lines: str, version: str = "3.0") -> str:
-    return "\n".join(["BEGIN:VCARD", f"VERSION:{version}", f"UID:{ALICE}", *lines, "END:VCARD", ""])
-
-
-def only(text: str | bytes) -> ImportedContact:
-    [contact] = read_contacts(text.encode() if isinstance(text, str) else text)
-    return contact
-
-
-def name(*lines: str, version: str = "3.0") -> str:
-    return only(card(*lines, version=version)).username
-
-
-def refused_line(text: str | bytes) -> int | None:
-    with pytest.raises(ContactFileError) as refused:
-        read_contacts(text.encode() if isinstance(text, str) else text)
-    return refused.value.line
 
 
 def in_bytes(line: str, value: bytes, *more: bytes) -> bytes:
