@@ -293,7 +293,7 @@ def test_no_error_or_local_variable_shows_a_secret(
 
     plain = "".join(traceback.TracebackException.from_exception(error).format())
     require_silent(f"{plain} {error} {error!r} {error.args!r} {error.__dict__!r}", secrets | STRINGS)
-    # Frames of libraries, and strings in our own, are beyond us here; bytes that only objects of ours hold are not.
+    # The client cannot control frames of libraries and strings in its own frames, but bytes in its own objects.
     ours = error.with_traceback(below_this_file(error.__traceback__))
     with_locals = "".join(traceback.TracebackException.from_exception(ours, capture_locals=True).format())
     assert "self = BackupClient" in with_locals

@@ -108,7 +108,7 @@ async def test_the_loop_runs_during_a_key_derivation(phone: BackupClient, server
     beating = asyncio.create_task(heartbeat())
     await on_the_loop(replace(phone, on_step=on_step), server).push(PASSWORD, parameters=LOW_MEMORY)
     beating.cancel()
-    # On the loop itself the derivation would stand between two ticks.
+    # A derivation on the loop would allow no tick in between.
     assert at[Step.SENDING] - at[Step.DERIVING] > 50
 
 

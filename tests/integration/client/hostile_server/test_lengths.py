@@ -101,7 +101,7 @@ def test_an_endless_response_takes_at_most_three_blobs_of_memory(phone: Phone, l
         tracemalloc.stop()
     assert type(raised.value) is error
     assert peak_bytes < 3 * DEFAULT_MAX_BLOB_BYTES
-    # What the sockets of both sides hold is taken, too.
+    # The socket buffers of both sides are counted, too.
     assert endless.taken < 16 * DEFAULT_MAX_BLOB_BYTES
     assert files(client) == before
 

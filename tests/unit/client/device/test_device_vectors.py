@@ -113,7 +113,7 @@ class ScriptedDevice:
         self.server = ScriptedServer()
         self.name, drawn = sequence["device_name"], bytes.fromhex(sequence["drawn"])
         numbers = itertools.count(1)
-        # Device ids are the only ones of this length that are drawn here; nonces and salts may be anything new.
+        # Only device ids have this length here; nonces and salts may be any new bytes.
         self.random = lambda size: (
             drawn if size == DEVICE_ID_BYTES else hashlib.shake_256(next(numbers).to_bytes(4, "big")).digest(size)
         )

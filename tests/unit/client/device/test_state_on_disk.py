@@ -93,7 +93,7 @@ def opened(directory: StateDirectory) -> list[str]:
     """The files below the directory that this process has open."""
     found = []
     for each in list(Path("/proc/self/fd").iterdir()):
-        # One of them is that of the listing itself.
+        # One of them belongs to the listing itself.
         with contextlib.suppress(FileNotFoundError):
             found.append(str(each.readlink()))
     return [each for each in found if each.startswith(str(directory.path))]

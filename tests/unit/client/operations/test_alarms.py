@@ -109,7 +109,7 @@ def rolled_back(phone: BackupClient, laptop: BackupClient, server: ServerInMemor
     laptop.put_contacts([NewContact(BOB, "bob")])
     laptop.push(KEY)
     phone.push(KEY)
-    # Everything that the older one lacks is a sealing.
+    # The older backup lacks only a sealing, and no contact.
     with phone.directory.locked() as held:
         state = held.require()
         contents = decode(open_sealed(old.blob or b"", KEY, USER).payload).contacts
