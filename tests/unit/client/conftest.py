@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.sealing import sealed
+from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import ALICE
-from support.client.derived_once import cached_argon2id
 from support.client.devices import KEY, Device, devices, yes
 from support.client.server_in_memory import ServerInMemory
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.client import BackupClient
 
-# No example has a deadline: it would fail where something else keeps the machine busy.
-settings.register_profile("unhurried", settings.default, deadline=None)
+# No example has a deadline, and drawing one may take long: both would fail where something else keeps the machine busy.
+settings.register_profile("unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
 @pytest.fixture
-def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive each key once, which saves time in tests that use the same passwords."""
-    monkeypatch.setattr(sealed, "argon2id", cached_argon2id)
+def cheap_kdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive keys at almost no cost: for tests of what is done with a password."""
+    monkeypatch.setattr(sealed, "argon2id", cheap_argon2id)
 
 
 @pytest.fixture

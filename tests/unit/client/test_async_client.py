@@ -84,7 +84,7 @@ async def test_every_operation_can_be_awaited(device: Device, server: ServerInMe
     assert (await laptop.delete(confirm=lambda _: True)).version == 1
 
 
-@pytest.mark.usefixtures("derived_once")
+@pytest.mark.usefixtures("cheap_kdf")
 async def test_a_password_can_be_changed(phone: BackupClient, server: ServerInMemory) -> None:
     client = on_the_loop(phone, server)
     await client.push(KEY)
@@ -216,7 +216,7 @@ async def test_a_wait_between_two_attempts_can_be_cancelled(
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
 
 
-@pytest.mark.usefixtures("derived_once")
+@pytest.mark.usefixtures("cheap_kdf")
 async def test_callbacks_may_be_async(phone: BackupClient, server: ServerInMemory) -> None:
     asked: list[Purpose] = []
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client.sealing import sealed
+from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import ALICE
 from support.client.terminal import PASSWORD, Terminal, terminal_in
 
@@ -26,18 +28,20 @@ def password_file(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """The state before `pushed`, made once: deriving a key takes long, and most tests do not depend on it."""
+    """The state before `pushed`, made once and sealed with a key of `cheap_kdf`."""
     # Other random bytes than those of the commands that go on from here.
     terminal = terminal_in(tmp_path_factory.mktemp("pushed"), first_random=1_000_000)
     terminal.person.passwords = [PASSWORD, PASSWORD]
-    terminal.ok("new", "--device-name", "phone")
-    terminal.ok("contact", "add", str(ALICE), "alice")
-    terminal.ok("push", "--profile", "low-memory")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sealed, "argon2id", cheap_argon2id)
+        terminal.ok("new", "--device-name", "phone")
+        terminal.ok("contact", "add", str(ALICE), "alice")
+        terminal.ok("push", "--profile", "low-memory")
     return terminal
 
 
 @pytest.fixture
-def pushed(pushed_once: Terminal, terminal: Terminal) -> Terminal:
+def pushed(pushed_once: Terminal, terminal: Terminal, cheap_kdf: None) -> Terminal:
     """An identity with Alice, pushed with the password."""
     shutil.copytree(pushed_once.home / "phone", terminal.home / "phone")
     terminal.server.slot = pushed_once.server.slot

@@ -14,7 +14,7 @@ from support.client.terminal import token
 if TYPE_CHECKING:
     from support.client.terminal import Terminal
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from support.client.terminal import PASSWORD, USER, Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 NEW = "rusty anvil cloud seven"
 WEAK = "password12345"

@@ -11,7 +11,7 @@ from obscura_backup_client.sealing.sealed import Header, open_sealed, seal
 from support.client.contents import ALICE, BOB
 from support.client.terminal import PASSWORD, USER, Terminal, token
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 
 def test_a_new_device_restores_with_a_password_and_a_token(pushed: Terminal, password_file: str) -> None:

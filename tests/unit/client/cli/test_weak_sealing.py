@@ -13,7 +13,7 @@ from support.client.terminal import PASSWORD
 if TYPE_CHECKING:
     from support.client.terminal import Terminal
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 
 @pytest.fixture

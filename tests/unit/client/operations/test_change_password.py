@@ -18,19 +18,19 @@ from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.passwords import normalize
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_header
 from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, Unavailable
+from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import BOB
-from support.client.derived_once import cached_argon2id
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, names, yes
 
 if TYPE_CHECKING:
     from obscura_backup_client.client import BackupClient
     from support.client.server_in_memory import ServerInMemory
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 OLD, NEW = "correct horse battery", "rusty anvil cloud seven"
 SALT = b"old salt--------"
-OLD_KEY = SealingKey(LOW_MEMORY, SALT, cached_argon2id(normalize(OLD), SALT, LOW_MEMORY))
+OLD_KEY = SealingKey(LOW_MEMORY, SALT, cheap_argon2id(normalize(OLD), SALT, LOW_MEMORY))
 """The key of the old password, so that most tests need not derive it."""
 
 

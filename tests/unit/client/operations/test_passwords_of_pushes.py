@@ -14,15 +14,15 @@ from obscura_backup_client.operations.results import Step
 from obscura_backup_client.sealing.errors import DifferentKey, PasswordTooShort, WrongPassword
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_header, seal_plaintext
+from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import BOB, NOW_MS
-from support.client.derived_once import cached_argon2id
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, names, yes
 
 if TYPE_CHECKING:
     from obscura_backup_client.client import BackupClient
     from support.client.server_in_memory import ServerInMemory
 
-pytestmark = pytest.mark.usefixtures("derived_once")
+pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
 PASSWORD = "correct horse battery"
 
@@ -64,7 +64,7 @@ def test_a_backup_sealed_below_the_minimum_is_resealed_above_it(phone: BackupCli
     phone.push(KEY)
     payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
     plaintext = (len(payload).to_bytes(4, "big") + payload).ljust(16384, b"\0")
-    weak_key = SealingKey(weak, b"w" * 16, cached_argon2id(PASSWORD.encode(), b"w" * 16, weak))
+    weak_key = SealingKey(weak, b"w" * 16, cheap_argon2id(PASSWORD.encode(), b"w" * 16, weak))
     weak_blob = seal_plaintext(plaintext, weak_key, USER, nonce=b"n" * 12)
     server.slot = replace(server.slot, blob=weak_blob)
     phone.put_contacts([NewContact(BOB, "bob")])
