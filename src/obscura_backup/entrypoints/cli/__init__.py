@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from obscura_backup import __version__
 from obscura_backup.entrypoints.cli import options
-from obscura_backup.entrypoints.cli.doctor import doctor
-from obscura_backup.entrypoints.cli.issue_token import token
-from obscura_backup.entrypoints.cli.migrate import init_bucket, migrate
-from obscura_backup.entrypoints.cli.reap import reap
-from obscura_backup.entrypoints.cli.scrub import scrub
-from obscura_backup.entrypoints.cli.serve import serve
-from obscura_backup.entrypoints.cli.settings import settings_command
-from obscura_backup.entrypoints.cli.user import user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COMMANDS = {
+    "serve": "serve:serve",
+    "token": "issue_token:token",
+    "migrate": "migrate:migrate",
+    "init-bucket": "migrate:init_bucket",
+    "doctor": "doctor:doctor",
+    "settings": "settings:settings_command",
+    "scrub": "scrub:scrub",
+    "user": "user:user",
+    "reap": "reap:reap",
+}
+"""The module and the name of each command. A command is imported when it is named; `--help` imports all."""
+
+
+class Commands(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
+        return command
+
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 internal error (a bug), 2 usage or settings, 3 a store cannot be used, 4 the "
     "address is in use, 5 findings of doctor, scrub, user or reap. Each setting can also be an OBSCURA_BACKUP_… "
@@ -32,10 +55,6 @@ if TYPE_CHECKING:
 @click.version_option(__version__, prog_name="obscura-backup")
 def cli() -> None:
     """The server of an end-to-end encrypted backup; it cannot read what it stores."""
-
-
-for command in (serve, token, migrate, init_bucket, doctor, settings_command, scrub, user, reap):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shlex
 import sys
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
-from msgspec import structs
 
 from obscura_backup import __version__
 from obscura_backup.entrypoints.cli import options
@@ -31,7 +29,9 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Only check the settings, and that stores and keys can be used.")
 def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> int:
     """Run the service. Without settings it uses embedded stores."""
-    from obscura_backup.domain.errors import StoreUnusable  # so that `--help` is fast
+    from msgspec import structs  # so that `--help` is fast
+
+    from obscura_backup.domain.errors import StoreUnusable
     from obscura_backup.entrypoints.http.server import run as server
 
     settings = options.settings_from(flags, config)
@@ -70,7 +70,9 @@ def _make_app(settings: Settings, is_stopping: Callable[[], bool]) -> ASGIApp:
 
 def _check(settings: Settings) -> int:
     """Start the stores and read the keys, as `serve` would, and listen nowhere."""
-    from obscura_backup.domain.errors import StoreUnusable, Unavailable  # as above
+    import asyncio  # as above
+
+    from obscura_backup.domain.errors import StoreUnusable, Unavailable
     from obscura_backup.entrypoints.container import Container, started
 
     async def use() -> None:
