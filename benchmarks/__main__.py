@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from benchmarks import environment, generator
-from benchmarks.cases import Case, NoSuchCase, selected
+from benchmarks.cases import Case, selected
+from benchmarks.exits import INVALID, exit_code
 from benchmarks.measurements import MIB, Measurement
 from benchmarks.processes import usage
 from benchmarks.report import CLOSED, FLOOR, HEAD, OPEN, Row, document
-from benchmarks.testbeds import BACKENDS, ROOT, TITLES, Servers, Target, Testbed, prepare_to_be_ended
+from benchmarks.testbeds import BACKENDS, ROOT, TITLES, Servers, Target, Testbed
 from support.servers.service import COMMAND
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ QUICK = {"cases": "*-64KiB-16", "seconds": 0.6, "minutes": 1.5}
 """The defaults of a quick run."""
 OPEN_SHARE = 0.7
 """The rate of an open loop, of what the closed loop reached: busy, and not beyond what the service can do."""
-INVALID, USAGE, IMPOSSIBLE = 1, 2, 3
 
 
 @dataclass
@@ -71,28 +69,22 @@ class Run:
 
 def main(arguments: list[str] | None = None) -> int:
     """0: measured; 1: a measurement is invalid; 2: wrong usage; 3: not possible here."""
-    prepare_to_be_ended()
     options = _options(arguments)
-    try:
-        cases = selected(_words(options.cases))
-        program = generator.program()
-        run = Run(program, options.seconds, time.monotonic() + 60 * options.minutes)
-        with Servers(program, workers=options.workers) as servers:
-            about = _about(options, servers)
-            backends = _words(options.backends)
-            for number, name in enumerate(backends):
-                ends_at = share_ends_at(time.monotonic(), run.ends_at, len(backends) - number)
-                with BACKENDS[name](servers, COMMAND) as testbed:
-                    run.backend(name, testbed, cases, _words(options.loops), ends_at=ends_at)
-            about["versions"] |= environment.stores(servers)
-    except (NoSuchCase, generator.BuildFailed) as error:
-        sys.stderr.write(f"bench: {error}\n")
-        return USAGE
-    except pytest.skip.Exception as missing:
-        sys.stderr.write(f"bench: not possible here. {missing}\n")
-        return IMPOSSIBLE
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(lambda: _bench(options))
+
+
+def _bench(options: argparse.Namespace) -> int:
+    cases = selected(_words(options.cases))
+    program = generator.program()
+    run = Run(program, options.seconds, time.monotonic() + 60 * options.minutes)
+    with Servers(program, workers=options.workers) as servers:
+        about = _about(options, servers)
+        backends = _words(options.backends)
+        for number, name in enumerate(backends):
+            ends_at = share_ends_at(time.monotonic(), run.ends_at, len(backends) - number)
+            with BACKENDS[name](servers, COMMAND) as testbed:
+                run.backend(name, testbed, cases, _words(options.loops), ends_at=ends_at)
+        about["versions"] |= environment.stores(servers)
     about["idle_mib"] = run.idle_mib
     if options.json is not None:
         options.json.write_text(f"{json.dumps(document(run.rows, about), indent=1, allow_nan=False)}\n")

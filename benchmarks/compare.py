@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from benchmarks import environment, generator
-from benchmarks.cases import NoSuchCase, selected
+from benchmarks.cases import selected
+from benchmarks.exits import INVALID, USAGE, exit_code
 from benchmarks.measurements import GENERATOR, Measurement, Spread, ratio, spread
 from benchmarks.report import without_nan
-from benchmarks.testbeds import BACKENDS, Servers, prepare_to_be_ended
+from benchmarks.testbeds import BACKENDS, Servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 Round = tuple[Measurement, Measurement]
 """The old checkout's measurement and the new one's."""
 COMMAND = Path(".venv/bin/obscura-backup")
-INVALID, USAGE, IMPOSSIBLE = 1, 2, 3
 
 
 def ratios(rounds: Sequence[Round]) -> dict[str, Spread]:
@@ -61,23 +59,13 @@ def by_turns(measure: Callable[[int], Measurement], count: int) -> list[Round]:
 
 def main(arguments: list[str] | None = None) -> int:
     """0: measured; 1: a round was invalid; 2: wrong usage; 3: not possible here."""
-    prepare_to_be_ended()
     options = _parser().parse_args(arguments)
     checkouts = [path.resolve() for path in (options.old, options.new)]
     for path in checkouts:
         if not (path / COMMAND).exists():
             sys.stderr.write(f"bench: {path} has no {COMMAND}: run `make setup` there.\n")
             return USAGE
-    try:
-        return _compare(options, checkouts)
-    except (NoSuchCase, generator.BuildFailed) as error:
-        sys.stderr.write(f"bench: {error}\n")
-        return USAGE
-    except pytest.skip.Exception as missing:
-        sys.stderr.write(f"bench: not possible here. {missing}\n")
-        return IMPOSSIBLE
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(lambda: _compare(options, checkouts))
 
 
 def _compare(options: argparse.Namespace, checkouts: Sequence[Path]) -> int:

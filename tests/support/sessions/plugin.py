@@ -5,6 +5,7 @@ With pytest-xdist each worker process checks itself and reports to the controlle
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import shutil
@@ -52,6 +53,7 @@ class Session:
     def pytest_sessionstart(self) -> None:
         uvloop.new_event_loop().close()  # libuv opens one pipe with its first loop, and keeps it for ever
         obstore.put(MemoryStore(), "any", b"")  # obstore's runtime opens its descriptors once, and keeps them for ever
+        ctypes.CFUNCTYPE(None)(bool)  # libffi opens its own file with the first callback, and keeps it for ever
         self._start = Snapshot.now()
         self._known = set(self._start.descriptors)
         self._numbers = descriptor_numbers()
