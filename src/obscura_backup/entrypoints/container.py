@@ -13,12 +13,12 @@ from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, KeySource, SecretKeySource
+from obscura_backup.adapters.tokens.secret_file import CombinedKeySource, SecretFileKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.model import Limits
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.data_directory import opened_data_directory
 from obscura_backup.entrypoints.settings import S3, S3_BY_BOTO3, Settings
-from obscura_backup.entrypoints.signing_secret import signing_secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,17 +27,25 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.s3.store import S3BlobStore
 
 
-def token_secret(settings: Settings) -> str:
-    """The secret of HS256 tokens: the configured one, or the one under the data directory."""
-    return settings.auth_secret or signing_secret(settings.data_dir)
-
-
 def _key_source(settings: Settings) -> KeySource:
     if settings.auth_jwks is None:
-        return SecretKeySource(token_secret(settings))
-    if settings.auth_jwks.startswith(("https:", "http:")):
-        return JwksKeySource.url(settings.auth_jwks, timeout_seconds=settings.jwks_seconds)
-    return JwksKeySource.file(Path(settings.auth_jwks))
+        return _secrets(settings)
+    key_set = _key_set(settings, settings.auth_jwks)
+    return CombinedKeySource(key_set, _secrets(settings)) if settings.has_secret else key_set
+
+
+def _secrets(settings: Settings) -> KeySource:
+    found = settings.token_secrets()
+    if settings.auth_secret is not None:
+        return SecretKeySource(*found)
+    # A file that is removed later is not created again: that would silently invalidate all tokens.
+    return SecretFileKeySource(settings.secret_path, lambda: settings.token_secrets(create=False))
+
+
+def _key_set(settings: Settings, jwks: str) -> JwksKeySource:
+    if jwks.startswith(("https:", "http:")):
+        return JwksKeySource.url(jwks, timeout_seconds=settings.jwks_seconds)
+    return JwksKeySource.file(Path(jwks))
 
 
 def _postgres(settings: Settings) -> PostgresMetadataStore:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
-from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import ObscuraError, PutRefused
 from obscura_backup.domain.model import NO_VERSION, Draft, Kind, Tag, UploadId, UserId, Version
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.data_directory import opened_data_directory
+from obscura_backup.entrypoints.signing_secret import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,6 +37,8 @@ FREE_MIN_BYTES = 256 * 1024 * 1024
 DIAGNOSIS_SECONDS = 6.0
 """For all checks of PostgreSQL. Its name may have several addresses, each with its own time to connect."""
 
+SERVER_ANSWERS = "PostgreSQL answers"
+SERVER_ACCEPTS = "PostgreSQL accepts this user"
 READ_ONLY_HINT = (
     "a standby, or default_transaction_read_only is on; "
     "name all servers in the URL, with target_session_attrs=read-write"
@@ -104,10 +106,13 @@ async def _data_directory(settings: Settings) -> str:
 
 
 async def _keys(container: Container) -> str:
-    source = container.key_source()
-    keys = await source.keys()
-    kind = "key set" if isinstance(source, JwksKeySource) else "secret"
-    return f"{kind}: {', '.join(sorted({key.algorithm for key in keys}))}"
+    keys = await container.key_source().keys()
+    secrets = [fingerprint(key.key) for key in keys if key.algorithm == "HS256"]
+    public = sorted({key.algorithm for key in keys} - {"HS256"})
+    found = [f"key set: {', '.join(public)}"] if public else []
+    if secrets:
+        found.append(f"HS256 by a secret with the fingerprint {' or '.join(secrets)}, the same on all replicas")
+    return "; ".join(found)
 
 
 async def _metadata(settings: Settings, store: BackupMetadataStore) -> AsyncIterator[Check]:
@@ -115,6 +120,8 @@ async def _metadata(settings: Settings, store: BackupMetadataStore) -> AsyncIter
         case "postgresql":
             async for check in _postgres(settings.metadata_url or ""):
                 yield check
+                if check.name in (SERVER_ANSWERS, SERVER_ACCEPTS) and not check.holds:
+                    return  # the store starts without a server, to wait for it, which would look like a success
         case "sqlite":
             where = f"SQLite {sqlite3.sqlite_version}, {settings.metadata_path}"
             yield Check("metadata", "technology", holds=True, detail=where)
@@ -135,10 +142,13 @@ async def _postgres(url: str) -> AsyncIterator[Check]:
             facts = await _in_daemon_thread(lambda: postgres_diagnosis.diagnose(url))
             state = await _in_daemon_thread(lambda: postgres_schema.schema_state(url))
     except TimeoutError:
-        yield Check("metadata", "PostgreSQL answers", holds=False, detail=f"not within {DIAGNOSIS_SECONDS:g} s")
+        yield Check("metadata", SERVER_ANSWERS, holds=False, detail=f"not within {DIAGNOSIS_SECONDS:g} s")
+        return
+    except postgres_diagnosis.ConnectionRefused as error:
+        yield Check("metadata", SERVER_ACCEPTS, holds=False, detail=error.with_cause)
         return
     except ObscuraError as error:
-        yield Check("metadata", "PostgreSQL answers", holds=False, detail=error.with_cause)
+        yield Check("metadata", SERVER_ANSWERS, holds=False, detail=error.with_cause)
         return
     yield Check("metadata", "technology", holds=True, detail=f"PostgreSQL {facts.version}")
     yield Check("metadata", "round trip", holds=True, seconds=facts.round_trip_seconds)

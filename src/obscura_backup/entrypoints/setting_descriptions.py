@@ -94,9 +94,16 @@ SECTIONS = (
             Description(
                 "auth_secret_file",
                 "",
-                "file with that secret, for example a mounted one. It may be a link and belong to another user.",
+                "file with up to 8 secrets, one per line, newest first: the first one signs, all of them verify. It is "
+                "read again when it changes. It may be a link and belong to another user. Default: `auth-secret` in "
+                "the data directory.",
             ),
-            Description("auth_jwks", "", "key set for RS256, ES256 and EdDSA: a file, or an https URL"),
+            Description(
+                "auth_jwks",
+                "",
+                "key set for RS256, ES256 and EdDSA: a file, or an https URL. HS256 tokens are then accepted only if a "
+                "secret is set, too.",
+            ),
             Description("auth_issuer", "", "required value of `iss`"),
             Description("auth_audience", "", "required value of `aud`"),
             Description(

@@ -16,6 +16,8 @@ import msgspec
 from obscura_backup.adapters.postgres.url import holds_password
 from obscura_backup.adapters.regular_file import read_regular_file
 from obscura_backup.adapters.s3.location import S3Location
+from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.entrypoints.signing_secret import FILE_NAME, SECRET_MIN_BYTES, named_secrets, signing_secrets
 from obscura_backup.entrypoints.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -23,12 +25,9 @@ if TYPE_CHECKING:
 
 PREFIX = "OBSCURA_BACKUP_"
 CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
-SECRET_MIN_BYTES = 16
-"""A shorter secret can be guessed offline from one token."""
 SECRET_RECOMMENDED_BYTES = 32
 """RFC 7518 (3.2) requires it; a shorter secret gets a warning."""
 CONFIG_MAX_BYTES = 1024 * 1024
-SECRET_MAX_BYTES = 64 * 1024
 
 _SQLITE = "sqlite"
 _POSTGRES = "postgresql"
@@ -123,6 +122,31 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return _path("blobs_url", self.blobs_url) if self.blobs_url else self.data_dir / "blobs"
 
     @property
+    def has_secret(self) -> bool:
+        """Whether a secret is configured. If not, and without a key set, the one in the data directory is used."""
+        return self.auth_secret is not None or self.auth_secret_file is not None
+
+    @property
+    def secret_path(self) -> Path:
+        """The file of the secrets, unless `auth_secret` holds one."""
+        return self.auth_secret_file or self.data_dir / FILE_NAME
+
+    def token_secrets(self, *, create: bool = True) -> tuple[str, ...]:
+        """The secrets of HS256 tokens, newest first.
+
+        Args:
+            create: whether a secret is created in the data directory if that is where it should be.
+
+        Raises:
+            StoreUnusable: they cannot be read.
+        """
+        if self.auth_secret is not None:
+            return (self.auth_secret,)
+        if self.auth_secret_file is not None:
+            return named_secrets(self.auth_secret_file)
+        return signing_secrets(self.data_dir, create=create)
+
+    @property
     def uses_data_dir(self) -> bool:
         """Whether a store is in the data directory."""
         return self.metadata_url is None or self.blobs_url is None
@@ -175,7 +199,6 @@ def load_settings_and_origins(
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise InvalidSettings(f"A setting is malformed: {error}.") from error
-    settings = _with_secret(settings)
     _check_consistency(settings)
     return settings, origins
 
@@ -187,22 +210,6 @@ def _check_flags(flags: Mapping[str, Any]) -> None:
             f"whole URL in {PREFIX}METADATA_URL or in the configuration file. Or leave the password out: PostgreSQL's "
             "client library takes it from PGPASSWORD, or from the file that PGPASSFILE names (by default ~/.pgpass)."
         )
-
-
-def _with_secret(settings: Settings) -> Settings:
-    if settings.auth_secret_file is None:
-        return settings
-    if settings.auth_secret is not None or settings.auth_jwks is not None:
-        raise InvalidSettings("auth_secret_file, auth_secret and auth_jwks exclude each other: set only one.")
-    path = settings.auth_secret_file
-    try:
-        secret = read_regular_file(path, SECRET_MAX_BYTES).decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise InvalidSettings(f"The secret in {path} (auth_secret_file) is not UTF-8 text.") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise InvalidSettings(f"The secret in {path} (auth_secret_file) cannot be read: {reason}.") from error
-    return msgspec.structs.replace(settings, auth_secret=secret)
 
 
 def _decode(kind: type, value: Any) -> Any:
@@ -278,8 +285,13 @@ def _scheme(name: str, url: str, known: tuple[str, ...]) -> str:
 def _check_authentication(settings: Settings) -> None:
     if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_MIN_BYTES:
         raise InvalidSettings(f"auth_secret is too short to be safe: at least {SECRET_MIN_BYTES} bytes.")
-    if settings.auth_secret is not None and settings.auth_jwks is not None:
-        raise InvalidSettings("auth_secret and auth_jwks exclude each other: set only one.")
+    if settings.auth_secret is not None and settings.auth_secret_file is not None:
+        raise InvalidSettings("auth_secret and auth_secret_file exclude each other: set only one.")
+    if settings.auth_secret_file is not None:
+        try:
+            named_secrets(settings.auth_secret_file)
+        except StoreUnusable as error:
+            raise InvalidSettings(str(error)) from error.__cause__
     if settings.auth_jwks is not None and settings.auth_jwks.startswith("http:"):
         host = urlsplit(settings.auth_jwks).hostname
         if host not in ("localhost", "127.0.0.1", "::1"):

@@ -5,6 +5,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -101,6 +102,32 @@ async def test_locked_schema_does_not_keep_the_doctor(locked_schema: str, tmp_pa
     found = {(check.part, check.name): check.holds async for check in examine(settings)}
     assert time.monotonic() - started < DOCTOR_SECONDS
     assert not found["metadata", "PostgreSQL answers"]
+
+
+@pytest.mark.parametrize("change", ["password", "user", "database"])
+async def test_server_that_refuses_is_told_from_one_that_does_not_answer(
+    new_postgres_url: Callable[[], str], tmp_path: Path, change: str
+) -> None:
+    parts = urlsplit(new_postgres_url())
+    wrong = {
+        "password": parts._replace(netloc=f"{parts.username}:wrong@127.0.0.1:{parts.port}"),
+        "user": parts._replace(netloc=f"stranger:wrong@127.0.0.1:{parts.port}"),
+        "database": parts._replace(path="/nowhere"),
+    }[change].geturl()
+    settings = Settings(data_dir=tmp_path, metadata_url=wrong, blobs_url="memory:")
+    found = {check.name: check async for check in examine(settings) if check.part == "metadata"}
+    assert [(name, check.holds) for name, check in found.items()] == [("PostgreSQL accepts this user", False)]
+    detail = found["PostgreSQL accepts this user"].detail
+    assert "The database server answers, and refuses the connection" in detail
+    assert "wrong" not in detail
+
+
+async def test_unreachable_server_is_one_failed_check_and_no_success(tmp_path: Path) -> None:
+    url = "postgresql://somebody:secret@127.0.0.1:1/nothing"
+    settings = Settings(data_dir=tmp_path, metadata_url=url, blobs_url="memory:")
+    found = {check.name: check async for check in examine(settings) if check.part == "metadata"}
+    assert [(name, check.holds) for name, check in found.items()] == [("PostgreSQL answers", False)]
+    assert "does not answer" in found["PostgreSQL answers"].detail
 
 
 async def test_server_that_freezes_while_it_is_asked_is_hung_up_on(

@@ -6,6 +6,7 @@ pin the values. The defaults of settings are in `test_defaults_of_settings.py`.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,14 +22,15 @@ from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.s3 import admin as s3_admin
 from obscura_backup.adapters.s3 import concurrency_probe, stored_object
 from obscura_backup.adapters.s3 import store as s3
+from obscura_backup.adapters.s3.boto3_driver import credentials_file
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
 from obscura_backup.adapters.s3.obstore_driver import body as obstore_body
 from obscura_backup.adapters.s3.obstore_driver import bucket as obstore_bucket
 from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
-from obscura_backup.adapters.tokens import jwks, verifier
+from obscura_backup.adapters.tokens import jwks, secret_file, verifier
 from obscura_backup.domain import model, scrub, service
 from obscura_backup.entrypoints import doctor, settings, signing_secret
-from obscura_backup.entrypoints.cli import options
+from obscura_backup.entrypoints.cli import options, user
 from obscura_backup.entrypoints.http.limits import client_address, rate_limiter, spool, transfers
 from obscura_backup.entrypoints.http.messages import headers
 from obscura_backup.entrypoints.http.middleware import cors, metrics, rate_limits
@@ -69,9 +71,11 @@ DAY = 86_400.0
                 "MIN_REFETCH_INTERVAL_SECONDS": 30.0,
             },
         ),
+        (secret_file, {"LOOK_SECONDS": 2.0}),
         (verifier, {"TOKEN_MAX_CHARS": 8192, "CACHED_TOKENS": 16_384, "CANDIDATES_MAX": 8, "_TIME_MAX": 1 << 53}),
         (memory, {"LOCK_TIMEOUT_SECONDS": 5.0, "CHUNK_BYTES": 256 * KIB}),
         (s3_admin, {"TIMEOUT_SECONDS": 10.0}),
+        (credentials_file, {"LIVE": timedelta(minutes=10), "REREAD_SECONDS": 360}),
         (
             postgres,
             {
@@ -194,13 +198,22 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
         (
             settings,
             {
-                "SECRET_MIN_BYTES": 16,
                 "SECRET_RECOMMENDED_BYTES": 32,
                 "CONFIG_MAX_BYTES": MIB,
-                "SECRET_MAX_BYTES": 64 * KIB,
             },
         ),
-        (signing_secret, {"SECRET_BYTES": 32, "_MAX_BYTES": 4 * KIB}),
+        (
+            signing_secret,
+            {
+                "SECRET_BYTES": 32,
+                "SECRET_MIN_BYTES": 16,
+                "SECRETS_MAX": 8,
+                "FINGERPRINT_CHARS": 8,
+                "_MAX_BYTES": 4 * KIB,
+                "_NAMED_MAX_BYTES": 64 * KIB,
+            },
+        ),
+        (user, {"LISTED": 50}),
     ],
     ids=lambda given: given.__name__.rpartition(".")[2] if hasattr(given, "__name__") else "",
 )

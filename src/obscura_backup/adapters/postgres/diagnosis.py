@@ -44,10 +44,15 @@ class Diagnosis:
     skew_seconds: float
 
 
+class ConnectionRefused(MetadataUnavailable):
+    """The database server answers, and refuses the connection: check user, password, database and pg_hba.conf."""
+
+
 def diagnose(url: str) -> Diagnosis:
     """Read the facts; blocks for a few seconds at most.
 
     Raises:
+        ConnectionRefused: the server answers, but not to this user.
         MetadataUnavailable: the server does not answer.
         StoreUnusable: the URL is malformed.
     """
@@ -60,7 +65,7 @@ def diagnose(url: str) -> Diagnosis:
             row = connection.execute(_FACTS.encode()).fetchone()
             took = time.perf_counter() - began
     except psycopg.Error as error:
-        raise MetadataUnavailable from error
+        raise (ConnectionRefused if _is_answer(error) else MetadataUnavailable) from error
     if row is None:
         raise MetadataUnavailable
     version, writable, synchronous_commit, fsync, epoch, missing = row
@@ -72,3 +77,10 @@ def diagnose(url: str) -> Diagnosis:
         round_trip_seconds=took,
         skew_seconds=float(epoch) - (clock + took / 2),
     )
+
+
+def _is_answer(error: psycopg.Error) -> bool:
+    """Whether a failed connection was refused by the server itself. The driver gives no SQLSTATE for it."""
+    connection = error.pgconn
+    asked = connection is not None and (connection.used_password or connection.needs_password)
+    return asked or "FATAL" in str(error)

@@ -92,10 +92,10 @@ class KeySource(Protocol):
 
 
 class SecretKeySource:
-    """One shared secret, for HS256."""
+    """Shared secrets that do not change, for HS256."""
 
-    def __init__(self, secret: str) -> None:
-        self._keys = [VerificationKey("HS256", secret.encode())]
+    def __init__(self, *secrets: str) -> None:
+        self._keys = [VerificationKey("HS256", secret.encode()) for secret in secrets]
 
     async def keys(self, *, unknown_key_id: bool = False) -> Sequence[VerificationKey]:  # noqa: ARG002  # of the protocol
         """See `KeySource.keys`."""

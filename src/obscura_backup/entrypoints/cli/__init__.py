@@ -23,8 +23,9 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "settings": "settings:settings_command",
     "scrub": "scrub:scrub",
-    "user": "user:user",
+    "user": "user:user_commands",
     "reap": "reap:reap",
+    "rotate-secret": "rotate_secret:rotate_secret",
 }
 """The module and the name of each command. A command is imported when it is named; `--help` imports all."""
 

@@ -50,17 +50,16 @@ def token(user_id: UUID, ttl: timedelta, out: Path | None, config: Path | None, 
     from obscura_backup.adapters.tokens.issuer import issue_token  # so that `--help` is fast
     from obscura_backup.domain.errors import StoreUnusable
     from obscura_backup.domain.model import UserId
-    from obscura_backup.entrypoints.signing_secret import FILE_NAME, signing_secret
 
     settings = options.settings_from(flags, config)
-    if settings.auth_jwks is not None:
+    if settings.auth_jwks is not None and not settings.has_secret:
         options.fail(
-            "With auth_jwks the identity provider issues the tokens; the service has no secret to sign with.",
+            "With auth_jwks alone, the identity provider issues the tokens; the service has no secret to sign with.",
             options.EXIT_USAGE,
         )
-    new = settings.auth_secret is None and not (settings.data_dir / FILE_NAME).exists()
+    new = not settings.has_secret and not settings.secret_path.exists()
     try:
-        secret = settings.auth_secret or signing_secret(settings.data_dir)
+        secret = settings.token_secrets()[0]
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
     if new:

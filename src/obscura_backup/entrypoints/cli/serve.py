@@ -98,7 +98,8 @@ def _warn(settings: Settings) -> None:
     from obscura_backup.entrypoints.settings import SECRET_RECOMMENDED_BYTES  # as above
 
     log = logging.getLogger("obscura_backup")
-    if settings.auth_secret is not None and len(settings.auth_secret.encode()) < SECRET_RECOMMENDED_BYTES:
+    given = settings.token_secrets() if settings.has_secret else ()
+    if any(len(secret.encode()) < SECRET_RECOMMENDED_BYTES for secret in given):
         log.warning("auth_secret is shorter than the %d bytes that RFC 7518 requires", SECRET_RECOMMENDED_BYTES)
     if "memory" in (settings.metadata_kind, settings.blobs_kind):
         log.warning("a store is in memory: its content is lost when the service stops")

@@ -25,8 +25,8 @@ LISTED = 50
 """Rows of `list --by size` and `--by updated`, unless `--limit` says otherwise."""
 
 
-@click.group()
-def user() -> None:
+@click.group("user")
+def user_commands() -> None:
     """Look at, export, delete and list backups by user. The service may run meanwhile."""
 
 
@@ -42,7 +42,7 @@ def _on_user(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@user.command()
+@user_commands.command()
 @options.json_option
 @_on_user
 def show(user_id: UUID, *, as_json: bool, config: Path | None, **flags: Any) -> int:
@@ -65,7 +65,7 @@ def show(user_id: UUID, *, as_json: bool, config: Path | None, **flags: Any) -> 
     return 0 if state == "backup" and difference is None else options.EXIT_FINDINGS
 
 
-@user.command()
+@user_commands.command()
 @click.option(
     "--out",
     required=True,
@@ -103,7 +103,7 @@ def export(user_id: UUID, out: Path, config: Path | None, **flags: Any) -> int:
     return 0
 
 
-@user.command()
+@user_commands.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_on_user
 def delete(user_id: UUID, *, yes: bool, config: Path | None, **flags: Any) -> int:
@@ -151,7 +151,7 @@ def _confirm(user_id: UUID, revision: Revision) -> None:
     )
 
 
-@user.command("list")
+@user_commands.command("list")
 @click.option(
     "--by",
     type=click.Choice(["id", "size", "updated"]),

@@ -21,7 +21,7 @@ from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.model import Kind
 from obscura_backup.domain.scrub import Scrubber
-from obscura_backup.entrypoints.signing_secret import signing_secret
+from obscura_backup.entrypoints.signing_secret import signing_secrets
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ async def test_metadata_store_syncs_every_parent_and_the_folder_of_its_file(
 @pytest.mark.parametrize("depth", ["", "one", "one/two/three"])
 def test_signing_secret_and_its_folders_are_synced(tmp_path: Path, synced: list[Path], depth: str) -> None:
     folder = tmp_path / depth
-    signing_secret(folder)
+    signing_secrets(folder)
     assert folders_made_for(folder / "auth-secret", tmp_path) <= set(synced)
     assert synced[-1] == folder
     assert [path.name[:1] for path in synced if path.parent == folder and not path.is_dir()] == ["."]

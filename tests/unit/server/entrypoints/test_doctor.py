@@ -14,7 +14,8 @@ from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check, examine
-from support.servers.in_process.app import settings
+from obscura_backup.entrypoints.signing_secret import fingerprint
+from support.servers.in_process.app import SECRET, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,7 +54,9 @@ async def test_all_checks_pass_in_a_fresh_directory(tmp_path: Path) -> None:
     assert [key for key, check in checks.items() if not check.holds] == []
     assert [name for (_, name), check in checks.items() if not check.must] == ["free space"]
     assert checks["metadata", "the data directory belongs to this user"].detail == str(data_dir)
-    assert checks["tokens", "verification keys are available"].detail == "secret: HS256"
+    assert checks["tokens", "verification keys are available"].detail == (
+        f"HS256 by a secret with the fingerprint {fingerprint(SECRET.encode())}, the same on all replicas"
+    )
     assert checks["metadata", "technology"].detail == f"SQLite {sqlite3.sqlite_version}, {data_dir}/metadata.sqlite3"
     assert checks["blobs", "technology"].detail == f"files, {data_dir}/blobs"
 
@@ -97,6 +100,20 @@ async def test_key_set_is_named_as_such(tmp_path: Path) -> None:
     )
     checks = await found(examine(settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(path))))
     assert checks["tokens", "verification keys are available"].detail == "key set: EdDSA"
+
+
+async def test_key_set_and_secrets_are_named_together(tmp_path: Path) -> None:
+    keys, secrets = tmp_path / "keys.json", tmp_path / "secrets"
+    keys.write_text(
+        '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "a"}]}'
+    )
+    secrets.write_text(f"{'n' * 32}\n{'o' * 32}\n")
+    given = settings(data_dir=tmp_path, auth_secret=None, auth_jwks=str(keys), auth_secret_file=secrets)
+    checks = await found(examine(given))
+    new, old = (fingerprint(each * 32) for each in (b"n", b"o"))
+    assert checks["tokens", "verification keys are available"].detail == (
+        f"key set: EdDSA; HS256 by a secret with the fingerprint {new} or {old}, the same on all replicas"
+    )
 
 
 async def test_unusable_data_directory_ends_the_checks(tmp_path: Path) -> None:

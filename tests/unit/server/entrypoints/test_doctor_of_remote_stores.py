@@ -17,7 +17,7 @@ from obscura_backup.adapters.postgres.schema import SchemaState
 from obscura_backup.adapters.s3.probe import CheckResult, ProbeReport, Severity
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
-from obscura_backup.entrypoints.doctor import READ_ONLY_HINT, Check
+from obscura_backup.entrypoints.doctor import READ_ONLY_HINT, SERVER_ACCEPTS, SERVER_ANSWERS, Check
 from support.servers.in_process.app import settings
 
 if TYPE_CHECKING:
@@ -108,15 +108,26 @@ async def test_unreachable_postgres_server_is_one_failed_check(monkeypatch: pyte
 
     monkeypatch.setattr(postgres_diagnosis, "diagnose", diagnose)
     (check,) = (await found(doctor._postgres(POSTGRES))).values()
-    assert (check.part, check.name, check.holds) == ("metadata", "PostgreSQL answers", False)
+    assert (check.part, check.name, check.holds) == ("metadata", SERVER_ANSWERS, False)
     assert "connection refused" in check.detail
+
+
+async def test_nothing_is_ok_after_a_server_that_does_not_answer_or_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def diagnose(_: str) -> Diagnosis:
+        raise postgres_diagnosis.ConnectionRefused from OSError("FATAL:  password authentication failed")
+
+    monkeypatch.setattr(postgres_diagnosis, "diagnose", diagnose)
+    (check,) = (await found(doctor._metadata(settings(metadata_url=POSTGRES), MemoryMetadataStore()))).values()
+    assert (check.name, check.holds) == (SERVER_ACCEPTS, False)
+    assert "answers, and refuses the connection" in check.detail
+    assert "password authentication failed" in check.detail
 
 
 async def test_silent_postgres_server_is_one_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_diagnosis, "diagnose", lambda _: time.sleep(0.5))
     monkeypatch.setattr(doctor, "DIAGNOSIS_SECONDS", 0.02)
     (check,) = (await found(doctor._postgres(POSTGRES))).values()
-    assert (check.name, check.holds, check.detail) == ("PostgreSQL answers", False, "not within 0.02 s")
+    assert (check.name, check.holds, check.detail) == (SERVER_ANSWERS, False, "not within 0.02 s")
 
 
 async def test_diagnosis_runs_in_a_daemon_thread() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.settings import InvalidSettings, Settings, load_settings
-from obscura_backup.entrypoints.signing_secret import signing_secret
+from obscura_backup.entrypoints.signing_secret import signing_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,7 +163,7 @@ def test_malformed_value(name: str, value: str) -> None:
         {"min_bytes": 100, "max_bytes": 99},
         {"port": 8400, "admin_port": 8400},
         {"admin_port": 65536},
-        {"auth_secret": SECRET, "auth_jwks": "/keys.json"},
+        {"auth_secret": SECRET, "auth_secret_file": "/secrets"},
         {"metadata_url": "memory:", "workers": 2},
     ],
 )
@@ -190,26 +190,26 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_secret_is_made_once_and_private(tmp_path: Path) -> None:
-    first = signing_secret(tmp_path / "new")
-    assert signing_secret(tmp_path / "new") == first
-    assert len(first) >= 32
+    first = signing_secrets(tmp_path / "new")
+    assert signing_secrets(tmp_path / "new") == first
+    assert len(first[0]) >= 32
     path = tmp_path / "new" / "auth-secret"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["auth-secret"]
 
 
 def test_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    signing_secret(tmp_path)
+    signing_secrets(tmp_path)
     (tmp_path / "auth-secret").chmod(0o640)
     with pytest.raises(StoreUnusable, match="chmod 600"):
-        signing_secret(tmp_path)
+        signing_secrets(tmp_path)
 
 
 def test_damaged_secret_is_refused(tmp_path: Path) -> None:
-    signing_secret(tmp_path)
+    signing_secrets(tmp_path)
     (tmp_path / "auth-secret").write_text("")
     with pytest.raises(StoreUnusable, match="damaged"):
-        signing_secret(tmp_path)
+        signing_secrets(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import botocore.session  # type: ignore[import-untyped]  # as above
 from botocore.config import Config  # type: ignore[import-untyped]  # as above
 from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]  # as above
 
+from obscura_backup.adapters.s3.boto3_driver.credentials_file import CredentialsFile
 from obscura_backup.adapters.s3.location import DEFAULT_REGION
 from obscura_backup.domain.errors import StoreUnusable
 
@@ -127,9 +128,12 @@ def new_session(endpoint: str | None) -> Any:
     """A session of botocore, which knows AWS's configuration of this machine; `endpoint` as in `S3Location`."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _shared_loader())
+    providers = session.get_component("credential_provider")
+    file = providers.get_provider(CredentialsFile.METHOD)
+    providers.insert_before(CredentialsFile.METHOD, CredentialsFile(file))
     if endpoint is not None:
         # Only AWS hands out credentials per machine. Elsewhere the request would time out.
-        session.get_component("credential_provider").remove("iam-role")
+        providers.remove("iam-role")
     return session
 
 
