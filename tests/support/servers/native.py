@@ -75,7 +75,9 @@ def install_with_apt(*packages: str) -> bool:
     if not (MAY_INSTALL and IS_ROOT and shutil.which("apt-get")):
         return False
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    # Another test process may be installing something at this moment.
+    options = ["--yes", "--quiet", "--no-install-recommends", "-o", f"DPkg::Lock::Timeout={INSTALL_SECONDS}"]
+    install = ["apt-get", "install", *options, *packages]
     return any(
         all(_succeeds(command, environment) for command in commands)
         for commands in ([install], [["apt-get", "update", "--quiet"], install])

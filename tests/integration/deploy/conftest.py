@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from support.servers.kustomize import begin_build, kustomize
+
+pytest_collection_finish = begin_build
+
+__all__ = ["kustomize"]
