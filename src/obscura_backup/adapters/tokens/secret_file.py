@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from obscura_backup.adapters.tokens.jwks import KeySource
+    from obscura_backup.adapters.tokens.jwks import JwksKeySource, KeySource
 
     Status: TypeAlias = tuple[int, ...] | None
 
@@ -71,10 +71,15 @@ class SecretFileKeySource:
 
 
 class CombinedKeySource:
-    """The keys of a key set and of secrets together, for the time of a move from one to the other."""
+    """The keys of a key set and of secrets together, for the time of a move from one to the other.
 
-    def __init__(self, *sources: KeySource) -> None:
-        self._sources = sources
+    Attributes:
+        key_set: the source of the key set.
+    """
+
+    def __init__(self, key_set: JwksKeySource, secrets: KeySource) -> None:
+        self.key_set = key_set
+        self._sources = key_set, secrets
         self._parts: tuple[Sequence[VerificationKey], ...] = ()
         self._keys: Sequence[VerificationKey] = ()
 

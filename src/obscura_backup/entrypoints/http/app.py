@@ -10,7 +10,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
-from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.http.gauges import Gauges
@@ -48,14 +47,13 @@ def create_litestar(container: Container, readiness_check: service_routes.Readin
     """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
     service = observed_service(container.metadata(), container.blobs(), container.clock())
     memory = SpoolMemory(container.settings().upload_memory_bytes)
-    keys = container.key_source()
     gauges = Gauges(
         readiness_check,
         {
             "connections": lambda: ConnectionLimit.count_open(Listener.PUBLIC),
             "upload_memory_bytes": lambda: memory.used_bytes,
         },
-        keys.age_seconds if isinstance(keys, JwksKeySource) else None,
+        container.key_source(),
     )
     settings = container.settings()
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
+from obscura_backup.adapters.tokens.jwks import JwksKeySource
+from obscura_backup.adapters.tokens.secret_file import CombinedKeySource
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from obscura_backup.adapters.tokens.jwks import KeySource
     from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
 
 INTERVAL_SECONDS = 1.0
@@ -47,18 +50,18 @@ class Gauges:
     Args:
         readiness_check: of the stores.
         in_use: by the name of the resource, how much of it is in use.
-        keys_age_seconds: the age of the key set; None if tokens are verified by a secret.
+        keys: of the tokens.
     """
 
     def __init__(
         self,
         readiness_check: ReadinessCheck,
         in_use: Mapping[str, Callable[[], float]],
-        keys_age_seconds: Callable[[], float] | None,
+        keys: KeySource,
     ) -> None:
         self._readiness_check = readiness_check
         self._in_use = in_use
-        self._keys_age_seconds = keys_age_seconds
+        self._key_set = keys.key_set if isinstance(keys, CombinedKeySource) else keys
 
     @asynccontextmanager
     async def kept_up_to_date(self) -> AsyncIterator[None]:
@@ -87,5 +90,5 @@ class Gauges:
         """Set the other gauges."""
         for resource, amount in self._in_use.items():
             _IN_USE.labels(resource).set(amount())
-        if self._keys_age_seconds is not None:
-            _KEYS_AGE.set(self._keys_age_seconds())
+        if isinstance(self._key_set, JwksKeySource):
+            _KEYS_AGE.set(self._key_set.age_seconds())

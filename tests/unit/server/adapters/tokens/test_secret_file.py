@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts.token_verifier import USER, MovableClock
+from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, VerificationKey
 from obscura_backup.adapters.tokens.secret_file import LOOK_SECONDS, CombinedKeySource, SecretFileKeySource
-from obscura_backup.adapters.tokens.verifier import JwtVerifier, issue_token
+from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import StoreUnusable, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ class Scripted:
 
 
 async def test_keys_of_two_sources_are_one_object_until_either_changes() -> None:
-    one, two = Scripted("a"), Scripted("b", "c")
+    one: Any = Scripted("a")
+    two = Scripted("b", "c")
     both = CombinedKeySource(one, two)
     first = await both.keys()
     assert [key.key for key in first] == ["a", "b", "c"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource
+from obscura_backup.adapters.tokens.secret_file import CombinedKeySource
 from obscura_backup.entrypoints.http import gauges
 from obscura_backup.entrypoints.http.gauges import Gauges
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY
@@ -38,7 +40,11 @@ async def test_gauges_follow_what_they_measure(monkeypatch: pytest.MonkeyPatch) 
         measured.set()
         return open_connections
 
-    async with Gauges(check, {"connections": connections}, lambda: 12.5).kept_up_to_date():
+    read_at, now = 100.0, 112.5
+    keys = JwksKeySource(bytes, "a test", clock=lambda: now)
+    keys._read_at = read_at
+    combined = CombinedKeySource(keys, SecretKeySource("secret"))
+    async with Gauges(check, {"connections": connections}, combined).kept_up_to_date():
         await measured.wait()
         assert (value("store_up", store="metadata"), value("store_up", store="blobs")) == (1, 0)
         assert value("key_set_age_seconds") == 12.5
