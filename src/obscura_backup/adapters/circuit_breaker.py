@@ -41,6 +41,8 @@ class CircuitBreaker:
         self._failures = 0
         self._test_at = 0.0
         self._state = State.CLOSED
+        self._opened_at = 0.0
+        self._refused = 0
 
     @property
     def state(self) -> State:
@@ -52,6 +54,7 @@ class CircuitBreaker:
         with self._lock:
             now = time.monotonic()
             if self._state is State.CLOSED or now < self._test_at:
+                self._refused += self._state is not State.CLOSED
                 return False
             self._state = State.HALF_OPEN
             self._test_at = now + self._test_seconds
@@ -62,8 +65,12 @@ class CircuitBreaker:
         with self._lock:
             self._failures = 0
             was_closed, self._state = self._state is State.CLOSED, State.CLOSED
+            refused, self._refused = self._refused, 0
         if not was_closed:
-            _log.warning("the %s is available again", self._store)
+            seconds = time.monotonic() - self._opened_at
+            _log.warning(
+                "the %s is available again after %.0f s; %d calls to it failed at once", self._store, seconds, refused
+            )
 
     def record_failure(self, error: BaseException, *, is_certain: bool = False) -> bool:
         """The store did not answer. Logged once per outage.
@@ -87,6 +94,7 @@ class CircuitBreaker:
             elif before is State.CLOSED:
                 self._test_at = 0.0
         if before is State.CLOSED:
+            self._opened_at = time.monotonic()
             reason = str(error).strip() or type(error).__name__
             _log.warning("the %s is not available; calls fail at once until it is: %s", self._store, reason)
         return True

@@ -123,11 +123,13 @@ class Unavailable(ObscuraError):
     Attributes:
         retry_after_seconds: when to try again.
         nothing_changed: whether the upload or deletion is known to have changed nothing.
+        failed_call: the store and the call to it that failed, for operators.
     """
 
     code = "unavailable"
     retry_after_seconds: ClassVar[int] = 2
     nothing_changed: bool = False
+    failed_call: str | None = None
 
 
 class MetadataUnavailable(Unavailable):

@@ -134,7 +134,21 @@ SECTIONS = (
             Description(
                 "log_level",
                 "info",
-                "debug, info, warning or error. Libraries log from warning on. User ids are masked.",
+                "debug, info, warning or error. Each request is logged at info, health checks at debug. Libraries log "
+                "from warning on.",
+            ),
+            Description("log_format", "console", "`console`: text for people; `json`: one object per line"),
+            Description(
+                "log_users",
+                "hash",
+                "how requests name their user: `hash`: 12 hexadecimal digits of a keyed hash; `id`: the user id. All "
+                "other log lines mask user ids.",
+            ),
+            Description(
+                "log_user_key",
+                "made from the token secret, else random per worker",
+                "secret key of that hash; the same for all replicas, so that their logs name a user alike",
+                is_secret=True,
             ),
         ),
     ),

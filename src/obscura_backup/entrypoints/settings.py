@@ -90,6 +90,9 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_per_address: NaturalInt = 3000
     trusted_proxies: tuple[str, ...] = ()
     docs: Annotated[str, msgspec.Meta(pattern="^(?i:on|off)$")] = "on"
+    log_format: Annotated[str, msgspec.Meta(pattern="^(?i:console|json)$")] = "console"
+    log_users: Annotated[str, msgspec.Meta(pattern="^(?i:hash|id)$")] = "hash"
+    log_user_key: str | None = None
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "info"
 
     def __repr__(self) -> str:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from support.servers.fleet import Fleet
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
-_FAILED = "WARNING obscura_backup.entrypoints.http.messages.problems:"
+_REQUEST = re.compile(r"INFO obscura_backup.requests: request request_id=\w{16} ")
+_CHANGING = re.compile(r" duration_ms=[\d.]+| user=\w{12}| bytes_out=\d+")
 
 
 def lines(log: Path) -> list[str]:
-    """The log lines without their time. Those on standard error that have none are not log lines."""
-    return [_TIME.sub("", line) for line in log.read_text().splitlines() if _TIME.match(line)]
+    """The log lines without times, ids and health checks. Those on standard error without a time are not log lines."""
+    found = [_TIME.sub("", line) for line in log.read_text().splitlines() if _TIME.match(line)]
+    return [_CHANGING.sub("", _REQUEST.sub("", line)) for line in found if "route=/health" not in line]
 
 
 def assert_no_secret(log: Path, person: Person) -> None:
@@ -33,7 +35,7 @@ def assert_no_secret(log: Path, person: Person) -> None:
 
 
 @pytest.mark.parametrize(("driver", "detail"), [("s3", "NO_ANSWER"), ("s3+boto3", "ConnectionClosedError")])
-def test_failed_requests_to_the_object_store_are_logged_without_object_names(
+def test_requests_are_logged_with_the_failed_call_and_without_object_names(
     fleet: Fleet, driver: str, detail: str
 ) -> None:
     log = fleet.folder / "log"
@@ -48,17 +50,28 @@ def test_failed_requests_to_the_object_store_are_logged_without_object_names(
     assert person.upload(os.urandom(100)).status == 200
     assert person.upload(os.urandom(100), if_match="7").status == 409
     assert person.download().status == 200
-    assert lines(log) == []
     fleet.to_s3.plan(Fault.CUT_ANSWER, method="GET", times=20)
     assert person.download().status == 503
     fleet.to_s3.plan(Fault.LOSE_ANSWER, method="PUT", times=20)
     assert person.upload(os.urandom(100), if_match="1").status == 503
     assert service.stop() == 0
     unknown = f"There was no answer to an upload, which may or may not be stored ({detail})."
+    conflict = "The slot holds version 1; the request expected version 7. Fetch, merge and retry."
+    failed = "error=blob-store-unavailable cause="
     assert lines(log) == [
-        f"{_FAILED} GET /v1/backup: The blob store does not answer ({detail}).",
+        'method=GET route=/v1/backup status=404 bytes_in=0 error=backup-not-found cause="There is no backup."',
+        "method=POST route=/v1/backup status=200 bytes_in=100",
+        f'method=POST route=/v1/backup status=409 bytes_in=100 error=version-mismatch cause="{conflict}"',
+        "method=GET route=/v1/backup status=200 bytes_in=0",
+        (
+            f"method=GET route=/v1/backup status=503 bytes_in=0 {failed}"
+            f'"The blob store does not answer ({detail})." failed_call="blobs get"'
+        ),
         f"WARNING obscura_backup: the blob store is not available; calls fail at once until it is: {unknown}",
-        f"{_FAILED} POST /v1/backup: The blob store does not answer.",
+        (
+            f"method=POST route=/v1/backup status=503 bytes_in=100 {failed}"
+            '"The blob store does not answer." failed_call="blobs head"'
+        ),
     ]
     assert_no_secret(log, person)
 
@@ -78,5 +91,8 @@ def test_error_that_names_a_file_is_logged_without_the_user_id(tmp_path: Path) -
     finally:
         service.stop()
     cause = f"[Errno {errno.ELOOP}] {os.strerror(errno.ELOOP)}: '{blob.parent}/<user>'"
-    assert lines(log) == [f"{_FAILED} GET /v1/backup: The blob store does not answer. ({cause})"]
+    assert lines(log)[-1] == (
+        "method=GET route=/v1/backup status=503 bytes_in=0 error=blob-store-unavailable "
+        f'cause="The blob store does not answer. ({cause})" failed_call="blobs get"'
+    )
     assert_no_secret(log, person)

@@ -35,7 +35,7 @@ def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> i
     from obscura_backup.entrypoints.http.server import run as server
 
     settings = options.settings_from(flags, config)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     _warn(settings)
     if check:
         return _check(settings)

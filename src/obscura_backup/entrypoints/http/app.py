@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from obscura_backup.entrypoints.http.listeners import ListenerSwitch
 from obscura_backup.entrypoints.http.messages import problems
 from obscura_backup.entrypoints.http.middleware.cors import CorsPolicy
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
+from obscura_backup.entrypoints.http.middleware.request_log import RequestLog, pseudonyms
 from obscura_backup.entrypoints.http.middleware.request_pipeline import RequestPipeline
 from obscura_backup.entrypoints.http.observed_stores import observed_service
 from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTES
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp
 
+    from obscura_backup.domain.model import UserId
     from obscura_backup.entrypoints.settings import Settings
 
 _EXCEPTION_HANDLERS: Any = {
@@ -115,7 +119,9 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
     readiness_check = service_routes.ReadinessCheck(
         container.metadata(), container.blobs(), is_stopping, timeout_seconds=settings.ready_seconds
     )
-    rates = RateLimits(settings.rate_per_user, settings.rate_per_address, ClientAddress(settings.trusted_proxies))
+    addresses = ClientAddress(settings.trusted_proxies)
+    rates = RateLimits(settings.rate_per_user, settings.rate_per_address, addresses)
+    name_of = _name_of(settings)
     routes = ROUTES
     app: ASGIApp = create_litestar(container, readiness_check)
     if settings.has_docs:
@@ -123,7 +129,9 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
         routes = {**ROUTES, **docs.routes}
     tokens = container.tokens()
     cors = CorsPolicy(settings.cors_origins)
-    public = RequestPipeline(app, routes, tokens, rates, cors=cors, is_stopping=is_stopping)
+    public = RequestPipeline(
+        app, routes, tokens, rates, cors=cors, is_stopping=is_stopping, log=RequestLog(routes, addresses, name_of)
+    )
     if settings.admin_port is None:
         return public
     management = RequestPipeline(
@@ -133,8 +141,21 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
         rates,
         cors=CorsPolicy(),
         is_stopping=is_stopping,
+        log=RequestLog(MANAGEMENT_ROUTES, addresses, name_of),
     )
     return ListenerSwitch(public, management, settings.admin_port)
+
+
+def _name_of(settings: Settings) -> Callable[[UserId], str]:
+    """How the log names a user."""
+    if settings.log_users.lower() == "id":
+        return str
+    if settings.log_user_key is not None:
+        return pseudonyms(settings.log_user_key.encode())
+    if settings.auth_jwks is None or settings.has_secret:
+        # Not the secret itself: what is made from one key for two purposes could meet.
+        return pseudonyms(hmac.digest(settings.token_secrets()[0].encode(), b"users in the log", "sha256"))
+    return pseudonyms(os.urandom(32))
 
 
 def _provide(part: Any) -> Provide:

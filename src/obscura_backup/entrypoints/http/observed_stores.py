@@ -76,6 +76,7 @@ class _Calls:
             yield
         except Unavailable as error:
             _ERRORS.labels(self._store, name, error.code).inc()
+            error.failed_call = f"{self._store} {name}"
             raise
         finally:
             self._seconds[name].observe(perf_counter() - began)

@@ -10,6 +10,7 @@ from obscura_backup.domain.errors import Unauthenticated, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
+    from obscura_backup.domain.errors import ObscuraError
     from obscura_backup.domain.model import UserId
     from obscura_backup.domain.ports import TokenVerifier
 
@@ -36,6 +37,9 @@ class RequestState:
         admission: of the connection; None if the server does not limit connections.
         head_fault: status and detail of the refusal, if the server found the request's head malformed.
         charged_address: the client address that this request was counted for, until its user is known.
+        request_id: for the log, the answer and problem documents.
+        error: that the request ended with.
+        received_bytes: of the body, as far as it arrived.
         has_begun_change: whether an upload or a deletion was handed to the service. Before, nothing can have changed.
     """
 
@@ -45,9 +49,12 @@ class RequestState:
         "_was_recognised",
         "admission",
         "charged_address",
+        "error",
         "has_begun_change",
         "head_fault",
         "method",
+        "received_bytes",
+        "request_id",
         "user_id",
     )
 
@@ -60,6 +67,9 @@ class RequestState:
         self.admission: Admission | None = None
         self.head_fault: tuple[int, str] | None = None
         self.charged_address: str | None = None
+        self.request_id: str | None = None
+        self.error: ObscuraError | None = None
+        self.received_bytes = 0
         self.has_begun_change = False
 
     @classmethod

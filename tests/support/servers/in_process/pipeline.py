@@ -10,6 +10,7 @@ from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.middleware.cors import CorsPolicy
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
+from obscura_backup.entrypoints.http.middleware.request_log import RequestLog
 from obscura_backup.entrypoints.http.middleware.request_pipeline import RequestPipeline
 from obscura_backup.entrypoints.http.route_table import ROUTES
 from support.servers.in_process.app import SECRET
@@ -31,5 +32,13 @@ def pipeline(
 ) -> RequestPipeline:
     """Without rate limits. By default it accepts tokens that are signed with `SECRET`."""
     tokens = tokens or JwtVerifier(SecretKeySource(SECRET), SystemClock())
-    rates = RateLimits(0, 0, ClientAddress())
-    return RequestPipeline(app, ROUTES, tokens, rates, cors=CorsPolicy(origins), is_stopping=is_stopping)
+    addresses = ClientAddress()
+    return RequestPipeline(
+        app,
+        ROUTES,
+        tokens,
+        RateLimits(0, 0, addresses),
+        cors=CorsPolicy(origins),
+        is_stopping=is_stopping,
+        log=RequestLog(ROUTES, addresses, str),
+    )

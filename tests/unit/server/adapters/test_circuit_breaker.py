@@ -106,11 +106,13 @@ def test_one_of_many_threads_tests_the_store(open_breaker: CircuitBreaker) -> No
 def test_outage_is_logged_once_at_each_end(breaker: CircuitBreaker, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(5):
         breaker.record_failure(FAILURE)
+    assert breaker.try_half_open()
+    assert [breaker.try_half_open() for _ in range(3)] == [False] * 3
     breaker.record_success()
     breaker.record_success()
     assert [record.getMessage() for record in caplog.records] == [
         "the blob store is not available; calls fail at once until it is: no answer",
-        "the blob store is available again",
+        "the blob store is available again after 0 s; 3 calls to it failed at once",
     ]
 
 

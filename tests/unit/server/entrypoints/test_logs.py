@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -74,3 +76,36 @@ def test_digests_are_not_taken_for_user_ids(capsys: pytest.CaptureFixture[str]) 
     log_to_stderr("warning")
     logging.getLogger("obscura_backup").warning("sha256 %s", "ab" * 32)
     assert "ab" * 32 in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_fields_are_written_and_users_in_them_masked(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("info", log_format)
+    fields = {"request_id": USER.hex, "status": 503, "cause": f"no /backups/{USER}"}
+    logging.getLogger("obscura_backup").info("request of %s", USER, extra={"fields": fields})
+    (line,) = capsys.readouterr().err.splitlines()
+    if log_format == "json":
+        written = json.loads(line)
+        assert datetime.fromisoformat(written.pop("time")).tzinfo is not None
+        assert written == {
+            "level": "INFO",
+            "logger": "obscura_backup",
+            "event": "request of <user>",
+            "request_id": USER.hex,
+            "status": 503,
+            "cause": "no /backups/<user>",
+        }
+    else:
+        tail = f'INFO obscura_backup: request of <user> request_id={USER.hex} status=503 cause="no /backups/<user>"'
+        assert line.endswith(tail)
+
+
+def test_json_has_tracebacks_without_users(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("info", "json")
+    try:
+        raise OSError(28, "No space left on device", f"/data/{USER}")
+    except OSError:
+        logging.getLogger("obscura_backup").exception("a defect")
+    written = json.loads(capsys.readouterr().err)
+    assert "Traceback" in written["exc_info"]
+    assert "/data/<user>" in written["exc_info"]

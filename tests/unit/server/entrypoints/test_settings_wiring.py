@@ -221,7 +221,7 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
         "obscura_backup.entrypoints.http.server.workers.Workers", lambda *_, **named: patient(**named) and _Idle()
     )
     monkeypatch.setattr(BoundedProtocol, "max_connections", 1)
-    monkeypatch.setattr(server, "log_to_stderr", lambda _level: None)
+    monkeypatch.setattr(server, "log_to_stderr", lambda _level, _format: None)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     given = settings(notice_seconds=1.5, drain_seconds=20, workers=workers, max_connections=77)
     try:

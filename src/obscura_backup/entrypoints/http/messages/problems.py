@@ -21,6 +21,7 @@ from obscura_backup.entrypoints.http.messages.errors import (
 )
 from obscura_backup.entrypoints.http.messages.headers import etag
 from obscura_backup.entrypoints.http.request_state import RequestState
+from obscura_backup.entrypoints.logs import FIELDS, REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int | None = None
     version: int | None = None
     outcome: Outcome | None = None
+    request_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -168,9 +170,11 @@ def problem_of(error: errors.ObscuraError, state: RequestState, *, close: bool =
             headers["Content-Range"] = f"bytes */{error.size}"
         case _:
             pass
+    state.error = error
     return problem(
         status,
         str(error),
+        request_id=state.request_id,
         code=error.code,
         headers=headers,
         retry_after_seconds=retry_after_seconds,
@@ -192,17 +196,17 @@ def outcome_of(state: RequestState, *, nothing_changed: bool) -> Outcome | None:
 
 
 def answer_to(scope: HTTPScope, error: errors.ObscuraError, *, close: bool = False) -> ProblemAnswer:
-    """The answer to a request that ended with this error. An error of the service is logged."""
-    answer = problem_of(error, RequestState.of(scope), close=close)
-    if answer.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", scope["method"], scope["path"], error.with_cause)
-    return answer
+    """The answer to a request that ended with this error."""
+    return problem_of(error, RequestState.of(scope), close=close)
 
 
 def internal_error(scope: HTTPScope, error: Exception) -> ProblemAnswer:
     """The answer to a request that met a bug."""
-    log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
-    return problem(500, "Internal error; the service's log has the details.", code="internal-error")
+    fields = {REQUEST_ID: RequestState.of(scope).request_id}
+    log.error("%s %s failed", scope["method"], scope["path"], exc_info=error, extra={FIELDS: fields})
+    request_id = RequestState.of(scope).request_id
+    detail = "Internal error; the service's log has the details."
+    return problem(500, detail, code="internal-error", request_id=request_id)
 
 
 def answer_error(request: Request[Any, Any, Any], error: errors.ObscuraError) -> Response[bytes]:
@@ -214,7 +218,8 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
     """Handle what the framework refuses: an unknown path, or a query that cannot be parsed."""
     if error.status_code >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer_exception(request, error)
-    return problem(error.status_code, error.detail, headers=error.headers).to_response()
+    request_id = RequestState.of(request.scope).request_id
+    return problem(error.status_code, error.detail, headers=error.headers, request_id=request_id).to_response()
 
 
 def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 METHODS = "DELETE, GET, HEAD, POST"
 REQUEST_HEADERS = "Authorization, Content-Digest, Content-Type, If-Match, If-None-Match, If-Range, Range"
-EXPOSED_HEADERS = "ETag, Repr-Digest, Last-Modified, Content-Range, Accept-Ranges, Retry-After"
+EXPOSED_HEADERS = "ETag, Repr-Digest, Last-Modified, Content-Range, Accept-Ranges, Retry-After, X-Request-Id"
 PREFLIGHT_SECONDS = 600
 """How long a browser may keep the answer to a preflight request."""
 

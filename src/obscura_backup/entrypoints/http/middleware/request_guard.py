@@ -32,18 +32,27 @@ class RequestGuard:
     async def refusal(self, scope: HTTPScope, state: RequestState, route: Route | None) -> ProblemAnswer | None:
         """The answer to a request that is not to be served; None for the others."""
         if state.head_fault is not None:
-            return problem(*state.head_fault, close=True)
+            return problem(*state.head_fault, close=True, request_id=state.request_id)
         if not _is_canonical(scope["raw_path"]):
             # Not 404, which a client may take for "there is no backup".
             detail = "Invalid path: `//`, a trailing `/` and percent-encoding are not accepted."
-            return problem(400, detail, close=True)
+            return problem(400, detail, close=True, request_id=state.request_id)
         if not (route is not None and route.is_always_open) and not await self._is_admitted(state):
             outcome = outcome_of(state, nothing_changed=True)
             detail = "Too many connections are open; try again."
-            return problem(503, detail, code="busy", retry_after_seconds=1, close=True, outcome=outcome)
+            return problem(
+                503,
+                detail,
+                code="busy",
+                retry_after_seconds=1,
+                close=True,
+                outcome=outcome,
+                request_id=state.request_id,
+            )
         if route is not None and scope["method"] not in self._allowed[route.path]:
             allow = ", ".join(route.allowed)
-            return problem(405, f"Method not allowed here. Allowed: {allow}.", headers={"Allow": allow})
+            detail = f"Method not allowed here. Allowed: {allow}."
+            return problem(405, detail, headers={"Allow": allow}, request_id=state.request_id)
         return None
 
     async def _is_admitted(self, state: RequestState) -> bool:

@@ -14,6 +14,7 @@ from obscura_backup.entrypoints.http.messages.problems import answer_to, interna
 from obscura_backup.entrypoints.http.middleware.authentication import BearerAuthentication
 from obscura_backup.entrypoints.http.middleware.metrics import RequestMetrics
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
+from obscura_backup.entrypoints.http.middleware.request_log import HEADER
 from obscura_backup.entrypoints.http.request_state import RequestState
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from obscura_backup.entrypoints.http.messages.problems import ProblemAnswer
     from obscura_backup.entrypoints.http.middleware.cors import CorsPolicy
     from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
+    from obscura_backup.entrypoints.http.middleware.request_log import RequestLog
     from obscura_backup.entrypoints.http.route_table import Route
 
 _CLOSE = (b"connection", b"close")
@@ -45,6 +47,7 @@ class RequestPipeline:
         rates: the accounts of users and addresses.
         cors: adds the headers for browsers to each answer.
         is_stopping: whether the process was told to stop. Then each answer is the last one on its connection.
+        log: of requests; it gives them their ids.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class RequestPipeline:
         *,
         cors: CorsPolicy,
         is_stopping: Callable[[], bool],
+        log: RequestLog,
     ) -> None:
         self._app = app
         self._routes = routes
@@ -66,15 +70,18 @@ class RequestPipeline:
         self._guard = RequestGuard(routes, tokens)
         self._authentication = BearerAuthentication(tokens, rates)
         self._metrics = RequestMetrics(routes)
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Carry out one request, and count it."""
+        """Carry out one request, count it, and log it."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
         state = RequestState.of(scope)
-        answer = AnswerInProgress(send, self._cors.fields(state), self._is_stopping)
+        state.request_id = self._log.request_id(scope, state)
+        fields = ((HEADER, state.request_id.encode()), *self._cors.fields(state))
+        answer = AnswerInProgress(send, fields, self._is_stopping)
         try:
             await self._answer(scope, state, receive, answer)
         except asyncio.CancelledError:
@@ -83,7 +90,9 @@ class RequestPipeline:
                 raise
             await _cut_off(state).send(answer.send)
         finally:
-            self._metrics.observe(scope["method"], scope["path"], answer.status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._metrics.observe(scope["method"], scope["path"], answer.status, seconds)
+            self._log.write(scope, state, answer.status, answer.sent_bytes, seconds)
 
     async def _answer(self, scope: HTTPScope, state: RequestState, receive: Receive, answer: AnswerInProgress) -> None:
         route = self._routes.get(scope["path"])
@@ -127,24 +136,27 @@ class AnswerInProgress:
 
     Attributes:
         status: of the answer; None until it begins.
+        sent_bytes: of its body, as far as it was passed on.
     """
 
-    __slots__ = ("_fields", "_is_stopping", "_send", "status")
+    __slots__ = ("_fields", "_is_stopping", "_send", "sent_bytes", "status")
 
     def __init__(self, send: Send, fields: Sequence[tuple[bytes, bytes]], is_stopping: Callable[[], bool]) -> None:
         self._send = send
         self._fields = fields
         self._is_stopping = is_stopping
         self.status: int | None = None
+        self.sent_bytes = 0
 
     def send(self, message: Message) -> Awaitable[None]:
         """Complete the message and pass it on. Not a coroutine itself, since there is one more in the server."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._fields:
-                message["headers"] = [*message["headers"], *self._fields]
+            message["headers"] = [*message["headers"], *self._fields]
             if self._is_stopping() and _CLOSE not in message["headers"]:
                 message["headers"] = [*message["headers"], _CLOSE]
+        elif message["type"] == "http.response.body":
+            self.sent_bytes += len(message["body"])
         return self._send(message)
 
 
@@ -152,4 +164,12 @@ def _cut_off(state: RequestState) -> ProblemAnswer:
     outcome = outcome_of(state, nothing_changed=False)
     code = "outcome-unknown" if outcome == "unknown" else "stopping"  # also for a read, which changes nothing
     detail = "The service is stopping; send the request again."
-    return problem(503, detail, code=code, retry_after_seconds=1, close=True, outcome=outcome)
+    return problem(
+        503,
+        detail,
+        code=code,
+        retry_after_seconds=1,
+        close=True,
+        outcome=outcome,
+        request_id=state.request_id,
+    )

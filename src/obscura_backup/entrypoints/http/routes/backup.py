@@ -99,6 +99,7 @@ class BackupController(Controller):
                 await transfers.service.refuse_early(user_id, expected)
             body = BodyReader(request.receive)
             async with receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
+                state.received_bytes = blob.size
                 state.has_begun_change = True
                 stored = await transfers.service.upload(user_id, expected, blob)
         return _stored(StoredBackup(stored.version, stored.size, stored.sha256.hex(), stored.updated_at))

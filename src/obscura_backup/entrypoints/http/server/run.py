@@ -74,7 +74,7 @@ class AppFactory:
         """Set this process up, and make the application."""
         if os.getpid() != self.parent_pid:
             _die_with_parent(self.parent_pid)
-        log_to_stderr(self.settings.log_level)
+        log_to_stderr(self.settings.log_level, self.settings.log_format)
         BoundedProtocol.max_connections = self.settings.max_connections
         BoundedProtocol.max_connections_per_address = self.settings.max_connections_per_address
         BoundedProtocol.management_port = self.settings.admin_port

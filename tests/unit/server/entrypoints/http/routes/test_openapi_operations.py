@@ -53,7 +53,7 @@ REFUSAL_HEADERS = {
     503: {"Retry-After"},
 }
 DOWNLOAD_HEADERS = {"Accept-Ranges", "ETag", "Last-Modified", "Repr-Digest"}
-OF_EVERY_ANSWER = {"content-type", "content-length", "cache-control"}
+OF_EVERY_ANSWER = {"x-request-id", "content-type", "content-length", "cache-control"}
 """For the HTTP library of a client, not for its author. OpenAPI has another place for the first."""
 
 

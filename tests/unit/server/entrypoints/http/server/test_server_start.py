@@ -124,7 +124,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
 
     monkeypatch.setattr(ShutdownState, "watch", lambda _, seconds, *, has_parent: calls.append((seconds, has_parent)))
-    monkeypatch.setattr(server, "log_to_stderr", calls.append)
+    monkeypatch.setattr(server, "log_to_stderr", lambda *given: calls.append(given))
     monkeypatch.setattr(server, "_die_with_parent", lambda pid: calls.append(f"dies with {pid}"))
     for name in ("max_connections", "max_connections_per_address", "addresses"):
         monkeypatch.setattr(BoundedProtocol, name, getattr(BoundedProtocol, name))
@@ -138,6 +138,7 @@ def test_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
         max_connections_per_address=7,
         trusted_proxies=("10.0.0.0/8",),
         log_level="error",
+        log_format="json",
         notice_seconds=1.5,
     )
 
@@ -146,7 +147,7 @@ def test_process_sets_itself_up_by_the_settings(made: list[Any]) -> None:
         return application
 
     assert AppFactory(given, os.getpid(), make)() is application
-    assert made[:2] == ["error", (1.5, False)]
+    assert made[:2] == [("error", "json"), (1.5, False)]
     settings_given, is_stopping = made[2]
     assert (settings_given, is_stopping()) == (given, False)
     is_stopping.__self__.announced = True
