@@ -115,8 +115,7 @@ def _about(options: argparse.Namespace, servers: Servers) -> dict[str, Any]:
         "python": python,
         "versions": {"commit": environment.commit(ROOT)},
     }
-    flags = "with" if python["optimized"] else "WITHOUT"
-    print(f"{about['versions']['commit']}, Python {python['version']} built {flags} --enable-optimizations")
+    print(f"{about['versions']['commit']}, {environment.title_of(python)}")
     print(", ".join(f"{name} {value}" for name, value in about["machine"].items()))
     print(f"{options.workers} worker(s), {options.seconds} s per measurement")
     return about

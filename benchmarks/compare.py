@@ -72,9 +72,7 @@ def _compare(options: argparse.Namespace, checkouts: Sequence[Path]) -> int:
     cases = selected(options.cases.replace(",", " ").split())
     program = generator.program()
     for name, path in zip(("old", "new"), checkouts, strict=True):
-        python = environment.python_of(path / COMMAND)
-        flags = "with" if python["optimized"] else "WITHOUT"
-        print(f"{name}: {environment.commit(path)}, Python {python['version']} built {flags} --enable-optimizations")
+        print(f"{name}: {environment.commit(path)}, {environment.title_of(environment.python_of(path / COMMAND))}")
     print(f"New over old: median (lowest to highest) of {options.rounds} rounds of {options.seconds} s")
     invalid = 0
     results: list[dict[str, Any]] = []

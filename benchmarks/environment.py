@@ -35,9 +35,12 @@ def found(name):
     except PackageNotFoundError:
         return None
 flags = sysconfig.get_config_var("CONFIG_ARGS") or ""
+# Debian builds twice, and these flags are of the build that it does not run: that of the shared library.
+is_other_build = "--enable-shared" in flags and "libpython" not in open("/proc/self/maps").read()
 print(json.dumps({{
     "version": platform.python_version(), "implementation": platform.python_implementation(),
-    "compiler": platform.python_compiler(), "build_flags": flags, "optimized": "--enable-optimizations" in flags,
+    "compiler": platform.python_compiler(), "build_flags": flags,
+    "optimized": None if is_other_build else "--enable-optimizations" in flags,
     "packages": {{name: found(name) for name in ("obscura-backup", *{PACKAGES!r}) if found(name)}},
 }}))
 """
@@ -48,6 +51,16 @@ def python_of(command: Path) -> dict[str, Any]:
     answer = subprocess.run([command.parent / "python", "-c", _ASK_PYTHON], check=True, capture_output=True, text=True)
     described: dict[str, Any] = json.loads(answer.stdout)
     return described
+
+
+def title_of(python: dict[str, Any]) -> str:
+    """Version and kind of build, as one line tells them."""
+    built = {
+        True: "built with --enable-optimizations",
+        False: "built WITHOUT --enable-optimizations",
+        None: "built by a distribution, whose flags it does not tell",
+    }
+    return f"Python {python['version']} {built[python['optimized']]}"
 
 
 def machine(folder: Path) -> dict[str, Any]:

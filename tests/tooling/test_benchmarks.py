@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+from benchmarks import environment
 from benchmarks.__main__ import share_ends_at
 from benchmarks.cases import ALL, Case, NoSuchCase, selected
 from benchmarks.compare import by_turns, ratios
@@ -219,3 +220,12 @@ def test_a_run_is_drawn_without_its_invalid_measurements() -> None:
     assert ">7.50 ms<" in drawn["processor-time.svg"]
     assert "far" not in drawn["throughput.svg"]
     assert "777" not in drawn["throughput.svg"]
+
+
+@pytest.mark.parametrize(
+    ("optimized", "says"), [(True, "built with --enable"), (False, "built WITHOUT --enable"), (None, "does not tell")]
+)
+def test_title_tells_how_python_was_built(*, optimized: bool | None, says: str) -> None:
+    title = environment.title_of({"version": "3.14.0", "optimized": optimized})
+    assert title.startswith("Python 3.14.0 ")
+    assert says in title
