@@ -52,7 +52,7 @@ async def test_server_that_went_down_fails_all_at_once_and_is_found_again(
             postgres_server.start()
     started = time.monotonic()
     await recovery(store)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert await store.get(user) == revision
     assert PASSWORD not in caplog.text
     assert len([line for line in caplog.records if line.name == "obscura_backup"]) == 2, "once down, once up again"
@@ -78,7 +78,7 @@ async def test_wire_that_goes_dead_is_given_up(wired: PostgresMetadataStore, wir
         outcomes = await asyncio.gather(
             slot.save(samples.revision(2)), *(wired.get(user) for _ in range(50)), return_exceptions=True
         )
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5, "as long as one of the callers, not as long as all of them"
         assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
         started = time.monotonic()
         assert isinstance(await answer(wired), MetadataUnavailable)

@@ -91,7 +91,7 @@ async def test_outage_behind_it_is_noticed_and_ends(
         started = time.monotonic()
         outcomes = await asyncio.gather(*(store.get(user) for _ in range(100)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {MetadataUnavailable}
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20, "as long as one of the callers, not as long as all of them"
     finally:
         postgres_server.start()
     started = time.monotonic()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.s3.store import S3BlobStore
     from support.servers.s3_servers import S3Server
 
-from support.servers.s3_store import recovered, through
+from support.servers.s3_store import LONG_TIMEOUT_SECONDS, recovered, through
 
 
 class TestWhatUsersAreTold:
@@ -52,13 +52,14 @@ class TestStart:
     async def test_store_that_hangs_is_not_waited_for(
         self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
-        proxy.plan(Fault.STALL, method="GET", times=9, seconds=6.0)
-        blobs = implementation(bucket, endpoint=through(proxy))
+        proxy.plan(Fault.STALL, method="GET", times=9, seconds=LONG_TIMEOUT_SECONDS)
+        blobs = implementation(bucket, endpoint=through(proxy), read_timeout_seconds=2 * LONG_TIMEOUT_SECONDS)
         began = time.monotonic()
         await blobs.start()
-        assert time.monotonic() - began < 3.5
+        assert time.monotonic() - began < LONG_TIMEOUT_SECONDS / 2
         assert "uploads are refused" in caplog.text
         proxy.forget()
+        proxy.end_stalls()
         await recovered(blobs)
         await stored(blobs, samples.user())
         await blobs.close()
@@ -66,12 +67,15 @@ class TestStart:
     async def test_store_that_hangs_in_the_middle_of_being_tried_out_is_not_waited_for(
         self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
     ) -> None:
-        proxy.plan(Fault.STALL, method="PUT", seconds=1.0)
-        blobs = implementation(bucket, endpoint=through(proxy), start_seconds=0.3)
+        proxy.plan(Fault.STALL, method="PUT", seconds=LONG_TIMEOUT_SECONDS)
+        blobs = implementation(
+            bucket, endpoint=through(proxy), start_seconds=0.3, read_timeout_seconds=2 * LONG_TIMEOUT_SECONDS
+        )
         began = time.monotonic()
         await blobs.start()
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < LONG_TIMEOUT_SECONDS / 2
         assert "uploads are refused" in caplog.text
+        proxy.end_stalls()
         await recovered(blobs)
         await blobs.close()
 

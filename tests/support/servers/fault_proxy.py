@@ -74,6 +74,7 @@ class FaultProxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self.stalls_end = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -110,6 +111,10 @@ class FaultProxy:
     def reset(self) -> None:
         """Reset all connections that are open."""
         self._do(self._reset())
+
+    def end_stalls(self) -> None:
+        """Let the answers that a stall holds back go on, and those of later stalls."""
+        self._loop.call_soon_threadsafe(self.stalls_end.set)
 
     def forget(self) -> None:
         """Count anew, and drop the faults that have not befallen anything."""
@@ -267,7 +272,8 @@ class _Line:
             self._asked = False
             plan, self._plan = self._plan, None
             if plan is not None and plan.fault is Fault.STALL:
-                await asyncio.sleep(plan.seconds)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._proxy.stalls_end.wait(), plan.seconds)
             await pass_through(lambda: self._proxy.conditions, len(piece))
             if plan is not None and plan.fault in (Fault.LOSE_ANSWER, Fault.CUT_ANSWER, Fault.END_ANSWER):
                 await self._break_off(plan.fault, piece)

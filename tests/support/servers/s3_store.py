@@ -29,18 +29,26 @@ def through(proxy: FaultProxy) -> str:
 
 
 async def started(blobs: S3BlobStore) -> S3BlobStore:
+    """The store, after its tests of the bucket, which may outlast its start on a busy machine."""
     await blobs.start()
+    await recovered(blobs)
     return blobs
 
 
-async def hanging_uploads(
-    blobs: S3BlobStore, proxy: FaultProxy, count: int, *, seconds: float
-) -> list[asyncio.Task[Revision]]:
-    """Uploads under way whose answers are late by `seconds`."""
-    proxy.plan(Fault.STALL, method="PUT", times=count, seconds=seconds)
+async def hanging_uploads(blobs: S3BlobStore, proxy: FaultProxy, count: int) -> list[asyncio.Task[Revision]]:
+    """Uploads under way whose answers wait until `proxy.end_stalls`."""
+    proxy.plan(Fault.STALL, method="PUT", times=count, seconds=LONG_TIMEOUT_SECONDS)
+    before = proxy.struck
     uploads = [asyncio.create_task(stored(blobs, samples.user(100 + number))) for number in range(count)]
-    await asyncio.sleep(0.2)
+    await struck(proxy, before + count)
     return uploads
+
+
+async def struck(proxy: FaultProxy, count: int) -> None:
+    """Wait until faults have befallen `count` requests in all."""
+    async with asyncio.timeout(LONG_TIMEOUT_SECONDS):
+        while proxy.struck < count:  # noqa: ASYNC110  # another thread counts
+            await asyncio.sleep(0.01)
 
 
 async def outage(blobs: S3BlobStore, proxy: FaultProxy) -> None:
