@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +17,7 @@ from support.servers.postgres_server import PASSWORD, PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from integration.postgres.conftest import StartStore
     from support.servers.wire import Wire
@@ -201,3 +204,45 @@ async def answer(store: PostgresMetadataStore) -> Exception | None:
 async def recovery(store: PostgresMetadataStore) -> None:
     while await answer(store) is not None:  # noqa: ASYNC110  # there is no event: clients ask again, too
         await asyncio.sleep(0.02)
+
+
+async def test_changed_password_in_a_file_is_used_for_new_connections(
+    postgres_url: str,
+    postgres_server: PostgresServer,
+    postgres_database: str,
+    start_store: StartStore,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def set_password(password: str) -> None:
+        file = tmp_path / "pgpass"
+        file.write_text(f"*:*:*:rotated:{password}\n")
+        file.chmod(0o600)
+        postgres_server.execute(f"ALTER ROLE rotated PASSWORD '{password}'", database=postgres_database)
+
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
+    parts = urlsplit(postgres_url)
+    try:
+        for statement in (
+            "CREATE ROLE rotated LOGIN",
+            "GRANT SELECT ON obscura_backup_schema TO rotated",
+            "GRANT SELECT, INSERT, UPDATE ON backups TO rotated",
+        ):
+            postgres_server.execute(statement, database=postgres_database)
+        set_password("the-first")
+        store = await start_store(parts._replace(netloc=f"rotated@127.0.0.1:{parts.port}").geturl())
+        await store.check()
+        set_password("the-second")
+        postgres_server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotated'",
+            database=postgres_database,
+        )
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(MetadataUnavailable):
+                    await store.check()
+                    break
+                await asyncio.sleep(0.1)
+        await store.close()
+    finally:
+        postgres_server.execute("DROP OWNED BY rotated; DROP ROLE rotated", database=postgres_database)
