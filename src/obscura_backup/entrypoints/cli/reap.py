@@ -13,10 +13,9 @@ import click
 
 from obscura_backup.entrypoints.cli import options
 from obscura_backup.entrypoints.cli.issue_token import Ttl
-from obscura_backup.entrypoints.cli.stores import progress_bar, run_on_stores, store_errors
+from obscura_backup.entrypoints.cli.stores import ProgressBar, run_on_stores, store_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
     from uuid import UUID
@@ -68,11 +67,11 @@ def reap(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it prints how to continue, too
     report = _Report(since, as_json=as_json)
     try:
-        with store_errors(), progress_bar(hidden=as_json) as advance:
+        with store_errors(), ProgressBar(hidden=as_json) as bar:
             run_on_stores(
                 settings,
                 lambda container: _walk(
-                    container, report, advance, since, delete=yes, after=after, pause_seconds=1 / per_second
+                    container, report, bar, since, delete=yes, after=after, pause_seconds=1 / per_second
                 ),
             )
     except click.ClickException:
@@ -108,7 +107,7 @@ def _inactive_since(settings: Settings, inactive_for: timedelta | None) -> datet
 async def _walk(
     container: Container,
     report: _Report,
-    advance: Callable[[float], None],
+    bar: ProgressBar,
     since: datetime,
     *,
     delete: bool,
@@ -121,8 +120,10 @@ async def _walk(
 
     reaper = Reaper(container.metadata(), container.blobs(), container.service())
     async for user_id, reaped in reaper.walk(since, delete=delete, after=UserId(after) if after else None):
+        if reaped is not None:
+            bar.clear()
         report.met(user_id, reaped)
-        advance(share_before(user_id))
+        bar.advance(share_before(user_id))
         if reaped is not None and reaped.outcome is Outcome.DELETED:
             await asyncio.sleep(pause_seconds)
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obscura_backup.entrypoints.cli import options
-from obscura_backup.entrypoints.cli.stores import progress_bar, run_on_stores
+from obscura_backup.entrypoints.cli.stores import ProgressBar, run_on_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from uuid import UUID
 
@@ -40,8 +39,8 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it prints how to continue, too
     report = _Report(as_json=as_json)
     try:
-        with progress_bar(hidden=as_json) as advance:
-            run_on_stores(settings, lambda container: _walk(container, report, advance, repair=repair, after=after))
+        with ProgressBar(hidden=as_json) as bar:
+            run_on_stores(settings, lambda container: _walk(container, report, bar, repair=repair, after=after))
     except (StoreUnusable, Unavailable) as error:
         report.stopped()
         options.fail(error.with_cause, options.EXIT_STORE)
@@ -52,16 +51,16 @@ def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | Non
     return options.EXIT_FINDINGS if report.left else 0
 
 
-async def _walk(
-    container: Container, report: _Report, advance: Callable[[float], None], *, repair: bool, after: UUID | None
-) -> None:
+async def _walk(container: Container, report: _Report, bar: ProgressBar, *, repair: bool, after: UUID | None) -> None:
     from obscura_backup.domain.model import UserId  # as above
     from obscura_backup.domain.scrub import Scrubber
 
     scrubber = Scrubber(container.metadata(), container.blobs(), container.clock())
     async for progress in scrubber.walk(repair=repair, after=UserId(after) if after else None):
+        if progress.findings:
+            bar.clear()
         report.met(progress)
-        advance(progress.share)
+        bar.advance(progress.share)
 
 
 class _Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import click
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 BAR_STEPS = 1000
+CLEAR_LINE = "\r\033[2K"
 
 
 def run_on_stores(settings: Settings, action: Callable[[Container], Awaitable[Result]]) -> Result:
@@ -58,18 +59,30 @@ def store_errors() -> Iterator[None]:
         options.fail(error.with_cause, options.EXIT_STORE)
 
 
-@contextmanager
-def progress_bar(*, hidden: bool) -> Iterator[Callable[[float], None]]:
-    """On a terminal only. The function that it gives takes the share that is done, 0 to 1."""
-    hidden = hidden or not sys.stderr.isatty()
-    with click.progressbar(length=BAR_STEPS, label="Slots", file=sys.stderr, hidden=hidden) as shown:
-        done = 0
+class ProgressBar:
+    """A bar on standard error, on a terminal only. Lines on standard output may be printed in between."""
 
-        def advance(share: float) -> None:
-            nonlocal done
-            now = int(share * BAR_STEPS)
-            shown.update(now - done)
-            done = now
+    def __init__(self, *, hidden: bool) -> None:
+        self._is_shown = sys.stderr.isatty() and not hidden
+        self._bar = click.progressbar(length=BAR_STEPS, label="Slots", file=sys.stderr, hidden=not self._is_shown)
+        self._done = 0
 
-        yield advance
-        advance(1.0)
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self.advance(1.0)
+        self._bar.__exit__(None, None, None)
+
+    def advance(self, share: float) -> None:
+        """Show that this share is done, 0 to 1."""
+        now = int(share * BAR_STEPS)
+        self._bar.update(now - self._done)
+        self._done = now
+
+    def clear(self) -> None:
+        """Empty the line of the bar, before another line is printed. The next `advance` shows the bar again."""
+        if self._is_shown:
+            click.echo(CLEAR_LINE, nl=False, err=True)

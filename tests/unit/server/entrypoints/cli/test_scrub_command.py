@@ -18,7 +18,7 @@ from obscura_backup.domain.model import NO_VERSION, Kind, UserId
 from obscura_backup.domain.scrub import Difference, Finding, Progress
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.cli.scrub import _Report
-from obscura_backup.entrypoints.cli.stores import progress_bar
+from obscura_backup.entrypoints.cli.stores import CLEAR_LINE, ProgressBar
 from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
@@ -190,8 +190,9 @@ def test_walk_continues_from_the_last_slot_before_a_failure(capsys: pytest.Captu
 
 
 def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress_bar(hidden=False) as advance:
-        advance(0.5)
+    with ProgressBar(hidden=False) as bar:
+        bar.advance(0.5)
+        bar.clear()
     assert capsys.readouterr().err == ""
 
 
@@ -206,3 +207,16 @@ def test_stopped_walk_has_its_own_exit_code(
     ran = run("scrub", "--data-dir", data_dir, "--json")
     assert ran.code == (130 if failure is KeyboardInterrupt else 3)
     assert json.loads(ran.out)["done"] is False
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_line_of_the_bar_is_emptied_before_another_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, hidden: bool
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with ProgressBar(hidden=hidden) as bar:
+        bar.advance(0.5)
+        before = capsys.readouterr().err
+        bar.clear()
+        assert capsys.readouterr().err == ("" if hidden else CLEAR_LINE)
+        assert CLEAR_LINE not in before
