@@ -22,7 +22,7 @@ UNIT = DEPLOY / "systemd" / "obscura-backup.service"
 USERS = DEPLOY / "systemd" / "obscura-backup.sysusers.conf"
 INSTALLED = "/opt/obscura-backup/bin/obscura-backup"
 EXPOSURE_MAX = 15
-"""Of 100, by the weights of systemd 252 (it finds 10). A unit without any hardening has 96."""
+"""Of 100, by the weights of systemd 252 (it finds 11). A unit without any hardening has 96."""
 PUT_SECONDS = 15
 """What an upload may need that began to store its blob at the end of the drain time."""
 PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN, NOT_KNOWN = 65, 1, 77
