@@ -137,11 +137,6 @@ def test_clients_are_told_apart_by_address_and_cannot_forge_one(connect: Callabl
     assert statuses("127.0.0.3", 2) == [401, 401]
 
 
-def test_metrics_are_not_for_the_outside(connect: Callable[..., TlsClient]) -> None:
-    with connect() as client:
-        assert client.ask("GET", "/metrics")[0] == 404
-
-
 def test_replicas_restart_one_by_one_under_load_and_no_request_fails(
     proxies: dict[str, ReverseProxy], replicas: list[Service]
 ) -> None:
