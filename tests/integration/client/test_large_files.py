@@ -63,7 +63,7 @@ def test_an_import_leaves_room_for_what_cannot_be_removed(
 def test_a_file_of_millions_of_empty_objects_takes_little_memory(nothing: bytes) -> None:
     encoded = encode_payload(backup(contact())).replace(b'"contacts": [', b'"contacts": [' + nothing * 20_000_000)
     tracemalloc.start()
-    with pytest.raises(ExportRefused, match="more in it than a backup can hold"):
+    with pytest.raises(ExportRefused, match="more members than a backup can hold"):
         decode_payload(encoded)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -84,7 +84,7 @@ def test_a_file_of_millions_of_small_members_takes_little_memory(things: Callabl
         b'"profile": null', b'"profile": ' + (b"{%s}" if inside.startswith(b'"') else b"[%s]") % inside
     )
     tracemalloc.start()
-    with pytest.raises(ExportRefused, match="more in it than a backup can hold"):
+    with pytest.raises(ExportRefused, match="more members than a backup can hold"):
         decode_payload(encoded)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
