@@ -60,9 +60,8 @@ PLANTS = (
         "an upload is acknowledged before it is in its place",
         "embedded",
         "adapters/filesystem/store.py",
-        "                os.rename(incoming, path)  # noqa: PTH104  # strings on the hot path\n",
-        "                import threading\n"
-        "                threading.Timer(0.05, os.rename, (incoming, path)).start()\n",
+        "                os.rename(upload, path)  # noqa: PTH104  # strings are faster on the hot path\n",
+        "                import threading\n                threading.Timer(0.05, os.rename, (upload, path)).start()\n",
     ),
     Plant(
         "an upload of unknown outcome is acknowledged",

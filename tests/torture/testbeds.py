@@ -197,7 +197,7 @@ class EmbeddedTestbed(Testbed):
         The workers' counts are ignored: a parent that is killed leaves its folder of them in /tmp.
         """
         spools = [path for path in self._spools.iterdir() if not path.name.startswith("obscura-backup-metrics-")]
-        for path in (*self._data.glob("blobs/incoming/*"), *spools):
+        for path in (*self._data.glob("blobs/incoming/*"), *self._data.glob("blobs/backups/*/.*"), *spools):
             yield str(path.relative_to(self._data.parent))
 
 

@@ -63,7 +63,6 @@ _Row = tuple[int, int, str, bytes, int, str, str, str]
 class _Write(NamedTuple):
     values: tuple[str, *_Row] | None  # None: only test whether a write is possible
     saved: asyncio.Future[None]
-    loop: asyncio.AbstractEventLoop
 
 
 class SqliteMetadataStore:
@@ -148,9 +147,8 @@ class SqliteMetadataStore:
     async def _write(self, values: tuple[str, *_Row] | None) -> None:
         if self._writer is None:
             raise MetadataUnavailable("The metadata store is closed.")
-        loop = asyncio.get_running_loop()
-        saved: asyncio.Future[None] = loop.create_future()
-        self._writes.put(_Write(values, saved, loop))
+        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.put(_Write(values, saved))
         await saved
 
     def _create(self) -> None:
@@ -187,8 +185,9 @@ class SqliteMetadataStore:
         while (first := self._writes.get()) is not None:
             batch, is_open = self._collect_batch(first)
             failure = _commit(connection, [write.values for write in batch if write.values is not None])
-            for write in batch:
-                _complete(write, failure)
+            loop = first.saved.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_complete, batch, failure)  # wakes the loop once per commit
             if not is_open:
                 break
         connection.close()
@@ -228,19 +227,16 @@ class _SqliteSlot:
         await self._store.save(self._user_id, revision)
 
 
-def _complete(write: _Write, failure: Exception | None) -> None:
-    def complete() -> None:
+def _complete(batch: list[_Write], failure: Exception | None) -> None:
+    for write in batch:
         if write.saved.done():  # the request was cancelled meanwhile
-            return
+            continue
         if failure is None:
             write.saved.set_result(None)
         else:
             error = MetadataUnavailable()
             error.__cause__ = failure
             write.saved.set_exception(error)
-
-    if not write.loop.is_closed():
-        write.loop.call_soon_threadsafe(complete)
 
 
 def _row(revision: Revision) -> _Row:

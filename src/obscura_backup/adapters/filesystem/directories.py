@@ -1,4 +1,4 @@
-"""The directories of the blob store: locks between threads and processes, syncs, and a place for uploads."""
+"""The directories of the blob store: locks between threads and processes, syncs, and names for uploads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import secrets
 import shutil
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from obscura_backup.adapters.durable_directories import sync_directory
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
+
+UPLOAD_PREFIX = "."
 
 
 class ObjectDirectory:
@@ -27,14 +31,22 @@ class ObjectDirectory:
         self._threads = threading.Lock()
 
     @contextmanager
-    def locked(self, how: int) -> Iterator[None]:
-        """Hold the lock: exclusive (`fcntl.LOCK_EX`), or shared with readers of other processes (`fcntl.LOCK_SH`)."""
-        with self._threads:
-            fcntl.flock(self._descriptor, how)
+    def locked(self, how: int, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock: exclusive (`fcntl.LOCK_EX`), or shared with readers of other processes (`fcntl.LOCK_SH`).
+
+        Raises:
+            BlockingIOError: it is not free; only without `wait`.
+        """
+        if not self._threads.acquire(blocking=wait):
+            raise BlockingIOError
+        try:
+            fcntl.flock(self._descriptor, how if wait else how | fcntl.LOCK_NB)
             try:
                 yield
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
 
     def sync(self) -> None:
         """Make renames into the directory durable."""
@@ -45,37 +57,58 @@ class ObjectDirectory:
         os.close(self._descriptor)
 
 
-class IncomingDirectory:
-    """The directory into which this process writes uploads. It is locked as long as the process lives.
+class UploadNames:
+    """The names of files into which this process writes uploads. A file is in the directory of its object.
 
-    So the next process to start can tell leftovers of a dead process from uploads in progress.
+    A rename between two directories takes a lock of the whole file system, and dirties both of them. The names contain
+    that of a directory which is locked as long as the process lives. So the next process to start can tell leftovers of
+    a dead process from uploads in progress.
+
+    Args:
+        parent: of the locked directories.
+        objects: the directories with the objects.
     """
 
-    def __init__(self, parent: Path) -> None:
-        self._sweep(parent)
+    def __init__(self, parent: Path, objects: Iterable[Path]) -> None:
+        _sweep(parent, objects)
         while True:
-            self.path = parent / secrets.token_hex(8)
-            self.path.mkdir(mode=0o700)
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._path = parent / secrets.token_hex(8)
+            self._path.mkdir(mode=0o700)
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            if self.path.exists():  # else another starting process removed it before it was locked
-                return
+            if self._path.exists():  # else another starting process removed it before it was locked
+                break
             os.close(self._descriptor)
+        sync_directory(parent)  # else a power cut could leave uploads whose process is unknown
+        self._token = self._path.name
 
-    @staticmethod
-    def _sweep(parent: Path) -> None:
-        for path in parent.iterdir():
-            with suppress(FileNotFoundError):
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path, ignore_errors=True)
-                except BlockingIOError:
-                    pass
-                finally:
-                    os.close(descriptor)
+    def path_in(self, directory: ObjectDirectory, upload_id: str) -> str:
+        """The path for an upload that will replace an object in `directory`."""
+        return f"{directory.path}/{UPLOAD_PREFIX}{self._token}-{upload_id}"
 
     def close(self) -> None:
-        """Remove the directory."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the directory. All uploads have ended."""
+        shutil.rmtree(self._path, ignore_errors=True)
         os.close(self._descriptor)
+
+
+def _sweep(parent: Path, objects: Iterable[Path]) -> None:
+    for path in parent.iterdir():
+        with suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove_uploads(path.name, objects)
+                shutil.rmtree(path, ignore_errors=True)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(descriptor)
+
+
+def _remove_uploads(token: str, objects: Iterable[Path]) -> None:
+    for directory in objects:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.startswith(f"{UPLOAD_PREFIX}{token}-"):
+                    Path(entry).unlink()

@@ -47,7 +47,7 @@ def encode_header(draft: Draft) -> bytes:
     return MAGIC + _encode(header) + b"\n"
 
 
-def decode_header(beginning: bytes) -> tuple[Revision, int]:
+def decode_header(beginning: bytes | bytearray) -> tuple[Revision, int]:
     """The revision in a file, and the length of its header in bytes. The tag of a file is its upload id.
 
     Args:

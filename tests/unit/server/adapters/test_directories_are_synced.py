@@ -91,6 +91,13 @@ async def test_folder_for_a_part_of_the_users_is_synced_before_the_store_has_sta
     assert synced
 
 
+async def test_blob_store_syncs_the_name_by_which_its_uploads_are_found(tmp_path: Path, synced: list[Path]) -> None:
+    blobs = FilesystemBlobStore(tmp_path / "blobs")
+    await blobs.start()
+    assert synced[-1] == tmp_path / "blobs" / "incoming"
+    await blobs.close()
+
+
 @pytest.mark.parametrize("depth", ["", "one", "one/two/three"])
 async def test_metadata_store_syncs_every_parent_and_the_folder_of_its_file(
     tmp_path: Path, synced: list[Path], depth: str
@@ -128,8 +135,9 @@ async def test_repair_by_scrub_is_synced(tmp_path: Path, synced: list[Path]) -> 
     ]
     await blobs.close()
     assert [finding.repaired for finding in findings] == [True]
-    assert [path.parent.parent for path in synced[:1]] == [tmp_path / "incoming"]
-    assert synced[1:] == [tmp_path / "backups" / str(user)[:2]]
+    folder = tmp_path / "backups" / str(user)[:2]
+    assert [path.parent for path in synced[:1]] == [folder]
+    assert synced[1:] == [folder]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here to see what SQLite asks the system for")

@@ -64,11 +64,31 @@ async def test_two_processes_worth_of_stores_share_one_folder(blobs: FilesystemB
 async def test_start_sweeps_what_a_power_cut_left(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
     left = tmp_path / "blobs" / "incoming" / "0123"
     left.mkdir()
-    (left / "4567").write_bytes(b"half a bl")
+    (left / "4567").write_bytes(b"half a bl")  # older versions wrote uploads here
+    upload = tmp_path / "blobs" / "backups" / "7f" / ".0123-4567"
+    upload.write_bytes(b"half a bl")
     again = FilesystemBlobStore(tmp_path / "blobs")
     await again.start()
     assert not left.exists()
+    assert not upload.exists()
     await again.close()
+
+
+async def test_start_leaves_uploads_of_a_living_process(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
+    upload = Path(blobs._uploads.path_in(blobs._directories["7f"], "4567"))
+    upload.write_bytes(b"half a bl")
+    again = FilesystemBlobStore(tmp_path / "blobs")
+    await again.start()
+    assert upload.exists()
+    await again.close()
+
+
+async def test_scan_does_not_see_uploads(blobs: FilesystemBlobStore, caplog: pytest.LogCaptureFixture) -> None:
+    user = samples.user()
+    await stored(blobs, user)
+    Path(blobs._uploads.path_in(blobs._locate(user)[0], "4567")).write_bytes(b"half a bl")
+    assert [user async for user in blobs.scan()] == [user]
+    assert caplog.text == ""
 
 
 async def test_start_leaves_alone_what_a_living_process_is_writing(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
@@ -84,19 +104,27 @@ async def test_nothing_is_left_behind_by_a_refused_put(blobs: FilesystemBlobStor
     await stored(blobs, user)
     with pytest.raises(Exception, match="condition"):
         await stored(blobs, user, "again")
-    assert list((tmp_path / "blobs" / "incoming").glob("*/*")) == []
+    assert list((tmp_path / "blobs" / "backups").glob("*/.*")) == []
 
 
-async def test_file_and_folder_are_synced_before_put_returns(
+async def test_file_is_synced_then_renamed_and_then_its_folder_is_synced(
     blobs: FilesystemBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = record_syncs(monkeypatch)
+    """All before put returns."""
+    synced, rename = record_syncs(monkeypatch), os.rename
+
+    def recorded(source: str, target: str) -> None:
+        rename(source, target)
+        synced.append(Path(target))
+
+    monkeypatch.setattr(os, "rename", recorded)
     user = samples.user()
     await stored(blobs, user)
-    root = tmp_path / "blobs"
-    written, folder = synced
-    assert written.parent.parent == root / "incoming"
-    assert folder == root / "backups" / str(user)[:2]
+    written, renamed, folder = synced
+    assert folder == tmp_path / "blobs" / "backups" / str(user)[:2]
+    assert written.parent == folder
+    assert written.name.startswith(".")
+    assert renamed == folder / str(user)
 
 
 async def test_after_a_failed_folder_sync_nothing_is_believed(

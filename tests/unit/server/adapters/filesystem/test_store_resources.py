@@ -11,7 +11,8 @@ import pytest
 from contracts import samples
 from contracts.blob_store import stored
 from contracts.open_files import open_files
-from obscura_backup.adapters.filesystem.store import CHUNK_BYTES, FilesystemBlobStore
+from obscura_backup.adapters.filesystem.download import CHUNK_BYTES
+from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange
@@ -51,7 +52,7 @@ async def test_closing_a_store_that_never_started_is_safe(tmp_path: Path) -> Non
 
 async def test_a_check_leaves_nothing_behind(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
     await blobs.check()
-    assert list((tmp_path / "blobs" / "incoming").glob("*/*")) == []
+    assert list((tmp_path / "blobs" / "backups").glob("*/.*")) == []
 
 
 async def test_a_check_that_fails_leaves_nothing_behind(
@@ -63,7 +64,7 @@ async def test_a_check_that_fails_leaves_nothing_behind(
     monkeypatch.setattr(os, "fdatasync", full)
     with pytest.raises(BlobStoreUnavailable):
         await blobs.check()
-    assert list((tmp_path / "blobs" / "incoming").glob("*/*")) == []
+    assert list((tmp_path / "blobs" / "backups").glob("*/.*")) == []
 
 
 async def test_a_damaged_file_leaves_no_descriptor(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
@@ -88,6 +89,7 @@ async def test_a_file_that_cannot_be_read_leaves_no_descriptor(
     await stored(blobs, user)
     before = open_files(tmp_path)
     monkeypatch.setattr(os, "pread", broken)
+    monkeypatch.setattr(os, "preadv", broken)
     with pytest.raises(BlobStoreUnavailable):
         await blobs.open(user)
     assert open_files(tmp_path) == before
