@@ -170,7 +170,7 @@ async def test_walk_over_full_pages_of_rows(rows: SqliteMetadataStore, count: in
 )
 async def test_rows_that_one_commit_takes(tmp_path: Path, waiting: int, batch: int) -> None:
     store, loop = SqliteMetadataStore(tmp_path / "never started"), asyncio.get_running_loop()
-    writes = [_Write(None, loop.create_future(), loop) for _ in range(waiting)]
+    writes = [_Write(None, loop.create_future()) for _ in range(waiting)]
     for write in writes[1:]:
         store._writes.put(write)
     assert store._collect_batch(writes[0]) == (writes[:batch], True)
