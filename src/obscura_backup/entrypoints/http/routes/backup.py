@@ -66,7 +66,7 @@ class StoredBackup(msgspec.Struct, frozen=True):
 class TransferDependencies:
     """What the handlers need, in the state of the application.
 
-    The framework's injection of dependencies would make a group of tasks per request.
+    The framework's injection of dependencies would open a clean-up group per request, even for one.
     """
 
     service: BackupService
