@@ -83,7 +83,7 @@ DAY = 86_400.0
                 "LOCK_POLL_SECONDS": 1.0,
                 "IDLE_IN_TRANSACTION_SECONDS": 60.0,
                 "POOL_SIZE": 16,
-                "RESERVED_SHARE": 0.25,
+                "RESERVED_SHARE": 0.125,
                 "POOL_WAITING": 2048,
                 "POOL_WAIT_SECONDS": 3.0,
                 "CONNECT_TIMEOUT_SECONDS": 2,

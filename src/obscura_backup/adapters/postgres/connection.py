@@ -6,7 +6,7 @@ This is libpq's pipeline mode without psycopg's cursors, which cost more process
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, cast
 
 import psycopg
 from psycopg import generators
@@ -15,7 +15,7 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from psycopg.abc import PQGen
     from psycopg.pq.abc import PGconn, PGresult
@@ -98,6 +98,18 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
         transformer = Transformer(self)
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
+
+
+def connecting_by(connect: Callable[[Callable[[], Awaitable[Connection]]], Awaitable[Connection]]) -> type[Connection]:
+    """The class for `psycopg_pool`, whose connections are made by `connect`. It gets a function that makes one."""
+
+    class Connecting(Connection):
+        @classmethod
+        async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+            plain = super().connect
+            return cast("Self", await connect(lambda: plain(*args, **kwargs)))
+
+    return Connecting
 
 
 def _results(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import psycopg
@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
 from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
-from obscura_backup.adapters.postgres.connection import Connection
+from obscura_backup.adapters.postgres.connection import Connection, connecting_by
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.adapters.postgres.sessions import (
     END_SESSION,
@@ -101,7 +101,7 @@ class ConnectionPool:
         # It would log once per connection what the circuit breaker logs once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self._pool = AsyncConnectionPool(
-            connection_class=_connecting_by(self.connect),
+            connection_class=connecting_by(self.connect),
             kwargs={
                 **kwargs,
                 "autocommit": True,
@@ -209,7 +209,7 @@ class ConnectionPool:
         try:
             connection, is_direct = await connect_writable(connect_valid, self._execute_in_time)
             if is_direct and self._may_be_direct:
-                await self._set_up(connection)
+                await set_up(connection, self._execute_in_time, self._limits, self._prepared)
         except psycopg.Error as error:
             # A server without a free connection is not down while others of ours are open: callers get one of those.
             if all(is_closed_by_peer(connection) for connection in self._valid):
@@ -217,19 +217,6 @@ class ConnectionPool:
                 self._record_failure(error, is_certain=is_certain)
             raise
         return connection
-
-    async def _set_up(self, connection: Connection) -> None:
-        try:
-            await self._execute_in_time(connection, set_up(self._limits, self._prepared))
-        except psycopg.Error:
-            if connection.closed:
-                raise
-            return  # as when there is no table yet: each transaction then brings its own limits, and says what is wrong
-        except BaseException:
-            await connection.close()
-            raise
-        connection.limits = self._limits
-        connection.prepared = frozenset(statement.name for statement in self._prepared)
 
     def _is_shared(self, error: psycopg.Error) -> bool:
         """Whether the session lacks what it was given, so that a pooler must be between that looks like a server."""
@@ -307,13 +294,3 @@ class ConnectionPool:
             waits, self._waits = self._waits, set()
             for wait in waits:
                 wait.reschedule(0)
-
-
-def _connecting_by(connect: Callable[[Callable[[], Awaitable[Connection]]], Awaitable[Connection]]) -> type[Connection]:
-    class Connecting(Connection):
-        @classmethod
-        async def connect(cls, *args: Any, **kwargs: Any) -> Self:
-            plain = super().connect
-            return cast("Self", await connect(lambda: plain(*args, **kwargs)))
-
-    return Connecting

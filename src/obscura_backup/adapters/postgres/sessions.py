@@ -71,18 +71,6 @@ def unavailable(cause: BaseException | None) -> MetadataUnavailable:
     return MetadataUnavailable("The metadata database is read-only." if is_read_only(cause) else None)
 
 
-def set_up(limits: Step, statements: Iterable[Statement]) -> Message:
-    """What a session gets once: its limits, and prepared statements. Not behind a pooler, which shares its sessions.
-
-    Args:
-        limits: a step whose last value says whether they hold for the transaction only.
-        statements: with names.
-    """
-    statement, values = limits
-    prepared = [(Statement(b"PREPARE %s AS %s" % (name, sql)), ()) for sql, name in statements]
-    return [(statement, (*values[:-1], b"false")), *prepared]
-
-
 class _Execute(Protocol):
     async def __call__(self, connection: Connection, message: Message, /) -> Answer: ...
 
@@ -111,6 +99,33 @@ async def connect_writable(connect: Callable[[], Awaitable[Connection]], execute
         if state == READ_ONLY:
             break
     raise ReadOnlyServer
+
+
+async def set_up(connection: Connection, execute: _Execute, limits: Step, statements: Iterable[Statement]) -> None:
+    """Give a session its limits and prepared statements once. Not behind a pooler, which shares its sessions.
+
+    Args:
+        connection: closed if this fails.
+        execute: as for `connect_writable`.
+        limits: a step whose last value says whether they hold for the transaction only.
+        statements: with names.
+
+    Raises:
+        psycopg.Error: the connection was lost.
+    """
+    (statement, values), statements = limits, tuple(statements)
+    prepare = [(Statement(b"PREPARE %s AS %s" % (name, sql)), ()) for sql, name in statements]
+    try:
+        await execute(connection, [(statement, (*values[:-1], b"false")), *prepare])
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return  # as when there is no table yet: each transaction then brings its own limits, and says what is wrong
+    except BaseException:
+        await connection.close()
+        raise
+    connection.limits = limits
+    connection.prepared = frozenset(statement.name for statement in statements)
 
 
 async def _state_of(connection: Connection, execute: _Execute) -> str:

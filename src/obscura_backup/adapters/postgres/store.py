@@ -41,8 +41,11 @@ LOCK_POLL_SECONDS = 1.0
 IDLE_IN_TRANSACTION_SECONDS = 60.0
 """How long a holder may be idle, while it talks to the blob store, before the server ends its transaction."""
 POOL_SIZE = 16
-RESERVED_SHARE = 0.25
-"""Of the pool, for short queries: uploads that wait for the blob store must not block them."""
+RESERVED_SHARE = 0.125
+"""Of the pool, for short queries; at least one connection. Uploads that wait for the blob store must not block them.
+
+The other connections limit how many uploads a blob store far away can take at once.
+"""
 POOL_WAITING = 2048
 POOL_WAIT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 2
@@ -97,7 +100,7 @@ class PostgresMetadataStore:
         lock_timeout_seconds: how long a request waits for other requests of its user, in any process.
         idle_in_transaction_seconds: how long a holder may be idle before the server ends its transaction.
         pool_size: maximum number of connections. A holder keeps one while its blob is stored; all holders together may
-            keep three of four.
+            keep `lock_permits`.
         pool_waiting: maximum number of requests that wait for a connection; one more fails at once.
         pool_wait_seconds: how long they wait.
         connect_timeout_seconds: per host; libpq takes no less than 2.
@@ -133,7 +136,7 @@ class PostgresMetadataStore:
         )
         # Those of one user queue here, without a connection each, and only their first in line asks the server.
         self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
-        self._lock_permits = asyncio.Semaphore(pool_size - int(pool_size * RESERVED_SHARE))
+        self._lock_permits = asyncio.Semaphore(lock_permits(pool_size))
         self._pool_wait_seconds = pool_wait_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
         self._schema_is_current = False
@@ -302,6 +305,11 @@ class _PostgresSlot:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await self._pool.release(connection)
+
+
+def lock_permits(pool_size: int) -> int:
+    """How many of the connections may be kept while blobs are stored: all but the reserved ones."""
+    return max(1, pool_size - max(1, int(pool_size * RESERVED_SHARE)))
 
 
 def _domain_error(error: psycopg.Error) -> Unavailable:

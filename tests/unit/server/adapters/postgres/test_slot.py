@@ -16,6 +16,7 @@ from obscura_backup.adapters.postgres.store import (
     _domain_error,
     _milliseconds,
     _PostgresSlot,
+    lock_permits,
 )
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 
@@ -178,11 +179,16 @@ async def test_unreadable_row_returns_its_connection() -> None:
     assert pool.released == ["connection"]
 
 
+@pytest.mark.parametrize(("pool_size", "permits"), [(1, 1), (2, 1), (4, 3), (16, 14), (32, 28)])
+def test_some_connections_are_kept_for_short_queries(pool_size: int, permits: int) -> None:
+    assert lock_permits(pool_size) == permits
+
+
 async def test_lock_permits_are_waited_for_in_bounded_time() -> None:
     made = store(RecordingPool(), pool_size=4, pool_wait_seconds=0.02)
     async with made._lock_permit(), made._lock_permit(), made._lock_permit():
         with pytest.raises(SlotBusy):
             async with made._lock_permit():
-                pytest.fail("a fourth of the pool is kept for reads")
+                pytest.fail("one connection is kept for reads")
     async with made._lock_permit():
         pass
