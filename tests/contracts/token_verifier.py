@@ -65,6 +65,15 @@ class Issuer:
         return f"{signing_input}.{part(self._sign(signing_input.encode()))}"
 
 
+async def refusal(verifier: TokenVerifier, token: str) -> str | None:
+    """What the verifier says against a token; None if it accepts it."""
+    try:
+        await verifier.verify(token)
+    except Unauthenticated as error:
+        return str(error)
+    return None
+
+
 class TokenVerifierContract:
     """A module that runs it brings an `issuer`, and a `verifier` of its tokens for AUDIENCE and ISSUER."""
 
@@ -95,28 +104,24 @@ class TokenVerifierContract:
         with pytest.raises(Unauthenticated):
             await verifier.verify(token)
 
-    @pytest.mark.parametrize(
-        "header",
-        [
+    async def test_header_that_does_no_harm(
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
+    ) -> None:
+        for header in [
             {"typ": "at+jwt"},
             {"typ": "JOSE", "cty": "x"},
             {"x5t": "AAAA", "nonce": "1"},
-        ],
-    )
-    async def test_header_that_does_no_harm(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], header: dict[str, Any]
-    ) -> None:
-        assert await verifier.verify(issuer.token(claims, **header)) == USER
+        ]:
+            assert await verifier.verify(issuer.token(claims, **header)) == USER
 
-    @pytest.mark.parametrize("claim", ["sub", "exp", "aud", "iss"])
-    async def test_missing_claim(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], claim: str
-    ) -> None:
-        await self.refuses(verifier, issuer.token({k: v for k, v in claims.items() if k != claim}))
+    async def test_missing_claim(self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
+        for claim in ["sub", "exp", "aud", "iss"]:
+            await self.refuses(verifier, issuer.token({k: v for k, v in claims.items() if k != claim}))
 
-    @pytest.mark.parametrize(
-        ("claim", "value"),
-        [
+    async def test_claim_that_says_something_else(
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
+    ) -> None:
+        for claim, value in [
             ("exp", 0),
             ("exp", -1),
             ("exp", "99999999999"),
@@ -155,12 +160,8 @@ class TokenVerifierContract:
             ("sub", f"{USER}/../{USER}"),
             ("sub", f"{USER}\x00"),
             ("sub", "\N{FULLWIDTH DIGIT ZERO}" + str(USER)[1:]),
-        ],
-    )
-    async def test_claim_that_says_something_else(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], claim: str, value: Any
-    ) -> None:
-        await self.refuses(verifier, issuer.token({**claims, claim: value}))
+        ]:
+            await self.refuses(verifier, issuer.token({**claims, claim: value}))
 
     async def test_claim_that_says_it_in_another_way(
         self, verifier: TokenVerifier, issuer: Issuer, clock: MovableClock, claims: dict[str, Any]
@@ -173,43 +174,41 @@ class TokenVerifierContract:
         ):
             assert await verifier.verify(issuer.token({**claims, **other})) == USER
 
-    @pytest.mark.parametrize("named", ["none", "None", "NONE", "nOnE", "", " none", "HS1", "ES256K", "dir"])
     async def test_algorithm_that_is_none(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], named: str
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
     ) -> None:
-        unsigned = f"{part({'alg': named, 'kid': issuer.key_id})}.{part(claims)}."
-        await self.refuses(verifier, unsigned)
-        await self.refuses(verifier, unsigned + "AA")
-        await self.refuses(verifier, issuer.token(claims, alg=named))
-
-    @pytest.mark.parametrize("named", ["HS256", "HS384", "HS512", "RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"])
-    async def test_algorithm_of_another_key(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], named: str
-    ) -> None:
-        if named != issuer.algorithm:
+        for named in ["none", "None", "NONE", "nOnE", "", " none", "HS1", "ES256K", "dir"]:
+            unsigned = f"{part({'alg': named, 'kid': issuer.key_id})}.{part(claims)}."
+            await self.refuses(verifier, unsigned)
+            await self.refuses(verifier, unsigned + "AA")
             await self.refuses(verifier, issuer.token(claims, alg=named))
 
-    @pytest.mark.parametrize("named", [None, 7, ["HS256"], {"a": 1}, True])
-    async def test_algorithm_that_is_no_name(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], named: Any
+    async def test_algorithm_of_another_key(
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
     ) -> None:
-        await self.refuses(verifier, issuer.token(claims, alg=named))
+        for named in ["HS256", "HS384", "HS512", "RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"]:
+            if named != issuer.algorithm:
+                await self.refuses(verifier, issuer.token(claims, alg=named))
 
-    @pytest.mark.parametrize(
-        "header",
-        [
+    async def test_algorithm_that_is_no_name(
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
+    ) -> None:
+        for named in [None, 7, ["HS256"], {"a": 1}, True]:
+            await self.refuses(verifier, issuer.token(claims, alg=named))
+
+    async def test_extension_that_must_be_understood(
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
+    ) -> None:
+        headers: list[dict[str, Any]] = [
             {"crit": ["exp"], "exp": 1},
             {"crit": ["b64"], "b64": False},
             {"crit": ["x"], "x": 1},
             {"crit": []},
             {"crit": "x"},
             {"b64": False},
-        ],
-    )
-    async def test_extension_that_must_be_understood(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], header: dict[str, Any]
-    ) -> None:
-        await self.refuses(verifier, issuer.token(claims, **header))
+        ]
+        for header in headers:
+            await self.refuses(verifier, issuer.token(claims, **header))
 
     async def test_no_address_in_a_token_is_asked_for_a_key(
         self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
@@ -232,13 +231,11 @@ class TokenVerifierContract:
         _, payload, signature = issuer.token(claims).split(".")
         await self.refuses(verifier, f"{part({'alg': issuer.algorithm, 'typ': 'x'})}.{payload}.{signature}")
 
-    @pytest.mark.parametrize("signature", ["", "A", "AA", "A" * 86, "A" * 43, "A" * 342, "_" * 86])
-    async def test_signature_of_nothing(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], signature: str
-    ) -> None:
+    async def test_signature_of_nothing(self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
         """Zeros among them, which once were a signature to everything by ECDSA in some libraries."""
-        header, payload, _ = issuer.token(claims).split(".")
-        await self.refuses(verifier, f"{header}.{payload}.{signature}")
+        for signature in ["", "A", "AA", "A" * 86, "A" * 43, "A" * 342, "_" * 86]:
+            header, payload, _ = issuer.token(claims).split(".")
+            await self.refuses(verifier, f"{header}.{payload}.{signature}")
 
     async def test_one_token_has_one_spelling(
         self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
@@ -260,19 +257,15 @@ class TokenVerifierContract:
             await self.refuses(verifier, spelling)
         assert await verifier.verify(token) == USER
 
-    @pytest.mark.parametrize(
-        "payload", [b"", b"null", b"7", b"[]", b'"x"', b"{", b"\xff", b"[" * 5000, b'{"exp":' + b"9" * 5000 + b"}"]
-    )
-    async def test_payload_that_is_no_set_of_claims(
-        self, verifier: TokenVerifier, issuer: Issuer, payload: bytes
-    ) -> None:
-        await self.refuses(verifier, issuer.raw(part({"alg": issuer.algorithm, "kid": issuer.key_id}), part(payload)))
+    async def test_payload_that_is_no_set_of_claims(self, verifier: TokenVerifier, issuer: Issuer) -> None:
+        for payload in [b"", b"null", b"7", b"[]", b'"x"', b"{", b"\xff", b"[" * 5000, b'{"exp":' + b"9" * 5000 + b"}"]:
+            await self.refuses(
+                verifier, issuer.raw(part({"alg": issuer.algorithm, "kid": issuer.key_id}), part(payload))
+            )
 
-    @pytest.mark.parametrize("header", [b"", b"null", b"7", b"[]", b'"x"', b"{", b"\xff", b"[" * 5000, b'{"alg":1}'])
-    async def test_header_that_is_none(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], header: bytes
-    ) -> None:
-        await self.refuses(verifier, issuer.raw(part(header), part(claims)))
+    async def test_header_that_is_none(self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
+        for header in [b"", b"null", b"7", b"[]", b'"x"', b"{", b"\xff", b"[" * 5000, b'{"alg":1}']:
+            await self.refuses(verifier, issuer.raw(part(header), part(claims)))
 
     async def test_token_within_a_token(self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
         await self.refuses(verifier, issuer.token(issuer.token(claims).encode(), cty="JWT"))
@@ -280,11 +273,11 @@ class TokenVerifierContract:
     async def test_encrypted_token(self, verifier: TokenVerifier, issuer: Issuer) -> None:
         await self.refuses(verifier, f"{part({'alg': 'dir', 'enc': 'A256GCM'})}..AAAA.AAAA.AAAA")
 
-    @pytest.mark.parametrize("kid", [7, True, [], {}, 1.5])
     async def test_key_id_that_is_no_text(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], kid: Any
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
     ) -> None:
-        await self.refuses(verifier, issuer.token(claims, kid=kid))
+        for kid in [7, True, [], {}, 1.5]:
+            await self.refuses(verifier, issuer.token(claims, kid=kid))
 
     async def test_too_long(self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
         await self.refuses(verifier, issuer.token({**claims, "x": "x" * 10_000}))
@@ -292,6 +285,6 @@ class TokenVerifierContract:
     async def refuses(self, verifier: TokenVerifier, token: str) -> None:
         """Twice, so that the first time leaves nothing behind that would let it in."""
         for _ in range(2):
-            with pytest.raises(Unauthenticated) as refusal:
-                await verifier.verify(token)
-            assert not token.strip() or token not in str(refusal.value)
+            said = await refusal(verifier, token)
+            assert said is not None, f"accepted: {token}"
+            assert not token.strip() or token not in said

@@ -69,13 +69,13 @@ class Verification:
 ABSENT: list[Any] = [None, "", []]
 
 
-@pytest.mark.parametrize("value", ABSENT)
-@pytest.mark.parametrize("member", ["use", "key_ops", "alg", "kid", "x5c", "x5t", "x5u", "crv", "d", "oth", "p", "ext"])
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_member_without_a_value_counts_as_absent(algorithm: str, member: str, value: Any) -> None:
-    if member == "crv" and algorithm != "RS256":
-        return  # there it is needed
-    await Verification(jwk(algorithm, **{member: value})).accepts(issuer(algorithm))
+async def test_member_without_a_value_counts_as_absent() -> None:
+    for value in ABSENT:
+        for member in ["use", "key_ops", "alg", "kid", "x5c", "x5t", "x5u", "crv", "d", "oth", "p", "ext"]:
+            for algorithm in ["RS256", "ES256", "EdDSA"]:
+                if member == "crv" and algorithm != "RS256":
+                    continue  # there it is needed
+                await Verification(jwk(algorithm, **{member: value})).accepts(issuer(algorithm))
 
 
 async def test_all_members_without_a_value_at_once() -> None:

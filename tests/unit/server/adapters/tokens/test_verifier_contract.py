@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import json
@@ -81,9 +82,8 @@ class TestKeySet(TokenVerifierContract):
         keys = json.dumps({"keys": [jwk(algorithm, f"key-{algorithm}") for algorithm in KEYS]}).encode()
         return verifier_of(lambda: keys, clock)
 
-    @pytest.mark.parametrize("form", ["pem", "der", "jwk", "raw", "modulus"])
     async def test_public_key_is_no_shared_secret(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], form: str
+        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
     ) -> None:
         """The classic confusion: an HS256 token by what is public about the key."""
         public = KEYS[issuer.algorithm].public_key()
@@ -95,13 +95,13 @@ class TestKeySet(TokenVerifierContract):
             "raw": str(described.get("x", described.get("n"))).encode(),
             "modulus": hashlib.sha256(json.dumps(described).encode()).digest(),
         }
-        forger = Issuer("HS256", issuer.key_id, lambda data: hmac.digest(secrets[form], data, "sha256"))
-        await self.refuses(verifier, forger.token(claims))
-        await self.refuses(verifier, forger.token(claims, alg=issuer.algorithm))
+        for secret in secrets.values():
+            forger = Issuer("HS256", issuer.key_id, functools.partial(hmac.digest, secret, digest="sha256"))
+            await self.refuses(verifier, forger.token(claims))
+            await self.refuses(verifier, forger.token(claims, alg=issuer.algorithm))
 
-    @pytest.mark.parametrize(
-        "kid",
-        [
+    async def test_key_ids_that_are_none(self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
+        for kid in [
             "",
             "nobody",
             "../../../../dev/null",
@@ -112,12 +112,8 @@ class TestKeySet(TokenVerifierContract):
             "KEY-RS256",
             " key-RS256",
             "x" * 4000,
-        ],
-    )
-    async def test_key_ids_that_are_none(
-        self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any], kid: str
-    ) -> None:
-        await self.refuses(verifier, issuer.token(claims, kid=kid))
+        ]:
+            await self.refuses(verifier, issuer.token(claims, kid=kid))
 
     async def test_key_of_another_kind_by_its_id(
         self, verifier: TokenVerifier, issuer: Issuer, claims: dict[str, Any]
