@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -14,8 +14,8 @@ from obscura_backup_client.transport.errors import (
     UnexpectedResponse,
     VersionMismatch,
 )
-from support.client.scripted import Reply, Server, problem, scripted
-from support.client.transports import TRANSPORTS, AnyTransport
+from support.client.scripted import Reply, Server, problem
+from support.client.transports import InMemoryTransport
 
 BLOB = b"sealed" * 10
 OWN = problem(404, kind="urn:obscura-backup:problem:backup-not-found", detail="There is no backup.")
@@ -42,21 +42,20 @@ SOMETHING_ELSE = {
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with scripted() as one:
-        yield one
+def server() -> Server:
+    return Server()
 
 
-@pytest.fixture(params=TRANSPORTS)
-def connect(request: pytest.FixtureRequest, server: Server) -> Callable[..., AnyTransport]:
-    def make(*script: Reply) -> AnyTransport:
+@pytest.fixture
+def connect(server: Server) -> Callable[..., InMemoryTransport]:
+    def make(*script: Reply) -> InMemoryTransport:
         server.script[:] = script
-        return TRANSPORTS[request.param](server.address, "aaa.bbb.ccc", sleep=lambda _: None)
+        return InMemoryTransport("http://127.0.0.1", "aaa.bbb.ccc", respond=server.answer_bytes, sleep=lambda _: None)
 
     return make
 
 
-Connect = Callable[..., AnyTransport]
+Connect = Callable[..., InMemoryTransport]
 
 
 def asked(server: Server) -> list[str]:
