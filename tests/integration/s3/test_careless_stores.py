@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from contracts import samples
 from contracts.blob_store import stored
-from obscura_backup.adapters.s3.admin import init_bucket
-from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.probe import Severity
-from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
 from obscura_backup.entrypoints.doctor import examine
 from obscura_backup.entrypoints.settings import Settings
@@ -267,106 +255,3 @@ def resolve_to(server: CarelessS3, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, server.endpoint)
-
-
-class TestOnTheWire:
-    """What an upload looks like to the store."""
-
-    async def test_no_expectation_no_trailer_no_chunks(self, implementation: type[S3BlobStore]) -> None:
-        data = secrets.token_bytes(600_000)
-        with CarelessS3() as plain:
-            blobs = implementation("bucket", endpoint=plain.endpoint)
-            await blobs.start()
-            blob = Blob.of(data)
-            draft = samples.draft(blob)
-            await blobs.put(samples.user(), blob, draft, replaces=None)
-            await blobs.close()
-            (sent,) = plain.uploads[-1:]
-        digest = hashlib.sha256(data + bytes.fromhex(draft.upload_id))
-        assert sent["x-amz-checksum-sha256"] == base64.b64encode(digest.digest()).decode()
-        assert (sent["content-length"], sent["if-none-match"]) == ("600016", "*")
-        assert sent["x-amz-content-sha256"] == digest.hexdigest()
-        assert not {"expect", "transfer-encoding", "content-encoding", "x-amz-trailer"} & sent.keys()
-        assert {name for name in sent if "checksum" in name} == {"x-amz-checksum-sha256"}
-
-    async def test_under_tls_the_bytes_are_not_hashed_once_more(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
-    ) -> None:
-        certificate = _certificate(tmp_path)
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
-        with CarelessS3(certificate=certificate) as secure:
-            blobs = implementation("bucket", endpoint=secure.endpoint)
-            await blobs.start()
-            await stored(blobs, samples.user())
-            await blobs.close()
-            (sent,) = secure.uploads[-1:]
-        assert sent["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
-        assert "x-amz-checksum-sha256" in sent["authorization"]
-        assert "expect" not in sent
-
-    async def test_certificate_that_is_not_trusted_is_told(
-        self, tmp_path: Path, implementation: type[S3BlobStore]
-    ) -> None:
-        with CarelessS3(certificate=_certificate(tmp_path)) as secure:
-            blobs = implementation("bucket", endpoint=secure.endpoint)
-            with pytest.raises(StoreUnusable, match="AWS_CA_BUNDLE"):
-                await blobs.start()
-            await blobs.close()
-
-
-class TestMakingTheBucketUnderTls:
-    async def test_authority_of_the_operators_choice_is_trusted(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        certificate = _certificate(tmp_path)
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
-        with CarelessS3(certificate=certificate) as secure:
-            assert _made(secure)
-
-    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path) -> None:
-        with CarelessS3(certificate=_certificate(tmp_path)) as secure, pytest.raises(StoreUnusable) as refused:
-            _made(secure)
-        assert "AWS_CA_BUNDLE" in str(refused.value)
-
-
-def _made(server: CarelessS3) -> bool:
-    return init_bucket(S3Location("bucket", server.endpoint))
-
-
-def _certificate(folder: Path) -> Path:
-    """A key, a certificate for 127.0.0.1 and that of the authority that issued it, in one file."""
-    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-    issued = _signed("127.0.0.1", key, "authority", authority).add_extension(address, critical=False)
-    root = _signed("authority", authority, "authority", authority).add_extension(
-        x509.BasicConstraints(ca=True, path_length=None), critical=True
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + b"".join(
-            each.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) for each in (issued, root)
-        )
-    )
-    return path
-
-
-def _signed(
-    subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, authority: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(subject))
-        .issuer_name(_name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
-    )
-
-
-def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

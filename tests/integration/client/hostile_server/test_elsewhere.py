@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup_client.transport.errors import ServerRefused, Unauthorized
-from support.client.certificates import self_signed
+from support.certificates import certificate_for_this_machine
 from support.client.devices import KEY
 from support.client.hostile_server import HostileServer, reply, serving
 from support.client.known_state import TOKEN, Elsewhere, KnownState, Phone, honest, require_nothing_from
@@ -61,7 +61,7 @@ def test_no_upload_or_deletion_is_redirected(
 def test_no_redirect_leads_from_tls_to_plain_http(
     phone: Phone, liar: HostileServer, elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = self_signed(tmp_path)
+    certificate = certificate_for_this_machine(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

@@ -11,7 +11,7 @@ import pytest
 
 from obscura_backup_client.async_client import AsyncBackupClient
 from obscura_backup_client.client import BackupClient
-from support.client.certificates import self_signed
+from support.certificates import certificate_for_this_machine
 from support.client.devices import KEY, yes
 from support.client.hostile_server import HostileServer, serving
 from support.client.known_state import TOKEN, Elsewhere, KnownState, honest
@@ -73,7 +73,7 @@ def test_no_password_of_a_netrc_takes_the_place_of_the_token(
 def test_the_environment_says_which_certificates_are_trusted(
     restore: Restore, liar: HostileServer, truth: KnownState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = self_signed(tmp_path)
+    certificate = certificate_for_this_machine(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     liar.replies["GET"] = honest(truth.latest)
@@ -92,7 +92,7 @@ def test_no_file_of_the_environment_gets_the_keys_of_a_connection(
     *,
     exists: bool,
 ) -> None:
-    certificate, keys = self_signed(tmp_path), tmp_path / "keys.log"
+    certificate, keys = certificate_for_this_machine(tmp_path), tmp_path / "keys.log"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     liar.replies["GET"] = honest(truth.latest)

@@ -28,7 +28,7 @@ from obscura_backup_client.transport.errors import (
     Unavailable,
     UnexpectedResponse,
 )
-from support.client.certificates import self_signed
+from support.certificates import certificate_for_this_machine
 from support.client.hostile_server import Serve, answer, dripping, read_request, reply, serving
 from support.client.transports import TRANSPORTS, AnyTransport, answered
 
@@ -251,7 +251,7 @@ def test_a_request_that_took_all_its_time_is_not_sent_again(client: Client) -> N
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    return self_signed(tmp_path)
+    return certificate_for_this_machine(tmp_path)
 
 
 @pytest.fixture
