@@ -17,8 +17,9 @@ from hypothesis.stateful import (
 
 from obscura_backup.domain.model import ByteRange
 from protocol import promises
+from protocol.answers import Read, Write
 from protocol.pairs import MemoryPair, Pair
-from protocol.register import Read, Violation, Write
+from protocol.register import Violation
 from protocol.requests import LIMITS, Body
 from protocol.schedule import Call, strikes
 from protocol.simulated_deployment import REPLICAS, SimulatedDeployment, UnderWay

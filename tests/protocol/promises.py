@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from protocol.register import Read, Shown, Stored, Unknown, Violation, Write
+from protocol.answers import Read, Shown, Stored, Unknown, Write
+from protocol.register import Violation
 from protocol.simulated_deployment import Device
 
 if TYPE_CHECKING:
-    from protocol.register import Answer
+    from protocol.answers import Answer
     from protocol.simulated_deployment import SimulatedDeployment
 
 ROUNDS = 20

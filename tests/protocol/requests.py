@@ -27,20 +27,9 @@ from obscura_backup.domain.model import ByteRange, Limits, UserId, Version
 from obscura_backup.domain.scrub import Finding, Scrubber
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.http.limits.spool import SpoolMemory, receive
+from protocol.answers import Answer, Deleted, Lost, NoSuchRange, NotDone, Nothing, Refused, Shown, Stored, Unknown
 from protocol.faults import FaultyBlobs, FaultyMetadata, FaultyVerifier, JumpingClock, Network
-from protocol.register import (
-    Answer,
-    Deleted,
-    Lost,
-    NoSuchRange,
-    NotDone,
-    Nothing,
-    Refused,
-    Shown,
-    Stored,
-    Unknown,
-    Violation,
-)
+from protocol.register import Violation
 from protocol.schedule import Call, Fate, current
 
 if TYPE_CHECKING:

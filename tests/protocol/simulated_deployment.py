@@ -14,23 +14,9 @@ from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.domain.errors import MetadataUnavailable, PutRefused
 from obscura_backup.domain.model import NO_VERSION, UserId, Version
 from protocol import requests
+from protocol.answers import Answer, Deleted, Lost, NotDone, Nothing, Read, Refused, Shown, Stored, Unknown, Write
 from protocol.faults import JumpingClock, Network
-from protocol.register import (
-    Answer,
-    Deleted,
-    Held,
-    Lost,
-    NotDone,
-    Nothing,
-    Read,
-    Refused,
-    Register,
-    Shown,
-    Stored,
-    Unknown,
-    Violation,
-    Write,
-)
+from protocol.register import Held, Register, Violation
 from protocol.requests import SECRET, Body, Replica
 from protocol.schedule import Operation, Schedule, Strike
 
