@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.client.certificates import self_signed
+from support.certificates import self_signed
 from support.servers import native
 
 if TYPE_CHECKING:
