@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.certificates import self_signed
+from support.certificates import certificate_for_this_machine
 from support.servers import native
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ReverseProxy(ABC):
     def __init__(self, folder: Path, replica_ports: Sequence[int], changes: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.port = native.free_port()
-        self.certificate = self_signed(folder)
+        self.certificate = certificate_for_this_machine(folder)
         replicas = {old: f"127.0.0.1:{port}" for old, port in zip(REPLICAS, replica_ports, strict=True)}
         self._program = program(self.name)
         self._command = self._configured({**replicas, **(changes or {})})
