@@ -42,7 +42,7 @@ IDLE_IN_TRANSACTION_SECONDS = 60.0
 """How long a holder may be idle, while it talks to the blob store, before the server ends its transaction."""
 POOL_SIZE = 16
 RESERVED_SHARE = 0.125
-"""Of the pool, for short queries; at least one connection. Uploads that wait for the blob store must not block them.
+"""Of the pool, for short queries; of 4 connections at least one. Uploads that wait for blobs must not block them.
 
 The other connections limit how many uploads a blob store far away can take at once.
 """
@@ -308,8 +308,8 @@ class _PostgresSlot:
 
 
 def lock_permits(pool_size: int) -> int:
-    """How many of the connections may be kept while blobs are stored: all but the reserved ones."""
-    return max(1, pool_size - max(1, int(pool_size * RESERVED_SHARE)))
+    """How many of the connections may be kept while blobs are stored; of fewer than 4, all."""
+    return pool_size - min(pool_size // 4, max(1, int(pool_size * RESERVED_SHARE)))
 
 
 def _domain_error(error: psycopg.Error) -> Unavailable:

@@ -179,7 +179,7 @@ async def test_unreadable_row_returns_its_connection() -> None:
     assert pool.released == ["connection"]
 
 
-@pytest.mark.parametrize(("pool_size", "permits"), [(1, 1), (2, 1), (4, 3), (16, 14), (32, 28)])
+@pytest.mark.parametrize(("pool_size", "permits"), [(1, 1), (2, 2), (3, 3), (4, 3), (8, 7), (16, 14), (32, 28)])
 def test_some_connections_are_kept_for_short_queries(pool_size: int, permits: int) -> None:
     assert lock_permits(pool_size) == permits
 
