@@ -1,4 +1,4 @@
-"""What we use of psycopg beyond its documented interface. Read this list before raising its version in pyproject.toml."""
+"""What we use of psycopg beyond its documented interface: to be read before raising its version in pyproject.toml."""
 
 from __future__ import annotations
 
