@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 60.0
 BLOB_BYTES = 64 * 1024
-ENDED_IDLE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+ENDED_IDLE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
 """A kept connection that the proxy ended before it answered. HTTP clients repeat the request on a new one."""
 
 
