@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
@@ -16,7 +17,7 @@ from obscura_backup.domain.model import Limits
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.http.app import create_litestar
 from obscura_backup.entrypoints.http.messages import errors as http_errors
-from obscura_backup.entrypoints.http.messages.problems import STATUSES
+from obscura_backup.entrypoints.http.messages.problems import STATUSES, TYPE_PREFIX, Problem
 from obscura_backup.entrypoints.http.route_table import ROUTES
 from obscura_backup.entrypoints.http.routes.docs import DocsApp, openapi_document
 from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
@@ -82,14 +83,16 @@ def described(operation: tuple[str, str]) -> dict[str, set[str]]:
     path, method = operation
     responses = DOCUMENT["paths"][path][method]["responses"]
     return {
-        status: set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", _text(response))) for status, response in responses.items()
+        status: set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", str(_resolved(response)["description"])))
+        for status, response in responses.items()
     }
 
 
-def _text(response: dict[str, Any]) -> str:
+def _resolved(response: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in response:
-        response = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
-    return str(response["description"])
+        found: dict[str, Any] = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
+        return found
+    return response
 
 
 def expected(operation: tuple[str, str]) -> dict[str, set[str]]:
@@ -109,6 +112,20 @@ def test_each_operation_names_its_problems_with_their_statuses(operation: tuple[
     problems = {status: named for status, named in described(operation).items() if int(status) >= 400}
     other_words = {"outcome", "not-stored", "unknown", "size", "version"}
     assert {status: named - other_words for status, named in problems.items()} == expected(operation)
+
+
+@pytest.mark.parametrize("operation", sorted({*BACKUP, CONFIG}))
+def test_each_problem_has_an_example_that_its_description_names(operation: tuple[str, str]) -> None:
+    path, method = operation
+    named = described(operation)
+    for status, response in DOCUMENT["paths"][path][method]["responses"].items():
+        whole = _resolved(response)
+        if int(status) >= 400 and "content" in whole:
+            example = whole["content"]["application/problem+json"]["example"]
+            problem = msgspec.convert(example, Problem)
+            assert example["status"] == int(status)
+            assert problem.type.removeprefix(TYPE_PREFIX) in named[status]
+            assert ("outcome" in example) is (int(status) == 503 and operation in CHANGES)
 
 
 def test_no_error_is_left_out() -> None:
