@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from obscura_backup_client.async_client import AsyncBackupClient
     from obscura_backup_client.client import BackupClient
     from obscura_backup_client.content.editing import NewContact
-    from obscura_backup_client.content.errors import IdentityConflict, IdentityReplaced, NameRefused, TooManyContacts
+    from obscura_backup_client.content.errors import (
+        IdentityConflict,
+        IdentityReplaced,
+        NameRefused,
+        TooManyContacts,
+        UnknownContact,
+    )
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.device.errors import StateBusy, StateMissing
     from obscura_backup_client.errors import ClientError
@@ -57,6 +63,7 @@ __all__ = [
     "TooManyContacts",
     "Unauthorized",
     "Unavailable",
+    "UnknownContact",
     "WrongPassword",
     "__version__",
 ]
@@ -86,6 +93,7 @@ _HOMES = {
     "TooManyContacts": "content.errors",
     "Unauthorized": "transport.errors",
     "Unavailable": "transport.errors",
+    "UnknownContact": "content.errors",
     "WrongPassword": "sealing.errors",
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.editing import NewContact
     from obscura_backup_client.content.merge import Keep
-    from obscura_backup_client.content.model import Contact
+    from obscura_backup_client.content.model import Contact, Profile
     from obscura_backup_client.device.state import State
     from obscura_backup_client.operations.export import ImportPreview
     from obscura_backup_client.operations.keys import NewSecret, Secret
@@ -109,14 +109,26 @@ class AsyncBackupClient:
         """See `BackupClient.contacts`."""
         return await self._run(lambda client, _: client.contacts())
 
+    async def contact(self, user_id: UUID) -> Contact:
+        """See `BackupClient.contact`."""
+        return await self._run(lambda client, _: client.contact(user_id))
+
     async def put_contacts(self, contacts: Iterable[NewContact]) -> ImportResult:
         """See `BackupClient.put_contacts`."""
         wanted = list(contacts)
         return await self._run(lambda client, _: client.put_contacts(wanted))
 
+    async def rename_contact(self, user_id: UUID, username: str) -> Contact:
+        """See `BackupClient.rename_contact`."""
+        return await self._run(lambda client, _: client.rename_contact(user_id, username))
+
     async def remove_contact(self, user_id: UUID) -> None:
         """See `BackupClient.remove_contact`."""
         await self._run(lambda client, _: client.remove_contact(user_id))
+
+    async def profile(self) -> Profile | None:
+        """See `BackupClient.profile`."""
+        return await self._run(lambda client, _: client.profile())
 
     async def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
         """See `BackupClient.set_profile`."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content import editing
-from obscura_backup_client.content.model import DEVICE_ID_BYTES, IDENTITY_KEY_BYTES, Backup, Contact, Identity
+from obscura_backup_client.content.model import DEVICE_ID_BYTES, IDENTITY_KEY_BYTES, Backup, Contact, Identity, Profile
 from obscura_backup_client.content.names import require_device_name
 from obscura_backup_client.device.errors import StateExists
 from obscura_backup_client.device.state import State
@@ -72,6 +72,10 @@ class LocalClient:
         """The contacts without removed ones, sorted by user id."""
         return self.directory.read().content.live_contacts
 
+    def contact(self, user_id: UUID) -> Contact:
+        """One contact. Raises `UnknownContact` if there is none with this id."""
+        return editing.find_contact(self.directory.read().content, user_id)
+
     def put_contacts(self, contacts: Iterable[editing.NewContact]) -> ImportResult:
         """Add or change contacts in one write. See `editing.edit_contacts` for the rules and errors."""
         with self.directory.locked() as locked_state:
@@ -80,6 +84,22 @@ class LocalClient:
             if edited.content is not state.content:
                 locked_state.write(replace(state, content=edited.content))
             return ImportResult(edited.added, edited.changed, edited.unchanged)
+
+    def rename_contact(self, user_id: UUID, username: str) -> Contact:
+        """Change the name of a contact on this device, and return the contact. Its key stays.
+
+        Raises:
+            UnknownContact: there is no contact with this id.
+            NameRefused: the name is invalid.
+        """
+        with self.directory.locked() as locked_state:
+            state = locked_state.require()
+            before = editing.find_contact(state.content, user_id)
+            content = editing.put_contacts(state.content, [editing.NewContact(user_id, username)], self.now_ms())
+            after = editing.find_contact(content, user_id)
+            if after != before:
+                locked_state.write(replace(state, content=content))
+            return after
 
     def remove_contact(self, user_id: UUID) -> None:
         """Remove a contact on this device, and on others with the next push.
@@ -90,6 +110,11 @@ class LocalClient:
         with self.directory.locked() as locked_state:
             state = locked_state.require()
             locked_state.write(replace(state, content=editing.remove_contact(state.content, user_id, self.now_ms())))
+
+    def profile(self) -> Profile | None:
+        """The reference to the avatar, with its decryption key; None if there is none or it was cleared."""
+        found = self.directory.read().content.profile
+        return found if found is not None and found.attachment_id else None
 
     def set_profile(self, attachment_id: str, decryption_key: bytes) -> None:
         """Set the reference to the avatar; two empty values clear it.

@@ -93,6 +93,7 @@ COMMANDS = [
     (("restore", "--keep", "theirs"), "restore", {"keep": Keep.THEIRS}),
     (("new", "--device-name", "tablet"), "create", {"device_name": "tablet"}),
     (("contact", "remove", str(ALICE)), "remove_contact", {"user_id": ALICE}),
+    (("contact", "rename", str(ALICE), "al"), "rename_contact", {"user_id": ALICE, "username": "al"}),
 ]  # fmt: skip
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "new": "Create a new identity on this device.",
-    "contact": "Add, remove, list and import contacts on this device.",
+    "contact": "Add, rename, remove, list and import contacts on this device.",
+    "profile": "Set, show and clear the reference to your profile picture.",
     "push": "Merge with the server's backup, and upload if anything is new.",
     "restore": "Restore identity and contacts to this device.",
     "verify": "Open the server's backup and compare it, without changes.",

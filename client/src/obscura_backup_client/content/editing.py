@@ -85,15 +85,25 @@ def edit_contacts(backup: Backup, contacts: Iterable[NewContact], now_ms: int) -
     return EditedContacts(changed, added, len(changes) - added, len(ids) - len(changes))
 
 
+def find_contact(backup: Backup, user_id: UUID) -> Contact:
+    """The contact of this user.
+
+    Raises:
+        UnknownContact: there is no such contact, or it was removed.
+    """
+    existing = find_contacts(backup, [user_id]).get(user_id)
+    if existing is None or existing.removed:
+        raise UnknownContact(user_id)
+    return existing
+
+
 def remove_contact(backup: Backup, user_id: UUID, now_ms: int) -> Backup:
     """Replace a contact by a tombstone, which keeps only the user id and a stamp.
 
     Raises:
         UnknownContact: there is no such contact, or it is already removed.
     """
-    existing = find_contacts(backup, [user_id]).get(user_id)
-    if existing is None or existing.removed:
-        raise UnknownContact(user_id)
+    find_contact(backup, user_id)
     tombstone = Contact(user_id, "", b"", next_stamp_ms(backup, now_ms), removed=True)
     return put_entries(backup, [tombstone])
 

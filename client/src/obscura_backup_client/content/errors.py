@@ -89,7 +89,7 @@ class IdentityReplaced(IdentityError):
 
 
 class UnknownContact(ClientError):
-    """There is no contact with this user id to remove."""
+    """There is no contact with this user id, or it was removed."""
 
     code = "unknown-contact"
 

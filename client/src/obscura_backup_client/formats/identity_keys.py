@@ -1,4 +1,4 @@
-"""Contacts' identity keys in hex or Base64: one parser for typed and imported keys.
+"""Keys in hex or Base64: one parser for typed and imported keys.
 
 A misread key is worse than a refused one, because it is compared with the real key much later. Keys that may be copied
 incompletely are therefore refused.
@@ -23,10 +23,10 @@ class MalformedKeyError(ValueError):
     """The text is not a key; the message says why, and does not quote it."""
 
 
-def parse_identity_key(text: str) -> bytes:
+def parse_identity_key(text: str, *, what: str = "identity key") -> bytes:
     """Read a key: hex if all of it is hex digits (no real key looks so in Base64), else Base64 of either alphabet.
 
-    White space is dropped, and padding may be missing. No text is no key, which is empty.
+    Errors call the key `what`. White space is dropped, and padding may be missing. No text is no key, which is empty.
 
     Raises:
         MalformedKeyError: neither; an odd number of hex digits; Base64 that nothing encodes to; under 16 or over 4096
@@ -35,29 +35,29 @@ def parse_identity_key(text: str) -> bytes:
     compact = "".join(text.split())
     if not compact:
         return b""
-    key = _from_hex(compact) if _HEX.fullmatch(compact) else _from_base64(compact)
+    key = _from_hex(compact, what) if _HEX.fullmatch(compact) else _from_base64(compact, what)
     if len(key) < MIN_KEY_BYTES:
-        raise MalformedKeyError(f"the identity key has fewer than {MIN_KEY_BYTES} bytes")
+        raise MalformedKeyError(f"the {what} has fewer than {MIN_KEY_BYTES} bytes")
     if len(key) > MAX_CONTACT_KEY_BYTES:
-        raise MalformedKeyError(f"the identity key has more than {MAX_CONTACT_KEY_BYTES} bytes")
+        raise MalformedKeyError(f"the {what} has more than {MAX_CONTACT_KEY_BYTES} bytes")
     return key
 
 
-def _from_hex(digits: str) -> bytes:
+def _from_hex(digits: str, what: str) -> bytes:
     if len(digits) % 2:
         # The same characters are usually also Base64 of another key. Most likely one digit was lost in copying.
-        raise MalformedKeyError("the identity key has an odd number of hex digits")
+        raise MalformedKeyError(f"the {what} has an odd number of hex digits")
     return bytes.fromhex(digits)
 
 
-def _from_base64(text: str) -> bytes:
+def _from_base64(text: str, what: str) -> bytes:
     standard = text.translate(_URL_SAFE)
     bare = standard.rstrip("=")
     padded = bare + "=" * (-len(bare) % 4)
     try:
         key = base64.b64decode(padded, validate=True)
     except ValueError:
-        raise MalformedKeyError("the identity key is neither base64 nor hex") from None
+        raise MalformedKeyError(f"the {what} is neither base64 nor hex") from None
     if base64.b64encode(key).decode("ascii") != padded or standard not in (bare, padded):
-        raise MalformedKeyError("the identity key is base64 that was cut off or altered")
+        raise MalformedKeyError(f"the {what} is base64 that was cut off or altered")
     return key

@@ -16,6 +16,8 @@ from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB, contact
 from support.client.terminal import Terminal, token
 
+NO_CONTACTS = {"contacts": [], "total": 0, "next_offset": None}
+
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help_text(terminal: Terminal, command: str) -> None:
@@ -91,7 +93,7 @@ def test_a_contact_needs_a_uuid(terminal: Terminal, user_id: str) -> None:
 def test_a_key_that_may_have_been_cut_off_is_not_stored(terminal: Terminal, key: str) -> None:
     terminal.ok("new")
     assert terminal.run("contact", "add", str(BOB), "bob", "--identity-key", key).exit_code == ExitCode.USAGE
-    assert terminal.facts("contact", "list") == {"contacts": []}
+    assert terminal.facts("contact", "list") == NO_CONTACTS
 
 
 def test_a_name_with_control_characters_is_refused_and_not_echoed(terminal: Terminal) -> None:
@@ -117,7 +119,7 @@ def test_a_contact_file_with_an_error_changes_nothing(terminal: Terminal) -> Non
     terminal.ok("new")
     rows = f"user_id,username\n{ALICE},alice\nnobody,bob\n"
     assert terminal.run("contact", "import", "-", stdin=rows.encode()).exit_code == ExitCode.REFUSED_INPUT
-    assert terminal.facts("contact", "list") == {"contacts": []}
+    assert terminal.facts("contact", "list") == NO_CONTACTS
 
 
 def test_a_missing_contact_file_is_a_usage_error(terminal: Terminal) -> None:
@@ -129,7 +131,7 @@ def test_global_options_are_accepted_before_and_after_the_command(terminal: Term
     here, there = str(terminal.home / "here"), str(terminal.home / "there")
     assert terminal.facts("--state", here, "new")["state"] == here
     assert terminal.facts("new", "--state", there)["state"] == there
-    assert json.loads(terminal.ok("--json", "contact", "--state", here, "list")) == {"contacts": []}
+    assert json.loads(terminal.ok("--json", "contact", "--state", here, "list")) == NO_CONTACTS
 
 
 def test_the_command_line_takes_precedence_over_the_environment(terminal: Terminal) -> None:

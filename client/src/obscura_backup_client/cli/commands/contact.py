@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options, read_file
 from obscura_backup_client.cli.terminal.completion_values import files
 from obscura_backup_client.cli.terminal.escaping import printable
+from obscura_backup_client.cli.terminal.wording import contacts_text, timestamp_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -40,7 +42,7 @@ def _identity_key(_context: click.Context, _parameter: click.Parameter, value: s
 @click.group()
 @global_options
 def contact() -> None:
-    """Add, remove, list and import contacts on this device. The next push uploads them."""
+    """Add, rename, remove, list and import contacts on this device. The next push uploads the changes."""
 
 
 @contact.command()
@@ -78,18 +80,62 @@ def remove(context: click.Context, user_id: UUID) -> None:
     command.result({"user_id": str(user_id), "removed": True}, f"Removed {user_id}.")
 
 
-@contact.command("list")
+@contact.command()
+@click.argument("user_id", callback=_user_id)
+@click.argument("username")
 @global_options
 @click.pass_context
-def list_(context: click.Context) -> None:
-    """List the contacts, by name."""
+def rename(context: click.Context, user_id: UUID, username: str) -> None:
+    """Change a contact's name. Its key stays."""
     command = CommandContext.of(context)
-    contacts = sorted(command.local().contacts(), key=lambda each: (each.username.casefold(), each.user_id.bytes))
-    text = "\n".join(f"{each.user_id}  {printable(each.username)}" for each in contacts)
-    if contacts or command.settings.as_json:
-        command.result({"contacts": [_facts(each) for each in contacts]}, text)
+    renamed = command.local().rename_contact(user_id, username)
+    command.result(_facts(renamed), f"{user_id} is now {printable(renamed.username)}.")
+
+
+@contact.command()
+@click.argument("user_id", callback=_user_id)
+@global_options
+@click.pass_context
+def show(context: click.Context, user_id: UUID) -> None:
+    """Show a contact's name, identity key and last edit."""
+    command = CommandContext.of(context)
+    found = command.local().contact(user_id)
+    lines = [
+        f"User id  {found.user_id}",
+        f"Name     {printable(found.username)}",
+        f"Key      {found.identity_key.hex() or 'unknown'}",
+        f"Edited   {timestamp_text(found.stamp_ms)}",
+    ]
+    command.result(_facts(found), "\n".join(lines))
+
+
+@contact.command("list")
+@click.argument("word", default="")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Show at most N contacts. [default: all]")
+@click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, help="Skip the first N contacts.")
+@global_options
+@click.pass_context
+def list_(context: click.Context, word: str, limit: int | None, offset: int) -> None:
+    """List the contacts, by name. With WORD, only those whose name contains it or whose user id begins with it.
+
+    Upper and lower case do not matter. With --limit, the result says where the next page begins.
+    """
+    command = CommandContext.of(context)
+    found = sorted(
+        (each for each in command.local().contacts() if _matches(each, word)),
+        key=lambda each: (each.username.casefold(), each.user_id.bytes),
+    )
+    end = len(found) if limit is None else min(offset + limit, len(found))
+    page, next_offset = found[offset:end], end if end < len(found) else None
+    facts = {"contacts": [_facts(each) for each in page], "total": len(found), "next_offset": next_offset}
+    if page or command.settings.as_json:
+        command.result(facts, "\n".join(f"{each.user_id}  {printable(each.username)}" for each in page))
+    elif found:
+        command.note(f"There are only {contacts_text(len(found))}.")
     else:
-        command.note("There are no contacts yet.")
+        command.note("No contact matches." if word else "There are no contacts yet.")
+    if page and next_offset is not None:
+        command.note(f"{len(page)} of {contacts_text(len(found))}. The next page: --offset {next_offset}")
 
 
 @contact.command("import")
@@ -124,3 +170,12 @@ def _facts(each: Contact) -> dict[str, Any]:
         "identity_key": base64.b64encode(each.identity_key).decode("ascii"),
         "edited_at_ms": each.stamp_ms,
     }
+
+
+def _matches(each: Contact, word: str) -> bool:
+    return _folded(word) in _folded(each.username) or str(each.user_id).startswith(word.lower())
+
+
+def _folded(text: str) -> str:
+    """The text without differences of case and of equivalent spellings in Unicode."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
