@@ -85,6 +85,7 @@ class AsyncBackupClient:
         token: str | None = None,
         user_claim: str = "sub",
         allow_insecure_http: bool = False,
+        password_is_typed: bool = True,
     ) -> AsyncBackupClient:
         """See `BackupClient.open`. Opens no connection yet.
 
@@ -92,13 +93,14 @@ class AsyncBackupClient:
             TokenUnusable, ServerRefused, StateUnusable: see there.
         """
         if token is None:
-            return cls(BackupClient(StateDirectory.at(state)))
+            return cls(BackupClient(StateDirectory.at(state), password_is_typed=password_is_typed))
         from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
         from obscura_backup_client.transport.bearer_token import user_id_of
 
         user_id = user_id_of(token, user_claim)
         transport = AsyncHttpTransport(server, token, allow_insecure_http=allow_insecure_http)
-        client = BackupClient(StateDirectory.at(state), account=Account(transport.server, user_id))
+        account = Account(transport.server, user_id)
+        client = BackupClient(StateDirectory.at(state), account=account, password_is_typed=password_is_typed)
         return cls(client, transport)
 
     async def create(self, device_name: str = "") -> State:

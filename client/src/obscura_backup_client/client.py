@@ -2,105 +2,39 @@
 
 from __future__ import annotations
 
-import random as random_module
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.names import require_device_name
-from obscura_backup_client.device import calibrated_parameters
-from obscura_backup_client.device.directory import StateDirectory
-from obscura_backup_client.device.state import Account
-from obscura_backup_client.local_client import LocalClient
 from obscura_backup_client.operations.delete import delete
-from obscura_backup_client.operations.keys import NewSecret, Secret, Unlocker
-from obscura_backup_client.operations.push import BackupSession, PushOptions
+from obscura_backup_client.operations.push import PushOptions
 from obscura_backup_client.operations.restore import restore
 from obscura_backup_client.operations.results import (
     DeletionPreview,
     PushResult,
     RestorePreview,
     RestoreResult,
-    Status,
-    Step,
     SyncResult,
-    VerifyResult,
 )
-from obscura_backup_client.operations.status import read_status
-from obscura_backup_client.operations.verify import verify
+from obscura_backup_client.reading_client import ReadingClient
 from obscura_backup_client.sealing.kdf import refuse_memory
-from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE
-from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport.errors import TokenUnusable
-from obscura_backup_client.transport.interface import DEFAULT_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from obscura_backup_client.content.merge import Keep
+    from obscura_backup_client.operations.keys import NewSecret, Secret
     from obscura_backup_client.sealing.kdf import ConfirmMemory
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
-    from obscura_backup_client.transport.interface import Transport
 
 
 @dataclass(frozen=True)
-class BackupClient(LocalClient):
+class BackupClient(ReadingClient):
     """One device's identity, contacts and backup. Not for several threads at once.
 
     All methods raise the errors about the state that `LocalClient` lists; `restore`, `sync`, `verify` and `delete` need
-    no identity. Without a token they raise `TokenUnusable`.
-
-    Args:
-        transport: sends requests to the server; None without a server.
-        account: the user and the server.
-        sleep: waits for a number of seconds.
-        jitter: returns a random number from 0 to 1.
-        on_step: called before each slow step.
-        max_blob_bytes: the largest sealed backup, checked before sealing.
+    no identity. Without a token they raise `TokenUnusable`. `ReadingClient` lists the arguments.
     """
-
-    transport: Transport | None = None
-    account: Account | None = None
-    sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random_module.random
-    on_step: Callable[[Step], None] = lambda _step: None
-    max_blob_bytes: int = DEFAULT_MAX_BLOB_BYTES
-
-    @classmethod
-    def open(
-        cls,
-        state: Path | str,
-        *,
-        server: str = DEFAULT_SERVER,
-        token: str | None = None,
-        user_claim: str = "sub",
-        allow_insecure_http: bool = False,
-    ) -> BackupClient:
-        """Create a client for a state directory and, with a token, for the backup of the token's user.
-
-        Args:
-            state: the state directory.
-            server: the server's address.
-            token: a JWT; None for a client without a server.
-            user_claim: the claim of the token with the user's id, as on the server.
-            allow_insecure_http: allow sending the token over plain http to another machine.
-
-        Raises:
-            TokenUnusable: the token is not a JWT, or its claim `user_claim` is not a UUID.
-            ServerRefused: the token may not be sent to this address.
-            StateUnusable: the path begins with `~`, and there is no such home directory.
-        """
-        directory = StateDirectory.at(state)
-        if token is None:
-            return cls(directory)
-        # Imported here so that clients without a server do not load the network.
-        from obscura_backup_client.transport.bearer_token import user_id_of
-        from obscura_backup_client.transport.blocking_transport import HttpTransport
-
-        user_id = user_id_of(token, user_claim)
-        transport = HttpTransport(server, token, allow_insecure_http=allow_insecure_http)
-        return cls(directory, transport=transport, account=Account(transport.server, user_id))
 
     def push(
         self,
@@ -253,22 +187,6 @@ class BackupClient(LocalClient):
         restored = self.restore(secret, confirm=confirm, new_device_name=device_name, confirm_memory=confirm_memory)
         return SyncResult(restored, self.push(secret, confirm_memory=confirm_memory))
 
-    def verify(self, secret: Secret, *, confirm_memory: ConfirmMemory = refuse_memory) -> VerifyResult:
-        """Fetch and open the backup, and compare it with this device. Changes nothing.
-
-        Args:
-            secret: as for `push`.
-            confirm_memory: as for `push`.
-
-        Raises:
-            WrongPassword, Damaged, NotABackup, NewerFormat, RefusedParameters, PayloadError: it cannot be opened.
-            RollbackSuspected: there is no backup, although this device has seen one.
-            NotFound: there is no backup.
-            BackupLost and other transport errors: the backup cannot be fetched.
-        """
-        session = self._session()
-        return verify(session, self.directory.read_or_none(), self._unlocker(session, secret, confirm_memory))
-
     def delete(self, *, confirm: Callable[[DeletionPreview], bool]) -> DeletionPreview:
         """Delete the backup from the server. This device keeps its data.
 
@@ -287,32 +205,3 @@ class BackupClient(LocalClient):
         session = self._session()
         with self.directory.locked() as locked_state:
             return delete(session, locked_state, confirm)
-
-    def status(self) -> Status:
-        """Compare this device with the server's backup, by a HEAD request and without a password.
-
-        Raises:
-            StateMissing: there is no identity yet.
-            TransportError: the server cannot be asked.
-        """
-        return read_status(self.directory.path, self.directory.read(), self.account, self.transport)
-
-    def _session(self) -> BackupSession:
-        if self.transport is None or self.account is None:
-            raise TokenUnusable(
-                "no token was given; use --token-file or OBSCURA_TOKEN, so that the server knows the user"
-            )
-        return BackupSession(self.transport, self.account, self.random, self.now_ms, self.on_step, self.max_blob_bytes)
-
-    def _unlocker(
-        self, session: BackupSession, secret: Secret, confirm_memory: ConfirmMemory, new_secret: NewSecret | None = None
-    ) -> Unlocker:
-        return Unlocker(
-            secret,
-            session.account.user_id,
-            self.random,
-            self.on_step,
-            confirm_memory,
-            lambda: calibrated_parameters.read(self.directory) or DEFAULT_PROFILE,
-            new_secret,
-        )

@@ -81,7 +81,8 @@ class CommandContext:
         transport, account = self.environment.connect(
             self.settings.server, token, self.settings, progress.on_bytes, progress.on_wait
         )
-        return replace(client, transport=transport, account=account)
+        typed = self.settings.password_file is None
+        return replace(client, transport=transport, account=account, password_is_typed=typed)
 
     def secret(self, *, accept_weak: bool = False, changes: bool = False) -> Callable[[Purpose], str]:
         """A function that returns the password when it is needed; `changes` is whether it is about to change."""

@@ -41,6 +41,8 @@ class LastSeen:
         contact_count: contacts in it.
         may_be_gone: this device asked for its deletion, so that its absence is no alarm.
         parameters: of the key derivation; None if an earlier version of this client did not record them.
+        password_typed_at_ms: when this password was last typed on this device and fitted the backup, milliseconds since
+            1970; None if that was never recorded.
     """
 
     vector: Mapping[bytes, int] = field(repr=False)
@@ -54,6 +56,7 @@ class LastSeen:
     contact_count: int
     may_be_gone: bool = False
     parameters: KdfParameters | None = None
+    password_typed_at_ms: int | None = None
 
     @property
     def summary(self) -> BackupSummary:

@@ -141,6 +141,7 @@ def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
         "may_be_gone": known.may_be_gone,
         "parameters": known.parameters
         and [known.parameters.memory_kib, known.parameters.passes, known.parameters.lanes],
+        "password_typed_at_ms": known.password_typed_at_ms,
     }
 
 
@@ -163,10 +164,18 @@ def _last_seen_from_json(document: JsonObject) -> tuple[Account, LastSeen]:
         sealed_at_ms=document.count("sealed_at_ms"),
         device_name=document.text("device_name"),
         contact_count=document.count("contact_count"),
-        # Files of earlier versions lack these two.
+        # Files of earlier versions lack these.
         may_be_gone=document.flag("may_be_gone", default=False),
         parameters=_parameters(document),
+        password_typed_at_ms=_count_or_none(document, "password_typed_at_ms"),
     )
+
+
+def _count_or_none(document: JsonObject, name: str) -> int | None:
+    found = document.take(name, default=None)
+    if not (found is None or is_count(found)):
+        raise JsonError("is neither null nor a count", document.at(name))
+    return found
 
 
 def _parameters(document: JsonObject) -> KdfParameters | None:

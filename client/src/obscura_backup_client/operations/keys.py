@@ -43,7 +43,8 @@ Secret = SealingKey | NewSecret
 class Unlocker:
     """The keys of one operation. Nothing of it is stored; it lives as long as the operation.
 
-    `default` returns the parameters for new keys if the caller named none.
+    `default` returns the parameters for new keys if the caller named none. `typed` is whether a person types the
+    passwords.
     """
 
     secret: Secret = field(repr=False)
@@ -53,10 +54,13 @@ class Unlocker:
     confirm_memory: ConfirmMemory
     default: Callable[[], KdfParameters]
     new_secret: NewSecret | None = field(default=None, repr=False)
+    typed: bool = False
     # The key that is tried first, the password once it is known, and the key of the new password once it is derived.
     _known_key: SealingKey | None = field(default=None, init=False, repr=False)
     _typed: str | None = field(default=None, init=False, repr=False)
     _new_key: SealingKey | None = field(default=None, init=False, repr=False)
+    # The keys that a password derived in this operation.
+    _from_password: list[SealingKey] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for secret in (self.secret, *([] if self.new_secret is None else [self.new_secret])):
@@ -75,6 +79,10 @@ class Unlocker:
         opened = self._open_by_key(blob) or self._open_by_password(blob)
         self._known_key = opened.key
         return opened
+
+    def was_typed(self, key: SealingKey) -> bool:
+        """Whether a person typed this key's password in this operation."""
+        return self.typed and key in self._from_password
 
     def changes_password_of(self, key: SealingKey) -> bool:
         """Whether there is a new password, and a backup under this key is not sealed under it yet."""
@@ -141,7 +149,9 @@ class Unlocker:
 
     def _open_by(self, blob: bytes, password: str) -> OpenedBackup:
         self.on_step(Step.DERIVING)
-        return open_sealed(blob, password, self.user_id, confirm=self.confirm_memory)
+        opened = open_sealed(blob, password, self.user_id, confirm=self.confirm_memory)
+        self._from_password.append(opened.key)
+        return opened
 
     def _key_of_new_password(self, secret: NewSecret, parameters: KdfParameters | None) -> SealingKey:
         if self._new_key is None:
@@ -157,7 +167,9 @@ class Unlocker:
         # Before the derivation, so that a refusal does not take a second.
         require_settable(password)
         self.on_step(Step.DERIVING)
-        return derive_key(password, parameters or self.default(), random=self.random)
+        key = derive_key(password, parameters or self.default(), random=self.random)
+        self._from_password.append(key)
+        return key
 
     def _password(self, purpose: Purpose) -> str:
         """The password, asked for once per operation."""

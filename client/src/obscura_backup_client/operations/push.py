@@ -182,9 +182,7 @@ class BackupSession:
             if remote.latest:
                 # Recorded even if this push fails later. An accepted older backup is not recorded: if the push fails,
                 # the next one must raise the alarm again.
-                state = locked_state.write(
-                    self.with_last_seen(state, remote.content, remote.blob, remote.version, remote.key)
-                )
+                state = locked_state.write(self.with_last_seen(state, remote, typed=unlocker.was_typed(remote.key)))
             # An accepted rollback is always repaired by an upload: its new seq is above what any device saw.
             complete = remote.latest and state.last_seen[self.account].includes(state.content)
             # A weakly sealed backup is always uploaded again: only that makes the password expensive to guess.
@@ -204,16 +202,30 @@ class BackupSession:
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)
         version = self.transport.push(blob, 0 if remote is None else remote.version)
-        state = locked_state.write(self.with_last_seen(replace(state, content=content), content, blob, version, key))
+        uploaded = RemoteBackup(version, blob, content, key, latest=True)
+        state = locked_state.write(
+            self.with_last_seen(replace(state, content=content), uploaded, typed=unlocker.was_typed(key))
+        )
         result = self._result(state, version, key, uploaded=True, size_bytes=len(blob))
         if isinstance(remote, RemoteBackup) and not is_sealable(remote.key.parameters):
             return replace(result, resealed_from=remote.key.parameters)
         return result
 
-    def with_last_seen(self, state: State, content: Backup, blob: bytes, version: int, key: SealingKey) -> State:
-        """The state that records this content, sealed under this key, as the account's latest backup."""
-        known = last_seen_of(content, blob, sealed_format=FORMAT, version=version, parameters=key.parameters)
+    def with_last_seen(self, state: State, seen: RemoteBackup, *, typed: bool) -> State:
+        """The state that records this backup as the account's latest; `typed` is whether its password was typed."""
+        before = state.last_seen.get(self.account)
+        known = last_seen_of(
+            seen.content, seen.blob, sealed_format=FORMAT, version=seen.version, parameters=seen.key.parameters
+        )
+        if typed:
+            known = replace(known, password_typed_at_ms=self.clock_ms())
+        elif before is not None and before.key_epoch == known.key_epoch:
+            known = replace(known, password_typed_at_ms=before.password_typed_at_ms)
         return replace(state, last_seen={**state.last_seen, self.account: known})
+
+    def clock_ms(self) -> int:
+        """The time to record. A wrong clock must not prevent a backup: these times are only shown."""
+        return min(max(0, self.now_ms()), MAX_INTEGER)
 
     def with_new_id_if_copied(self, state: State, remote: Backup) -> State:
         """See `state.with_new_id_if_copied`."""
@@ -227,8 +239,7 @@ class BackupSession:
         return content.with_same_contacts(
             writers=merge_writers(content.writers, [Writer(state.device_id, state.seq)]),
             key_epoch=content.key_epoch + new_password,
-            # A wrong clock must not prevent a backup: this time is only shown.
-            sealed_at_ms=min(max(0, self.now_ms()), MAX_INTEGER),
+            sealed_at_ms=self.clock_ms(),
             device_name=state.device_name,
         )
 

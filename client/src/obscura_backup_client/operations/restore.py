@@ -60,7 +60,7 @@ def restore(
     state = session.with_new_id_if_copied(replace(state, content=merged), content)
     # An accepted rollback is recorded at once, because no upload follows. The content's version vector keeps what was
     # seen before, so the next push uploads above it.
-    state = locked_state.write(session.with_last_seen(state, content, remote.blob, remote.version, remote.key))
+    state = locked_state.write(session.with_last_seen(state, remote, typed=unlocker.was_typed(remote.key)))
     # A push uploads changes of this device, and seals a weakly sealed backup again.
     pending = not state.last_seen[session.account].includes(merged) or bool(weakness(remote.key.parameters))
     return RestoreResult(found, merged.contact_count, local is None, pending, remote.key)

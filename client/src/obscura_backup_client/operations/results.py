@@ -234,6 +234,9 @@ class Status:
         remote_state: how the server's backup compares with `last_seen`.
         remote: what the server says about its backup; None if it was not asked or has none.
         weakness: why the next push seals the backup again; empty if it does not.
+        password_check_due: whether the person should type the password for `verify`, to find out while this device
+            still has everything whether it is forgotten: it was not typed here for 30 days, or never.
+            `last_seen.password_typed_at_ms` is the time.
     """
 
     path: Path
@@ -249,3 +252,4 @@ class Status:
     remote_state: RemoteState = RemoteState.NOT_ASKED
     remote: BackupMetadata | None = field(default=None)
     weakness: str = ""
+    password_check_due: bool = False

@@ -1,13 +1,15 @@
-"""Opening the server's backup and comparing it, without changes on either side."""
+"""Opening the server's backup and comparing it, without changes to either content."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.codec import decode
 from obscura_backup_client.content.merge import future_dated_contacts, merge, same_identity
+from obscura_backup_client.device.errors import StateError
 from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.push import FORMAT
 from obscura_backup_client.operations.results import Step, VerifyResult
@@ -16,13 +18,14 @@ from obscura_backup_client.sealing.kdf import weakness
 from obscura_backup_client.transport.errors import NotFound
 
 if TYPE_CHECKING:
-    from obscura_backup_client.device.state import State
+    from obscura_backup_client.device.directory import StateDirectory
     from obscura_backup_client.operations.keys import Unlocker
     from obscura_backup_client.operations.push import BackupSession
 
 
-def verify(session: BackupSession, state: State | None, unlocker: Unlocker) -> VerifyResult:
+def verify(session: BackupSession, directory: StateDirectory, unlocker: Unlocker) -> VerifyResult:
     """See `BackupClient.verify`, which says what is raised."""
+    state = directory.read_or_none()
     known = None if state is None else state.last_seen.get(session.account)
     session.on_step(Step.FETCHING)
     try:
@@ -34,6 +37,8 @@ def verify(session: BackupSession, state: State | None, unlocker: Unlocker) -> V
         raise NotFound
     opened = unlocker.open(fetched.blob)
     content = decode(opened.payload)
+    if known is not None and unlocker.was_typed(opened.key):
+        _record_typed_password(session, directory, content.key_epoch)
     verified = VerifyResult(
         found=summary_of(content, fetched.version),
         size_bytes=len(fetched.blob),
@@ -56,3 +61,17 @@ def verify(session: BackupSession, state: State | None, unlocker: Unlocker) -> V
         incoming=replace(changes(local, merged), identity=False),
         outgoing=changes(content, merged),
     )
+
+
+def _record_typed_password(session: BackupSession, directory: StateDirectory, key_epoch: int) -> None:
+    """Record that the password of the backup that this device last saw was typed now.
+
+    Best effort: a state that is in use or cannot be written is no reason for `verify` to fail.
+    """
+    with suppress(StateError), replace(directory, lock_wait_seconds=0).locked() as locked_state:
+        state = locked_state.state
+        known = None if state is None else state.last_seen.get(session.account)
+        # Another epoch is another password, of which nothing is recorded here yet.
+        if state is not None and known is not None and known.key_epoch == key_epoch:
+            known = replace(known, password_typed_at_ms=session.clock_ms())
+            locked_state.write(replace(state, last_seen={**state.last_seen, session.account: known}))

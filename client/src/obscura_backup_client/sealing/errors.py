@@ -53,7 +53,11 @@ class KeyDerivationFailed(ClientError):
 
 
 class WrongPassword(ClientError):
-    """The key commitment does not match: the password is wrong, or the header was altered."""
+    """The key commitment does not match: the password is wrong, or the header was altered.
+
+    Nothing resets a forgotten password. A device that has the identity can delete the backup and push it again under a
+    new one.
+    """
 
     code = "wrong-password"
 

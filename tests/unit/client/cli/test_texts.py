@@ -123,7 +123,9 @@ def test_status_without_a_server_shows_this_device() -> None:
 
 
 ACCOUNT: Any = SimpleNamespace(user_id=USER, server="https://backup.example")
-KNOWN: Any = SimpleNamespace(version=6, sealed_at_ms=MOMENT_MS, device_name="", contact_count=1)
+KNOWN: Any = SimpleNamespace(
+    version=6, sealed_at_ms=MOMENT_MS, device_name="", contact_count=1, password_typed_at_ms=MOMENT_MS
+)
 REMOTE_STATE_TEXTS: Any = SimpleNamespace(version=7, size_bytes=99, updated_at="a date")
 
 
@@ -143,6 +145,7 @@ def test_status_with_a_server_shows_the_backup() -> None:
         f"Account    {USER} at https://backup.example",
         "Pushed     not everything: this device has changes",
         "Last seen  version 6, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact",
+        "Password   last typed on this device 2026-02-25T06:13:20Z",
         "Server     version 7: changed since this device last saw it",
     ]
 
@@ -178,6 +181,8 @@ def test_status_as_json_has_all_fields() -> None:
         "weakness": None,
         "account": None,
         "last_seen": None,
+        "password_typed_at": None,
+        "password_check_due": False,
         "remote": {"state": "not-asked", "version": None, "size_bytes": None, "updated_at": None},
     }
     full = status._facts(standing(account=ACCOUNT, last_seen=KNOWN, remote=REMOTE_STATE_TEXTS, weakness="why"))
@@ -190,6 +195,7 @@ def test_status_as_json_has_all_fields() -> None:
     }
     assert (full["remote"]["version"], full["remote"]["size_bytes"], full["remote"]["updated_at"]) == (7, 99, "a date")
     assert full["weakness"] == "why"
+    assert full["password_typed_at"] == "2026-02-25T06:13:20Z"
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 contacts"), (1, "1 contact"), (2, "2 contacts")])

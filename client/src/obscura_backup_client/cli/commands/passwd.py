@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -52,6 +53,8 @@ def passwd(
         secret = command.read_password() or secret
         new_secret = new_from_file(new_password_file, accept_weak)
     client = command.connected()
+    if new_password_file is not None:
+        client = replace(client, password_is_typed=False)
     command.confirm_account(client)
     result = client.change_password(
         secret,

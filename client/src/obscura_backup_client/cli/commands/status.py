@@ -56,6 +56,8 @@ def _facts(found: Status) -> dict[str, Any]:
             "sealed_on": found.last_seen.device_name,
             "contacts": found.last_seen.contact_count,
         },
+        "password_typed_at": _password_typed_at(found),
+        "password_check_due": found.password_check_due,
         "remote": {
             "state": found.remote_state.value,
             "version": found.remote and found.remote.version,
@@ -87,6 +89,18 @@ def _text(found: Status) -> str:
         seen = found.last_seen
         sealed = f"{timestamp_text(seen.sealed_at_ms)} on {printable(seen.device_name) or 'a device without a name'}"
         lines.append(f"Last seen  version {seen.version}, sealed {sealed}, {contacts_text(seen.contact_count)}")
+        lines.append(f"Password   {_password_text(found)}")
     remote = f"version {found.remote.version}: " if found.remote is not None else ""
     lines.append(f"Server     {remote}{REMOTE_STATE_TEXTS[found.remote_state.value]}")
     return "\n".join(lines)
+
+
+def _password_typed_at(found: Status) -> str | None:
+    known = found.last_seen
+    return None if known is None or known.password_typed_at_ms is None else timestamp_text(known.password_typed_at_ms)
+
+
+def _password_text(found: Status) -> str:
+    typed_at = _password_typed_at(found)
+    typed = "never typed on this device" if typed_at is None else f"last typed on this device {typed_at}"
+    return f"{typed}. Do you still know it? `verify` finds out" if found.password_check_due else typed

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def verify(context: click.Context) -> None:
     """Fetch the backup, open it with the password, and compare it with this device. Changes nothing on either side.
 
+    Type the password here about once a month: while this device has everything, a forgotten password can be replaced.
+
     The exit code is 0 if the backup opens and is no older than what this device saw, and 5 if you have to decide.
     """
     command = CommandContext.of(context)

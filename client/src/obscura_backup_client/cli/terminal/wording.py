@@ -94,5 +94,9 @@ def decision_help(error: ClientError) -> tuple[str, ...]:
             f"  --keep theirs  {error.remote_public_key.hex()}, the backup's",
         )
     if isinstance(error, WrongPassword):
-        return ("  If the password was changed on another device, enter the new one.",)
+        return (
+            "  If the password was changed on another device, enter the new one.",
+            "  If it is forgotten: on a device that has the identity and the contacts, `delete` the backup, then",
+            "  `push` it under a new password. `status` shows what this device has.",
+        )
     return ()
