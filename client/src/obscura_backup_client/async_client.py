@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         RestoreResult,
         Status,
         SyncResult,
+        UndoPreview,
         VerifyResult,
     )
     from obscura_backup_client.transport.interface import AsyncTransport
@@ -154,6 +155,10 @@ class AsyncBackupClient:
                 exported, confirm=bridge.to_sync(confirm), keep=keep, new_device_name=new_device_name
             )
         )
+
+    async def undo(self, *, confirm: Callable[[UndoPreview], bool | Awaitable[bool]]) -> UndoPreview:
+        """See `BackupClient.undo`."""
+        return await self._run(lambda client, bridge: client.undo(confirm=bridge.to_sync(confirm)))
 
     async def push(
         self,

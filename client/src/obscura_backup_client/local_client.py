@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.content.merge import Keep
     from obscura_backup_client.device.directory import StateDirectory
     from obscura_backup_client.operations.export import ImportPreview
+    from obscura_backup_client.operations.results import UndoPreview
     from obscura_backup_client.sealing.sealed import RandomBytes
 
 
@@ -130,6 +131,23 @@ class LocalClient:
             state = locked_state.require()
             content = editing.set_profile(state.content, attachment_id, decryption_key, self.now_ms())
             locked_state.write(replace(state, content=content))
+
+    def undo(self, *, confirm: Callable[[UndoPreview], bool]) -> UndoPreview:
+        """Bring back what this device had before its last restore, merge or import.
+
+        Possible once, and only until the next push, or upload with an unknown outcome. Edits since then are lost, too.
+        The server's backup does not change: the next push merges it again.
+
+        Args:
+            confirm: gets the preview; nothing changes unless it returns True.
+
+        Raises:
+            NothingToUndo: nothing was merged since the last push or undo.
+            NotConfirmed: `confirm` returned False.
+        """
+        from obscura_backup_client.operations.undo import undo
+
+        return undo(self.directory, confirm)
 
     def export_payload(self, *, with_identity: bool = True) -> bytes:
         """The content as JSON for other programs. With the identity it contains the unencrypted private key."""

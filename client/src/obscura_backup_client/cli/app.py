@@ -22,6 +22,7 @@ COMMANDS = {
     "profile": "Set, show and clear the reference to your profile picture.",
     "push": "Merge with the server's backup, and upload if anything is new.",
     "restore": "Restore identity and contacts to this device.",
+    "undo": "Take back the last restore, merge or import.",
     "verify": "Open the server's backup and compare it, without changes.",
     "status": "Compare this device with the server's backup.",
     "passwd": "Change the backup's password.",

@@ -44,7 +44,7 @@ Exit codes:
   7    server not reachable or not usable, or its response was lost; it is safe to try again
   8    other devices pushed at the same time; try again
   9    state directory: no identity, already an identity, damaged, in use, not writable
-  10   not found: no backup on the server, no such contact, not calibrated
+  10   not found: no backup on the server, no such contact, not calibrated, nothing to undo
   11   invalid input: a name, a contact, a contact file, or content that does not fit into a backup
   12   the command succeeded, but its result could not be written
   130  interrupted
@@ -153,6 +153,7 @@ _BY_CLASS: tuple[tuple[type[ClientError], ExitCode], ...] = (
     (operation_errors.RollbackSuspected, ExitCode.DECIDE),
     (content_errors.IdentityError, ExitCode.DECIDE),
     (operation_errors.NotConfirmed, ExitCode.DECIDE),
+    (operation_errors.NothingToUndo, ExitCode.NOTHING_THERE),
     (operation_errors.PushContended, ExitCode.CONTENDED),
     (device_errors.StateError, ExitCode.STATE),
     (content_errors.UnknownContact, ExitCode.NOTHING_THERE),

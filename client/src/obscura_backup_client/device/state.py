@@ -41,6 +41,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoPoint:
+    """What a device had before its last restore, merge or import.
+
+    Attributes:
+        payload: identity, contacts and profile, encoded as in a backup.
+        device_name: may be empty.
+        merged_at_ms: when they were replaced, milliseconds since 1970.
+    """
+
+    payload: bytes = field(repr=False)
+    device_name: str
+    merged_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The state of this device. It contains no password and no derived key, so it does not open later backups.
 
@@ -50,6 +65,7 @@ class State:
         seq: the highest number that this device reserved for a sealing, sent or not.
         content: identity, contacts and profile.
         last_seen: the latest backup that this device saw, per account.
+        undo: what `undo` brings back; None if nothing was merged since the last push.
     """
 
     device_id: bytes
@@ -57,6 +73,7 @@ class State:
     seq: int
     content: Backup = field(repr=False)
     last_seen: Mapping[Account, LastSeen] = field(default_factory=dict)
+    undo: UndoPoint | None = None
 
 
 def with_new_id_if_copied(state: State, seen: Backup, random: RandomBytes) -> State:
@@ -88,7 +105,13 @@ def encode_state(state: State) -> bytes:
         "device_name": state.device_name,
         "seq": state.seq,
         "remembered": [_last_seen_to_json(account, known) for account, known in state.last_seen.items()],
-        "content": base64.b64encode(encode(state.content)).decode("ascii"),
+        "content": _base64(encode(state.content)),
+        "undo": state.undo
+        and {
+            "device_name": state.undo.device_name,
+            "merged_at_ms": state.undo.merged_at_ms,
+            "content": _base64(state.undo.payload),
+        },
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -122,7 +145,20 @@ def _state_from_json(document: JsonObject, path: Path) -> State:
         seq=document.count("seq"),
         content=decode(document.base64("content")),
         last_seen=_all_last_seen(document.objects("remembered")),
+        undo=_undo_point(document.inner_or_none("undo")),
     )
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _undo_point(document: JsonObject | None) -> UndoPoint | None:
+    # The payload is decoded when it is needed, so that most operations need not wait for it.
+    if document is None:
+        return None
+    name = sanitized_device_name(document.text("device_name"))
+    return UndoPoint(document.base64("content"), name, document.count("merged_at_ms"))
 
 
 def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:

@@ -41,6 +41,15 @@ class NotConfirmed(ClientError):
         super().__init__("Not confirmed; nothing was changed.")
 
 
+class NothingToUndo(ClientError):
+    """This device has merged nothing since its last push, or its last `undo`."""
+
+    code = "nothing-to-undo"
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing to undo: this device has merged nothing since its last push or undo.")
+
+
 class PushContended(ClientError):
     """Other devices pushed during every attempt. Their changes are merged here; a later push sends this device's."""
 

@@ -18,6 +18,7 @@ from obscura_backup_client.formats.errors import ExportExists, ExportRefused, Ex
 from obscura_backup_client.formats.export_reading import decode_payload
 from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.errors import NotConfirmed
+from obscura_backup_client.operations.undo import with_undo_point
 from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def import_payload(
         if state != local:
             if not confirm(found):
                 raise NotConfirmed
-            locked_state.write(state)
+            locked_state.write(state if local is None else with_undo_point(state, local, now))
         return found
 
 

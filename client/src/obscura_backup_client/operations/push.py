@@ -14,9 +14,10 @@ from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.errors import PushContended
 from obscura_backup_client.operations.results import PushResult, Step
 from obscura_backup_client.operations.rollback import last_seen_of, require_absence_expected, require_latest
+from obscura_backup_client.operations.undo import with_undo_point
 from obscura_backup_client.sealing.kdf import is_sealable, weakness
 from obscura_backup_client.sealing.sealed import MAGIC, seal
-from obscura_backup_client.transport.errors import BackupLost, NotFound, VersionMismatch
+from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, TransportError, VersionMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,19 +155,21 @@ class BackupSession:
             PushContended: another device pushed meanwhile at every attempt.
             And what `push` raises.
         """
-        before = locked_state.require().content
+        before = locked_state.require()
         for attempt in range(PUSH_ATTEMPTS):
             if attempt:
                 sleep(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (0.5 + jitter()))
             try:
-                result = self.push(locked_state, unlocker, options)
+                result = self.push(locked_state, unlocker, options, before)
             except VersionMismatch:
                 continue
-            return replace(result, merged=changes(before, locked_state.require().content))
+            return replace(result, merged=changes(before.content, locked_state.require().content))
         raise PushContended(PUSH_ATTEMPTS)
 
-    def push(self, locked_state: LockedState, unlocker: Unlocker, options: PushOptions) -> PushResult:
-        """Merge with the server's backup and replace it, in one attempt.
+    def push(
+        self, locked_state: LockedState, unlocker: Unlocker, options: PushOptions, before: State | None = None
+    ) -> PushResult:
+        """Merge with the server's backup and replace it, in one attempt; `before` is the state before the first one.
 
         Raises:
             VersionMismatch: another device pushed meanwhile.
@@ -178,7 +181,8 @@ class BackupSession:
         if isinstance(remote, RemoteBackup):
             # A backup keeps its password unless a new one is set.
             new_password = unlocker.changes_password_of(remote.key)
-            state = self._merged(state, remote.content, options.keep)
+            merged = self._merged(state, remote.content, options.keep)
+            state = with_undo_point(merged, before or state, self.now_ms())
             if remote.latest:
                 # Recorded even if this push fails later. An accepted older backup is not recorded: if the push fails,
                 # the next one must raise the alarm again.
@@ -197,11 +201,19 @@ class BackupSession:
         require_writable(state.content)
         key = unlocker.sealing_key(remote.key if isinstance(remote, RemoteBackup) else None, options.parameters)
         # Reserved durably before sending: a seq that others may have seen is never used for other bytes.
-        state = locked_state.write(with_next_seq(state, self.random))
+        undo, state = state.undo, locked_state.write(replace(with_next_seq(state, self.random), undo=None))
         content = self._to_seal(state, new_password=new_password)
         blob = seal(encode(content), key, self.account.user_id, max_blob_bytes=self.max_blob_bytes, random=self.random)
         self.on_step(Step.SENDING)
-        version = self.transport.push(blob, 0 if remote is None else remote.version)
+        try:
+            version = self.transport.push(blob, 0 if remote is None else remote.version)
+        except OutcomeUnknown:
+            raise
+        except TransportError:
+            # Nothing was stored, so a merge can still be undone.
+            if undo is not None:
+                locked_state.write(replace(state, undo=undo))
+            raise
         uploaded = RemoteBackup(version, blob, content, key, latest=True)
         state = locked_state.write(
             self.with_last_seen(replace(state, content=content), uploaded, typed=unlocker.was_typed(key))

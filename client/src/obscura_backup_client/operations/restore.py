@@ -17,6 +17,7 @@ from obscura_backup_client.device.state import State
 from obscura_backup_client.operations.errors import NotConfirmed
 from obscura_backup_client.operations.push import LostBackup
 from obscura_backup_client.operations.results import RestorePreview, RestoreResult
+from obscura_backup_client.operations.undo import with_undo_point
 from obscura_backup_client.sealing.kdf import weakness
 from obscura_backup_client.transport.errors import BackupLost, NotFound
 
@@ -58,12 +59,15 @@ def restore(
     if not confirm(found):
         raise NotConfirmed
     state = session.with_new_id_if_copied(replace(state, content=merged), content)
+    if local is not None:
+        state = with_undo_point(state, local, session.now_ms())
     # An accepted rollback is recorded at once, because no upload follows. The content's version vector keeps what was
     # seen before, so the next push uploads above it.
     state = locked_state.write(session.with_last_seen(state, remote, typed=unlocker.was_typed(remote.key)))
     # A push uploads changes of this device, and seals a weakly sealed backup again.
     pending = not state.last_seen[session.account].includes(merged) or bool(weakness(remote.key.parameters))
-    return RestoreResult(found, merged.contact_count, local is None, pending, remote.key)
+    can_undo = local is not None and state.undo != local.undo
+    return RestoreResult(found, merged.contact_count, local is None, pending, remote.key, can_undo)
 
 
 def _found(session: BackupSession, remote: RemoteBackup, local: Backup | None, merged: Backup) -> RestorePreview:

@@ -126,6 +126,7 @@ class RestoreResult:
         pending: whether the next push has something to upload: changes of this device, or the same backup sealed
             with stronger parameters (see `kdf.weakness`).
         key: the key of the backup, for the platform's key store.
+        can_undo: whether it changed something that `undo` brings back until the next push.
     """
 
     found: RestorePreview
@@ -133,6 +134,22 @@ class RestoreResult:
     new_device: bool
     pending: bool
     key: SealingKey = field(repr=False)
+    can_undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPreview:
+    """What an undo changes on this device. It is shown to the person before anything changes, and returned afterwards.
+
+    Attributes:
+        changes: to contacts, profile and identity, including those of edits since the merge.
+        contact_count: contacts on this device afterwards.
+        merged_at_ms: when the restore, merge or import happened, milliseconds since 1970.
+    """
+
+    changes: Changes
+    contact_count: int
+    merged_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +254,8 @@ class Status:
         password_check_due: whether the person should type the password for `verify`, to find out while this device
             still has everything whether it is forgotten: it was not typed here for 30 days, or never.
             `last_seen.password_typed_at_ms` is the time.
+        undo_merged_at_ms: when the restore, merge or import happened that `undo` would take back; None if there is
+            nothing to undo.
     """
 
     path: Path
@@ -253,3 +272,4 @@ class Status:
     remote: BackupMetadata | None = field(default=None)
     weakness: str = ""
     password_check_due: bool = False
+    undo_merged_at_ms: int | None = None

@@ -37,6 +37,7 @@ def read_status(path: Path, state: State, account: Account | None, transport: Tr
         identity_epoch=content.identity.epoch,
         contact_count=content.contact_count,
         removed_count=content.contact_totals.removed,
+        undo_merged_at_ms=None if state.undo is None else state.undo.merged_at_ms,
     )
     if account is None or transport is None:
         return local

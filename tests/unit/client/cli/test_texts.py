@@ -181,6 +181,7 @@ def test_status_as_json_has_all_fields() -> None:
         "weakness": None,
         "account": None,
         "last_seen": None,
+        "undo_merged_at": None,
         "password_typed_at": None,
         "password_check_due": False,
         "remote": {"state": "not-asked", "version": None, "size_bytes": None, "updated_at": None},

@@ -53,10 +53,13 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
         "contacts": result.contact_count,
         "new_device": result.new_device,
         "pending": result.pending,
+        "can_undo": result.can_undo,
     }
     pending = " This device has changes that are not in the backup. Push them." if result.pending else ""
     if weakness(result.found.parameters):
         pending = " Push now: the backup is sealed too weakly, and a push seals it again."
+    if result.can_undo:
+        command.note("`undo` brings back what this device had before, until the next push.")
     command.result(
         facts, f"Restored from version {result.found.version}: {contacts_text(result.contact_count)}.{pending}"
     )

@@ -56,6 +56,7 @@ def _facts(found: Status) -> dict[str, Any]:
             "sealed_on": found.last_seen.device_name,
             "contacts": found.last_seen.contact_count,
         },
+        "undo_merged_at": None if found.undo_merged_at_ms is None else timestamp_text(found.undo_merged_at_ms),
         "password_typed_at": _password_typed_at(found),
         "password_check_due": found.password_check_due,
         "remote": {
@@ -82,6 +83,8 @@ def _text(found: Status) -> str:
         f"Identity   {found.identity_public_key.hex()}, epoch {found.identity_epoch}",
         f"Contacts   {found.contact_count}" + (f" ({found.removed_count} removed)" if found.removed_count else ""),
     ]
+    if found.undo_merged_at_ms is not None:
+        lines.append(f"Undo       takes back what was merged at {timestamp_text(found.undo_merged_at_ms)}")
     if found.account is not None:
         lines.append(f"Account    {found.account.user_id} at {found.account.server}")
         lines.append(f"Pushed     {_pushed(found)}")
