@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.errors import ClientError
     from obscura_backup_client.operations.errors import PushContended, RollbackSuspected
     from obscura_backup_client.operations.keys import Purpose
+    from obscura_backup_client.operations.previews import Preview
     from obscura_backup_client.sealing.errors import DifferentKey, WrongPassword
     from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
     from obscura_backup_client.sealing.sealed import SealingKey
@@ -53,6 +54,7 @@ __all__ = [
     "NewContact",
     "NotFound",
     "OutcomeUnknown",
+    "Preview",
     "Purpose",
     "PushContended",
     "RateLimited",
@@ -83,6 +85,7 @@ _HOMES = {
     "NewContact": "content.editing",
     "NotFound": "transport.errors",
     "OutcomeUnknown": "transport.errors",
+    "Preview": "operations.previews",
     "Purpose": "operations.keys",
     "PushContended": "operations.errors",
     "RateLimited": "transport.errors",

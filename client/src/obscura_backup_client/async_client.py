@@ -258,9 +258,9 @@ class AsyncBackupClient:
         """See `BackupClient.delete`."""
         return await self._run(lambda client, bridge: client.delete(confirm=bridge.to_sync(confirm)))
 
-    async def status(self) -> Status:
+    async def status(self, *, ask_server: bool = True) -> Status:
         """See `BackupClient.status`."""
-        return await self._run(lambda client, _: client.status())
+        return await self._run(lambda client, _: client.status(ask_server=ask_server))
 
     async def _run(self, operation: Callable[[BackupClient, Bridge[Any]], T]) -> T:
         bridge: Bridge[T] = Bridge()

@@ -70,7 +70,7 @@ class ReadingClient(LocalClient):
         Args:
             state: the state directory.
             server: the server's address.
-            token: a JWT; None for a client without a server.
+            token: a JWT; white space at its ends is dropped. None for a client without a server.
             user_claim: the claim of the token with the user's id, as on the server.
             allow_insecure_http: allow sending the token over plain http to another machine.
             password_is_typed: see the class.
@@ -110,14 +110,18 @@ class ReadingClient(LocalClient):
         session = self._session()
         return verify(session, self.directory, self._unlocker(session, secret, confirm_memory))
 
-    def status(self) -> Status:
+    def status(self, *, ask_server: bool = True) -> Status:
         """Compare this device with the server's backup, by a HEAD request and without a password.
+
+        Args:
+            ask_server: False for what this device knows by itself, for instance after a `TransportError`.
 
         Raises:
             StateMissing: there is no identity yet.
             TransportError: the server cannot be asked.
         """
-        return read_status(self.directory.path, self.directory.read(), self.account, self.transport, self.now_ms())
+        transport = self.transport if ask_server else None
+        return read_status(self.directory.path, self.directory.read(), self.account, transport, self.now_ms())
 
     def _session(self) -> BackupSession:
         if self.transport is None or self.account is None:

@@ -12,7 +12,7 @@ from fuzz.json_documents import changed, changes
 from obscura_backup_client.content.model import MAX_INTEGER
 from obscura_backup_client.device.errors import StateDamaged, StateNewer
 from obscura_backup_client.device.last_seen import LastSeen
-from obscura_backup_client.device.state import Account, State, decode_state, encode_state
+from obscura_backup_client.device.state import Account, State, UndoPoint, decode_state, encode_state
 from support.client.contents import ALICE, PHONE, backup, contact, tombstone
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4096
 _PATH = Path("state.json")
-_REMEMBERED = LastSeen({PHONE: 3}, b"s" * 32, 1, 1, 7, b"c" * 32, 5, "phone", 2, may_be_gone=True)
+_REMEMBERED = LastSeen(
+    {PHONE: 3}, b"s" * 32, 1, 1, 7, b"c" * 32, 5, "phone", 2, may_be_gone=True, password_typed_at_ms=6, deleted_at_ms=8
+)
 _STATE = encode_state(
     State(
         device_id=PHONE,
@@ -28,6 +30,7 @@ _STATE = encode_state(
         seq=3,
         content=backup(contact(ALICE), tombstone(UUID(int=2**128 - 1))),
         last_seen={Account("https://backup.example", ALICE): _REMEMBERED},
+        undo=UndoPoint(b"payload", "phone", 4),
     )
 )
 _DOCUMENT: dict[str, Any] = json.loads(_STATE)
@@ -52,10 +55,10 @@ def check(data: bytes) -> None:
     except (StateDamaged, StateNewer) as refused:
         assert refused.path == _PATH
         return
-    counts = [state.seq]
+    counts = [state.seq, 0 if state.undo is None else state.undo.merged_at_ms]
     for known in state.last_seen.values():
         counts += [*known.vector.values(), known.key_epoch, known.format, known.version, known.sealed_at_ms]
-        counts += [known.contact_count]
+        counts += [known.contact_count, known.password_typed_at_ms or 0, known.deleted_at_ms or 0]
         assert {len(known.sha256), len(known.content_sha256)} == {32}
     assert all(type(count) is int and 0 <= count <= MAX_INTEGER for count in counts), "a count is none"
     again = encode_state(state)

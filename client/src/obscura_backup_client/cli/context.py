@@ -74,7 +74,11 @@ class CommandContext:
         Raises:
             TokenUnusable, ServerRefused, UnreadableFile: the token or the address cannot be used.
         """
-        client, token = self.local(), self.settings.token
+        return self.with_server(self.local())
+
+    def with_server(self, client: BackupClient) -> BackupClient:
+        """The same client with a server. Raises as `connected`."""
+        token = self.settings.token
         if token is None:
             return client
         progress = self.progress

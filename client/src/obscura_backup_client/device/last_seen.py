@@ -41,6 +41,8 @@ class LastSeen:
         contact_count: contacts in it.
         may_be_gone: this device asked for its deletion, so that its absence is no alarm.
         parameters: of the key derivation; None if an earlier version of this client did not record them.
+        deleted_at_ms: when this device asked for its deletion, milliseconds since 1970; None if it did not, or if an
+            earlier version of this client did.
         password_typed_at_ms: when this password was last typed on this device and fitted the backup, milliseconds since
             1970; None if that was never recorded.
     """
@@ -57,6 +59,7 @@ class LastSeen:
     may_be_gone: bool = False
     parameters: KdfParameters | None = None
     password_typed_at_ms: int | None = None
+    deleted_at_ms: int | None = None
 
     @property
     def summary(self) -> BackupSummary:

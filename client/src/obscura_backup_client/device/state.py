@@ -178,6 +178,7 @@ def _last_seen_to_json(account: Account, known: LastSeen) -> dict[str, Any]:
         "parameters": known.parameters
         and [known.parameters.memory_kib, known.parameters.passes, known.parameters.lanes],
         "password_typed_at_ms": known.password_typed_at_ms,
+        "deleted_at_ms": known.deleted_at_ms,
     }
 
 
@@ -204,6 +205,7 @@ def _last_seen_from_json(document: JsonObject) -> tuple[Account, LastSeen]:
         may_be_gone=document.flag("may_be_gone", default=False),
         parameters=_parameters(document),
         password_typed_at_ms=_count_or_none(document, "password_typed_at_ms"),
+        deleted_at_ms=_count_or_none(document, "deleted_at_ms"),
     )
 
 

@@ -56,7 +56,15 @@ def _doomed(session: BackupSession, state: State | None) -> DeletionPreview:
             raise
         return DeletionPreview(lost.version, None, "", last_seen=False, local_contact_count=count)
     last_seen = known is not None and matches_last_seen(known, described)
-    return DeletionPreview(described.version, described.size_bytes, described.updated_at, last_seen, count)
+    preview = DeletionPreview(described.version, described.size_bytes, described.updated_at, last_seen, count)
+    if known is None or not last_seen:
+        return preview
+    return replace(
+        preview,
+        sealed_at_ms=known.sealed_at_ms,
+        device_name=known.device_name,
+        contact_count=known.contact_count,
+    )
 
 
 def _expecting_absence(session: BackupSession, locked_state: LockedState) -> State | None:
@@ -66,6 +74,6 @@ def _expecting_absence(session: BackupSession, locked_state: LockedState) -> Sta
     if state is None or known is None:
         return None
     # The vector stays recorded: this device's next push is above it, and no older backup passes for a newer one.
-    noted = replace(known, may_be_gone=True)
+    noted = replace(known, may_be_gone=True, deleted_at_ms=session.clock_ms())
     locked_state.write(replace(state, last_seen={**state.last_seen, session.account: noted}))
     return state

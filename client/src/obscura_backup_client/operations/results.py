@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from obscura_backup_client.operations.previews import Operation
+
 if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
@@ -114,6 +116,11 @@ class RestorePreview:
     parameters: KdfParameters
     future_dated: tuple[UUID, ...] = ()
 
+    @property
+    def operation(self) -> Operation:
+        """What is about to happen."""
+        return Operation.RESTORE
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
@@ -205,7 +212,9 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True)
 class DeletionPreview:
-    """What a deletion would delete, shown to the person first. All of it is the server's claim: nothing was opened.
+    """What a deletion would delete, shown to the person first.
+
+    Nothing was opened: version, size and date are the server's claims.
 
     Attributes:
         version: on the server.
@@ -213,6 +222,9 @@ class DeletionPreview:
         updated_at: an HTTP date, or empty.
         last_seen: whether it is what this device last pushed or opened.
         local_contact_count: contacts on this device; None if it has no identity, so that nothing may remain.
+        sealed_at_ms: when it was sealed, milliseconds since 1970. This and the next two are None unless `last_seen`.
+        device_name: the device that sealed it.
+        contact_count: contacts in it.
     """
 
     version: int
@@ -220,12 +232,24 @@ class DeletionPreview:
     updated_at: str
     last_seen: bool
     local_contact_count: int | None
+    sealed_at_ms: int | None = None
+    device_name: str | None = None
+    contact_count: int | None = None
+
+    @property
+    def operation(self) -> Operation:
+        """What is about to happen."""
+        return Operation.DELETE
 
 
 class RemoteState(StrEnum):
-    """How the server's backup compares with what this device last saw."""
+    """How the server's backup compares with what this device last saw.
+
+    `UNKNOWN` is for a caller that shows this device's half although the server gave no usable answer.
+    """
 
     NOT_ASKED = "not-asked"
+    UNKNOWN = "unknown"
     NONE = "none"
     GONE = "gone"
     SAME = "same"

@@ -39,7 +39,7 @@ def read_status(path: Path, state: State, account: Account | None, transport: Tr
         removed_count=content.contact_totals.removed,
         undo_merged_at_ms=None if state.undo is None else state.undo.merged_at_ms,
     )
-    if account is None or transport is None:
+    if account is None:
         return local
     last_seen = state.last_seen.get(account)
     weak = "" if last_seen is None or last_seen.parameters is None else weakness(last_seen.parameters)
@@ -52,6 +52,8 @@ def read_status(path: Path, state: State, account: Account | None, transport: Tr
         weakness=weak,
         password_check_due=last_seen is not None and _is_check_due(last_seen, now_ms),
     )
+    if transport is None:
+        return local
     try:
         remote = transport.head()
     except NotFound:

@@ -49,15 +49,16 @@ def parse_token_file(content: bytes) -> str:
     """
     if content.startswith(_UTF_16_MARKS):
         raise TokenUnusable(f"it is text in UTF-16; {_SAVE_AS_TEXT}")
-    return require_bearer_token(content.decode("utf-8", "replace").strip(_BLANKS))
+    return require_bearer_token(content.decode("utf-8", "replace"))
 
 
 def require_bearer_token(token: str) -> str:
-    """Check that a token is valid in a header, and return it.
+    """Check that a token is valid in a header, and return it. White space at its ends, such as a line end, is dropped.
 
     Raises:
         TokenUnusable: it is empty or has invalid characters.
     """
+    token = token.strip(_BLANKS)
     if not token:
         raise TokenUnusable("it is empty")
     if not _BEARER.fullmatch(token):

@@ -28,8 +28,8 @@ class HttpSettings:
 
     Args:
         server: the address, http(s); any path in it is kept in front of `/v1/backup`.
-        token: the bearer token. It is sent there and nowhere else: redirects are refused, and proxies and passwords
-            that the environment or a `.netrc` names are ignored.
+        token: the bearer token; white space at its ends is dropped. It is sent there and nowhere else: redirects are
+            refused, and proxies and passwords that the environment or a `.netrc` names are ignored.
         allow_insecure_http: allow sending it over plain http to another machine.
         retry_policy: time-outs and retries.
         max_blob_bytes: the longest backup that is accepted from the server.
@@ -55,7 +55,7 @@ class HttpSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "server", normalize_address(self.server, allow_insecure_http=self.allow_insecure_http))
-        require_bearer_token(self.token)
+        object.__setattr__(self, "token", require_bearer_token(self.token))
 
     @cached_property
     def api(self) -> BackupApi:

@@ -117,7 +117,7 @@ def test_status_without_a_server_shows_this_device() -> None:
         "State      /a/state",
         "Device     phone, 0102",
         f"Identity   {KEY.hex()}, epoch 5",
-        "Contacts   2",
+        "Contacts   2 contacts",
         "Server     not asked (no token)",
     ]
 
@@ -141,7 +141,7 @@ def test_status_with_a_server_shows_the_backup() -> None:
     assert status._text(found).split("\n")[1:] == [
         "Device     (no name), 0102",
         f"Identity   {KEY.hex()}, epoch 5",
-        "Contacts   2 (3 removed)",
+        "Contacts   2 contacts, 3 more removed",
         f"Account    {USER} at https://backup.example",
         "Pushed     not everything: this device has changes",
         "Last seen  version 6, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact",
@@ -184,7 +184,7 @@ def test_status_as_json_has_all_fields() -> None:
         "undo_merged_at": None,
         "password_typed_at": None,
         "password_check_due": False,
-        "remote": {"state": "not-asked", "version": None, "size_bytes": None, "updated_at": None},
+        "remote": {"state": "not-asked", "version": None, "size_bytes": None, "updated_at": None, "deleted_at": None},
     }
     full = status._facts(standing(account=ACCOUNT, last_seen=KNOWN, remote=REMOTE_STATE_TEXTS, weakness="why"))
     assert full["account"] == {"server": "https://backup.example", "user_id": str(USER)}

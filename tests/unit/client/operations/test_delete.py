@@ -14,10 +14,11 @@ from obscura_backup_client.operations.errors import NotConfirmed, RollbackSuspec
 from obscura_backup_client.operations.results import DeletionPreview, RemoteState
 from obscura_backup_client.sealing.errors import Damaged
 from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, VersionMismatch
-from support.client.contents import BOB
-from support.client.devices import KEY, Device, names, yes
+from support.client.contents import BOB, NOW_MS
+from support.client.devices import ACCOUNT, KEY, Device, names, yes
 
 if TYPE_CHECKING:
+    from obscura_backup_client import Preview
     from obscura_backup_client.client import BackupClient
     from support.client.server_in_memory import ServerInMemory
 
@@ -45,6 +46,41 @@ def test_a_deletion_shows_the_backup_first(phone: BackupClient, server: ServerIn
         phone.delete(confirm=look_and_decline)
     assert (shown[0].version, shown[0].last_seen, shown[0].local_contact_count) == (1, True, 1)
     assert server.slot.blob is not None
+
+
+def test_one_confirm_function_serves_a_restore_and_a_deletion(phone: BackupClient) -> None:
+    phone.push(KEY)
+    shown = []
+
+    def confirm(found: Preview) -> bool:
+        shown.append((found.operation.value, found.version, found.device_name, found.contact_count, found.size_bytes))
+        assert (found.sealed_at_ms, found.local_contact_count) == (sealed_at_ms, 1)
+        return True
+
+    sealed_at_ms = phone.verify(KEY).found.sealed_at_ms
+    phone.restore(KEY, confirm=confirm)
+    phone.delete(confirm=confirm)
+    restored, deleted = shown
+    assert restored[1:] == deleted[1:]
+    assert (restored[0], *deleted[:4]) == ("restore", "delete", 1, "phone", 1)
+
+
+def test_of_an_unseen_version_a_deletion_knows_neither_time_nor_device(
+    phone: BackupClient, laptop: BackupClient
+) -> None:
+    laptop.put_contacts([NewContact(BOB, "bob")])
+    laptop.push(KEY)
+    found = phone.delete(confirm=agreed)
+    assert (found.sealed_at_ms, found.device_name, found.contact_count) == (None, None, None)
+
+
+def test_a_deletion_records_when_this_device_asked_for_it(phone: BackupClient) -> None:
+    phone.push(KEY)
+    assert phone.directory.read().last_seen[ACCOUNT].deleted_at_ms is None
+    phone.delete(confirm=agreed)
+    deleted_at_ms = phone.directory.read().last_seen[ACCOUNT].deleted_at_ms
+    assert deleted_at_ms is not None
+    assert deleted_at_ms > NOW_MS
 
 
 def test_a_deletion_reports_a_version_that_this_device_has_not_seen(phone: BackupClient, laptop: BackupClient) -> None:

@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 
 from obscura_backup_client import AsyncBackupClient, BackupClient
+from obscura_backup_client.device.state import Account
 from obscura_backup_client.transport.bearer_token import parse_token_file, require_bearer_token, user_id_of
+from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import TokenUnusable
 
 if TYPE_CHECKING:
@@ -87,10 +89,20 @@ def test_a_file_without_a_token_is_refused_with_the_reason(content: bytes, says:
     assert TOKEN[4:40] not in str(refused.value), "and it is not quoted"
 
 
-@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f'"{TOKEN}"', f"\ufeff{TOKEN}", f"{TOKEN}\n", f"{TOKEN}\0", ""])
+@pytest.mark.parametrize(
+    "token", [f"Bearer {TOKEN}", f'"{TOKEN}"', f"\ufeff{TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}\0", "", "\n"]
+)
 def test_a_passed_token_is_refused_with_the_reason(token: str) -> None:
     with pytest.raises(TokenUnusable):
         require_bearer_token(token)
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN}\n", f"{TOKEN}\r\n", f" \t{TOKEN} "])
+def test_white_space_at_the_ends_of_a_passed_token_is_dropped(token: str, tmp_path: Path) -> None:
+    assert require_bearer_token(token) == TOKEN
+    client = BackupClient.open(tmp_path, server="https://backup.example", token=token)
+    assert client.account == Account("https://backup.example", user_id_of(TOKEN))
+    assert HttpTransport("https://backup.example", token).api.token == TOKEN
 
 
 def test_the_user_is_read_from_the_named_claim() -> None:
