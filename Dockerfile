@@ -8,7 +8,7 @@ COPY requirements/server.txt requirements/server.txt
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
     --only-binary :all: -r requirements/server.txt
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml README.md LICENSE THIRD-PARTY-NOTICES.md CHANGELOG.md ./
 COPY src src
 RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
  && /opt/venv/bin/python -m pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers packaging \

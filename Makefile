@@ -12,6 +12,7 @@ JOBS ?= 3
 FUZZ_TARGET ?= all
 FUZZ_SECONDS ?= 600
 SEED ?= 0
+DIST ?= dist
 SOURCES := src client/src tests tools benchmarks
 
 # The first Python that is new enough and can create a virtual environment.
@@ -29,8 +30,10 @@ help:
 	@echo 'make torture      inject faults into real processes and check their answers (SECONDS=300 STORES=both SEED=...)'
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
 	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
+	@echo 'make dist         build the wheels and source archives of both packages (DIST=dist), the same bytes for the same commit'
+	@echo 'make sbom         write a CycloneDX SBOM of each package (DIST=dist)'
 	@echo 'make compose-env  write fresh passwords for compose.yaml to .env'
-	@echo 'make setup | format | proto | lock | clean | bench-compare | bench-plot'
+	@echo 'make setup | format | proto | notices | api | lock | clean | bench-compare | bench-plot'
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer with its venv module is required (Debian: apt-get install python3 python3-venv).' >&2; exit 1; }
@@ -53,6 +56,10 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/fuzz.txt \
 		&& touch $@ || echo 'The fuzzer cannot be installed here (see requirements/fuzz.in).' >&2
 
+$(VENV)/.sbom: requirements/sbom.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/sbom.txt
+	@touch $@
+
 # Not for ordinary tests. Without yattag: it has no wheel, and cosmic-ray needs it only for reports that are not used here.
 $(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
 	@echo 'Installing the mutation tester ...' >&2
@@ -67,7 +74,7 @@ serve: $(VENV)/.run
 	@exec $(BIN)/obscura-backup serve --data-dir $(DATA_DIR) --port $(PORT) --admin-port $(ADMIN_PORT) --welcome
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.fuzz
+test: $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.sbom
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Only the unit tests. On another Python, in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
@@ -140,6 +147,8 @@ check: $(VENV)/.dev
 	$(BIN)/python tools/generate_protobuf.py --check
 	$(BIN)/python tools/generate_format_vectors.py --check
 	$(BIN)/python tools/generate_settings_page.py --check
+	$(BIN)/python -m tools.generate_notices --check
+	$(BIN)/python -m tools.generate_api_listing --check
 
 .PHONY: format
 format: $(VENV)/.dev
@@ -156,10 +165,34 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in -o requirements/run.txt
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
+	$(LOCK) client/pyproject.toml -c requirements/run.txt -o requirements/client.txt
 	$(LOCK) requirements/minio.in -c requirements/run.txt -o requirements/minio.txt
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
+	$(LOCK) requirements/sbom.in -c requirements/dev.txt -o requirements/sbom.txt
 	$(LOCK) requirements/mutants.in -c requirements/dev.txt --no-emit-package yattag -o requirements/mutants.txt
+
+# The time of the commit stands for the time of the build, so that anyone can build the same bytes from it.
+.PHONY: dist
+dist: $(VENV)/.dev
+	@mkdir -p $(DIST)
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} && export SOURCE_DATE_EPOCH && dist=$$(realpath $(DIST)) && bin=$$(realpath $(BIN)) \
+		&& for package in . client; do (cd $$package && $$bin/python -m hatchling build -d "$$dist") || exit 1; done
+
+.PHONY: sbom
+sbom: $(VENV)/.sbom
+	@mkdir -p $(DIST)
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} && export SOURCE_DATE_EPOCH \
+		&& $(BIN)/python -m tools.generate_sbom $(DIST)
+
+# After a change of the dependencies, and after an intended change of the client's API.
+.PHONY: api
+api: $(VENV)/.dev
+	$(BIN)/python -m tools.generate_api_listing
+
+.PHONY: notices
+notices: $(VENV)/.dev
+	$(BIN)/python -m tools.generate_notices
 
 # Fresh passwords for compose.yaml. Existing ones are kept.
 .PHONY: compose-env

@@ -1,3 +1,3 @@
 """Obscura Backup, the server: it stores one opaque blob a user, and knows nothing."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
