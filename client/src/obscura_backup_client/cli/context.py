@@ -16,6 +16,7 @@ from obscura_backup_client.cli.terminal.escaping import printable_json, printabl
 from obscura_backup_client.cli.terminal.output import encodable, write_stderr
 from obscura_backup_client.cli.terminal.password_prompt import password
 from obscura_backup_client.cli.terminal.progress import ProgressLine
+from obscura_backup_client.cli.terminal.wording import contact_change_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.client import BackupClient
     from obscura_backup_client.operations.keys import Purpose
+    from obscura_backup_client.operations.results import Changes
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 MAX_NAMED_CONTACTS = 3
@@ -85,6 +87,11 @@ class CommandContext:
         transport, account = self.environment.connect(
             self.settings.server, token, self.settings, progress.on_bytes, progress.on_wait
         )
+        if self.settings.verbose:
+            from obscura_backup_client.cli.terminal.verbose import VerboseTransport
+
+            self.note(f"Server: {account.server}, user {account.user_id}.")
+            transport = VerboseTransport(transport, self.note)
         typed = self.settings.password_file is None
         return replace(client, transport=transport, account=account, password_is_typed=typed)
 
@@ -147,6 +154,11 @@ class CommandContext:
         """Write a message that is not the result to stderr."""
         self.progress.clear()
         write_stderr(printable_lines(text))
+
+    def name_changes(self, changes: Changes, heading: str) -> None:
+        """With --verbose, write each changed contact to stderr, under a heading."""
+        if self.settings.verbose and changes.contacts:
+            self.note("\n".join([f"{heading}:", *(f"  {contact_change_text(each)}" for each in changes.contacts)]))
 
     def warn_future_dated(self, future_dated: tuple[UUID, ...]) -> None:
         """Warn of entries edited in the future by a wrong clock: until then they win over edits on other devices."""

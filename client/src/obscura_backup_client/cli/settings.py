@@ -91,6 +91,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="File whose first line is the password; `-` for standard input. Default: ask on the terminal.",
     ),
     _option("--json", "as_json", is_flag=True, help="Write results as JSON."),
+    _option(
+        "--verbose", is_flag=True, help="Say on standard error what is sent and learnt, and name each changed contact."
+    ),
     _option("--yes", "assume_yes", is_flag=True, help="Do not ask for confirmation."),
     _option(
         "--allow-insecure-http", is_flag=True, help="Allow sending the token over plain http:// to other machines."
@@ -181,6 +184,11 @@ class Settings:
     def as_json(self) -> bool:
         """Whether results are written as JSON."""
         return bool(self._values.get("as_json"))
+
+    @property
+    def verbose(self) -> bool:
+        """Whether to say what is sent and learnt."""
+        return bool(self._values.get("verbose"))
 
     @property
     def assume_yes(self) -> bool:

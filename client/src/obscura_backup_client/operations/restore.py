@@ -14,6 +14,7 @@ from obscura_backup_client.content.merge import (
 )
 from obscura_backup_client.content.model import DEVICE_ID_BYTES
 from obscura_backup_client.device.state import State
+from obscura_backup_client.operations.changes import changes
 from obscura_backup_client.operations.errors import NotConfirmed
 from obscura_backup_client.operations.push import LostBackup
 from obscura_backup_client.operations.results import RestorePreview, RestoreResult
@@ -66,8 +67,10 @@ def restore(
     state = locked_state.write(session.with_last_seen(state, remote, typed=unlocker.was_typed(remote.key)))
     # A push uploads changes of this device, and seals a weakly sealed backup again.
     pending = not state.last_seen[session.account].includes(merged) or bool(weakness(remote.key.parameters))
-    can_undo = local is not None and state.undo != local.undo
-    return RestoreResult(found, merged.contact_count, local is None, pending, remote.key, can_undo)
+    result = RestoreResult(found, merged.contact_count, local is None, pending, remote.key)
+    if local is None:
+        return result
+    return replace(result, can_undo=state.undo != local.undo, merged=changes(local.content, merged))
 
 
 def _found(session: BackupSession, remote: RemoteBackup, local: Backup | None, merged: Backup) -> RestorePreview:

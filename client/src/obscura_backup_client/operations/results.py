@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.device.last_seen import BackupSummary, LastSeen
     from obscura_backup_client.device.state import Account
+    from obscura_backup_client.operations.contact_change import ContactChange
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
     from obscura_backup_client.sealing.sealed import SealingKey
     from obscura_backup_client.transport.interface import BackupMetadata
@@ -41,7 +42,8 @@ class ImportResult:
 class Changes:
     """How many contacts were added, changed and removed, and whether profile and identity differ.
 
-    Only visible differences count. A new time stamp or another sealing is no change.
+    Only visible differences count. A new time stamp or another sealing is no change. `contacts` names each contact that
+    differs. It does not take part in comparisons.
     """
 
     added: int = 0
@@ -49,6 +51,7 @@ class Changes:
     removed: int = 0
     profile: bool = False
     identity: bool = False
+    contacts: tuple[ContactChange, ...] = field(default=(), compare=False, repr=False)
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
@@ -134,6 +137,7 @@ class RestoreResult:
             with stronger parameters (see `kdf.weakness`).
         key: the key of the backup, for the platform's key store.
         can_undo: whether it changed something that `undo` brings back until the next push.
+        merged: what it changed on this device; no changes on a new device.
     """
 
     found: RestorePreview
@@ -142,6 +146,7 @@ class RestoreResult:
     pending: bool
     key: SealingKey = field(repr=False)
     can_undo: bool = False
+    merged: Changes = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True)

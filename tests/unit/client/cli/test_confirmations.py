@@ -35,6 +35,9 @@ class RecordingContext:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def name_changes(self, changes: Changes, heading: str) -> None:
+        self.named = (changes, heading)
+
     def warn_future_dated(self, ahead: tuple[UUID, ...]) -> None:
         self.future_dated = ahead
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup_client.cli.exits import ExitCode
-from support.client.contents import ALICE
+from support.client.contents import ALICE, NOW_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +94,7 @@ def test_import_without_confirmation_changes_nothing(ready: Terminal) -> None:
 def test_import_with_yes_does_not_ask(ready: Terminal, tmp_path: Path) -> None:
     ready.ok("export", str(tmp_path / "out.json"))
     facts = ready.facts("import", str(tmp_path / "out.json"), "--yes", OBSCURA_STATE=str(ready.home / "tablet"))
+    added = {"username": "alice", "identity_key": "", "edited_at_ms": NOW_MS}
     assert facts == {
         "added": 1,
         "changed": 0,
@@ -104,6 +105,7 @@ def test_import_with_yes_does_not_ask(ready: Terminal, tmp_path: Path) -> None:
         "devices_changed": 0,
         "contacts": 1,
         "new_device": True,
+        "named": [{"user_id": str(ALICE), "before": None, "after": added}],
     }
     assert ready.person.prompts == []
 

@@ -103,8 +103,15 @@ def test_verify_as_json_has_all_fields() -> None:
     )
     assert (full["well"], full["suspicions"], full["weakness"]) == (False, ["older"], "why")
     assert full["expected"]["version"] == 4
-    assert full["incoming"] == {"added": 1, "changed": 2, "removed": 3, "profile": True, "identity": True}
-    assert full["outgoing"] == {"added": 0, "changed": 0, "removed": 0, "profile": False, "identity": False}
+    assert full["incoming"] == {"added": 1, "changed": 2, "removed": 3, "profile": True, "identity": True, "named": []}
+    assert full["outgoing"] == {
+        "added": 0,
+        "changed": 0,
+        "removed": 0,
+        "profile": False,
+        "identity": False,
+        "named": [],
+    }
 
 
 def standing(**more: Any) -> Status:
@@ -207,7 +214,14 @@ def test_the_number_of_contacts_is_shown_in_words(count: int, text: str) -> None
 def test_changes_are_shown_in_words() -> None:
     assert changes_text(Changes()) == ""
     assert changes_text(SOME) == SOME_TEXT
-    assert changes_facts(SOME) == {"added": 1, "changed": 2, "removed": 3, "profile": True, "identity": True}
+    assert changes_facts(SOME) == {
+        "added": 1,
+        "changed": 2,
+        "removed": 3,
+        "profile": True,
+        "identity": True,
+        "named": [],
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options, read_file
 from obscura_backup_client.cli.terminal.choices import keep_of, keep_option
 from obscura_backup_client.cli.terminal.completion_values import files
-from obscura_backup_client.cli.terminal.wording import contacts_text
+from obscura_backup_client.cli.terminal.wording import changes_facts, contacts_text
 
 if TYPE_CHECKING:
     from obscura_backup_client.operations.export import ImportPreview
@@ -48,6 +48,7 @@ def import_(context: click.Context, file: str, keep: str | None) -> None:
         "devices_changed": result.writer_changes,
         "contacts": result.contact_count,
         "new_device": result.local_contact_count is None,
+        "named": changes_facts(result.changes)["named"],
     }
     command.result(facts, f"Imported: {_counts(result)}. This device has {contacts_text(result.contact_count)} now.")
 
@@ -63,6 +64,7 @@ def _confirmed(command: CommandContext, found: ImportPreview) -> bool:
     else:
         command.note(f"The file is merged with {contacts_text(found.local_contact_count)} on this device.")
     command.note(f"  contacts   {_counts(found)}")
+    command.name_changes(found.changes, "  contact by contact")
     command.note(f"  identity   {found.identity_public_key.hex()}")
     for what, (before, after) in (("password", found.key_epochs), ("identity", found.identity_epochs)):
         # These change no contact, but no device can lower them again.

@@ -65,6 +65,7 @@ def passwd(
         confirm_memory=command.confirm_memory,
     )
     command.warn_future_dated(result.future_dated)
+    command.name_changes(result.merged, "Merged from other devices")
     facts = {
         "changed": result.uploaded,
         "version": result.version,

@@ -35,6 +35,7 @@ def push(
         confirm_memory=command.confirm_memory,
     )
     command.warn_future_dated(result.future_dated)
+    command.name_changes(result.merged, "Merged from other devices")
     facts = {
         "uploaded": result.uploaded,
         "version": result.version,

@@ -11,7 +11,7 @@ from obscura_backup_client.cli.context import CommandContext
 from obscura_backup_client.cli.settings import global_options
 from obscura_backup_client.cli.terminal.choices import keep_of, keep_option, rollback_option
 from obscura_backup_client.cli.terminal.escaping import printable
-from obscura_backup_client.cli.terminal.wording import contacts_text, timestamp_text
+from obscura_backup_client.cli.terminal.wording import changes_facts, contacts_text, timestamp_text
 
 if TYPE_CHECKING:
     from obscura_backup_client.operations.results import RestorePreview
@@ -54,10 +54,12 @@ def restore(context: click.Context, device_name: str | None, keep: str | None, *
         "new_device": result.new_device,
         "pending": result.pending,
         "can_undo": result.can_undo,
+        "merged": changes_facts(result.merged),
     }
     pending = " This device has changes that are not in the backup. Push them." if result.pending else ""
     if weakness(result.found.parameters):
         pending = " Push now: the backup is sealed too weakly, and a push seals it again."
+    command.name_changes(result.merged, "Changed on this device")
     if result.can_undo:
         command.note("`undo` brings back what this device had before, until the next push.")
     command.result(

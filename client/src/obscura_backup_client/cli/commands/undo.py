@@ -40,6 +40,7 @@ def undo(context: click.Context) -> None:
 def _confirmed(command: CommandContext, found: UndoPreview) -> bool:
     command.note(f"This device last merged something at {timestamp_text(found.merged_at_ms)}.")
     command.note(f"  undo would change   {changes_text(found.changes) or 'nothing'}")
+    command.name_changes(found.changes, "  contact by contact")
     command.note(f"  contacts then       {found.contact_count}")
     if found.changes.identity:
         command.note("Warning: this brings back the IDENTITY that this device had before.")

@@ -29,6 +29,9 @@ def verify(context: click.Context) -> None:
     command = CommandContext.of(context)
     found = command.connected().verify(command.secret(), confirm_memory=command.confirm_memory)
     command.warn_future_dated(found.future_dated)
+    for changes, heading in ((found.incoming, "Incoming"), (found.outgoing, "Outgoing")):
+        if changes is not None:
+            command.name_changes(changes, heading)
     command.result(_facts(found), _text(found))
     if not found.is_ok:
         context.exit(ExitCode.DECIDE)

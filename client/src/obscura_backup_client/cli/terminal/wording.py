@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.sealing.errors import WrongPassword
 
 if TYPE_CHECKING:
+    from obscura_backup_client.content.model import Contact
     from obscura_backup_client.device.last_seen import BackupSummary
     from obscura_backup_client.errors import ClientError
+    from obscura_backup_client.operations.contact_change import ContactChange
     from obscura_backup_client.operations.results import Changes
 
 
@@ -48,6 +51,26 @@ def merged_text(changes: Changes) -> str:
     return f" Merged from other devices: {changes_text(changes)}." if changes else ""
 
 
+def contact_change_text(change: ContactChange) -> str:
+    """What became of one contact, with the names before and afterwards."""
+    before, after = change.before, change.after
+    if before is None or after is None:
+        did, contact = ("added", after) if before is None else ("removed", before)
+        return f"{did:<8} {change.user_id}  {printable(contact.username if contact is not None else '')}"
+    names = [printable(before.username)]
+    if after.username != before.username:
+        names.append(printable(after.username))
+    key = "" if after.identity_key == before.identity_key else ", ANOTHER IDENTITY KEY"
+    return f"changed  {change.user_id}  {' is now '.join(names)}{key}"
+
+
+def _contact_facts(contact: Contact | None) -> dict[str, Any] | None:
+    if contact is None:
+        return None
+    key = base64.b64encode(contact.identity_key).decode("ascii")
+    return {"username": contact.username, "identity_key": key, "edited_at_ms": contact.stamp_ms}
+
+
 def changes_facts(changes: Changes) -> dict[str, Any]:
     """The same as JSON members."""
     return {
@@ -56,6 +79,14 @@ def changes_facts(changes: Changes) -> dict[str, Any]:
         "removed": changes.removed,
         "profile": changes.profile,
         "identity": changes.identity,
+        "named": [
+            {
+                "user_id": str(each.user_id),
+                "before": _contact_facts(each.before),
+                "after": _contact_facts(each.after),
+            }
+            for each in changes.contacts
+        ],
     }
 
 
