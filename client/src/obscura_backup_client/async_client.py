@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         UndoPreview,
         VerifyResult,
     )
-    from obscura_backup_client.transport.interface import AsyncTransport
+    from obscura_backup_client.transport.interface import AsyncTransport, FetchedBackup
 
 AsyncNewSecret = str | Callable[[Purpose], str | Awaitable[str]]
 """A new password, or a function, plain or async, that returns it when it is needed."""
@@ -253,6 +253,10 @@ class AsyncBackupClient:
         return await self._run(
             lambda client, bridge: client.verify(_secret(bridge, secret), confirm_memory=bridge.to_sync(confirm_memory))
         )
+
+    async def fetch_sealed(self) -> FetchedBackup:
+        """See `BackupClient.fetch_sealed`."""
+        return await self._run(lambda client, _: client.fetch_sealed())
 
     async def delete(self, *, confirm: Callable[[DeletionPreview], bool | Awaitable[bool]]) -> DeletionPreview:
         """See `BackupClient.delete`."""

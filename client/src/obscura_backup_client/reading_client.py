@@ -13,12 +13,13 @@ from obscura_backup_client.device.state import Account
 from obscura_backup_client.local_client import LocalClient
 from obscura_backup_client.operations.keys import NewSecret, Secret, Unlocker
 from obscura_backup_client.operations.push import BackupSession
+from obscura_backup_client.operations.results import Step
 from obscura_backup_client.operations.status import read_status
 from obscura_backup_client.operations.verify import verify
 from obscura_backup_client.sealing.kdf import refuse_memory
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
-from obscura_backup_client.transport.errors import TokenUnusable
+from obscura_backup_client.transport.errors import NotFound, TokenUnusable
 from obscura_backup_client.transport.interface import DEFAULT_SERVER
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from obscura_backup_client.operations.results import Status, Step, VerifyResult
+    from obscura_backup_client.operations.results import Status, VerifyResult
     from obscura_backup_client.sealing.kdf import ConfirmMemory
-    from obscura_backup_client.transport.interface import Transport
+    from obscura_backup_client.transport.interface import FetchedBackup, Transport
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,20 @@ class ReadingClient(LocalClient):
         """
         session = self._session()
         return verify(session, self.directory, self._unlocker(session, secret, confirm_memory))
+
+    def fetch_sealed(self) -> FetchedBackup:
+        """Fetch the sealed backup as it is, without opening it. Needs no password and no identity.
+
+        Raises:
+            NotFound: there is no backup.
+            BackupLost and other transport errors: the backup cannot be fetched.
+        """
+        session = self._session()
+        session.on_step(Step.FETCHING)
+        fetched = session.transport.fetch()
+        if fetched is None:  # only for a conditional request, and this is none
+            raise NotFound
+        return fetched
 
     def status(self, *, ask_server: bool = True) -> Status:
         """Compare this device with the server's backup, by a HEAD request and without a password.

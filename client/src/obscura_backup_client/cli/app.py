@@ -28,6 +28,7 @@ COMMANDS = {
     "passwd": "Change the backup's password.",
     "delete": "Delete the backup from the server.",
     "calibrate": "Choose key derivation parameters for this device.",
+    "fetch": "Write the server's sealed backup to a file, unopened.",
     "inspect": "Show the parameters and size of a sealed backup.",
     "export": "Write everything on this device as JSON for other programs.",
     "import": "Merge an exported file into this device.",

@@ -37,12 +37,12 @@ class ExportExists(ClientError):
 
 
 class ExportUnwritable(ClientError):
-    """The export cannot be written to `path`, for this `reason`."""
+    """The file `path` cannot be written, for this `reason`."""
 
     code = "export-unwritable"
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"The export cannot be written ({reason}): {path}")
+        super().__init__(f"The file cannot be written ({reason}): {path}")
         self.path = path
         self.reason = reason
 
