@@ -5,8 +5,13 @@ Only the store's error code is quoted: its messages may repeat headers, signatur
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from obscura_backup.adapters.s3.failed_request import NO_RESPONSE, NOT_SENT, TIMEOUTS, FailedRequest, Failure
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
@@ -58,6 +63,22 @@ class Misconfigured(BlobStoreUnavailable):
     """
 
     public_message: str = "The certificate of the blob store is not trusted."
+
+
+class _PublicErrors:
+    """Replaces messages for operators by those for users; the log names the cause."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Misconfigured):
+            raise BlobStoreUnavailable(error.public_message) from error
+
+
+PUBLIC_ERRORS = _PublicErrors()
 
 
 class RefusedByStore(Misconfigured):

@@ -12,19 +12,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
-from obscura_backup.adapters.s3.errors import Misconfigured, TransientFailure, got_no_response
+from obscura_backup.adapters.s3.errors import PUBLIC_ERRORS, Misconfigured, TransientFailure, got_no_response
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.probe import ProbeReport, require_usable
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, StoreUnusable, Unavailable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from types import TracebackType
 
     from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.ports import OpenBlob
@@ -122,7 +123,7 @@ class S3BlobStore(ABC):
     async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
         await self._require_verified()
-        with _public_errors():
+        with PUBLIC_ERRORS:
             return await self._put(slot_key(user_id), blob, draft, replaces)
 
     async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:
@@ -158,7 +159,7 @@ class S3BlobStore(ABC):
     async def check(self) -> None:
         """See `BlobStore.check`."""
         if self._verified:
-            with _public_errors():
+            with PUBLIC_ERRORS:
                 await self._ping()
         else:
             await self._require_verified()
@@ -223,7 +224,7 @@ class S3BlobStore(ABC):
         if self._verification.locked():  # a request does not wait for a test
             raise BlobStoreUnavailable("The blob store is being tested.")
         try:
-            with _public_errors():
+            with PUBLIC_ERRORS:
                 await self._verify()
         except StoreUnusable as error:
             raise BlobStoreUnavailable("The blob store cannot be used as configured.") from error
@@ -241,7 +242,7 @@ class S3BlobStore(ABC):
 
     async def _repeated(self, read: Callable[[bool], Awaitable[R]]) -> R:
         """The result of `read`, called again after a transient failure. It gets whether this is the last try."""
-        with _public_errors():
+        with PUBLIC_ERRORS:
             for seconds in RETRY_AFTER_SECONDS:
                 try:
                     return await read(False)  # noqa: FBT003  # its one parameter
@@ -264,27 +265,33 @@ class S3BlobStore(ABC):
         if self._breaker.state is not State.CLOSED:
             raise BlobStoreUnavailable
 
-    @contextmanager
-    def _recorded(self, *, is_last_try: bool = True) -> Iterator[None]:
+    def _recorded(self, *, is_last_try: bool = True) -> _Recording:
         """Record whether the store answered the request inside. Only the last try records a failure."""
-        try:
-            yield
-        except ObscuraError as error:
+        return _Recording(self._breaker, is_last_try=is_last_try)
+
+
+class _Recording:
+    """See `S3BlobStore._recorded`. A class, since a generator costs twice as much per request."""
+
+    __slots__ = ("_breaker", "_is_last_try")
+
+    def __init__(self, breaker: CircuitBreaker, *, is_last_try: bool) -> None:
+        self._breaker = breaker
+        self._is_last_try = is_last_try
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._breaker.record_success()
+        elif isinstance(error, ObscuraError):
             if not got_no_response(error):
                 self._breaker.record_success()
-            elif is_last_try or not isinstance(error, TransientFailure):
+            elif self._is_last_try or not isinstance(error, TransientFailure):
                 self._breaker.record_failure(error)
-            raise
-        self._breaker.record_success()
-
-
-@contextmanager
-def _public_errors() -> Iterator[None]:
-    """Replace messages for operators by those for users; the log names the cause."""
-    try:
-        yield
-    except Misconfigured as error:
-        raise BlobStoreUnavailable(error.public_message) from error
 
 
 def _user_id_of(key: str) -> UserId | None:

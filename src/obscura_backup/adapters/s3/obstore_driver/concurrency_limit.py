@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import BlobStoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from types import TracebackType
 
 
 class ConcurrencyLimit:
     """Like `BoundedExecutor`, for requests without threads: if the store hangs, further callers fail at once.
+
+    A request is sent inside `async with limit`. Entering raises `BlobStoreUnavailable` if too many wait already, the
+    caller waited too long, or the store was closed.
 
     Args:
         count: of concurrent requests.
@@ -29,13 +31,7 @@ class ConcurrencyLimit:
         self._wait_seconds = wait_seconds
         self._closed = False
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """One request, inside.
-
-        Raises:
-            BlobStoreUnavailable: too many wait already, the caller waited too long, or the store was closed.
-        """
+    async def __aenter__(self) -> None:
         if self._closed:
             raise BlobStoreUnavailable("The blob store was closed.")
         if self._callers >= self._callers_max:
@@ -43,12 +39,15 @@ class ConcurrencyLimit:
         self._callers += 1
         try:
             await self._await_turn()
-            try:
-                yield
-            finally:
-                self._turns.release()
-        finally:
+        except BaseException:
             self._callers -= 1
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._callers -= 1
+        self._turns.release()
 
     async def close(self) -> None:
         """Wait for what is under way; safe to call more than once."""

@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from obscura_backup.adapters.circuit_breaker import State
 from obscura_backup.adapters.s3.boto3_driver.bounded_executor import BoundedExecutor
 from obscura_backup.adapters.s3.obstore_driver.blocking_bucket import BlockingBucket
 from obscura_backup.adapters.s3.obstore_driver.bucket import ObstoreBucket
@@ -112,8 +113,9 @@ class ObstoreBlobStore(S3BlobStore):
         self, limit: ConcurrencyLimit, request: Callable[[], Awaitable[R]], *, is_last_try: bool = True
     ) -> R:
         """The result of `request`, if the circuit breaker lets it."""
-        await self._pass_breaker()
-        async with limit.turn():
+        if self._breaker.state is not State.CLOSED:
+            await self._pass_breaker()
+        async with limit:
             self._require_closed_breaker()  # an outage may have begun while the call waited for its turn
             with self._recorded(is_last_try=is_last_try):
                 return await request()

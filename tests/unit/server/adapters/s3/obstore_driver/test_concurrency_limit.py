@@ -18,7 +18,7 @@ class Work:
         self.go = asyncio.Event()
 
     async def request(self) -> None:
-        async with self.limit.turn():
+        async with self.limit:
             self.running += 1
             self.most = max(self.most, self.running)
             await self.go.wait()
