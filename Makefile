@@ -13,7 +13,8 @@ FUZZ_TARGET ?= all
 FUZZ_SECONDS ?= 600
 SEED ?= 0
 DIST ?= dist
-SOURCES := src client/src tests tools benchmarks
+SITE ?= .site
+SOURCES := src client/src tests tools benchmarks docs/site
 
 # The first Python that is new enough and can create a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -30,6 +31,7 @@ help:
 	@echo 'make torture      inject faults into real processes and check their answers (SECONDS=300 STORES=both SEED=...)'
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
 	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
+	@echo 'make docs         build the documentation site (SITE=.site)'
 	@echo 'make dist         build the wheels and source archives of both packages (DIST=dist), the same bytes for the same commit'
 	@echo 'make sbom         write a CycloneDX SBOM of each package (DIST=dist)'
 	@echo 'make compose-env  write fresh passwords for compose.yaml to .env'
@@ -60,6 +62,10 @@ $(VENV)/.sbom: requirements/sbom.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/sbom.txt
 	@touch $@
 
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/docs.txt
+	@touch $@
+
 # Not for ordinary tests. Without yattag: it has no wheel, and cosmic-ray needs it only for reports that are not used here.
 $(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
 	@echo 'Installing the mutation tester ...' >&2
@@ -74,7 +80,7 @@ serve: $(VENV)/.run
 	@exec $(BIN)/obscura-backup serve --data-dir $(DATA_DIR) --port $(PORT) --admin-port $(ADMIN_PORT) --welcome
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.sbom
+test: $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.sbom $(VENV)/.docs
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Only the unit tests. On another Python, in an environment of its own: VENV=.venv-3.13 PYTHON=python3.13.
@@ -170,7 +176,14 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 	$(LOCK) requirements/sbom.in -c requirements/dev.txt -o requirements/sbom.txt
+	$(LOCK) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt
 	$(LOCK) requirements/mutants.in -c requirements/dev.txt --no-emit-package yattag -o requirements/mutants.txt
+
+# The pages load nothing from elsewhere. A warning, such as a link that leads nowhere, is an error.
+.PHONY: docs
+docs: $(VENV)/.docs
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs/site -d $(SITE)/doctrees . $(SITE)/html
+	@echo 'The site is in $(SITE)/html. Open index.html, or serve the folder by any web server.'
 
 # The time of the commit stands for the time of the build, so that anyone can build the same bytes from it.
 .PHONY: dist
@@ -204,4 +217,4 @@ compose-env:
 
 .PHONY: clean
 clean:
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* .site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
