@@ -55,7 +55,7 @@ def built(sources: Path, *, umask: int) -> Path:
     make = ["make", "dist", f"DIST={target}", f"VENV={ENVIRONMENT}", "-o", f"{ENVIRONMENT}/.dev"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
     done = subprocess.run(
-        make, cwd=sources, env=environment, umask=umask, check=False, capture_output=True, text=True, timeout=120
+        make, cwd=sources, env=environment, umask=umask, check=False, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return target
@@ -85,7 +85,7 @@ def test_source_archive_builds_the_same_wheel(packages: Path, tmp_path: Path, pa
         env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"},
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     wheel = f"{package}-{VERSION}-py3-none-any.whl"
     assert (tmp_path / wheel).read_bytes() == (packages / wheel).read_bytes()

@@ -65,7 +65,7 @@ def made_sboms(folder: Path) -> list[str]:
         env={"SOURCE_DATE_EPOCH": str(int(AT.timestamp()))},
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     return [file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())]
 
