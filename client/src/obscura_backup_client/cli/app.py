@@ -32,6 +32,7 @@ COMMANDS = {
     "inspect": "Show the parameters and size of a sealed backup.",
     "export": "Write everything on this device as JSON for other programs.",
     "import": "Merge an exported file into this device.",
+    "doctor": "Check clock, token, address, TLS, state and key derivation.",
     "completion": "Print a script that completes commands and options.",
 }
 """Each command's line in the help, in the order in which a person needs them. `--help` loads no command."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from obscura_backup_client.device.state import Account
     from obscura_backup_client.sealing.kdf_parameters import KdfParameters
     from obscura_backup_client.sealing.kdf_timing import Timing
-    from obscura_backup_client.transport.interface import OnBytes, OnWait, Transport
+    from obscura_backup_client.transport.interface import OnBytes, OnWait, ServerProbe, Transport
 
 
 def ask_password(prompt: str) -> str:
@@ -72,6 +72,18 @@ def connect(
     return transport, Account(transport.server, user_id)
 
 
+def probe(address: str, settings: Settings) -> ServerProbe:
+    """Ask the server, without the token, how it is reached.
+
+    Raises:
+        TransportError: it is not reached.
+    """
+    from obscura_backup_client.transport.blocking_transport import HttpTransport
+
+    # A transport needs a token. This request does not carry it.
+    return HttpTransport(address, "none", settings.allow_insecure_http).probe()
+
+
 def measure(parameters: KdfParameters) -> Timing | float:
     """Time one key derivation on this device."""
     from obscura_backup_client.sealing.calibration import measure_derivation
@@ -101,6 +113,7 @@ class Environment:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random_module.random
+    probe: Callable[[str, Settings], ServerProbe] = probe
     measure: Callable[[KdfParameters], Timing | float] = measure
     load: Callable[[], float] = load
     shows_progress: Callable[[], bool] = lambda: is_terminal(sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obscura_backup_client.content.user_ids import parse_user_id
 from obscura_backup_client.strict_json import JsonError, parse
@@ -78,6 +78,23 @@ def user_id_of(token: str, claim: str = DEFAULT_USER_CLAIM) -> UUID:
     Raises:
         TokenUnusable: not a JWT, or the claim is not a UUID.
     """
+    user = _claims(token).get(claim)
+    user_id = parse_user_id(user) if isinstance(user, str) else None
+    if user_id is None:
+        problem = f"it has no claim `{claim}`" if user is None else f"its `{claim}` is not a UUID"
+        raise TokenUnusable(f"{problem}; {_OTHER_CLAIM}")
+    return user_id
+
+
+def expiry_ms(token: str) -> int | None:
+    """When the token says that it expires, milliseconds since 1970; None if it does not say. Raises `TokenUnusable`."""
+    seconds = _claims(token).get("exp")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return round(seconds * 1000)
+
+
+def _claims(token: str) -> dict[str, Any]:
     parts = require_bearer_token(token).split(".")
     if len(parts) != _PARTS_OF_A_JWT:
         raise TokenUnusable("it is not a JWT, which has three parts with a dot between them")
@@ -85,9 +102,4 @@ def user_id_of(token: str, claim: str = DEFAULT_USER_CLAIM) -> UUID:
         claims = parse(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (ValueError, JsonError):
         raise TokenUnusable("its claims cannot be read") from None
-    user = claims.get(claim) if isinstance(claims, dict) else None
-    user_id = parse_user_id(user) if isinstance(user, str) else None
-    if user_id is None:
-        problem = f"it has no claim `{claim}`" if user is None else f"its `{claim}` is not a UUID"
-        raise TokenUnusable(f"{problem}; {_OTHER_CLAIM}")
-    return user_id
+    return claims if isinstance(claims, dict) else {}

@@ -45,6 +45,15 @@ class BlockingConnection:
     read_timeout_seconds: float
     deadline: Deadline
 
+    def tls(self) -> tuple[str, float | None]:
+        """The version of TLS, empty without TLS, and when the server's certificate ends, in seconds since 1970."""
+        import ssl
+
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return "", None
+        ends = (self._socket.getpeercert() or {}).get("notAfter")
+        return self._socket.version() or "TLS", ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
+
     def send(self, content: bytes) -> None:
         """Send all bytes. Without any, only check the deadline.
 

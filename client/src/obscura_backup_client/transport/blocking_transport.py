@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from obscura_backup_client.transport.backup_api import Sleep
-from obscura_backup_client.transport.errors import UnexpectedResponse
+from obscura_backup_client.transport.backup_api import Request, Sleep
+from obscura_backup_client.transport.errors import Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.http_settings import HttpSettings
+from obscura_backup_client.transport.interface import ServerProbe
 from obscura_backup_client.transport.responses import NoResponseError, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from obscura_backup_client.transport.backup_api import Request, RequestPlan
+    from obscura_backup_client.transport.backup_api import RequestPlan
     from obscura_backup_client.transport.blocking_connection import BlockingConnection
     from obscura_backup_client.transport.exchange import ExchangeSteps
     from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits
@@ -56,6 +58,26 @@ class HttpTransport(HttpSettings):
         """
         return self._run(self.api.limits())
 
+    def probe(self) -> ServerProbe:
+        """Send one request without the token, and say how the server is reached. Any response will do.
+
+        Raises:
+            Unavailable: there is no response.
+            UnexpectedResponse: it is longer than a configuration.
+        """
+        tls: list[tuple[str, float | None]] = []
+        started = time.monotonic()
+        try:
+            response = self._exchange(Request("GET", "/v1/config", {}), lambda opened: tls.append(opened.tls()))
+        except NoResponseError as error:
+            raise Unavailable(error.reason, server=self.server) from error
+        seconds, (version, ends_s) = time.monotonic() - started, tls[0]
+        try:
+            ahead = (self.now() - parsedate_to_datetime(response.header("date"))).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            ahead = None
+        return ServerProbe(seconds, ahead, version, ends_s)
+
     def _run(self, steps: RequestPlan[T]) -> T:
         try:
             step = next(steps)
@@ -76,7 +98,11 @@ class HttpTransport(HttpSettings):
             return result
 
     def _send(self, request: Request) -> Response:
-        """Send one request and return the whole response.
+        """See `_exchange`."""
+        return self._exchange(request, lambda _: None)
+
+    def _exchange(self, request: Request, on_connected: Callable[[BlockingConnection], object]) -> Response:
+        """Send one request and return the whole response; `on_connected` gets the connection first.
 
         Raises:
             NoResponseError: no complete response was received.
@@ -90,6 +116,7 @@ class HttpTransport(HttpSettings):
         with connected(
             host, port, self.tls, retry_policy.connect_timeout_seconds, retry_policy.read_timeout_seconds, deadline
         ) as connection:
+            on_connected(connection)
             try:
                 return _run_exchange(connection, exchange(request, self.server, self.on_bytes))
             except OSError as error:

@@ -42,6 +42,24 @@ class ServerLimits:
     max_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ServerProbe:
+    """How the server is reached.
+
+    Attributes:
+        seconds: from connecting to the end of the response.
+        clock_ahead_seconds: how far this machine's clock is ahead of the server's, to about a second; negative if it is
+            behind; None if the server does not say its time.
+        tls_version: empty for plain http.
+        certificate_ends_s: when the server's certificate ends, seconds since 1970; None for plain http.
+    """
+
+    seconds: float
+    clock_ahead_seconds: float | None
+    tls_version: str = ""
+    certificate_ends_s: float | None = None
+
+
 class Transport(Protocol):
     """One user's backup on one server.
 
