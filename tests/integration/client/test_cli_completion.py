@@ -41,7 +41,7 @@ def test_bash_completes_the_commands(environment: dict[str, str]) -> None:
 
 
 def test_bash_completes_subcommands_and_commands_after_options(environment: dict[str, str]) -> None:
-    assert completed(environment, "contact", "") == ["add", "import", "list", "remove"]
+    assert completed(environment, "contact", "") == ["add", "import", "list", "remove", "rename", "show"]
     assert completed(environment, "--state", "x", "contact", "a") == ["add"]
 
 
