@@ -120,9 +120,17 @@ SECTIONS = (
             Description(
                 "admin_host",
                 "127.0.0.1",
-                "address of the management listener, which serves metrics and readiness in detail without credentials",
+                "address of the management listener, which serves metrics and readiness in detail without credentials, "
+                "and the status page with its own",
             ),
             Description("admin_port", "", "port of the management listener; 0: any free port; unset: no such listener"),
+            Description(
+                "status_password",
+                "",
+                "password of `/status` on the management listener, at least 12 characters, for any user name; unset: "
+                "no such page",
+                is_secret=True,
+            ),
             Description("workers", "1", "worker processes"),
             Description("cors_origins", "", "allowed browser origins, separated by commas"),
             Description(

@@ -27,6 +27,7 @@ PREFIX = "OBSCURA_BACKUP_"
 CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
 SECRET_RECOMMENDED_BYTES = 32
 """RFC 7518 (3.2) requires it; a shorter secret gets a warning."""
+STATUS_PASSWORD_MIN_CHARS = 12
 CONFIG_MAX_BYTES = 1024 * 1024
 
 _SQLITE = "sqlite"
@@ -80,6 +81,7 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Port = 8400
     admin_host: str = "127.0.0.1"
     admin_port: Port | None = None
+    status_password: str | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     cors_origins: tuple[str, ...] = ()
     max_connections: PositiveInt = 1024
@@ -304,6 +306,10 @@ def _check_authentication(settings: Settings) -> None:
 
 
 def _check_callers(settings: Settings) -> None:
+    if settings.status_password is not None and len(settings.status_password) < STATUS_PASSWORD_MIN_CHARS:
+        raise InvalidSettings(
+            f"status_password is too short to be safe: at least {STATUS_PASSWORD_MIN_CHARS} characters."
+        )
     for origin in settings.cors_origins:
         if not _ORIGIN.fullmatch(origin):
             raise InvalidSettings(f"cors_origins takes scheme://host[:port], not {origin!r}.")

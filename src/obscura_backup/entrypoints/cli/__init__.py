@@ -26,6 +26,7 @@ COMMANDS = {
     "user": "user:user_commands",
     "reap": "reap:reap",
     "rotate-secret": "rotate_secret:rotate_secret",
+    "status": "status:status",
 }
 """The module and the name of each command. A command is imported when it is named; `--help` imports all."""
 
@@ -50,8 +51,8 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 internal error (a bug), 2 usage or settings, 3 a store cannot be used, 4 the "
-    "address is in use, 5 findings of doctor, scrub, user or reap. Each setting can also be an OBSCURA_BACKUP_… "
-    "variable or a key of the TOML file.",
+    "address is in use, 5 findings of doctor, scrub, status, user or reap. Each setting can also be an "
+    "OBSCURA_BACKUP_… variable or a key of the TOML file.",
 )
 @click.version_option(__version__, prog_name="obscura-backup")
 def cli() -> None:

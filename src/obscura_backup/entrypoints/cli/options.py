@@ -68,6 +68,11 @@ def fail(why: object, exit_code: int) -> NoReturn:
     raise Failure(str(why), exit_code)
 
 
+def url_of(host: str, port: int) -> str:
+    """The address of a listener."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
     """All settings; flags override the other sources. Ends the command if a setting is invalid."""
     return settings_and_origins(flags, config)[0]

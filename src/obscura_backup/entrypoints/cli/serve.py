@@ -51,11 +51,14 @@ def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> i
         options.fail(error, options.EXIT_ADDRESS)
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
-    url = _url(settings.host, listening.getsockname()[1])
+    url = options.url_of(settings.host, listening.getsockname()[1])
     api = f" (its API: {url}/docs)" if settings.has_docs else ""
     click.echo(f"Obscura Backup {__version__} listens on {url}{api}", err=True)
     if settings.admin_port is not None:
-        click.echo(f"Metrics: {_url(settings.admin_host, settings.admin_port)}/metrics", err=True)
+        management = options.url_of(settings.admin_host, settings.admin_port)
+        click.echo(f"Metrics: {management}/metrics", err=True)
+        if settings.status_password is not None:
+            click.echo(f"Status page: {management}/status", err=True)
     if welcome:
         click.echo(_welcome(settings, url), err=True)
     server.run(settings, sockets, _make_app)
@@ -90,10 +93,6 @@ def _check(settings: Settings) -> int:
     return 0
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _warn(settings: Settings) -> None:
     from obscura_backup.entrypoints.settings import SECRET_RECOMMENDED_BYTES  # as above
 
@@ -101,6 +100,8 @@ def _warn(settings: Settings) -> None:
     given = settings.token_secrets() if settings.has_secret else ()
     if any(len(secret.encode()) < SECRET_RECOMMENDED_BYTES for secret in given):
         log.warning("auth_secret is shorter than the %d bytes that RFC 7518 requires", SECRET_RECOMMENDED_BYTES)
+    if settings.status_password is not None and settings.admin_port is None:
+        log.warning("status_password is set, but there is no management listener: set admin_port to have the page")
     if "memory" in (settings.metadata_kind, settings.blobs_kind):
         log.warning("a store is in memory: its content is lost when the service stops")
 

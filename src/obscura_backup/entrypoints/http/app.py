@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
@@ -21,16 +21,19 @@ from obscura_backup.entrypoints.http.limits.transfers import ConcurrencyLimit
 from obscura_backup.entrypoints.http.listeners import ListenerSwitch
 from obscura_backup.entrypoints.http.messages import problems
 from obscura_backup.entrypoints.http.middleware.cors import CorsPolicy
+from obscura_backup.entrypoints.http.middleware.metrics import of_all_workers
 from obscura_backup.entrypoints.http.middleware.rate_limits import RateLimits
 from obscura_backup.entrypoints.http.middleware.request_log import RequestLog, pseudonyms
 from obscura_backup.entrypoints.http.middleware.request_pipeline import RequestPipeline
 from obscura_backup.entrypoints.http.observed_stores import observed_service
-from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTES
+from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTES, STATUS
 from obscura_backup.entrypoints.http.routes import management as management_routes
 from obscura_backup.entrypoints.http.routes import service as service_routes
+from obscura_backup.entrypoints.http.routes import status as status_routes
 from obscura_backup.entrypoints.http.routes.backup import BackupController, TransferDependencies
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
 from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit, Listener
+from obscura_backup.entrypoints.http.status.history import History
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,8 +50,13 @@ _EXCEPTION_HANDLERS: Any = {
 }
 
 
-def create_litestar(container: Container, readiness_check: service_routes.ReadinessCheck) -> Litestar:
-    """The Litestar application over a container's parts; its lifespan starts and closes the stores."""
+def create_litestar(
+    container: Container, readiness_check: service_routes.ReadinessCheck, history: History | None = None
+) -> Litestar:
+    """The Litestar application over a container's parts.
+
+    Its lifespan starts and closes the stores. Meanwhile, it keeps the gauges and the history of the status page.
+    """
     service = observed_service(container.metadata(), container.blobs(), container.clock())
     memory = SpoolMemory(container.settings().upload_memory_bytes)
     gauges = Gauges(
@@ -63,7 +71,8 @@ def create_litestar(container: Container, readiness_check: service_routes.Readin
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with started(container), gauges.kept_up_to_date():
+        kept = nullcontext() if history is None else history.kept_up_to_date()
+        async with started(container), gauges.kept_up_to_date(), kept:
             yield
 
     transfers = TransferDependencies(
@@ -94,14 +103,23 @@ def create_litestar(container: Container, readiness_check: service_routes.Readin
     )
 
 
-def create_management_litestar(settings: Settings, readiness_check: service_routes.ReadinessCheck) -> Litestar:
-    """The Litestar application of the management listener."""
+def create_management_litestar(
+    settings: Settings,
+    readiness_check: service_routes.ReadinessCheck,
+    status: tuple[status_routes.StatusAccess, History] | None,
+) -> Litestar:
+    """The Litestar application of the management listener, with the status page if its parts are given."""
+    handlers: list[Any] = [service_routes.live, management_routes.ready, management_routes.metrics]
+    dependencies: dict[str, Any] = {
+        "readiness_check": _provide(readiness_check),
+        "store_kinds": _provide(management_routes.StoreKinds(settings.metadata_kind, settings.blobs_kind)),
+    }
+    if status is not None:
+        handlers.append(status_routes.status)
+        dependencies |= {"status_access": _provide(status[0]), "history": _provide(status[1])}
     return Litestar(
-        route_handlers=[service_routes.live, management_routes.ready, management_routes.metrics],
-        dependencies={
-            "readiness_check": _provide(readiness_check),
-            "store_kinds": _provide(management_routes.StoreKinds(settings.metadata_kind, settings.blobs_kind)),
-        },
+        route_handlers=handlers,
+        dependencies=dependencies,
         exception_handlers=_EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,
@@ -123,7 +141,11 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
     rates = RateLimits(settings.rate_per_user, settings.rate_per_address, addresses)
     name_of = _name_of(settings)
     routes = ROUTES
-    app: ASGIApp = create_litestar(container, readiness_check)
+    status = None
+    if settings.admin_port is not None and settings.status_password is not None:
+        access = status_routes.StatusAccess(settings.status_password, addresses)
+        status = access, History(lambda: of_all_workers().collect())
+    app: ASGIApp = create_litestar(container, readiness_check, None if status is None else status[1])
     if settings.has_docs:
         app = docs = DocsApp(app, container.limits())
         routes = {**ROUTES, **docs.routes}
@@ -134,14 +156,15 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
     )
     if settings.admin_port is None:
         return public
+    management_paths = MANAGEMENT_ROUTES if status is None else {**MANAGEMENT_ROUTES, STATUS.path: STATUS}
     management = RequestPipeline(
-        create_management_litestar(settings, readiness_check),
-        MANAGEMENT_ROUTES,
+        create_management_litestar(settings, readiness_check, status),
+        management_paths,
         tokens,
         rates,
         cors=CorsPolicy(),
         is_stopping=is_stopping,
-        log=RequestLog(MANAGEMENT_ROUTES, addresses, name_of),
+        log=RequestLog(management_paths, addresses, name_of),
     )
     return ListenerSwitch(public, management, settings.admin_port)
 

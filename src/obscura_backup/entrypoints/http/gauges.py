@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.adapters.tokens.secret_file import CombinedKeySource
+from obscura_backup.entrypoints.http.background import in_background
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from obscura_backup.adapters.tokens.jwks import KeySource
     from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
@@ -63,16 +64,9 @@ class Gauges:
         self._in_use = in_use
         self._key_set = keys.key_set if isinstance(keys, CombinedKeySource) else keys
 
-    @asynccontextmanager
-    async def kept_up_to_date(self) -> AsyncIterator[None]:
+    def kept_up_to_date(self) -> AbstractAsyncContextManager[None]:
         """Set them again and again, until the end."""
-        task = asyncio.create_task(self._keep_up_to_date())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return in_background(self._keep_up_to_date())
 
     async def _keep_up_to_date(self) -> None:
         while True:

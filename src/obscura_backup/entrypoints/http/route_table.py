@@ -48,11 +48,12 @@ CONFIG = Route("/v1/config", ("GET",), answers_head=True, metrics_label="/v1/con
 LIVE = Route("/health/live", ("GET",), is_always_open=True, answers_head=True, metrics_label="/health/live")
 READY = Route("/health/ready", ("GET",), is_always_open=True, answers_head=True, metrics_label="/health/ready")
 METRICS = Route("/metrics", ("GET",), is_always_open=True)
+STATUS = Route("/status", ("GET",), is_always_open=True)
 
 ROUTES = table((BACKUP, CONFIG, LIVE, READY))
 """Of the public listener, without the pages under `/docs`, which a setting turns off and which `routes.docs` lists."""
 MANAGEMENT_ROUTES = table((LIVE, READY, METRICS))
-"""Of the management listener."""
+"""Of the management listener, without the status page, which a setting turns on."""
 
 
 def is_docs(path: str) -> bool:

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "port": 8400,
     "admin_host": "127.0.0.1",
     "admin_port": None,
+    "status_password": None,
     "workers": 1,
     "cors_origins": (),
     "max_connections": 1024,
@@ -148,6 +149,13 @@ def test_the_shortest_secret_has_16_bytes(length: int, *, is_taken: bool) -> Non
     else:
         with pytest.raises(InvalidSettings, match="at least 16 bytes"):
             load(auth_secret="s" * length)
+
+
+def test_the_shortest_password_of_the_status_page_has_12_characters() -> None:
+    assert load(status_password="ü" * 12).status_password == "ü" * 12
+    with pytest.raises(InvalidSettings, match="at least 12 characters") as refused:
+        load(status_password="secret11111")
+    assert "secret" not in str(refused.value)
 
 
 def test_bounds_of_a_blob_may_be_equal() -> None:

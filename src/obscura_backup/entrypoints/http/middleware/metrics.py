@@ -51,11 +51,16 @@ class MetricsText:
         return self._text
 
     def _render(self) -> bytes:
-        registry = REGISTRY
-        if prometheus_values.ValueClass.__name__ == "MmapedValue":
-            registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the only untyped call of the library
-        return generate_latest(registry)
+        return generate_latest(of_all_workers())
+
+
+def of_all_workers() -> CollectorRegistry:
+    """The metrics of all workers, added up."""
+    registry = REGISTRY
+    if prometheus_values.ValueClass.__name__ == "MmapedValue":
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the only untyped call of the library
+    return registry
 
 
 METRICS_TEXT = MetricsText()

@@ -66,8 +66,8 @@ async def ready(readiness_check: ReadinessCheck, store_kinds: StoreKinds) -> Res
         answer.status,
         __version__,
         os.getpid(),
-        _details(store_kinds.metadata, metadata),
-        _details(store_kinds.blobs, blobs),
+        store_details(store_kinds.metadata, metadata),
+        store_details(store_kinds.blobs, blobs),
     )
     return Response(details, status_code=answer.status_code, headers={"Cache-Control": "no-store"})
 
@@ -78,7 +78,8 @@ def metrics() -> Response[bytes]:
     return Response(METRICS_TEXT.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _details(kind: str, health: StoreHealth) -> StoreDetails:
+def store_details(kind: str, health: StoreHealth) -> StoreDetails:
+    """What operators see of the health of a store."""
     return StoreDetails(kind, health.status, None if health.error is None else _text_of(health.error))
 
 

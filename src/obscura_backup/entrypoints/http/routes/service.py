@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,10 +71,12 @@ class StoreHealth:
     Attributes:
         status: `ok` or `unavailable`.
         error: why it is unavailable.
+        since: when its status last changed, in seconds since 1970; None if that was not recorded.
     """
 
     status: str = "ok"
     error: Exception | None = None
+    since: float | None = None
 
 
 class ReadinessCheck:
@@ -89,6 +91,7 @@ class ReadinessCheck:
         is_stopping: whether this process was told to stop; then it is not ready, whatever the stores answer.
         timeout_seconds: for the answer of each store.
         clock: seconds that only go forward.
+        wall_clock: seconds since 1970.
     """
 
     def __init__(
@@ -99,12 +102,15 @@ class ReadinessCheck:
         *,
         timeout_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._metadata = metadata
         self._blobs = blobs
         self._is_stopping = is_stopping
         self._timeout_seconds = timeout_seconds
         self._clock = clock
+        self._wall_clock = wall_clock
+        self._metadata_health = self._blobs_health = StoreHealth("not checked yet")
         self._began_at = -math.inf
         self._last: asyncio.Task[tuple[StoreHealth, StoreHealth]] | None = None
 
@@ -128,7 +134,13 @@ class ReadinessCheck:
         return await asyncio.shield(last)  # a client that disconnects must not cancel it for the others
 
     async def _ask(self) -> tuple[StoreHealth, StoreHealth]:
-        return await asyncio.gather(self._state(self._metadata.check()), self._state(self._blobs.check()))
+        metadata, blobs = await asyncio.gather(self._state(self._metadata.check()), self._state(self._blobs.check()))
+        self._metadata_health = self._dated(metadata, self._metadata_health)
+        self._blobs_health = self._dated(blobs, self._blobs_health)
+        return self._metadata_health, self._blobs_health
+
+    def _dated(self, found: StoreHealth, before: StoreHealth) -> StoreHealth:
+        return replace(found, since=before.since if found.status == before.status else self._wall_clock())
 
     async def _state(self, check: Awaitable[None]) -> StoreHealth:
         try:

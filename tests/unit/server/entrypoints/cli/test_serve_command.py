@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         ({"auth_secret": None}, None),
         ({"metadata_url": "memory:"}, "a store is in memory"),
         ({"blobs_url": "memory:"}, "a store is in memory"),
+        ({"status_password": "p" * 12}, "set admin_port to have the page"),
+        ({"status_password": "p" * 12, "admin_port": 1}, None),
     ],
 )
 def test_warnings_at_the_start(caplog: pytest.LogCaptureFixture, given: dict[str, Any], says: str | None) -> None:

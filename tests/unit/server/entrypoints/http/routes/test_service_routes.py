@@ -40,7 +40,10 @@ class MovableClock:
 
 
 def check_of(
-    store: CountedCheck, stopping: list[bool] | None = None, clock: MovableClock | None = None
+    store: CountedCheck,
+    stopping: list[bool] | None = None,
+    clock: MovableClock | None = None,
+    wall_clock: MovableClock | None = None,
 ) -> ReadinessCheck:
     return ReadinessCheck(
         store,  # type: ignore[arg-type]  # only its health is asked for
@@ -48,7 +51,20 @@ def check_of(
         lambda: bool(stopping),
         timeout_seconds=5,
         clock=clock or MovableClock(),
+        wall_clock=wall_clock or MovableClock(),
     )
+
+
+async def test_health_tells_when_it_last_changed() -> None:
+    store, clock, wall_clock = CountedCheck(), MovableClock(), MovableClock()
+    check = check_of(store, clock=clock, wall_clock=wall_clock)
+    told = []
+    for well in (True, True, False, False, True):
+        store.well = well
+        told.append([health.since for health in await check.store_health()])
+        clock.now += 5
+        wall_clock.now += 7
+    assert told == [[1000, 1000], [1000, 1000], [1014, 1014], [1014, 1014], [1028, 1028]]
 
 
 async def test_all_who_ask_at_once_share_one_check() -> None:
