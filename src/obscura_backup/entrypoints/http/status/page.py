@@ -98,7 +98,8 @@ def _figures(report: Report) -> Iterable[str]:
         series = (Series("median", "first", values(median)), Series("slowest 5 %", "second", values(slow)))
         last = next((value for value in reversed(series[0].values) if value is not None), None)
         drawn = charts.lines(title, Axis(_starts(report), duration), series)
-        return _figure(title, "" if last is None else duration(last), _key(series), drawn)
+        number = "" if last is None else f"{duration(last)} <small>median</small>"
+        return _figure(title, number, _key(series), drawn)
 
     yield counted("Uploads", Series("uploads", "first", values("uploads")))
     yield counted("Downloads", Series("downloads", "first", values("downloads")))
@@ -113,7 +114,7 @@ def _figures(report: Report) -> Iterable[str]:
     rows = [("more" if one.up_to_bytes is None else size(one.up_to_bytes), one.uploads) for one in report.sizes]
     title = "Sizes of stored blobs"
     stored = sum(interval.stored_bytes for interval in report.intervals)
-    yield _figure(title, size(stored), "uploads by size; their total", charts.classes(title, rows))
+    yield _figure(title, f"{size(stored)} <small>in total</small>", "uploads by size", charts.classes(title, rows))
 
 
 def _figure(title: str, number: str, key: str, drawn: str) -> str:
