@@ -173,7 +173,8 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/server.txt
 	$(LOCK) client/pyproject.toml -c requirements/run.txt -o requirements/client.txt
 	$(LOCK) requirements/minio.in -c requirements/run.txt -o requirements/minio.txt
-	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) requirements/otel.in -c requirements/run.txt -o requirements/otel.txt
+	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in requirements/otel.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 	$(LOCK) requirements/sbom.in -c requirements/dev.txt -o requirements/sbom.txt
 	$(LOCK) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt

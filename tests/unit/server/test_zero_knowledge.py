@@ -51,6 +51,13 @@ def test_lock_of_the_extra_is_made_from_the_extra() -> None:
     assert locked("minio.txt") <= locked("run.txt"), "`make serve` installs it, too"
 
 
+def test_lock_of_traces_is_made_from_the_extra_and_is_not_part_of_the_server() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["otel"]
+    assert set(extra) <= set((ROOT / "requirements" / "otel.in").read_text().splitlines())
+    assert "opentelemetry-sdk" in locked("otel.txt")
+    assert [name for name in locked("server.txt") if name.startswith("opentelemetry")] == []
+
+
 def test_the_distribution_does_not_depend_on_any_of_them_by_name() -> None:
     from importlib.metadata import requires  # noqa: PLC0415  # read here alone
 

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 
 from obscura_backup.domain.errors import ObscuraError, TooManyDownloads
 from obscura_backup.entrypoints.container import Container, started
+from obscura_backup.entrypoints.http import tracing
 from obscura_backup.entrypoints.http.gauges import Gauges
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.limits.spool import SpoolMemory
@@ -151,9 +152,11 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
         routes = {**ROUTES, **docs.routes}
     tokens = container.tokens()
     cors = CorsPolicy(settings.cors_origins)
-    public = RequestPipeline(
+    public: ASGIApp = RequestPipeline(
         app, routes, tokens, rates, cors=cors, is_stopping=is_stopping, log=RequestLog(routes, addresses, name_of)
     )
+    if tracing.are_wanted():
+        public = tracing.traced(public, routes)
     if settings.admin_port is None:
         return public
     management_paths = MANAGEMENT_ROUTES if status is None else {**MANAGEMENT_ROUTES, STATUS.path: STATUS}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -12,7 +13,8 @@ from obscura_backup.domain.service import BackupService, Event
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from types import TracebackType
 
     from obscura_backup.domain.blob import Blob
@@ -60,15 +62,29 @@ def observed_service(metadata: BackupMetadataStore, blobs: BlobStore, clock: Clo
     )
 
 
-class _Calls:
-    """Times the calls to one store, and counts their failures."""
+class StoreCalls:
+    """Times the calls to one store, and counts their failures.
+
+    Attributes:
+        span: opens a span of a trace for a call, by the names of store and call; None: there are no traces.
+    """
+
+    span: ClassVar[Callable[[str, str], AbstractContextManager[None]] | None] = None
 
     def __init__(self, store: str, *names: str) -> None:
         self._store = store
         self._seconds = {name: _SECONDS.labels(store, name) for name in names}
 
-    def timed(self, name: str) -> _TimedCall:
-        return _TimedCall(self._store, name, self._seconds[name])
+    def timed(self, name: str) -> AbstractContextManager[None]:
+        """Time one call of this name."""
+        call = _TimedCall(self._store, name, self._seconds[name])
+        return call if StoreCalls.span is None else _traced(call, StoreCalls.span(self._store, name))
+
+
+@contextmanager
+def _traced(call: AbstractContextManager[None], span: AbstractContextManager[None]) -> Iterator[None]:
+    with span, call:
+        yield
 
 
 class _TimedCall:
@@ -94,8 +110,8 @@ class _TimedCall:
         self._seconds.observe(perf_counter() - self._began)
 
 
-_METADATA = _Calls("metadata", "lock", "save", "get")
-_BLOBS = _Calls("blobs", "put", "get", "head")
+_METADATA = StoreCalls("metadata", "lock", "save", "get")
+_BLOBS = StoreCalls("blobs", "put", "get", "head")
 
 
 class ObservedMetadataStore:

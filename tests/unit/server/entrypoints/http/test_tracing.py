@@ -1,0 +1,51 @@
+"""When OpenTelemetry is used, and that it costs nothing otherwise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from obscura_backup.entrypoints.http import tracing
+from obscura_backup.entrypoints.http.observed_stores import StoreCalls
+
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_SERVICE_NAME": "backup"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        (ENDPOINT, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({**ENDPOINT, "OTEL_SDK_DISABLED": "false"}, True),
+        ({**ENDPOINT, "OTEL_SDK_DISABLED": "True"}, False),
+        ({**ENDPOINT, "OTEL_TRACES_EXPORTER": "none"}, False),
+    ],
+)
+def test_standard_variables_turn_traces_on(environ: dict[str, str], *, wanted: bool) -> None:
+    assert tracing.are_wanted(environ) is wanted
+
+
+def test_without_traces_neither_sdk_nor_exporter_is_imported() -> None:
+    # Litestar itself imports OpenTelemetry's API and middleware if they are installed.
+    program = (
+        "import sys; from support.servers.in_process.app import App; App(); "
+        "sys.exit(any(name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter')) for name in sys.modules))"
+    )
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=environment, check=False, timeout=60)
+    assert done.returncode == 0
+    assert StoreCalls.span is None
+
+
+def test_missing_extra_is_a_warning(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.instrumentation.asgi", None)
+    app: Any = object()
+    assert tracing.traced(app, {}) is app
+    assert "install obscura-backup[otel]" in caplog.text
+    assert StoreCalls.span is None
