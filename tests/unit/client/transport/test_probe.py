@@ -11,7 +11,7 @@ import pytest
 
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import Unavailable
-from support.client.certificates import self_signed
+from support.certificates import certificate_for_this_machine
 from support.client.hostile_server import HostileServer, reply, serving
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_the_clocks_are_compared_by_the_date_of_any_response(lines: list[str], a
 
 
 def test_tls_and_the_certificates_end_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = self_signed(tmp_path)
+    certificate = certificate_for_this_machine(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -71,7 +71,7 @@ def test_tls_and_the_certificates_end_are_reported(tmp_path: Path, monkeypatch: 
 
 def test_an_untrusted_certificate_and_a_closed_port_are_no_answer(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
+    context.load_cert_chain(certificate_for_this_machine(tmp_path))
     with serving(HostileServer().serve, context) as address, pytest.raises(Unavailable):
         probed(address)
     with pytest.raises(Unavailable):
