@@ -40,6 +40,7 @@ include_patterns = [
 ]
 exclude_patterns = [".*", "benchmarks", "deploy", "dist", "src", "tests"]
 myst_heading_anchors = 4
+default_role = "code"  # of single backticks in docstrings
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
