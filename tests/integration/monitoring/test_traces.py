@@ -93,9 +93,10 @@ def test_upload_is_one_trace_with_its_calls_to_the_stores(collector: Collector, 
         assert service.request("GET", query, token=person.token).status == 200
         named = {"User-Agent": f"agent of {person.user_id}"}
         assert service.request("GET", f"/{person.user_id}", token=None, headers=named).status == 404
+        assert service.request("PROPFIND", token=None).status == 405
         assert service.request("GET", "/health/live", token=None).status == 200
     # The service sends the rest when it stops.
-    assert {"POST /v1/backup", "GET /v1/backup", "GET /other"} <= set(collector.names())
+    assert {"POST /v1/backup", "GET /v1/backup", "GET /other", "OTHER /v1/backup"} <= set(collector.names())
     assert not [name for name in collector.names() if "health" in name]
     ((resource, upload),) = [(resource, span) for resource, span in collector.spans() if span.name == "POST /v1/backup"]
     assert {item.value.string_value for item in resource.attributes if item.key == "service.name"} == {"ours"}

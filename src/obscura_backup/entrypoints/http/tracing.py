@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _SERVICE_NAME = "obscura-backup"
 _HEADERS = frozenset({b"traceparent", b"tracestate"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 _OTHER = "/other"
 _ORIGINAL = "obscura_backup.original_scope"
 
@@ -39,7 +40,7 @@ def are_wanted(environ: Mapping[str, str] = os.environ) -> bool:
     return not is_off and any(environ.get(name) for name in _ENDPOINTS)
 
 
-def traced(app: ASGIApp, routes: Mapping[str, Route], provider: TracerProvider | None = None) -> ASGIApp:
+def traced(app: ASGIApp, routes: Mapping[str, Route]) -> ASGIApp:
     """The application with a span around each request, and around each call to a store from now on.
 
     Without the extra `otel`, it is the application itself, and a warning is logged.
@@ -47,7 +48,6 @@ def traced(app: ASGIApp, routes: Mapping[str, Route], provider: TracerProvider |
     Args:
         app: the application.
         routes: its paths. Other paths are called `/other`.
-        provider: takes the spans; None: they go to the collector of the variables.
     """
     try:
         from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -59,7 +59,7 @@ def traced(app: ASGIApp, routes: Mapping[str, Route], provider: TracerProvider |
     async def original(reduced: Any, receive: Receive, send: Send) -> None:
         await app(reduced[_ORIGINAL], receive, send)
 
-    provider = provider or _provider()
+    provider = _provider()
     StoreCalls.span = _StoreSpans(provider).span
     middleware: Any = OpenTelemetryMiddleware(
         original,
@@ -80,12 +80,13 @@ def traced(app: ASGIApp, routes: Mapping[str, Route], provider: TracerProvider |
 
 
 def _reduced(scope: Scope, routes: Mapping[str, Route]) -> dict[str, Any]:
-    """What a span may hold of a request: no address, no query, no unknown path, no header but those of traces."""
+    """What a span may hold of a request: a known method and path, no address, no query, and no header but two."""
+    method = scope["method"] if scope["method"] in _METHODS else "OTHER"  # type: ignore[typeddict-item]  # it is HTTP
     route = routes.get(scope["path"])
     path = _OTHER if route is None else route.path
     headers = [(name, value) for name, value in scope["headers"] if name in _HEADERS]
-    kept: dict[str, Any] = {**scope, "path": path, "query_string": b"", "headers": headers, "client": None}
-    return {**kept, _ORIGINAL: scope}
+    kept: dict[str, Any] = {**scope, "method": method, "path": path, "headers": headers}
+    return {**kept, "query_string": b"", "client": None, _ORIGINAL: scope}
 
 
 class _StoreSpans:
