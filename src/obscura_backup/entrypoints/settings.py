@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tomllib
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,21 +12,25 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from obscura_backup.adapters.postgres.url import holds_password
-from obscura_backup.adapters.regular_file import read_regular_file
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.entrypoints.setting_sources import (
+    CONFIG_VARIABLE,
+    PREFIX,
+    InvalidSettings,
+    from_environment,
+    read_toml,
+    require_known,
+)
 from obscura_backup.entrypoints.signing_secret import FILE_NAME, SECRET_MIN_BYTES, named_secrets, signing_secrets
 from obscura_backup.entrypoints.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX = "OBSCURA_BACKUP_"
-CONFIG_VARIABLE = "OBSCURA_BACKUP_CONFIG"
 SECRET_RECOMMENDED_BYTES = 32
 """RFC 7518 (3.2) requires it; a shorter secret gets a warning."""
 STATUS_PASSWORD_MIN_CHARS = 12
-CONFIG_MAX_BYTES = 1024 * 1024
 
 _SQLITE = "sqlite"
 _POSTGRES = "postgresql"
@@ -38,25 +40,17 @@ S3_BY_BOTO3 = "s3+boto3"
 _MEMORY = "memory"
 
 
-class InvalidSettings(Exception):
-    """A setting is unknown, malformed, or contradicts another one. The message names it and never quotes a secret."""
-
-
 def default_data_dir() -> Path:
     """The default directory of the embedded stores (XDG base directory specification)."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "obscura-backup"
 
 
-# Kubernetes sets these in every pod if a Service is called `obscura-backup`. They are no settings.
-_SERVICE_LINK = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT.*|PORT_[0-9]+_(TCP|UDP).*)")
-_SERVICE_PORT = re.compile(r"(tcp|udp)://")
 _ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 NaturalInt = Annotated[int, msgspec.Meta(ge=0)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-_LISTS = frozenset({"cors_origins", "trusted_proxies"})
 
 
 class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,9 +187,10 @@ def load_settings_and_origins(
     """
     path = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     _check_flags(flags)
+    known = {field.name for field in msgspec.structs.fields(Settings)}
     sources: dict[str, dict[str, Any]] = {
-        f"file {path}": _checked(_read_toml(path), f"in {path}") if path else {},
-        "environment": _checked(_from_environment(environ), "in the environment", prefix=PREFIX),
+        f"file {path}": require_known(read_toml(path), known, f"in {path}") if path else {},
+        "environment": require_known(from_environment(environ), known, "in the environment", prefix=PREFIX),
         "command line": {name: value for name, value in flags.items() if value is not None},
     }
     values = {name: value for found in sources.values() for name, value in found.items()}
@@ -221,42 +216,6 @@ def _decode(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, (str, Path)):
         return Path(value).expanduser()
     raise TypeError(f"Expected a path, got `{type(value).__name__}`")
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for variable, value in environ.items():
-        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE and value != "":
-            if _SERVICE_LINK.fullmatch(variable) or (variable == f"{PREFIX}PORT" and _SERVICE_PORT.match(value)):
-                continue
-            name = variable.removeprefix(PREFIX).lower()
-            values[name] = [item.strip() for item in value.split(",")] if name in _LISTS else value
-    return values
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_regular_file(path, CONFIG_MAX_BYTES).decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        # The error text would quote the byte, which may be part of a secret.
-        raise InvalidSettings(f"The configuration file {path} cannot be read: it is not UTF-8 text.") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InvalidSettings(f"The configuration file {path} cannot be read: {error}.") from error
-
-
-def _checked(values: dict[str, Any], where: str, prefix: str = "") -> dict[str, Any]:
-    known = {field.name for field in msgspec.structs.fields(Settings)}
-    for name in values:
-        if name not in known:
-            # Names are compared without the prefix, which would make all of them similar.
-            near = difflib.get_close_matches(name.lower(), known, n=1)
-            advice = f"Did you mean {_spelt(near[0], prefix)}?" if near else "`obscura-backup settings` lists all."
-            raise InvalidSettings(f"There is no setting {_spelt(name, prefix)} ({where}). {advice}")
-    return values
-
-
-def _spelt(name: str, prefix: str) -> str:
-    return prefix + name.upper() if prefix else name
 
 
 def _check_consistency(settings: Settings) -> None:

@@ -29,7 +29,7 @@ from obscura_backup.adapters.s3.obstore_driver import bucket as obstore_bucket
 from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.adapters.tokens import jwks, secret_file, verifier
 from obscura_backup.domain import model, scrub, service
-from obscura_backup.entrypoints import doctor, settings, signing_secret
+from obscura_backup.entrypoints import doctor, setting_sources, settings, signing_secret
 from obscura_backup.entrypoints.cli import options, user
 from obscura_backup.entrypoints.http.limits import client_address, rate_limiter, spool, transfers
 from obscura_backup.entrypoints.http.messages import headers
@@ -197,11 +197,9 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
         (workers, {"_POLL_SECONDS": 0.05, "_START_AGAIN_SECONDS": 1.0}),
         (
             settings,
-            {
-                "SECRET_RECOMMENDED_BYTES": 32,
-                "CONFIG_MAX_BYTES": MIB,
-            },
+            {"SECRET_RECOMMENDED_BYTES": 32, "STATUS_PASSWORD_MIN_CHARS": 12},
         ),
+        (setting_sources, {"CONFIG_MAX_BYTES": MIB}),
         (
             signing_secret,
             {

@@ -80,7 +80,8 @@ def settings_from(flags: dict[str, Any], config: Path | None) -> Settings:
 
 def settings_and_origins(flags: dict[str, Any], config: Path | None) -> tuple[Settings, dict[str, str]]:
     """All settings, and the source of each that does not have its default. Ends the command if one is invalid."""
-    from obscura_backup.entrypoints.settings import InvalidSettings, load_settings_and_origins  # see above
+    from obscura_backup.entrypoints.setting_sources import InvalidSettings
+    from obscura_backup.entrypoints.settings import load_settings_and_origins  # see above
 
     try:
         return load_settings_and_origins(flags, config=config)

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from obscura_backup.entrypoints.settings import InvalidSettings, Settings, default_data_dir, load_settings
+from obscura_backup.entrypoints.setting_sources import InvalidSettings
+from obscura_backup.entrypoints.settings import Settings, default_data_dir, load_settings
 
 DEFAULTS: dict[str, Any] = {
     "metadata_url": None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from obscura_backup.domain.errors import StoreUnusable
-from obscura_backup.entrypoints.settings import InvalidSettings, Settings, load_settings
+from obscura_backup.entrypoints.setting_sources import InvalidSettings
+from obscura_backup.entrypoints.settings import Settings, load_settings
 from obscura_backup.entrypoints.signing_secret import signing_secrets
 
 if TYPE_CHECKING:

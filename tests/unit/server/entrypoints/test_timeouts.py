@@ -15,7 +15,8 @@ from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.errors import Unavailable
 from obscura_backup.entrypoints.container import Container
-from obscura_backup.entrypoints.settings import InvalidSettings, Settings, load_settings
+from obscura_backup.entrypoints.setting_sources import InvalidSettings
+from obscura_backup.entrypoints.settings import Settings, load_settings
 from obscura_backup.entrypoints.timeouts import Timeouts
 
 FLEET = {

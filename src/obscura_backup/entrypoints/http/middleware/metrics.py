@@ -29,6 +29,13 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
+BODY_SECONDS = Histogram(
+    "obscura_backup_body_seconds",
+    "Seconds from the first read of an upload's body to its end.",
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
 
 class MetricsText:
     """The metrics as text. Rendering blocks the event loop, so it happens at most once a second.

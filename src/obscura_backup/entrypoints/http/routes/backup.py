@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # msgspec reads the annotation at run time
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ from obscura_backup.entrypoints.http.messages.headers import (
     none_match,
     range_applies,
 )
+from obscura_backup.entrypoints.http.middleware.metrics import BODY_SECONDS
 from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.route_table import BACKUP
 from obscura_backup.entrypoints.http.routes.blob_response import BlobResponse, description, not_modified
@@ -98,7 +100,9 @@ class BackupController(Controller):
             if not 0 <= declared_size < EARLY_CHECK_BYTES or state.has(b"expect"):
                 await transfers.service.refuse_early(user_id, expected)
             body = BodyReader(request.receive)
+            began = perf_counter()
             async with receive(body, transfers.limits, transfers.memory, declared_sha256=sha256) as blob:
+                BODY_SECONDS.observe(perf_counter() - began)
                 state.received_bytes = blob.size
                 state.has_begun_change = True
                 stored = await transfers.service.upload(user_id, expected, blob)

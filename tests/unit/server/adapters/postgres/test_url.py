@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup.adapters.postgres.url import holds_password
-from obscura_backup.entrypoints.settings import InvalidSettings, load_settings
+from obscura_backup.entrypoints.setting_sources import InvalidSettings
+from obscura_backup.entrypoints.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

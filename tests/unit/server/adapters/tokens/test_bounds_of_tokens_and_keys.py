@@ -20,7 +20,8 @@ from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, 
 from obscura_backup.adapters.tokens.verifier import TOKEN_MAX_CHARS, JwtVerifier
 from obscura_backup.domain.errors import StoreUnusable, Unauthenticated, Unavailable
 from obscura_backup.entrypoints.container import Container
-from obscura_backup.entrypoints.settings import InvalidSettings, Settings, load_settings
+from obscura_backup.entrypoints.setting_sources import InvalidSettings
+from obscura_backup.entrypoints.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
