@@ -45,10 +45,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def scraped(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Has seen each kind of call more than once, so that rates can be computed."""
     with prometheus.scraping(service.admin_port, tmp_path_factory.mktemp("prometheus")) as started:
-        for scrapes in (2, 5):
+        for _ in range(2):
             use(service)
-            assert eventually(partial(started.has_scraped, scrapes), seconds=60)
+            # Two more, since the text of the metrics may be a second old; one more for a scrape that is under way.
+            wanted = started.scrapes() + 3
+            assert eventually(partial(has_scraped, started, wanted), seconds=60)
         yield started
+
+
+def has_scraped(started: Prometheus, wanted: int) -> bool:
+    return started.scrapes() >= wanted
 
 
 def use(service: Service) -> None:

@@ -37,13 +37,13 @@ class Prometheus:
         found: list[dict[str, Any]] = self._get(f"query?{urllib.parse.urlencode({'query': expression})}")["result"]
         return found
 
-    def has_scraped(self, times: int) -> bool:
-        """Whether the target was scraped this often."""
+    def scrapes(self) -> int:
+        """How often the target was scraped."""
         try:
             found = self.query('count_over_time(up{job="obscura-backup"}[5m])')
         except OSError:
-            return False
-        return bool(found) and int(found[0]["value"][1]) >= times
+            return 0
+        return int(found[0]["value"][1]) if found else 0
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=20) as answer:
@@ -62,7 +62,7 @@ def scraping(target_port: int, folder: Path) -> Iterator[Prometheus]:
     process = native.start(command, folder=folder, log=folder / "log", user=None)
     started = Prometheus(port)
     try:
-        native.await_answer(lambda: started.has_scraped(1), process, folder / "log")
+        native.await_answer(lambda: started.scrapes() > 0, process, folder / "log")
         yield started
     finally:
         process.terminate()
