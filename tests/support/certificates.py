@@ -15,13 +15,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def certificate_for_this_machine(folder: Path) -> Path:
     """A key, a certificate for 127.0.0.1 and that of the authority that issued it, in one file."""
     authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
     issued = _signed("127.0.0.1", key, "authority", authority).add_extension(address, critical=False)
-    root = _signed("authority", authority, "authority", authority).add_extension(
-        x509.BasicConstraints(ca=True, path_length=None), critical=True
+    root = (
+        _signed("authority", authority, "authority", authority)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)  # Python 3.13 checks strictly (RFC 5280, 4.2.1.3)
     )
     path = folder / "certificate.pem"
     path.write_bytes(
