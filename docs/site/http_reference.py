@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,7 +93,7 @@ def _resolved(description: Mapping[str, Any], value: Mapping[str, Any]) -> Mappi
     found: Any = description
     for part in value["$ref"].removeprefix("#/").split("/"):
         found = found[part]
-    return found  # type: ignore[no-any-return]
+    return cast("Mapping[str, Any]", found)
 
 
 def _cell(text: str) -> str:

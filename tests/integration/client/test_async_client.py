@@ -8,24 +8,13 @@ import random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import pytest
-
 from obscura_backup_client import AsyncBackupClient, NewContact
 from obscura_backup_client.operations.errors import PushContended
 from support.client.devices import KEY, yes
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
-    yield service
-    service.kill()
 
 
 def device(service: Service, person: Person, folder: Path) -> AsyncBackupClient:

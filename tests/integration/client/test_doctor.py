@@ -11,19 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-from support.servers.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.servers.service import Service
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
-    yield service
-    service.kill()
 
 
 @pytest.fixture

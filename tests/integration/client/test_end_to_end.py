@@ -9,26 +9,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from support.servers.service import Person, Service
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 COMMAND = Path(sys.executable).parent / "obscura-client"
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
-    yield service
-    service.kill()
 
 
 @dataclass

@@ -13,16 +13,8 @@ from support.client.devices import KEY
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
-    yield service
-    service.kill()
 
 
 @pytest.fixture
