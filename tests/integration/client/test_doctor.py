@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-
 if TYPE_CHECKING:
-    from support.servers.service import Service
     from pathlib import Path
+
+    from support.servers.service import Service
 
 
 @pytest.fixture
