@@ -29,6 +29,7 @@ help:
 	@echo 'make fuzz         fuzz everything that parses foreign bytes (FUZZ_TARGET=all FUZZ_SECONDS=600 SEED=0)'
 	@echo 'make mutants      mutation tests: change the code in one place at a time (AREA=all COUNT=40 SEED=1 MINUTES=30)'
 	@echo 'make torture      inject faults into real processes and check their answers (SECONDS=300 STORES=both SEED=...)'
+	@echo 'make soak         an hour of load with kills, which shows that nothing grows (MINUTES=60 RATE=30 SEED=1)'
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
 	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
 	@echo 'make docs         build the documentation site (SITE=.site)'
@@ -110,6 +111,13 @@ STORES ?= both
 .PHONY: torture
 torture: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m torture --seconds $(or $(SECONDS),300) --stores $(STORES) --seed $(SEED)
+
+# An hour of load with kills, to show that nothing grows. MINUTES, RATE (calls per second), SEED; JSON=file, SVG=file.
+RATE ?= 30
+.PHONY: soak
+soak: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60) --rate $(RATE) --seed $(if $(filter 0,$(SEED)),1,$(SEED)) \
+		$(if $(JSON),--json $(JSON)) $(if $(SVG),--svg $(SVG))
 
 # Every interleaving and fault of small sets of clients. Results: docs/decisions/0007-what-was-explored.md.
 MODEL_STATES ?= 20000000

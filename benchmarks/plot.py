@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 WIDTH, LEFT, RIGHT, TOP, BAR, GAP, LEGEND = 720, 150, 80, 64, 15, 12, 140
+PANEL = 110
 COLOURS = ("#9aa5b1", "#2f6fab", "#e08a2e", "#4c9a5b")
 Result = dict[str, Any]
 
@@ -52,6 +53,44 @@ def bars(title: str, series: tuple[str, ...], groups: list[Group], unit: str, *,
                     f'<rect x="{LEFT}" y="{bar_y}" width="{length:.1f}" height="{BAR - 2}" fill="{COLOURS[number]}"/>'
                 )
                 parts.append(f'<text x="{LEFT + length + 5:.1f}" y="{bar_y + 11}">{_text(value)} {unit}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure over time: a title, and a value for each time (None: a gap)."""
+
+    title: str
+    times: list[float]
+    values: list[float | None]
+
+
+def lines(title: str, figures: list[Line], unit_of_time: str) -> str:
+    """A chart with a panel for each figure, one below the other; each has its own scale, which begins at zero."""
+    height = TOP + PANEL * len(figures) + GAP
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">',
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<text x="12" y="22" font-size="15" font-weight="bold">{escape(title)}</text>',
+    ]
+    last = max((time for line in figures for time in line.times), default=0.0) or 1.0
+    for row, line in enumerate(figures):
+        top, bottom = TOP + row * PANEL, TOP + (row + 1) * PANEL - 32
+        largest = max((value for value in line.values if value is not None), default=0.0) or 1.0
+        points = " ".join(
+            f"{LEFT + (WIDTH - LEFT - RIGHT) * time / last:.1f},{bottom - (bottom - top) * value / largest:.1f}"
+            for time, value in zip(line.times, line.values, strict=True)
+            if value is not None
+        )
+        parts += [
+            f'<text x="{LEFT}" y="{top - 6}">{escape(line.title)}</text>',
+            f'<path d="M{LEFT} {top}V{bottom}H{WIDTH - RIGHT}" fill="none" stroke="{COLOURS[0]}"/>',
+            f'<polyline points="{points}" fill="none" stroke="{COLOURS[1]}" stroke-width="1.5"/>',
+            f'<text x="{LEFT - 8}" y="{top + 8}" text-anchor="end">{_text(largest)}</text>',
+            f'<text x="{LEFT - 8}" y="{bottom}" text-anchor="end">0</text>',
+        ]
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{height - 14}" text-anchor="end">{_text(last)} {unit_of_time}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -70,6 +70,11 @@ def injectors_for_fleet(testbed: FleetTestbed) -> list[FaultInjector]:
     ]
 
 
+def kills_of_stores(testbed: FleetTestbed) -> list[Fault]:
+    """The ends of PostgreSQL and of MinIO."""
+    return [fault for fault in (*_on_postgres(testbed), *_on_minio(testbed)) if fault.kind == "kills"]
+
+
 def _on_postgres(testbed: FleetTestbed) -> list[Fault]:
     postgres, lock = testbed.postgres, testbed.locks["postgres"]
 

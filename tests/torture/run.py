@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torture.workload import Device
 
 KINDS = ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
+USERS = 6
 PEACE_SECONDS = 60.0
 WARM_AFTER = 0.25
 """Of the time: from then on a service that has stood it all should not need more."""
@@ -86,8 +87,9 @@ def run(
     name: str,
     seconds: float,
     seed: int,
-    users: int = 6,
+    workload: Workload | None = None,
     watch: bool = False,
+    observe: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Torture for so many seconds, then check; the services of the testbed are stopped at the end.
 
@@ -97,22 +99,23 @@ def run(
         name: of the testbed, for the line of figures.
         seconds: how long.
         seed: of what clients do, and of the faults; not of what comes of them.
-        users: each with several devices.
+        workload: None: six users, each with several devices.
         watch: judge all the time, and end at the first contradiction.
+        observe: called about once a second while faults are injected.
 
     Raises:
         NoFaultPossible: no injector has a fault.
     """
-    workload = Workload.over([runner.service for runner in testbed.runners], seed, users)
+    workload = workload or Workload.over([runner.service for runner in testbed.runners], seed, USERS)
     nemesis = Nemesis(testbed, injectors, seed)
     began = time.monotonic()
     with _ends_of_threads(nemesis.failures):
         workload.start()
         nemesis.start()
         try:
-            _wait(began + seconds * WARM_AFTER, workload, watch=watch)
+            _wait(began + seconds * WARM_AFTER, workload, watch=watch, observe=observe)
             warm = _footprint(testbed)
-            _wait(began + seconds, workload, watch=watch)
+            _wait(began + seconds, workload, watch=watch, observe=observe)
         finally:
             nemesis.stop()
             workload.stop()
@@ -157,9 +160,10 @@ def _ends_of_threads(failures: list[str]) -> Iterator[None]:
         threading.excepthook = before
 
 
-def _wait(until: float, workload: Workload, *, watch: bool) -> None:
+def _wait(until: float, workload: Workload, *, watch: bool, observe: Callable[[], None]) -> None:
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, WATCH_SECONDS))
+        observe()
         if watch and _judged(workload, explain=False):
             return
 

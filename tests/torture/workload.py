@@ -87,11 +87,6 @@ class Device:
     random: Random
     known: int = 0
 
-    def run(self, done: threading.Event) -> None:
-        """Do this and that until it is over."""
-        while not done.is_set():
-            self.act(done)
-
     def act(self, done: threading.Event) -> None:
         """One thing, drawn: half of them uploads."""
         chance = self.random.random()
@@ -230,15 +225,21 @@ class Workload:
     Attributes:
         history: of all.
         devices: of all users.
+        threads: that share the devices; None: one per device.
+        pause_seconds: that each thread waits after an operation, on average.
         failures: what ended a device before its time.
     """
 
     history: History
     devices: list[Device]
+    threads: int | None = None
+    pause_seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
 
     @classmethod
-    def over(cls, services: list[Service], seed: int, users: int) -> Workload:
+    def over(
+        cls, services: list[Service], seed: int, users: int, *, threads: int | None = None, pause_seconds: float = 0.0
+    ) -> Workload:
         """Users whose ids, devices and operations come from the seed; the outcomes do not."""
         random = Random(seed)
         history = History()
@@ -248,11 +249,12 @@ class Workload:
             for number, slot in enumerate(slots)
             for device in range(DEVICES_PER_USER)
         ]
-        return cls(history, devices)
+        return cls(history, devices, threads, pause_seconds)
 
     def start(self) -> None:
         self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(device,)) for device in self.devices]
+        count = self.threads or len(self.devices)
+        self._threads = [threading.Thread(target=self._run, args=(self.devices[n::count],)) for n in range(count)]
         for thread in self._threads:
             thread.start()
 
@@ -264,8 +266,14 @@ class Workload:
             if thread.is_alive():
                 self.failures.append(f"{thread.name} of the workload did not end")
 
-    def _run(self, device: Device) -> None:
-        try:
-            device.run(self._done)
-        except Exception as error:  # noqa: BLE001  # told with the figures, and the run fails
-            self.failures.append(f"device {device.name}: {error!r}")
+    def _run(self, devices: list[Device]) -> None:
+        random = Random(devices[0].name)
+        while not self._done.is_set():
+            device = random.choice(devices)
+            try:
+                device.act(self._done)
+            except Exception as error:  # noqa: BLE001  # told with the figures, and the run fails
+                self.failures.append(f"device {device.name}: {error!r}")
+                return
+            if self.pause_seconds:
+                self._done.wait(random.expovariate(1 / self.pause_seconds))
