@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300, help="in all")
     parser.add_argument("--seed", type=int, default=0, help="of operations and faults; 0: another each time")
-    parser.add_argument("--stores", choices=("embedded", "fleet", "both"), default="both")
+    parser.add_argument("--stores", choices=("embedded", "fleet", "both", "failover"), default="both")
     parser.add_argument("--watch", action="store_true", help="judge all the time, and end at the first contradiction")
     parser.add_argument("--check", type=Path, metavar="FILE", help="judge a history that was kept, and do nothing else")
     return parser

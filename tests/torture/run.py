@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torture import clock, faults
+from torture.failover_faults import injectors_for_failover
+from torture.failover_testbed import FailoverTestbed
 from torture.history import TurnedAway, Unknown
 from torture.linearizability import TooManyOrders, check
 from torture.nemesis import Nemesis
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     from torture.testbeds import Testbed
     from torture.workload import Device
 
-KINDS = ("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps")
+KINDS = (
+    *("kills", "restarts", "freezes", "cuts", "bad lines", "full disks", "clock jumps"),
+    *("rollouts", "failovers", "two primaries", "lost nodes"),
+)
 USERS = 6
 PEACE_SECONDS = 60.0
 WARM_AFTER = 0.25
@@ -76,6 +81,10 @@ def torture(stores: str, folder: Path, *, seconds: float, seed: int, watch: bool
         with EmbeddedTestbed(folder, clock.library()) as embedded:
             injectors = faults.injectors_for_embedded(embedded)
             return run(embedded, injectors, name=stores, seconds=seconds, seed=seed, watch=watch)
+    if stores == "failover":
+        with FailoverTestbed(folder) as failover:
+            injectors = injectors_for_failover(failover)
+            return run(failover, injectors, name=stores, seconds=seconds, seed=seed, watch=watch)
     with FleetTestbed(folder, clock.library()) as fleet:
         return run(fleet, faults.injectors_for_fleet(fleet), name=stores, seconds=seconds, seed=seed, watch=watch)
 
@@ -134,14 +143,15 @@ def run(
         for kind in KINDS
         if kind in impossible or kind in nemesis.kinds
     )
+    done = "".join(f"{number:,} {what}, " for what, number in testbed.figures.items())
     line = (
         f"torture {name}: {lasted:.0f} s, {len(workload.history):,} operations ({figures['ok']:,} ok, "
-        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {injected}, "
+        f"{figures['refused']:,} refused, {figures['unknown']:,} unknown), {injected}, {done}"
         f"service {warm} -> {cool}, linearizable: {'no' if verdict else 'yes'}, seed {seed}"
     )
     if complaints:
         complaints.append(f"history: {_keep(testbed, workload, nemesis, complaints)}")
-    return Outcome(line, figures + nemesis.counts, complaints)
+    return Outcome(line, figures + nemesis.counts + testbed.figures, complaints)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -92,19 +93,24 @@ class Testbed:
     Attributes:
         runners: both, the one to be killed first.
         disks: that can be full, by whose they are.
+        figures: of what the faults did, beside their numbers.
+        arguments: of each service.
     """
+
+    arguments: tuple[tuple[str, ...], ...] = (("--workers", "2"), ())
 
     def __init__(self, folder: Path, library: Path | None) -> None:
         self.folder = folder
         self.runners: list[Runner] = []
         self.disks: dict[str, SmallDisk | FileLimit] = {}
+        self.figures: Counter[str] = Counter()
         self._library = library
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with self._stack:
             self._prepare()
-            for arguments in (("--workers", "2"), ()):
+            for arguments in self.arguments:
                 self.runners.append(self._runner(arguments))
                 self._stack.callback(self.runners[-1].kill)
             with ThreadPoolExecutor(len(self.runners)) as threads:

@@ -124,6 +124,10 @@ class FaultProxy:
         self.answered_bytes = 0
         self.connections = 0
 
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the server, for one that was accepted."""
+        return await asyncio.open_connection("127.0.0.1", self.target_port)
+
     def _do(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
@@ -162,7 +166,7 @@ class FaultProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up: asyncio.StreamWriter | None = None
         try:
-            answers, up = await asyncio.open_connection("127.0.0.1", self.target_port)
+            answers, up = await self.connect()
             self._open.add(up)
             line = _Line(self, reader, writer, answers, up)
             await line.carry()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,37 +37,65 @@ server_login_retry = 1
 """
 
 
-@contextmanager
-def pooler(server_port: int) -> Iterator[int]:
-    """The port of a pooler that lends a connection for one transaction, to the databases behind the server's port."""
-    if shutil.which("pgbouncer") is None and not native.install_with_apt("pgbouncer"):
-        native.missing("PgBouncer", "install it (Debian: apt-get install pgbouncer)")
-    program = shutil.which("pgbouncer") or "pgbouncer"
-    user = native.ordinary_user("postgres")
-    folder = native.temporary_folder("pgbouncer", user=user)
-    users, configuration, log = folder / "users", folder / "pgbouncer.ini", folder / "log"
-    port = native.free_port()
-    users.write_text(f'"{USER}" "{PASSWORD}"\n')
-    configuration.write_text(
-        _CONFIGURATION.format(server_port=server_port, port=port, users=users, size=SERVER_CONNECTIONS)
-    )
+class Pooler:
+    """A running pooler that lends a connection for one transaction.
 
-    def answers() -> bool:
+    Args:
+        server_port: of the server whose databases it has.
+        size: how many connections to the server it makes.
+    """
+
+    def __init__(self, server_port: int, *, size: int = SERVER_CONNECTIONS) -> None:
+        if shutil.which("pgbouncer") is None and not native.install_with_apt("pgbouncer"):
+            native.missing("PgBouncer", "install it (Debian: apt-get install pgbouncer)")
+        user = native.ordinary_user("postgres")
+        self.port = native.free_port()
+        self._size = size
+        self._folder = native.temporary_folder("pgbouncer", user=user)
+        self._configuration, log = self._folder / "pgbouncer.ini", self._folder / "log"
+        (self._folder / "users").write_text(f'"{USER}" "{PASSWORD}"\n')
+        self._configure(server_port)
+        program = shutil.which("pgbouncer") or "pgbouncer"
+        self._process = native.start([program, str(self._configuration)], folder=self._folder, log=log, user=user)
         try:
-            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+            native.await_answer(self._answers, self._process, log)
+        except RuntimeError:
+            self.remove()
+            raise
+
+    def point_to(self, server_port: int) -> None:
+        """Lend connections to another server from now on, as an operator does it: by its file and a reload."""
+        self._configure(server_port)
+        self._process.send_signal(signal.SIGHUP)
+
+    def remove(self) -> None:
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _configure(self, server_port: int) -> None:
+        users = self._folder / "users"
+        self._configuration.write_text(
+            _CONFIGURATION.format(server_port=server_port, port=self.port, users=users, size=self._size)
+        )
+
+    def _answers(self) -> bool:
+        try:
+            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
             psycopg.connect(url, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
 
-    process = native.start([program, str(configuration)], folder=folder, log=log, user=user)
+
+@contextmanager
+def pooler(server_port: int) -> Iterator[int]:
+    """The port of a `Pooler`, which is removed at the end."""
+    made = Pooler(server_port)
     try:
-        native.await_answer(answers, process, log)
-        yield port
+        yield made.port
     finally:
-        process.kill()
-        process.wait(STOP_SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
+        made.remove()
 
 
 @pytest.fixture(scope="session")

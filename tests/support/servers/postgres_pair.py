@@ -36,8 +36,7 @@ class _Member(_Native):
     def follow(self, port: int) -> None:
         """From the next start on, be the standby of the server at this port."""
         conninfo = f"host=127.0.0.1 port={port} user={USER} password={PASSWORD}"
-        with (self._data / "postgresql.auto.conf").open("a") as settings:
-            settings.write(f"primary_conninfo = '{conninfo}'\nwal_keep_size = '64MB'\n")
+        self.configure(f"primary_conninfo = '{conninfo}'", "wal_keep_size = '64MB'")
         signal = self._data / "standby.signal"
         signal.touch()
         if self._user is not None:
@@ -45,6 +44,25 @@ class _Member(_Native):
 
     def promote(self) -> None:
         self._run("pg_ctl", "promote", "--wait", "--timeout", str(PROMOTE_SECONDS), "--pgdata", str(self._data))
+
+    def configure(self, *lines: str) -> None:
+        """From the next start on, have these settings."""
+        with (self._data / "postgresql.auto.conf").open("a") as settings:
+            settings.writelines(f"{line}\n" for line in lines)
+
+    def rewind(self, source: str) -> None:
+        """Have the data of the server at the URL `source`, by way of `pg_rewind`; it is stopped.
+
+        Raises:
+            RuntimeError: `pg_rewind` refuses.
+        """
+        self._run("pg_rewind", "--target-pgdata", str(self._data), "--source-server", source, "--no-sync")
+
+    def replace_by_base_backup(self, source: str) -> None:
+        """Have the data of the server at the URL `source`, all of it sent anew; it is stopped."""
+        shutil.rmtree(self._data)
+        options = ("--checkpoint", "fast", "--no-sync")
+        self._run("pg_basebackup", "--pgdata", str(self._data), "--dbname", source, *options)
 
     def lead(self) -> None:
         """From the next start on, be no standby."""
@@ -88,10 +106,14 @@ class PostgresPair:
             server.stop(immediate=False)
         following.copy(leading)
         leading.lead()
-        following.follow(self.primary.port)
+        following.follow(self.replication_port(self.primary))
         for server in (self.primary, self.standby):
             server.start()
         self.await_standby()
+
+    def replication_port(self, server: PostgresServer) -> int:
+        """Where a standby of this server finds it."""
+        return server.port
 
     def await_standby(self) -> None:
         """Wait until the standby has all that the primary wrote so far."""

@@ -1,0 +1,95 @@
+"""Three services on a PostgreSQL that fails over and a MinIO of four nodes, each of them a real process.
+
+Two poolers stand before PostgreSQL, as on two machines: an operator who moves one address after the other leaves some
+services with the old primary for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from obscura_backup.adapters.s3.probe import SCRATCH_PREFIX
+from support.servers.minio_cluster import MinioCluster
+from support.servers.pgbouncer import Pooler
+from support.servers.postgres_failover import FailoverPair
+from support.servers.postgres_pair import DATABASE
+from support.servers.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.servers.service import Service
+from torture.testbeds import Testbed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+POOL_SIZE = 16
+
+
+class FailoverTestbed(Testbed):
+    """The first service has a pooler of its own; the others share one.
+
+    Attributes:
+        pair: primary and standby.
+        poolers: the addresses of PostgreSQL.
+        minio: the nodes and their balancer.
+        locks: held by whatever changes the servers.
+    """
+
+    arguments = (("--workers", "2"), (), ())
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, None)
+        self.locks = {"postgres": threading.RLock(), "minio": threading.RLock()}
+
+    @property
+    def impossible(self) -> dict[str, str]:
+        """See `Testbed.impossible`; there are no such faults here."""
+        return {}
+
+    def _prepare(self) -> None:
+        self.pair = FailoverPair()
+        self._stack.callback(self.pair.remove)
+        self.poolers = []
+        for _ in range(2):
+            self.poolers.append(Pooler(self.pair.primary.port, size=POOL_SIZE))
+            self._stack.callback(self.poolers[-1].remove)
+        self.minio = MinioCluster()
+        self._stack.callback(self.minio.remove)
+        self.minio.start()
+        self.bucket = self.minio.new_bucket()
+
+    def _service(self, number: int, arguments: tuple[str, ...], environment: dict[str, str]) -> Service:
+        pooler = self.poolers[min(number, 1)]
+        stores = {
+            "OBSCURA_BACKUP_METADATA_URL": self.pair.url_through(pooler.port),
+            "OBSCURA_BACKUP_BLOBS_URL": f"s3://{self.bucket}?endpoint={self.minio.endpoint}",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        }
+        return Service(self.folder / f"data-{number}", {**stores, **environment}, arguments)
+
+    def rejoin(self) -> None:
+        """Make the old primary, running or not, the standby of the new one, to which all poolers point."""
+        self.pair.standby.start()
+        self.figures["lost commits"] += self.pair.commits_lost()
+        self.figures[self.pair.rejoin()] += 1
+
+    def mend(self) -> None:
+        """See `Testbed.mend`."""
+        with self.locks["minio"]:
+            self.minio.restore()
+
+    def leftovers(self) -> Iterable[str]:
+        """Objects without an owner, and transactions that no service holds any more."""
+        witness = self.minio.witness()
+        users = {f"backups/{user}" for user in self.pair.rows(self.pair.primary)}
+        for entry in witness.list_objects(bucket_name=self.bucket, recursive=True):
+            if entry.object_name not in users and not str(entry.object_name).startswith(SCRATCH_PREFIX):
+                yield f"object {entry.object_name}"
+        # The poolers keep their connections, without a transaction.
+        for row in self.pair.primary.execute(
+            "SELECT state, query FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'",
+            database=DATABASE,
+        ):
+            yield f"transaction {row}"
