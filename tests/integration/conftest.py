@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from support.servers.azurite import azurite
 from support.servers.fleet import fleet
+from support.servers.gcs_server import gcs_server
 from support.servers.in_process.bounded_protocol import running
 from support.servers.pgbouncer import pgbouncer_port
 from support.servers.postgres_pair import postgres_pair
@@ -10,7 +12,9 @@ from support.servers.s3_servers import begin_builds, minio_server, s3_credential
 pytest_collection_finish = begin_builds  # the tests that need no server to be built run meanwhile
 
 __all__ = [
+    "azurite",
     "fleet",
+    "gcs_server",
     "minio_server",
     "new_postgres_url",
     "pgbouncer_port",

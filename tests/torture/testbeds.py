@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from obscura_backup.adapters.s3.probe import SCRATCH_PREFIX
+from obscura_backup.adapters.object_stores.probe import SCRATCH_PREFIX
 from support.servers import postgres_server, s3_servers
 from support.servers.fleet import Fleet
 from support.servers.postgres_server import PostgresServer

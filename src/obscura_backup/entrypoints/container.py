@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 
+from obscura_backup.adapters.azure.location import AzureLocation
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
+from obscura_backup.adapters.gcs.location import GcsLocation
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, KeySource, SecretKeySource
@@ -18,13 +21,13 @@ from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.model import Limits
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.data_directory import opened_data_directory
-from obscura_backup.entrypoints.settings import S3, S3_BY_BOTO3, Settings
+from obscura_backup.entrypoints.settings import AZURE, GCS, S3, S3_BY_BOTO3, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from obscura_backup.adapters.postgres.store import PostgresMetadataStore
-    from obscura_backup.adapters.s3.store import S3BlobStore
 
 
 def _key_source(settings: Settings) -> KeySource:
@@ -64,34 +67,42 @@ def _postgres(settings: Settings) -> PostgresMetadataStore:
     )
 
 
-def _s3(settings: Settings) -> S3BlobStore:
-    from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore  # the embedded stores start without
+def _s3(settings: Settings) -> ObjectBlobStore:
+    from obscura_backup.adapters.s3.store import S3BlobStore  # the embedded stores start without it
 
-    return _s3_by(ObstoreBlobStore, settings)
+    return S3BlobStore(S3Location.parse(settings.blobs_url or ""), **_bucket_options(settings))
 
 
-def _s3_by_boto3(settings: Settings) -> S3BlobStore:
+def _s3_by_boto3(settings: Settings) -> ObjectBlobStore:
     from obscura_backup.adapters.s3.boto3_driver.store import (
-        Boto3BlobStore,  # boto3 alone takes a fifth of a second to import
-    )
+        Boto3BlobStore,
+    )  # boto3 takes a fifth of a second to import
 
-    return _s3_by(Boto3BlobStore, settings)
+    return Boto3BlobStore(S3Location.parse(settings.blobs_url or ""), **_bucket_options(settings))
 
 
-def _s3_by(implementation: type[S3BlobStore], settings: Settings) -> S3BlobStore:
-    location = settings.s3_location
-    return implementation(
-        location.bucket,
-        endpoint=location.endpoint,
-        region=location.region,
-        checksums=location.checksums,
-        addressing=location.addressing,
-        allow_unconditional=settings.allow_unconditional_blobs == location.bucket,
-        wait_seconds=settings.s3_wait_seconds,
-        connect_timeout_seconds=settings.s3_connect_seconds,
-        read_timeout_seconds=settings.s3_read_seconds,
-        ping_timeout_seconds=settings.s3_ping_seconds,
-    )
+def _gcs(settings: Settings) -> ObjectBlobStore:
+    from obscura_backup.adapters.gcs.backend import GcsBackend  # as above
+    from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
+
+    return ObstoreBlobStore(GcsBackend(GcsLocation.parse(settings.blobs_url or "")), **_bucket_options(settings))
+
+
+def _azure(settings: Settings) -> ObjectBlobStore:
+    from obscura_backup.adapters.azure.backend import AzureBackend  # as above
+    from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
+
+    return ObstoreBlobStore(AzureBackend(AzureLocation.parse(settings.blobs_url or "")), **_bucket_options(settings))
+
+
+def _bucket_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "allow_unconditional": settings.allow_unconditional_blobs == settings.bucket_location.bucket,
+        "wait_seconds": settings.s3_wait_seconds,
+        "connect_timeout_seconds": settings.s3_connect_seconds,
+        "read_timeout_seconds": settings.s3_read_seconds,
+        "ping_timeout_seconds": settings.s3_ping_seconds,
+    }
 
 
 class Container(containers.DeclarativeContainer):
@@ -110,7 +121,12 @@ class Container(containers.DeclarativeContainer):
     blobs = providers.Selector(
         settings.provided.blobs_kind,
         file=providers.Singleton(FilesystemBlobStore, settings.provided.blobs_path),
-        **{S3: providers.Singleton(_s3, settings), S3_BY_BOTO3: providers.Singleton(_s3_by_boto3, settings)},
+        **{
+            S3: providers.Singleton(_s3, settings),
+            S3_BY_BOTO3: providers.Singleton(_s3_by_boto3, settings),
+            GCS: providers.Singleton(_gcs, settings),
+            AZURE: providers.Singleton(_azure, settings),
+        },
         memory=providers.Singleton(MemoryBlobStore),
     )
     key_source = providers.Singleton(_key_source, settings)

@@ -27,7 +27,7 @@ from obscura_backup.entrypoints.signing_secret import fingerprint
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from obscura_backup.domain.ports import BackupMetadataStore, BlobStore
     from obscura_backup.entrypoints.settings import Settings
 
@@ -43,6 +43,13 @@ READ_ONLY_HINT = (
     "a standby, or default_transaction_read_only is on; "
     "name all servers in the URL, with target_session_attrs=read-write"
 )
+
+_CLOUDS = {
+    "s3": ("S3", "AWS"),
+    "s3+boto3": ("S3", "AWS"),
+    "gs": ("Google Cloud Storage", "Google"),
+    "az": ("Azure Blob Storage", "Azure"),
+}
 
 T = TypeVar("T")
 
@@ -180,8 +187,8 @@ async def _in_daemon_thread(look: Callable[[], T]) -> T:
 
 async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
     match settings.blobs_kind:
-        case "s3" | "s3+boto3":
-            async for check in _s3(settings, store):  # type: ignore[arg-type]  # that kind is that store
+        case "s3" | "s3+boto3" | "gs" | "az":
+            async for check in _bucket(settings, store):  # type: ignore[arg-type]  # those kinds are such stores
                 yield check
             return
         case "file":
@@ -199,11 +206,12 @@ async def _blobs(settings: Settings, store: BlobStore) -> AsyncIterator[Check]:
                 yield check
 
 
-async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
-    location = settings.s3_location
-    driver = "obstore" if settings.blobs_kind == "s3" else "boto3"
-    place = f"bucket {location.bucket} at {location.endpoint or 'AWS'}"
-    yield Check("blobs", "technology", holds=True, detail=f"S3 by {driver} {version(driver)}, {place}")
+async def _bucket(settings: Settings, store: ObjectBlobStore) -> AsyncIterator[Check]:
+    location = settings.bucket_location
+    technology, cloud = _CLOUDS[settings.blobs_kind]
+    driver = "boto3" if settings.blobs_kind == "s3+boto3" else "obstore"
+    place = f"bucket {location.bucket} at {location.endpoint or cloud}"
+    yield Check("blobs", "technology", holds=True, detail=f"{technology} by {driver} {version(driver)}, {place}")
     started = await _timed("blobs", "starts", lambda: _started(store))
     yield started
     answers = await _timed("blobs", "answers", lambda: _answers(store))
@@ -216,8 +224,10 @@ async def _s3(settings: Settings, store: S3BlobStore) -> AsyncIterator[Check]:
     except ObscuraError as error:
         yield Check("blobs", "conditional writes", holds=False, detail=f"the probe failed: {error.with_cause}")
         return
-    yield Check("blobs", "server", holds=True, detail=name)
-    yield _skew("blobs", skew)
+    if name is not None:
+        yield Check("blobs", "server", holds=True, detail=name)
+    if skew is not None:
+        yield _skew("blobs", skew)
     for result in report.results:
         must = result.severity.value != "advisory"
         yield Check("blobs", result.name, holds=result.passed, detail=result.detail, must=must)

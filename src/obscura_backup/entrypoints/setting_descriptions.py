@@ -49,9 +49,10 @@ SECTIONS = (
             Description(
                 "blobs_url",
                 "files in the data directory",
-                "`file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`. `s3+boto3://` uses boto3. More "
-                "parameters: `addressing=auto|path|virtual`, `checksums=off`. Credentials come from the usual AWS "
-                "sources.",
+                "`file:///DIR`, `s3://BUCKET?endpoint=URL&region=NAME`, `gs://BUCKET?endpoint=URL` (Google Cloud "
+                "Storage), `az://CONTAINER?endpoint=URL` (Azure Blob Storage) or `memory:`. `s3+boto3://` uses boto3. "
+                "More parameters of S3: `addressing=auto|path|virtual`, `checksums=off`. Credentials come from the "
+                "usual sources of AWS, Google or Azure.",
             ),
             Description(
                 "allow_unconditional_blobs",
@@ -206,7 +207,8 @@ SECTIONS = (
             Description(
                 "s3_read_seconds",
                 "10",
-                "silence of the blob store during a request; for an upload by `s3://` in total, and again per 16 MiB",
+                "silence of the blob store during a request; for an upload in total, and again per 16 MiB (with "
+                "`s3+boto3://`: between pieces)",
             ),
             Description("s3_wait_seconds", "3", "wait for a free connection to the blob store"),
             Description("s3_ping_seconds", "2", "health check of the blob store"),

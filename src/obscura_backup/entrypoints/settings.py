@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from obscura_backup.adapters.azure.location import AzureLocation
+from obscura_backup.adapters.gcs.location import GcsLocation
 from obscura_backup.adapters.postgres.url import holds_password
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import StoreUnusable
@@ -37,7 +39,17 @@ _POSTGRES = "postgresql"
 _FILE = "file"
 S3 = "s3"
 S3_BY_BOTO3 = "s3+boto3"
+GCS = "gs"
+AZURE = "az"
 _MEMORY = "memory"
+
+BucketLocation = S3Location | GcsLocation | AzureLocation
+_LOCATIONS: dict[str, type[BucketLocation]] = {
+    S3: S3Location,
+    S3_BY_BOTO3: S3Location,
+    GCS: GcsLocation,
+    AZURE: AzureLocation,
+}
 
 
 def default_data_dir() -> Path:
@@ -107,8 +119,8 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def blobs_kind(self) -> str:
-        """The kind of blob store: `file`, `s3`, `s3+boto3` or `memory`."""
-        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, S3, S3_BY_BOTO3, _MEMORY))
+        """The kind of blob store: `file`, `s3`, `s3+boto3`, `gs`, `az` or `memory`."""
+        return _scheme("blobs_url", self.blobs_url or f"{_FILE}:", (_FILE, *_LOCATIONS, _MEMORY))
 
     @property
     def metadata_path(self) -> Path:
@@ -151,14 +163,14 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.metadata_url is None or self.blobs_url is None
 
     @property
-    def has_s3(self) -> bool:
-        """Whether the blob store is S3, by whichever driver."""
-        return self.blobs_kind in (S3, S3_BY_BOTO3)
+    def has_bucket(self) -> bool:
+        """Whether the blob store is an object store, of whichever kind."""
+        return self.blobs_kind in _LOCATIONS
 
     @property
-    def s3_location(self) -> S3Location:
-        """Bucket, endpoint and options of the S3 store."""
-        return _s3_location(self.blobs_url or "")
+    def bucket_location(self) -> BucketLocation:
+        """Where the bucket is; only if there is one."""
+        return _bucket_location(self.blobs_kind, self.blobs_url or "")
 
 
 def load_settings(
@@ -227,8 +239,8 @@ def _check_consistency(settings: Settings) -> None:
         raise InvalidSettings("min_bytes is larger than max_bytes.")
     if _MEMORY in (settings.metadata_kind, settings.blobs_kind) and settings.workers > 1:
         raise InvalidSettings(f"memory: stores work with workers=1 only (workers is {settings.workers}).")
-    if settings.has_s3:
-        _s3_location(settings.blobs_url or "")
+    if settings.has_bucket:
+        _ = settings.bucket_location
         if settings.postgres_hold_seconds <= settings.s3_read_seconds:
             raise InvalidSettings(
                 "postgres_hold_seconds must be more than s3_read_seconds, since the lock must outlast the upload."
@@ -279,9 +291,9 @@ def _check_callers(settings: Settings) -> None:
             raise InvalidSettings(f"trusted_proxies takes addresses and networks, not {proxy!r} ({error}).") from error
 
 
-def _s3_location(url: str) -> S3Location:
+def _bucket_location(kind: str, url: str) -> BucketLocation:
     try:
-        return S3Location.parse(url)
+        return _LOCATIONS[kind].parse(url)
     except ValueError as error:
         raise InvalidSettings(f"blobs_url is malformed: {error}.") from error
 

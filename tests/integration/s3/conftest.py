@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
-from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
+from obscura_backup.adapters.s3.store import S3BlobStore
 from support.servers.fault_proxy import FaultProxy
-from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, through
+from support.servers.object_stores import PROBE_SECONDS, StartStore, starting
+from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, MakeStore, maker_of, through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.s3_servers import S3Server
-
-PROBE_SECONDS = 60.0
-"""Long enough on a busy machine: these tests count requests after the probe of the store."""
-
-
-class StartStore(Protocol):
-    async def __call__(self, endpoint: str, **options: Any) -> S3BlobStore:
-        """A store over `bucket` that is started, with these options of `S3BlobStore`."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +24,10 @@ def credentials(s3_credentials: None) -> None:
     """The credentials of the servers."""
 
 
-@pytest.fixture(params=[ObstoreBlobStore, Boto3BlobStore], ids=["obstore", "boto3"])
-def implementation(request: pytest.FixtureRequest) -> type[S3BlobStore]:
+@pytest.fixture(params=[S3BlobStore, Boto3BlobStore], ids=["obstore", "boto3"])
+def implementation(request: pytest.FixtureRequest) -> MakeStore:
     """Each test of a store runs with both drivers."""
-    chosen: type[S3BlobStore] = request.param
-    return chosen
+    return maker_of(request.param)
 
 
 @pytest.fixture
@@ -51,20 +42,13 @@ def bucket(server: S3Server) -> str:
 
 
 @pytest.fixture
-async def start_store(bucket: str, implementation: type[S3BlobStore]) -> AsyncIterator[StartStore]:
-    async with AsyncExitStack() as stack:
-
-        async def start(endpoint: str, **options: Any) -> S3BlobStore:
-            blobs = implementation(bucket, endpoint=endpoint, **options)
-            stack.push_async_callback(blobs.close)
-            await blobs.start()
-            return blobs
-
+async def start_store(bucket: str, implementation: MakeStore) -> AsyncIterator[StartStore]:
+    async with starting(lambda endpoint, **options: implementation(bucket, endpoint=endpoint, **options)) as start:
         yield start
 
 
 @pytest.fixture
-async def blobs(server: S3Server, start_store: StartStore) -> S3BlobStore:
+async def blobs(server: S3Server, start_store: StartStore) -> ObjectBlobStore:
     return await start_store(server.endpoint, start_seconds=PROBE_SECONDS)
 
 
@@ -75,7 +59,7 @@ def proxy(server: S3Server) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-async def shaky(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
+async def shaky(proxy: FaultProxy, start_store: StartStore) -> ObjectBlobStore:
     """A store behind the proxy, with short time-outs; no request is counted yet."""
     blobs = await start_store(
         through(proxy), read_timeout_seconds=READ_TIMEOUT_SECONDS, max_writes=2, start_seconds=PROBE_SECONDS
@@ -85,7 +69,7 @@ async def shaky(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
 
 
 @pytest.fixture
-async def patient(proxy: FaultProxy, start_store: StartStore) -> S3BlobStore:
+async def patient(proxy: FaultProxy, start_store: StartStore) -> ObjectBlobStore:
     """A store behind the proxy that waits as long as a busy machine takes for many megabytes."""
     blobs = await start_store(through(proxy), read_timeout_seconds=LONG_TIMEOUT_SECONDS, max_writes=2)
     proxy.forget()

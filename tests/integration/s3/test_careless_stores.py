@@ -8,7 +8,7 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import stored
-from obscura_backup.adapters.s3.probe import Severity
+from obscura_backup.adapters.object_stores.probe import Severity
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
 from obscura_backup.entrypoints.doctor import examine
 from obscura_backup.entrypoints.settings import Settings
@@ -17,14 +17,12 @@ from support.servers.careless_s3 import CarelessS3, Flaw
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from support.servers.s3_store import MakeStore
 
 
 class TestCarelessStores:
     @pytest.mark.parametrize("flaw", [Flaw.IGNORES_CONDITIONS, Flaw.CREATES_BY_TAG])
-    async def test_store_that_ignores_conditions_is_refused(
-        self, flaw: Flaw, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_store_that_ignores_conditions_is_refused(self, flaw: Flaw, implementation: MakeStore) -> None:
         with CarelessS3(flaw) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS=bucket"):
@@ -34,7 +32,7 @@ class TestCarelessStores:
             await blobs.close()
             assert careless.objects == {}
 
-    async def test_report_names_what_is_ignored(self, implementation: type[S3BlobStore]) -> None:
+    async def test_report_names_what_is_ignored(self, implementation: MakeStore) -> None:
         with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True)
             await blobs.start()
@@ -47,9 +45,7 @@ class TestCarelessStores:
             "refuses a stale tag",
         ]
 
-    async def test_operator_may_allow_it(
-        self, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_operator_may_allow_it(self, caplog: pytest.LogCaptureFixture, implementation: MakeStore) -> None:
         with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True)
             await blobs.start()
@@ -59,7 +55,7 @@ class TestCarelessStores:
             assert await blobs.stat(user) == revision
             await blobs.close()
 
-    async def test_store_that_drops_metadata_is_refused_even_then(self, implementation: type[S3BlobStore]) -> None:
+    async def test_store_that_drops_metadata_is_refused_even_then(self, implementation: MakeStore) -> None:
         with CarelessS3(Flaw.DROPS_METADATA) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True)
             with pytest.raises(StoreUnusable, match="metadata"):
@@ -67,9 +63,7 @@ class TestCarelessStores:
             await blobs.close()
 
     @pytest.mark.parametrize("flaw", [Flaw.ANSWERS_304, Flaw.ANSWERS_409])
-    async def test_other_words_for_a_refusal_are_understood(
-        self, flaw: Flaw, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_other_words_for_a_refusal_are_understood(self, flaw: Flaw, implementation: MakeStore) -> None:
         with CarelessS3(flaw) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint)
             await blobs.start()
@@ -79,7 +73,7 @@ class TestCarelessStores:
                 await stored(blobs, user, "again")
             await blobs.close()
 
-    async def test_store_that_knows_no_checksums_can_be_used_without(self, implementation: type[S3BlobStore]) -> None:
+    async def test_store_that_knows_no_checksums_can_be_used_without(self, implementation: MakeStore) -> None:
         with CarelessS3(Flaw.REFUSES_CHECKSUMS) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint)
             with pytest.raises(StoreUnusable, match="checksums=off"):
@@ -90,14 +84,14 @@ class TestCarelessStores:
             await stored(without, samples.user())
             await without.close()
 
-    async def test_scratch_objects_that_must_not_be_deleted_stay(self, implementation: type[S3BlobStore]) -> None:
+    async def test_scratch_objects_that_must_not_be_deleted_stay(self, implementation: MakeStore) -> None:
         with CarelessS3(Flaw.REFUSES_DELETION) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint)
             await blobs.start()
             await blobs.close()
             assert {key.rpartition("/")[0] for key in careless.objects} == {"/bucket/probes"}
 
-    async def test_scratch_objects_are_deleted(self, implementation: type[S3BlobStore]) -> None:
+    async def test_scratch_objects_are_deleted(self, implementation: MakeStore) -> None:
         with CarelessS3() as well:
             blobs = implementation("bucket", endpoint=well.endpoint)
             await blobs.start()
@@ -111,7 +105,7 @@ RACES = [Flaw.RACES_TO_CREATE, Flaw.RACES_TO_REPLACE, Flaw.ANSWERS_ONE_WRITES_AL
 class TestWritersAtOnce:
     @pytest.mark.parametrize("flaw", RACES)
     async def test_store_whose_conditions_hold_for_one_writer_alone_is_refused(
-        self, flaw: Flaw, implementation: type[S3BlobStore]
+        self, flaw: Flaw, implementation: MakeStore
     ) -> None:
         with CarelessS3(flaw) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, start_seconds=60)
@@ -129,9 +123,7 @@ class TestWritersAtOnce:
             (Flaw.RACES_TO_REPLACE, "accepts one of several concurrent replacements"),
         ],
     )
-    async def test_report_names_the_race_that_was_lost(
-        self, flaw: Flaw, name: str, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_report_names_the_race_that_was_lost(self, flaw: Flaw, name: str, implementation: MakeStore) -> None:
         with CarelessS3(flaw) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=True, start_seconds=60)
             await blobs.start()
@@ -148,7 +140,7 @@ class TestWritersAtOnce:
         assert race.detail == "4 of 4 concurrent writers succeeded"
 
     @pytest.mark.parametrize("flaw", [Flaw.BUSY_409, Flaw.BUSY_503, Flaw.BUSY_409_FOR_ALL, Flaw.BUSY_503_FOR_ALL])
-    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw, implementation: type[S3BlobStore]) -> None:
+    async def test_store_that_sends_writers_away_is_taken(self, flaw: Flaw, implementation: MakeStore) -> None:
         """Whether one of them wins or none: no two do."""
         with CarelessS3(flaw) as busy:
             blobs = implementation("bucket", endpoint=busy.endpoint, start_seconds=60)
@@ -158,7 +150,7 @@ class TestWritersAtOnce:
             assert [key.rpartition("/")[0] for key in busy.objects] == ["/bucket/backups"]
 
     async def test_store_that_is_silent_to_writers_at_once_is_not_taken_as_tried_out(
-        self, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
+        self, caplog: pytest.LogCaptureFixture, implementation: MakeStore
     ) -> None:
         with CarelessS3(Flaw.BUSY_SILENT) as silent:
             blobs = implementation("bucket", endpoint=silent.endpoint, start_seconds=60)
@@ -169,9 +161,7 @@ class TestWritersAtOnce:
             await blobs.close()
             assert silent.objects == {}
 
-    async def test_store_that_refuses_all_writers_for_another_reason_is_told(
-        self, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_store_that_refuses_all_writers_for_another_reason_is_told(self, implementation: MakeStore) -> None:
         with CarelessS3(Flaw.BUSY_403_FOR_ALL) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, start_seconds=60)
             with pytest.raises(StoreUnusable, match="AccessDenied"):
@@ -191,9 +181,7 @@ class TestStoresThatKnowNoConditions:
         ],
     )
     @pytest.mark.parametrize("allowed", [False, True])
-    async def test_they_are_told_so(
-        self, flaw: Flaw, header: str, implementation: type[S3BlobStore], *, allowed: bool
-    ) -> None:
+    async def test_they_are_told_so(self, flaw: Flaw, header: str, implementation: MakeStore, *, allowed: bool) -> None:
         """Also where unconditional writes are allowed: the service sends its conditions all the same."""
         with CarelessS3(flaw) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint, allow_unconditional=allowed)
@@ -209,7 +197,7 @@ class TestStoresThatKnowNoConditions:
 class TestAddressing:
     @pytest.mark.parametrize("flaw", [Flaw.REDIRECTS, Flaw.WANTS_VIRTUAL_HOSTS, Flaw.HAS_NO_BUCKET])
     async def test_store_that_wants_the_other_form_is_told_with_the_way_out(
-        self, flaw: Flaw, implementation: type[S3BlobStore]
+        self, flaw: Flaw, implementation: MakeStore
     ) -> None:
         with CarelessS3(flaw) as careless:
             blobs = implementation("bucket", endpoint=careless.endpoint)
@@ -218,7 +206,7 @@ class TestAddressing:
             await blobs.close()
 
     async def test_in_the_virtual_form_the_bucket_is_in_the_host(
-        self, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+        self, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:
         with CarelessS3() as well:
             resolve_to(well, monkeypatch)
@@ -230,7 +218,7 @@ class TestAddressing:
             assert [key.rpartition("/")[0] for key in well.objects] == ["/backups"]
 
     async def test_virtual_form_that_finds_no_bucket_names_the_other(
-        self, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+        self, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:
         with CarelessS3(Flaw.HAS_NO_BUCKET) as careless:
             resolve_to(careless, monkeypatch)
@@ -240,7 +228,7 @@ class TestAddressing:
             await blobs.close()
 
     async def test_host_that_has_no_name_for_the_bucket_is_told(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, implementation: MakeStore
     ) -> None:
         monkeypatch.setenv("NO_PROXY", "*")
         blobs = implementation("bucket", endpoint="http://store.invalid:9", addressing="virtual")

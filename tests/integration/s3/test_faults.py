@@ -10,9 +10,9 @@ import pytest
 from contracts import samples
 from contracts.blob_store import content, stored
 from obscura_backup.adapters.memory import MemoryMetadataStore
-from obscura_backup.adapters.s3 import store as s3
-from obscura_backup.adapters.s3.obstore_driver import bucket as obstore_bucket
-from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
+from obscura_backup.adapters.object_stores import store as s3
+from obscura_backup.adapters.object_stores.obstore_driver import bucket as obstore_bucket
+from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
@@ -21,14 +21,15 @@ from support.servers.fault_proxy import Fault, FaultProxy
 from support.servers.in_process.bounded_protocol import eventually
 
 if TYPE_CHECKING:
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.s3_servers import S3Server
+    from support.servers.s3_store import MakeStore
 
 from support.servers.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
 
 
 class TestFaults:
-    async def test_lost_answer_of_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_lost_answer_of_a_put_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         """It was stored; the upload id tells whose it is, and it was sent once only."""
         user, blob = samples.user(), samples.blob()
         draft = samples.draft(blob)
@@ -42,7 +43,7 @@ class TestFaults:
         with pytest.raises(PutRefused):
             await stored(shaky, user, "another")
 
-    async def test_service_settles_a_lost_answer_by_itself(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_service_settles_a_lost_answer_by_itself(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
         user = samples.user()
         proxy.plan(Fault.LOSE_ANSWER)
@@ -54,14 +55,14 @@ class TestFaults:
         blob = samples.blob("second")
         assert (await service.upload(user, NO_VERSION, blob)).version == 3
 
-    async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         proxy.plan(Fault.CUT_REQUEST)
         with pytest.raises(OutcomeUnknown):
             await stored_bytes(shaky, secrets.token_bytes(2_000_000))
         assert proxy.requests["PUT"] == 1
         assert [user async for user in shaky.scan()] == []
 
-    async def test_silence_after_a_put_is_an_unknown_outcome(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_silence_after_a_put_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         user = samples.user()
         proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 2)
         with pytest.raises(OutcomeUnknown):
@@ -70,7 +71,7 @@ class TestFaults:
         assert await shaky.stat(user) is not None
 
     async def test_long_body_has_more_time_than_silence(
-        self, shaky: S3BlobStore, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+        self, shaky: ObjectBlobStore, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """boto3 waits for each piece to be sent; obstore does not tell, and so waits for longer with the whole."""
         monkeypatch.setattr(obstore_bucket, "BODY_BYTES_PER_TIMEOUT", 1)
@@ -78,7 +79,9 @@ class TestFaults:
             proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 3)
         await stored(shaky, samples.user(), "a body of some bytes")
 
-    async def test_refused_connection_is_known_not_to_have_stored(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_refused_connection_is_known_not_to_have_stored(
+        self, shaky: ObjectBlobStore, proxy: FaultProxy
+    ) -> None:
         user = samples.user()
         proxy.refuse()
         with pytest.raises(BlobStoreUnavailable):
@@ -91,7 +94,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     async def test_a_read_that_is_reset_is_tried_again(
-        self, shaky: S3BlobStore, proxy: FaultProxy, method: str
+        self, shaky: ObjectBlobStore, proxy: FaultProxy, method: str
     ) -> None:
         user = samples.user()
         revision = await stored(shaky, user)
@@ -102,7 +105,7 @@ class TestFaults:
         assert proxy.requests[method] == 2
 
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    async def test_a_read_is_not_tried_for_ever(self, shaky: S3BlobStore, proxy: FaultProxy, method: str) -> None:
+    async def test_a_read_is_not_tried_for_ever(self, shaky: ObjectBlobStore, proxy: FaultProxy, method: str) -> None:
         user = samples.user()
         await stored(shaky, user)
         proxy.plan(Fault.LOSE_ANSWER, method=method, times=9)
@@ -110,7 +113,7 @@ class TestFaults:
             await (shaky.stat(user) if method == "HEAD" else shaky.open(user))
         assert proxy.requests[method] == 1 + len(s3.RETRY_AFTER_SECONDS)
 
-    async def test_download_that_breaks_off_is_told(self, patient: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_download_that_breaks_off_is_told(self, patient: ObjectBlobStore, proxy: FaultProxy) -> None:
         user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
         opened = await patient.open(user)
         assert opened is not None
@@ -122,7 +125,7 @@ class TestFaults:
                 pass
         await opened.aclose()
 
-    async def test_abandoned_download_is_not_read_to_its_end(self, patient: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_abandoned_download_is_not_read_to_its_end(self, patient: ObjectBlobStore, proxy: FaultProxy) -> None:
         user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))
         opened = await patient.open(user)
         assert opened is not None
@@ -132,7 +135,9 @@ class TestFaults:
         assert proxy.answered_bytes < 16 * 1024 * 1024
         assert (await content(patient, user, ByteRange(0, 9))) != b""
 
-    async def test_reader_that_was_cancelled_leaves_nothing_behind(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_reader_that_was_cancelled_leaves_nothing_behind(
+        self, shaky: ObjectBlobStore, proxy: FaultProxy
+    ) -> None:
         user, _ = await stored_bytes(shaky, secrets.token_bytes(600_000))
         proxy.plan(Fault.STALL, method="GET", seconds=READ_TIMEOUT_SECONDS / 2)
         opening = asyncio.create_task(shaky.open(user))
@@ -143,7 +148,7 @@ class TestFaults:
         assert len(await content(shaky, user)) == 600_000
 
     async def test_callers_do_not_pile_up_before_a_store_that_hangs(
-        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, implementation: MakeStore
     ) -> None:
         blobs = implementation(
             bucket,
@@ -165,7 +170,7 @@ class TestFaults:
         await blobs.close()
 
     async def test_store_that_died_and_came_back(
-        self, server: S3Server, blobs: S3BlobStore, caplog: pytest.LogCaptureFixture
+        self, server: S3Server, blobs: ObjectBlobStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         user = samples.user()
         revision = await stored(blobs, user, "kept")

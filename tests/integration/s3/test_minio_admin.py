@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.s3_servers import S3Server
+    from support.servers.s3_store import MakeStore
 
 
 SERVICE_KEY = "the-service"
@@ -50,8 +51,8 @@ def bucket() -> str:
 
 @pytest.fixture
 def service(
-    minio_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
-) -> S3BlobStore:
+    minio_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
+) -> ObjectBlobStore:
     """A service whose credentials may do what the policy says and no more; it is not started yet."""
     made(minio_server, bucket)
     made_user(minio_server, bucket)
@@ -106,13 +107,13 @@ class TestServiceUser(BlobStoreContract):
     """All that a blob store promises, kept with the credentials of that user."""
 
     @pytest.fixture
-    async def blobs(self, service: S3BlobStore) -> AsyncIterator[S3BlobStore]:
+    async def blobs(self, service: ObjectBlobStore) -> AsyncIterator[ObjectBlobStore]:
         await service.start()
         yield service
         await service.close()
 
 
-async def test_policy_lets_the_service_do_all_it_does(service: S3BlobStore) -> None:
+async def test_policy_lets_the_service_do_all_it_does(service: ObjectBlobStore) -> None:
     await service.start()
     await service.check()
     user = samples.user()
@@ -129,7 +130,7 @@ async def test_policy_lets_the_service_do_all_it_does(service: S3BlobStore) -> N
 
 
 async def test_policy_forbids_deleting_a_backup_and_leaving_the_bucket(
-    service: S3BlobStore, minio_server: S3Server, bucket: str
+    service: ObjectBlobStore, minio_server: S3Server, bucket: str
 ) -> None:
     await service.start()
     user = samples.user()

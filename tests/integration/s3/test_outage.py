@@ -26,7 +26,8 @@ from support.servers.s3_store import (
 )
 
 if TYPE_CHECKING:
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
+    from support.servers.s3_store import MakeStore
 
 PATIENCE_SECONDS = 2 * LONG_TIMEOUT_SECONDS
 """Longer than a stall, which ends when the test ends it, however busy the machine is."""
@@ -34,7 +35,7 @@ PATIENCE_SECONDS = 2 * LONG_TIMEOUT_SECONDS
 
 class TestSlowStore:
     async def test_slow_uploads_keep_no_download_waiting(
-        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, implementation: MakeStore
     ) -> None:
         blobs = await started(
             implementation(bucket, endpoint=through(proxy), max_writes=2, read_timeout_seconds=PATIENCE_SECONDS)
@@ -50,7 +51,7 @@ class TestSlowStore:
         await blobs.close()
 
     async def test_slow_downloads_and_uploads_keep_no_health_check_waiting(
-        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, implementation: MakeStore
     ) -> None:
         blobs = await started(
             implementation(
@@ -69,7 +70,7 @@ class TestSlowStore:
         await blobs.close()
 
     async def test_wait_for_a_thread_ends_while_all_of_them_hang(
-        self, proxy: FaultProxy, bucket: str, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, implementation: MakeStore
     ) -> None:
         blobs = implementation(
             bucket, endpoint=through(proxy), max_writes=1, wait_seconds=1.0, read_timeout_seconds=PATIENCE_SECONDS
@@ -88,7 +89,9 @@ class TestSlowStore:
 class TestOutage:
     """A store that takes connections and says nothing, as one does that was stopped."""
 
-    async def test_after_two_silences_everybody_is_told_at_once(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_after_two_silences_everybody_is_told_at_once(
+        self, shaky: ObjectBlobStore, proxy: FaultProxy
+    ) -> None:
         await outage(shaky, proxy)
         with pytest.raises(BlobStoreUnavailable):  # whose turn it is to ask
             await shaky.stat(samples.user())
@@ -103,7 +106,7 @@ class TestOutage:
         assert dict(proxy.requests) == {}
 
     async def test_only_one_request_probes_whether_the_outage_is_over(
-        self, shaky: S3BlobStore, proxy: FaultProxy
+        self, shaky: ObjectBlobStore, proxy: FaultProxy
     ) -> None:
         await outage(shaky, proxy)
         proxy.requests.clear()
@@ -112,7 +115,7 @@ class TestOutage:
         assert {type(outcome) for outcome in outcomes} == {BlobStoreUnavailable}
         assert dict(proxy.requests) == {"GET": 1}
 
-    async def test_it_is_over_soon_after_the_store_is_back(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_it_is_over_soon_after_the_store_is_back(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         await outage(shaky, proxy)
         with pytest.raises(BlobStoreUnavailable):
             await shaky.check()
@@ -122,14 +125,16 @@ class TestOutage:
         assert time.monotonic() - began < 10
         await stored(shaky, samples.user(5))
 
-    async def test_false_alarm_costs_no_pause(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_false_alarm_costs_no_pause(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         proxy.plan(Fault.STALL, times=2, seconds=READ_TIMEOUT_SECONDS * 2)
         uploads = [stored(shaky, samples.user(number)) for number in (1, 2)]
         outcomes = await asyncio.gather(*uploads, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {OutcomeUnknown}
         assert await shaky.stat(samples.user(1)) is not None
 
-    async def test_upload_that_was_stored_before_it_is_not_denied(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_upload_that_was_stored_before_it_is_not_denied(
+        self, shaky: ObjectBlobStore, proxy: FaultProxy
+    ) -> None:
         service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
         for method in ("PUT", "HEAD", "GET"):
             proxy.plan(Fault.STALL, method=method, times=9, seconds=READ_TIMEOUT_SECONDS * 2)
@@ -143,7 +148,7 @@ class TestOutage:
         assert (await service.upload(samples.user(), NO_VERSION, blob)).version == 1
 
     async def test_its_beginning_and_its_end_are_logged_once(
-        self, shaky: S3BlobStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+        self, shaky: ObjectBlobStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
     ) -> None:
         await outage(shaky, proxy)
         for _ in range(3):

@@ -14,15 +14,16 @@ from support.servers import s3_servers
 from support.servers.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.s3_servers import S3Server
+    from support.servers.s3_store import MakeStore
 
 from support.servers.s3_store import LONG_TIMEOUT_SECONDS, recovered, through
 
 
 class TestWhatUsersAreTold:
     async def test_credentials_that_are_refused_while_serving(
-        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:
         """The answer names no setting; its cause, which is logged, does."""
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")
@@ -36,9 +37,7 @@ class TestWhatUsersAreTold:
             assert "AWS_ACCESS_KEY_ID" in str(refused.value.__cause__)
         await blobs.close()
 
-    async def test_bucket_that_is_missing_while_serving(
-        self, server: S3Server, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_bucket_that_is_missing_while_serving(self, server: S3Server, implementation: MakeStore) -> None:
         blobs = implementation("no-such-bucket", endpoint=server.endpoint)
         with pytest.raises(StoreUnusable):
             await blobs.start()
@@ -50,7 +49,7 @@ class TestWhatUsersAreTold:
 
 class TestStart:
     async def test_store_that_hangs_is_not_waited_for(
-        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: MakeStore
     ) -> None:
         proxy.plan(Fault.STALL, method="GET", times=9, seconds=LONG_TIMEOUT_SECONDS)
         blobs = implementation(bucket, endpoint=through(proxy), read_timeout_seconds=2 * LONG_TIMEOUT_SECONDS)
@@ -65,7 +64,7 @@ class TestStart:
         await blobs.close()
 
     async def test_store_that_hangs_in_the_middle_of_being_tried_out_is_not_waited_for(
-        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: MakeStore
     ) -> None:
         proxy.plan(Fault.STALL, method="PUT", seconds=LONG_TIMEOUT_SECONDS)
         blobs = implementation(
@@ -80,7 +79,7 @@ class TestStart:
         await blobs.close()
 
     async def test_store_that_is_down_is_waited_for(
-        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: type[S3BlobStore]
+        self, proxy: FaultProxy, bucket: str, caplog: pytest.LogCaptureFixture, implementation: MakeStore
     ) -> None:
         """The probe is made up for before the first upload, not skipped."""
         proxy.refuse()
@@ -98,7 +97,7 @@ class TestStart:
         await blobs.close()
 
     async def test_missing_bucket_is_refused_with_the_way_out(
-        self, server: S3Server, implementation: type[S3BlobStore]
+        self, server: S3Server, implementation: MakeStore
     ) -> None:
         blobs = implementation("no-such-bucket", endpoint=server.endpoint)
         with pytest.raises(StoreUnusable, match="obscura-backup init-bucket"):
@@ -106,7 +105,7 @@ class TestStart:
         await blobs.close()
 
     async def test_bucket_that_was_lost_is_not_an_empty_slot(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str
     ) -> None:
         server.witness().remove_bucket(bucket_name=bucket)
         for asked in (blobs.stat(samples.user()), blobs.open(samples.user()), stored(blobs, samples.user())):
@@ -115,7 +114,7 @@ class TestStart:
             assert "NoSuchBucket" in str(refused.value.__cause__)
 
     async def test_missing_credentials_are_told_at_once(
-        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -127,7 +126,7 @@ class TestStart:
         await blobs.close()
 
     async def test_wrong_secret_is_told_and_not_quoted(
-        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+        self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret-that-stays-here")
         blobs = implementation(bucket, endpoint=server.endpoint)
@@ -143,7 +142,7 @@ class TestStart:
         bucket: str,
         proxy: FaultProxy,
         caplog: pytest.LogCaptureFixture,
-        implementation: type[S3BlobStore],
+        implementation: MakeStore,
     ) -> None:
         caplog.set_level(logging.INFO)
         proxy.refuse()
@@ -153,5 +152,7 @@ class TestStart:
         assert s3_servers.SECRET_KEY not in caplog.text
         assert s3_servers.ACCESS_KEY not in caplog.text
 
-    async def test_clocks_agree(self, blobs: S3BlobStore) -> None:
-        assert abs(await blobs.clock_skew_seconds()) < 2
+    async def test_clocks_agree(self, blobs: ObjectBlobStore) -> None:
+        skew = await blobs.clock_skew_seconds()
+        assert skew is not None
+        assert abs(skew) < 2

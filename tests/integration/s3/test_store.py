@@ -13,21 +13,22 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
-from obscura_backup.adapters.s3.metadata import check_of, metadata_of
+from obscura_backup.adapters.object_stores.metadata import check_of, metadata_of
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, PutRefused
 from obscura_backup.domain.model import ByteRange, Kind, Sha256, slot_key
 
 if TYPE_CHECKING:
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.fault_proxy import FaultProxy
     from support.servers.s3_servers import S3Server
+    from support.servers.s3_store import MakeStore
 
 from support.servers.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
 
 
 class TestMinio(BlobStoreContract):
-    async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:
+    async def test_it_honours_conditions(self, blobs: ObjectBlobStore) -> None:
         report = await blobs.probe_conditional_writes()
         assert [result for result in report.results if not result.passed] == []
 
@@ -37,7 +38,7 @@ class TestVersitygw(BlobStoreContract):
     def server(self, versitygw_server: S3Server) -> S3Server:
         return versitygw_server
 
-    async def test_it_honours_conditions(self, blobs: S3BlobStore) -> None:
+    async def test_it_honours_conditions(self, blobs: ObjectBlobStore) -> None:
         report = await blobs.probe_conditional_writes()
         assert [result for result in report.results if not result.passed] == []
 
@@ -49,7 +50,7 @@ def head_without_the_last_16_bytes(data: bytes) -> bytes:
 class TestWhatIsInTheBucket:
     """Seen by a client that shares no code with the adapter."""
 
-    async def test_the_bytes_and_the_upload_id(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+    async def test_the_bytes_and_the_upload_id(self, blobs: ObjectBlobStore, server: S3Server, bucket: str) -> None:
         user, data = samples.user(), secrets.token_bytes(700_000)
         blob = Blob.of(data)
         revision = await blobs.put(user, blob, samples.draft(blob, version=3), replaces=None)
@@ -58,7 +59,9 @@ class TestWhatIsInTheBucket:
         assert head_without_the_last_16_bytes(raw) == data  # as docs/deployment.md says
 
     @pytest.mark.parametrize("kind", list(Kind))
-    async def test_the_draft_as_metadata(self, blobs: S3BlobStore, server: S3Server, bucket: str, kind: Kind) -> None:
+    async def test_the_draft_as_metadata(
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str, kind: Kind
+    ) -> None:
         user, blob = samples.user(), samples.blob()
         draft = samples.draft(blob, version=12, base=4, kind=kind)
         revision = await blobs.put(user, blob, draft, replaces=None)
@@ -76,7 +79,9 @@ class TestWhatIsInTheBucket:
             "x-amz-meta-check": check_of(metadata_of(draft), blob.size),
         }
 
-    async def test_one_object_a_slot_and_no_scratch(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+    async def test_one_object_a_slot_and_no_scratch(
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str
+    ) -> None:
         user = samples.user()
         first = await stored(blobs, user, "first")
         await stored(blobs, user, "second", replaces=first.tag)
@@ -84,7 +89,7 @@ class TestWhatIsInTheBucket:
         assert [entry.object_name for entry in listed] == [slot_key(user)]
 
     async def test_an_object_of_another_program_is_told(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str
     ) -> None:
         user = samples.user()
         put_foreign(server, bucket, slot_key(user))
@@ -94,7 +99,7 @@ class TestWhatIsInTheBucket:
             await blobs.open(user)
 
     async def test_object_that_is_too_short_to_be_ours_is_told(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str
     ) -> None:
         user, draft = samples.user(), samples.draft(samples.blob())
         put_raw(server, bucket, slot_key(user), b"x" * 15, metadata_of(draft))
@@ -107,7 +112,7 @@ class TestWhatIsInTheBucket:
         "byte_range", [None, ByteRange(0, None), ByteRange(None, 5), ByteRange(31, 40), ByteRange(0, 32)]
     )
     async def test_object_that_does_not_end_with_its_upload_id_is_told_before_any_byte_of_it(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str, byte_range: ByteRange | None
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str, byte_range: ByteRange | None
     ) -> None:
         user, blob = samples.user(), samples.blob()
         draft = samples.draft(blob)
@@ -116,7 +121,7 @@ class TestWhatIsInTheBucket:
             await blobs.open(user, byte_range)
 
     async def test_last_piece_of_a_long_damaged_object_is_kept_back(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str
     ) -> None:
         user, data = samples.user(), secrets.token_bytes(700_000)
         blob = Blob.of(data)
@@ -134,7 +139,7 @@ class TestWhatIsInTheBucket:
         await opened.aclose()
         assert came == data[: len(came)]
 
-    async def test_damaged_object_can_be_replaced(self, blobs: S3BlobStore, server: S3Server, bucket: str) -> None:
+    async def test_damaged_object_can_be_replaced(self, blobs: ObjectBlobStore, server: S3Server, bucket: str) -> None:
         """Its owner has the content, and a conditional upload is what brings it back."""
         user, blob = samples.user(), samples.blob()
         put_raw(server, bucket, slot_key(user), blob.read() + bytes(16), metadata_of(samples.draft(blob)))
@@ -144,7 +149,7 @@ class TestWhatIsInTheBucket:
         assert (await content(blobs, user)).startswith(b"anew")
 
     async def test_scan_skips_what_is_not_ours_with_one_warning(
-        self, blobs: S3BlobStore, server: S3Server, bucket: str, caplog: pytest.LogCaptureFixture
+        self, blobs: ObjectBlobStore, server: S3Server, bucket: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         user = samples.user()
         await stored(blobs, user)
@@ -155,11 +160,11 @@ class TestWhatIsInTheBucket:
 
 
 class TestCostInRequests:
-    async def test_an_upload_is_one_put(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_an_upload_is_one_put(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         await stored(shaky, samples.user())
         assert dict(proxy.requests) == {"PUT": 1}
 
-    async def test_a_refused_upload_is_one_put(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_a_refused_upload_is_one_put(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         user = samples.user()
         await stored(shaky, user)
         proxy.forget()
@@ -167,7 +172,7 @@ class TestCostInRequests:
             await stored(shaky, user, "again")
         assert dict(proxy.requests) == {"PUT": 1}
 
-    async def test_a_download_is_one_get(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_a_download_is_one_get(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         user = samples.user()
         await stored(shaky, user)
         proxy.forget()
@@ -175,19 +180,19 @@ class TestCostInRequests:
         await content(shaky, user, ByteRange(4, 9))
         assert dict(proxy.requests) == {"GET": 2}
 
-    async def test_a_look_is_one_head(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_a_look_is_one_head(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         user = samples.user()
         await stored(shaky, user)
         proxy.forget()
         await shaky.stat(user)
         assert dict(proxy.requests) == {"HEAD": 1}
 
-    async def test_an_absence_is_asked_for_twice(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_an_absence_is_asked_for_twice(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         """A HEAD cannot say whether the object is missing or its whole bucket."""
         await shaky.stat(samples.user())
         assert dict(proxy.requests) == {"HEAD": 1, "GET": 1}
 
-    async def test_connections_are_used_again(self, shaky: S3BlobStore, proxy: FaultProxy) -> None:
+    async def test_connections_are_used_again(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         user, revision = samples.user(), await stored_bytes(shaky, secrets.token_bytes(300_000))
         for number in range(5):
             await stored(shaky, samples.user(number))
@@ -199,7 +204,7 @@ class TestCostInRequests:
         assert proxy.connections <= 2
 
 
-async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str, implementation: type[S3BlobStore]) -> None:
+async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str, implementation: MakeStore) -> None:
     blobs = implementation(bucket, endpoint=server.endpoint, waiting_max=1100, wait_seconds=60)
     await blobs.start()
     users = [samples.user(number) for number in range(1, 1052)]
@@ -209,7 +214,7 @@ async def test_scan_is_not_cut_at_a_page(server: S3Server, bucket: str, implemen
     await blobs.close()
 
 
-async def test_long_bodies_at_once_stay_out_of_memory(blobs: S3BlobStore) -> None:
+async def test_long_bodies_at_once_stay_out_of_memory(blobs: ObjectBlobStore) -> None:
     """They are read where they are, in files. Pages of a mapped file do not count here; see `test_obstore_body`."""
     size, count = 32 * 1024 * 1024, 4
     data = secrets.token_bytes(size)

@@ -21,13 +21,13 @@ from support.servers.careless_s3 import CarelessS3
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura_backup.adapters.s3.store import S3BlobStore
+    from support.servers.s3_store import MakeStore
 
 
 class TestOnTheWire:
     """What an upload looks like to the store."""
 
-    async def test_no_expectation_no_trailer_no_chunks(self, implementation: type[S3BlobStore]) -> None:
+    async def test_no_expectation_no_trailer_no_chunks(self, implementation: MakeStore) -> None:
         data = secrets.token_bytes(600_000)
         with CarelessS3() as plain:
             blobs = implementation("bucket", endpoint=plain.endpoint)
@@ -45,7 +45,7 @@ class TestOnTheWire:
         assert {name for name in sent if "checksum" in name} == {"x-amz-checksum-sha256"}
 
     async def test_under_tls_the_bytes_are_not_hashed_once_more(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, implementation: type[S3BlobStore]
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:
         certificate = certificate_for_this_machine(tmp_path)
         monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
@@ -59,9 +59,7 @@ class TestOnTheWire:
         assert "x-amz-checksum-sha256" in sent["authorization"]
         assert "expect" not in sent
 
-    async def test_certificate_that_is_not_trusted_is_told(
-        self, tmp_path: Path, implementation: type[S3BlobStore]
-    ) -> None:
+    async def test_certificate_that_is_not_trusted_is_told(self, tmp_path: Path, implementation: MakeStore) -> None:
         with CarelessS3(certificate=certificate_for_this_machine(tmp_path)) as secure:
             blobs = implementation("bucket", endpoint=secure.endpoint)
             with pytest.raises(StoreUnusable, match="AWS_CA_BUNDLE"):

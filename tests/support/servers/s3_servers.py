@@ -15,7 +15,7 @@ import pytest
 import urllib3
 from minio import Minio
 
-from support.servers import containers, native
+from support.servers import containers, gcs_server, native
 from support.servers.containers import Container
 from support.servers.go_programs import Builds, GoProgram
 
@@ -258,6 +258,8 @@ def begin_builds(session: pytest.Session) -> None:
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if "versitygw_server" in wanted:
         _builds.begin(VERSITYGW)
+    if "gcs_server" in wanted:
+        gcs_server.begin_build()
     if "minio_server" in wanted and not minio_runs_in_container():
         _builds.begin(MINIO)
 

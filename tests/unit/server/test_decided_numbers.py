@@ -14,19 +14,19 @@ import pytest
 from obscura_backup.adapters import circuit_breaker, durable_directories, memory, sqlite
 from obscura_backup.adapters.filesystem import file_format
 from obscura_backup.adapters.filesystem import store as filesystem
+from obscura_backup.adapters.object_stores import concurrency_probe, stored_object
+from obscura_backup.adapters.object_stores import store as s3
+from obscura_backup.adapters.object_stores.obstore_driver import body as obstore_body
+from obscura_backup.adapters.object_stores.obstore_driver import bucket as obstore_bucket
+from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.adapters.postgres import admin_connection
 from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres import sessions as postgres_sessions
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.s3 import admin as s3_admin
-from obscura_backup.adapters.s3 import concurrency_probe, stored_object
-from obscura_backup.adapters.s3 import store as s3
 from obscura_backup.adapters.s3.boto3_driver import credentials_file
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
-from obscura_backup.adapters.s3.obstore_driver import body as obstore_body
-from obscura_backup.adapters.s3.obstore_driver import bucket as obstore_bucket
-from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.adapters.tokens import jwks, secret_file, verifier
 from obscura_backup.domain import model, scrub, service
 from obscura_backup.entrypoints import doctor, setting_sources, settings, signing_secret

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError  # type: ignore[import-untyped]  # no types
 
+from obscura_backup.adapters.object_stores.errors import failure_of_read
+from obscura_backup.adapters.s3.advice import advice_for
 from obscura_backup.adapters.s3.boto3_driver.client import Client, make_client
 from obscura_backup.adapters.s3.boto3_driver.errors import DRIVER_ERRORS, failed_request, reason_of
-from obscura_backup.adapters.s3.errors import failure_of_read
 from obscura_backup.adapters.s3.location import DEFAULT_REGION
 from obscura_backup.domain.errors import StoreUnusable
 
@@ -45,7 +46,7 @@ def init_bucket(location: S3Location) -> bool:
     except ClientError as error:
         raise StoreUnusable(f"The store refused to make the bucket {location.bucket}: {reason_of(error)}.") from error
     except DRIVER_ERRORS as error:
-        raise StoreUnusable(str(failure_of_read(failed_request(error), location.other_addressing))) from error
+        raise StoreUnusable(str(failure_of_read(failed_request(error), advice_for(location)))) from error
     finally:
         client.close()
 

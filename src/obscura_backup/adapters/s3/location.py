@@ -8,15 +8,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+
+from obscura_backup.adapters.object_stores.blobs_url import UrlForm
 
 DEFAULT_REGION = "us-east-1"
 """The default of MinIO and similar stores, and of AWS."""
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_FORM = UrlForm(
+    form="s3://BUCKET?endpoint=URL&region=REGION",
+    schemes=("s3", "s3+boto3"),
+    name=re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
+    wrong_name="its bucket name is not one that S3 allows",
+    parameters=frozenset({"endpoint", "region", "checksums", "addressing"}),
+    wrong_parameters="it takes endpoint, region, checksums and addressing, once each",
+    credentials="the AWS variables",
+)
 _BOOLEANS = {"on": True, "off": False}
 _AUTO, _PATH, _VIRTUAL = "auto", "path", "virtual"
-_PARAMETERS = frozenset({"endpoint", "region", "checksums", "addressing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +63,17 @@ class S3Location:
         Raises:
             ValueError: it is malformed. The message names the part and quotes none of it: it may hold a secret.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("s3", "s3+boto3") or parts.path not in ("", "/") or parts.fragment:
-            raise ValueError("it has the form s3://BUCKET?endpoint=URL&region=REGION")
-        if not _BUCKET.fullmatch(parts.netloc):
-            raise ValueError("its bucket name is not one that S3 allows; credentials come from the AWS variables")
-        pairs = parse_qsl(parts.query, keep_blank_values=True)
-        given = dict(pairs)
-        if len(given) != len(pairs) or given.keys() - _PARAMETERS:
-            raise ValueError("it takes endpoint, region, checksums and addressing, once each")
+        bucket, given = _FORM.parse(url)
         checksums = _BOOLEANS.get(given.get("checksums", "on"))
         if checksums is None:
             raise ValueError("checksums is on or off")
         addressing = given.get("addressing", _AUTO)
         if addressing not in (_AUTO, _PATH, _VIRTUAL):
             raise ValueError("addressing is path, virtual or auto")
-        endpoint = given.get("endpoint")
-        if endpoint is not None:
-            _require_origin(endpoint)
         return cls(
-            bucket=parts.netloc,
-            endpoint=endpoint,
+            bucket=bucket,
+            endpoint=given.get("endpoint"),
             region=given.get("region") or None,
             checksums=checksums,
             addressing=addressing,
         )
-
-
-def _require_origin(endpoint: str) -> None:
-    try:
-        parts = urlsplit(endpoint)
-    except ValueError:  # its text quotes the host
-        raise ValueError("its endpoint has the form http://HOST:PORT or https://HOST") from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("its endpoint must not hold credentials; they come from the AWS variables")
-    port = parts.netloc.rpartition("]")[2].partition(":")[2]
-    is_origin = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-    if not is_origin or not (port.isdecimal() or not port):
-        raise ValueError("its endpoint has the form http://HOST:PORT or https://HOST")

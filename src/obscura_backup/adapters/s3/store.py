@@ -1,303 +1,84 @@
-"""Blobs as objects of one S3 bucket: AWS, MinIO or any store that honours conditional writes.
+"""The blob store over S3 by obstore, the default of `s3://`.
 
-backups/<user id>     one object per slot: the blob's bytes and the 16 of its upload id, with the draft as metadata
-probes/<random>       scratch objects of `probe`, deleted at its end
-
-This is what the two implementations share: the store is probed before the first upload, a circuit breaker ends calls to
-a store that does not answer, and reads are repeated.
+boto3 does what is rare, when it is first asked for: it lists keys, asks for the store's name and clock, and sends a
+false checksum. It also finds AWS's credentials where they are not in the environment.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from abc import ABC, abstractmethod
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
-from obscura_backup.adapters.s3.errors import PUBLIC_ERRORS, Misconfigured, TransientFailure, got_no_response
-from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.probe import ProbeReport, require_usable
-from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, StoreUnusable, Unavailable
-from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
+from obscura_backup.adapters.object_stores.obstore_driver.blocking_bucket import BlockingBucket
+from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
+from obscura_backup.adapters.object_stores.probe import ProbeReport, probe
+from obscura_backup.adapters.object_stores.store import PAGE_KEYS, PREFIX, pages_behind
+from obscura_backup.adapters.s3.obstore_backend import S3Backend
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from types import TracebackType
+    from collections.abc import AsyncIterator, Callable
 
-    from obscura_backup.domain.blob import Blob
-    from obscura_backup.domain.ports import OpenBlob
+    from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
+    from obscura_backup.adapters.s3.location import S3Location
 
 R = TypeVar("R")
 
-WAITING_MAX = 256
-WAIT_SECONDS = 3.0
-CONNECT_TIMEOUT_SECONDS = 2.0
-READ_TIMEOUT_SECONDS = 10.0
-PING_TIMEOUT_SECONDS = 2.0
-START_SECONDS = 2.5
-FAILED_CALLS = 2
-"""In a row, without a response, are an outage. One alone may be a connection that broke."""
-RETRY_AFTER_SECONDS = (0.05, 0.25)
-PREFIX = "backups/"
-PAGE_KEYS = 1000
 
-_log = logging.getLogger(__name__)
-
-
-class S3BlobStore(ABC):
-    """Objects in a bucket, which `obscura-backup init-bucket` makes. Credentials are found as by AWS's own tools.
+class S3BlobStore(ObstoreBlobStore):
+    """See `ObjectBlobStore`. Credentials are found as by AWS's own tools. `init-bucket` makes the bucket.
 
     Args:
-        bucket: its name.
-        endpoint: of a store other than AWS, such as `https://minio.example:9000`.
-        region: None: from AWS's configuration, or `us-east-1`.
-        checksums: whether to send SHA-256 checksums for the store to verify.
-        addressing: `path`, `virtual` or `auto`; see `S3Location`.
-        allow_unconditional: accept a store that ignores conditional writes. Then only one process may ever write to the
-            bucket, and an upload that the network delayed can overwrite a newer one.
-        max_writes: concurrent uploads; None: as many as suit the driver.
-        max_reads: other concurrent requests of users; None: the same.
-        waiting_max: requests that may wait for their turn, of either kind; the next one fails at once.
-        wait_seconds: how long a request may wait for its turn.
-        connect_timeout_seconds: for making a connection.
-        read_timeout_seconds: how long the store may be silent.
-        ping_timeout_seconds: both time-outs of requests that only test whether the store answers.
-        start_seconds: how long `start` tests the store; a slower one is tested when it is first needed.
+        location: of the bucket.
+        options: of `ObjectBlobStore`.
     """
 
-    MAX_WRITES: int
-    MAX_READS: int
+    def __init__(self, location: S3Location, **options: Any) -> None:
+        super().__init__(S3Backend(location), **options)
+        self._location = location
+        self._made_boto3_bucket: S3Bucket | None = None
 
-    def __init__(
-        self,
-        bucket: str,
-        *,
-        endpoint: str | None = None,
-        region: str | None = None,
-        checksums: bool = True,
-        addressing: str = "auto",
-        allow_unconditional: bool = False,
-        max_writes: int | None = None,
-        max_reads: int | None = None,
-        waiting_max: int = WAITING_MAX,
-        wait_seconds: float = WAIT_SECONDS,
-        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
-        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
-        ping_timeout_seconds: float = PING_TIMEOUT_SECONDS,
-        start_seconds: float = START_SECONDS,
-    ) -> None:
-        self._location = S3Location(bucket, endpoint, region, checksums, addressing)
-        self._allow_unconditional = allow_unconditional
-        self._max_writes = max_writes or self.MAX_WRITES
-        self._max_reads = max_reads or self.MAX_READS
-        self._waiting_max = waiting_max
-        self._wait_seconds = wait_seconds
-        self._connect_timeout_seconds = connect_timeout_seconds
-        self._read_timeout_seconds = read_timeout_seconds
-        self._ping_timeout_seconds = ping_timeout_seconds
-        self._start_seconds = start_seconds
-        self._breaker = CircuitBreaker("blob store", threshold=FAILED_CALLS, test_seconds=2 * ping_timeout_seconds)
-        self._verified = False
-        self._verification = asyncio.Lock()
-
-    async def start(self) -> None:
-        """See `BlobStore.start`. The store may be down: uploads wait until it was probed."""
-        await self._connect()
-        try:
-            async with asyncio.timeout(self._start_seconds):
-                await self._verify()
-        except Misconfigured as error:
-            raise StoreUnusable(str(error)) from error
-        except TimeoutError:
-            _log.warning("the blob store is slow: uploads are refused until it has been tested")
-        except Unavailable as error:
-            _log.warning("the blob store is not available: uploads are refused until it has been tested: %s", error)
-
-    @abstractmethod
     async def close(self) -> None:
         """See `BlobStore.close`."""
+        await super().close()
+        if self._made_boto3_bucket is not None:
+            self._made_boto3_bucket.close()
 
-    async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
-        """See `BlobStore.put`."""
-        await self._require_verified()
-        with PUBLIC_ERRORS:
-            return await self._put(slot_key(user_id), blob, draft, replaces)
-
-    async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:
-        """See `BlobStore.open`."""
-        key = slot_key(user_id)
-        return await self._repeated(lambda is_last_try: self._get(key, byte_range, is_last_try=is_last_try))
-
-    async def stat(self, user_id: UserId) -> Revision | None:
-        """See `BlobStore.stat`."""
-        key = slot_key(user_id)
-        return await self._repeated(lambda is_last_try: self._head(key, is_last_try=is_last_try))
-
-    async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
-        """See `BlobStore.scan`. Memory: one page of 1000 keys."""
-        last_key = slot_key(after) if after else ""
-        warned = False
-        while True:
-            page = await self._page(last_key)
-            if not page:
-                return
-            for key in page:
-                user_id = _user_id_of(key)
-                if user_id is not None:
-                    yield user_id
-                elif not warned:
-                    warned = True
-                    _log.warning("the bucket contains keys under %s that are not ours; they are skipped", PREFIX)
-            last_key = page[-1]
-
-    async def _page(self, after: str) -> list[str]:
-        return await self._repeated(lambda is_last_try: self._keys(after, is_last_try=is_last_try))
-
-    async def check(self) -> None:
-        """See `BlobStore.check`."""
-        if self._verified:
-            with PUBLIC_ERRORS:
-                await self._ping()
-        else:
-            await self._require_verified()
-
-    @abstractmethod
     async def probe_conditional_writes(self) -> ProbeReport:
-        """Test on scratch objects how the store handles conditions, metadata and checksums.
+        """See `ObjectBlobStore.probe_conditional_writes`."""
+        blocking = BlockingBucket(self._bucket, asyncio.get_running_loop())
+        return await self._by_boto3(lambda bucket: probe(blocking, with_false_checksum=bucket))
 
-        Raises:
-            BlobStoreUnavailable: the store does not answer, or refuses these credentials.
-            OutcomeUnknown: the same, during an upload.
-        """
-
-    @abstractmethod
     async def clock_skew_seconds(self) -> float:
-        """How far the store's clock is ahead, exact to a second; S3 refuses requests from 15 minutes on.
+        """See `ObjectBlobStore.clock_skew_seconds`."""
+        return await self._by_boto3(lambda bucket: bucket.clock_skew_seconds())
 
-        Raises:
-            BlobStoreUnavailable: the store does not answer.
-        """
-
-    @abstractmethod
     async def server_name(self) -> str:
-        """The store's name for itself.
+        """See `ObjectBlobStore.server_name`."""
+        return await self._by_boto3(lambda bucket: bucket.server_name())
 
-        Raises:
-            BlobStoreUnavailable: the store does not answer.
-        """
+    def _pages(self, after: str) -> AsyncIterator[list[str]]:
+        return pages_behind(after, self._keys)
 
-    @abstractmethod
-    async def _connect(self) -> None:
-        """Find credentials and make the clients; sends no request."""
+    async def _keys(self, after: str) -> list[str]:
+        return await self._repeated(
+            lambda is_last_try: self._by_boto3(
+                lambda bucket: bucket.keys(PREFIX, after=after, limit=PAGE_KEYS), is_last_try=is_last_try
+            )
+        )
 
-    @abstractmethod
-    async def _put(self, key: str, blob: Blob, draft: Draft, replaces: Tag | None) -> Revision: ...
+    async def _by_boto3(self, work: Callable[[S3Bucket], R], *, is_last_try: bool = True) -> R:
+        return await self._in_thread(lambda: work(self._boto3_bucket()), is_last_try=is_last_try)
 
-    @abstractmethod
-    async def _get(self, key: str, byte_range: ByteRange | None, *, is_last_try: bool) -> OpenBlob | None: ...
+    def _boto3_bucket(self) -> S3Bucket:
+        if self._made_boto3_bucket is None:
+            from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket  # noqa: PLC0415  # takes a fifth of a second
 
-    @abstractmethod
-    async def _head(self, key: str, *, is_last_try: bool) -> Revision | None: ...
-
-    @abstractmethod
-    async def _keys(self, after: str, *, is_last_try: bool) -> list[str]:
-        """A page of keys under `PREFIX`, in their order, behind `after`."""
-
-    @abstractmethod
-    async def _ping(self) -> None:
-        """The cheapest question: does the store answer, and is there such a bucket?"""
-
-    @abstractmethod
-    async def _test(self) -> None:
-        """The same for the circuit breaker, which is half-open: whatever its state, and recorded there."""
-
-    @abstractmethod
-    async def _probe(self) -> ProbeReport:
-        """What `_verify` asks of the store."""
-
-    async def _require_verified(self) -> None:
-        if self._verified:
-            return
-        if self._verification.locked():  # a request does not wait for a test
-            raise BlobStoreUnavailable("The blob store is being tested.")
-        try:
-            with PUBLIC_ERRORS:
-                await self._verify()
-        except StoreUnusable as error:
-            raise BlobStoreUnavailable("The blob store cannot be used as configured.") from error
-        except BlobStoreUnavailable:
-            raise
-        except Unavailable as error:  # of the probe; nothing was sent of the caller's upload
-            raise BlobStoreUnavailable(str(error)) from error
-
-    async def _verify(self) -> None:
-        async with self._verification:
-            await self._ping()
-            report = await self._probe()
-            require_usable(report, self._location.bucket, allow_unconditional=self._allow_unconditional)
-            self._verified = True
-
-    async def _repeated(self, read: Callable[[bool], Awaitable[R]]) -> R:
-        """The result of `read`, called again after a transient failure. It gets whether this is the last try."""
-        with PUBLIC_ERRORS:
-            for seconds in RETRY_AFTER_SECONDS:
-                try:
-                    return await read(False)  # noqa: FBT003  # its one parameter
-                except TransientFailure:
-                    await asyncio.sleep(seconds)
-            return await read(True)  # noqa: FBT003  # as above
-
-    async def _pass_breaker(self) -> None:
-        """Return if the circuit breaker is closed. In an outage the caller may test the store first.
-
-        Raises:
-            BlobStoreUnavailable: it is open.
-        """
-        if self._breaker.try_half_open():
-            with suppress(BlobStoreUnavailable):  # the result is in the circuit breaker
-                await self._test()
-        self._require_closed_breaker()
-
-    def _require_closed_breaker(self) -> None:
-        if self._breaker.state is not State.CLOSED:
-            raise BlobStoreUnavailable
-
-    def _recorded(self, *, is_last_try: bool = True) -> _Recording:
-        """Record whether the store answered the request inside. Only the last try records a failure."""
-        return _Recording(self._breaker, is_last_try=is_last_try)
-
-
-class _Recording:
-    """See `S3BlobStore._recorded`. A class, since a generator costs twice as much per request."""
-
-    __slots__ = ("_breaker", "_is_last_try")
-
-    def __init__(self, breaker: CircuitBreaker, *, is_last_try: bool) -> None:
-        self._breaker = breaker
-        self._is_last_try = is_last_try
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self._breaker.record_success()
-        elif isinstance(error, ObscuraError):
-            if not got_no_response(error):
-                self._breaker.record_success()
-            elif self._is_last_try or not isinstance(error, TransientFailure):
-                self._breaker.record_failure(error)
-
-
-def _user_id_of(key: str) -> UserId | None:
-    name = key.removeprefix(PREFIX)
-    try:
-        user_id = UUID(name)
-    except ValueError:
-        return None
-    return UserId(user_id) if str(user_id) == name else None
+            bucket = S3Bucket(
+                self._location,
+                connections=1,
+                connect_timeout_seconds=self._connect_timeout_seconds,
+                read_timeout_seconds=self._read_timeout_seconds,
+            )
+            bucket.connect()
+            self._made_boto3_bucket = bucket
+        return self._made_boto3_bucket

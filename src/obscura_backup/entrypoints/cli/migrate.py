@@ -15,6 +15,8 @@ from obscura_backup.entrypoints.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from obscura_backup.entrypoints.settings import Settings
+
 
 @click.command()
 @options.config_option
@@ -50,14 +52,15 @@ def migrate(config: Path | None, **flags: Any) -> int:
 @options.blobs_url_option
 def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags: Any) -> int:
     """Create the bucket if it is missing, with an administrator's credentials from the AWS variables."""
-    from obscura_backup.domain.errors import StoreUnusable  # `--help` should not wait for it
+    from obscura_backup.adapters.s3.location import S3Location  # `--help` should not wait for it
+    from obscura_backup.domain.errors import StoreUnusable
 
     settings = options.settings_from(flags, config)
-    if not settings.has_s3:
-        options.fail("init-bucket needs a blobs_url that begins with s3:.", options.EXIT_USAGE)
+    location = settings.bucket_location if settings.has_bucket else None
+    if not isinstance(location, S3Location):
+        options.fail(f"init-bucket needs a blobs_url that begins with s3:.{_own_tool(settings)}", options.EXIT_USAGE)
     from obscura_backup.adapters.s3 import admin  # as above
 
-    location = settings.s3_location
     if policy:
         click.echo(json.dumps(admin.least_privilege_policy(location.bucket), indent=2))
         return 0
@@ -80,6 +83,16 @@ def init_bucket(config: Path | None, *, policy: bool, minio_user: bool, **flags:
     except StoreUnusable as error:
         options.fail(error, options.EXIT_STORE)
     return 0
+
+
+def _own_tool(settings: Settings) -> str:
+    """How to make the bucket by the tools of its cloud, with a space in front; empty if there is no such cloud."""
+    commands = {
+        "gs": "gcloud storage buckets create gs://{}",
+        "az": "az storage container create --name {}",
+    }
+    command = commands.get(settings.blobs_kind)
+    return f" Run `{command.format(settings.bucket_location.bucket)}` instead." if command else ""
 
 
 def _from_environment(access_name: str, secret_name: str) -> tuple[str, str]:

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from obscura_backup.adapters.object_stores.errors import RefusedByStore
+from obscura_backup.adapters.s3.advice import advice_for
 from obscura_backup.adapters.s3.boto3_driver.download import Download
-from obscura_backup.adapters.s3.errors import RefusedByStore
+from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, RangeNotSatisfiable
 from obscura_backup.domain.model import Revision, Tag
 
@@ -30,6 +32,7 @@ class BucketInMemory:
 
     def __init__(self, *faults: str) -> None:
         self.name = "a-bucket"
+        self.advice = advice_for(S3Location(self.name))
         self.faults = set(faults)
         self.objects: dict[str, tuple[Revision, bytes]] = {}
         self.calls: list[str] = []
@@ -72,13 +75,13 @@ class BucketInMemory:
     ) -> Revision:
         self._call("put")
         if is_conditional and "knows no conditions" in self.faults:
-            raise RefusedByStore(501, "NotImplemented", "PutObject", "")
+            raise RefusedByStore(501, "NotImplemented", "PutObject")
         if "knows no checksums" in self.faults:
-            raise RefusedByStore(400, "InvalidArgument", "PutObject", "")
+            raise RefusedByStore(400, "InvalidArgument", "PutObject")
         if claimed_sha256 is not None and len(claimed_sha256) != len(blob.sha256):
-            raise RefusedByStore(400, "InvalidDigest", "PutObject", "")  # also by stores that do not compute it
+            raise RefusedByStore(400, "InvalidDigest", "PutObject")  # also by stores that do not compute it
         if claimed_sha256 is not None and claimed_sha256 != blob.sha256 and "checks no checksums" not in self.faults:
-            raise RefusedByStore(400, "BadDigest", "PutObject", "")
+            raise RefusedByStore(400, "BadDigest", "PutObject")
         if hasattr(self._of_thread, "before_sending"):
             self._of_thread.before_sending()
             if "races" in self.faults:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from obscura_backup.adapters.memory import MemoryMetadataStore
+from obscura_backup.adapters.object_stores.probe import CheckResult, ProbeReport, Severity
 from obscura_backup.adapters.postgres import diagnosis as postgres_diagnosis
 from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres.diagnosis import Diagnosis
 from obscura_backup.adapters.postgres.schema import SchemaState
-from obscura_backup.adapters.s3.probe import CheckResult, ProbeReport, Severity
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import READ_ONLY_HINT, SERVER_ACCEPTS, SERVER_ANSWERS, Check

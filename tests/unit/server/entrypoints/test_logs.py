@@ -38,8 +38,8 @@ def test_debug_lines_of_libraries_are_not_written(library: str, capsys: pytest.C
 
 def test_our_own_debug_lines_are_written(capsys: pytest.CaptureFixture[str]) -> None:
     log_to_stderr("debug")
-    logging.getLogger("obscura_backup.adapters.s3.store").debug("one line")
-    assert "DEBUG obscura_backup.adapters.s3.store: one line" in capsys.readouterr().err
+    logging.getLogger("obscura_backup.adapters.object_stores.store").debug("one line")
+    assert "DEBUG obscura_backup.adapters.object_stores.store: one line" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("level", "written"), [("info", 3), ("warning", 2), ("error", 1), ("ERROR", 1)])

@@ -13,10 +13,11 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryMetadataStore
+from obscura_backup.adapters.object_stores.obstore_driver import store as obstore_store
 from obscura_backup.adapters.postgres import pool as postgres_pool
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
-from obscura_backup.adapters.s3.obstore_driver import store as obstore_store
+from obscura_backup.adapters.s3 import store as s3_store
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
@@ -133,12 +134,14 @@ async def test_times_of_a_lock_go_out_with_the_question_for_it(monkeypatch: pyte
     assert statement_ms == b"8000", "four fifths of the time to answer"
 
 
-def test_settings_of_s3_reach_the_store_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+def test_settings_of_object_stores_reach_the_store_by_name(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     made = Calls()
+    monkeypatch.setattr(s3_store, "S3BlobStore", made)
     monkeypatch.setattr(obstore_store, "ObstoreBlobStore", made)
     Container(
         settings=settings(
-            blobs_url="s3://bucket?endpoint=http://localhost:9",
+            blobs_url=f"{scheme}://bucket?endpoint=http://localhost:9",
             s3_connect_seconds=21.5,
             s3_read_seconds=22.5,
             s3_wait_seconds=23.5,

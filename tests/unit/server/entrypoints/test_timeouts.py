@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from obscura_backup.adapters import memory, sqlite
+from obscura_backup.adapters.object_stores import store as s3
 from obscura_backup.adapters.postgres import store as postgres
-from obscura_backup.adapters.s3 import store as s3
-from obscura_backup.adapters.s3.obstore_driver import store as obstore_store
+from obscura_backup.adapters.s3 import store as s3_store
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.domain.errors import Unavailable
@@ -59,7 +59,7 @@ def test_each_setting_reaches_its_adapter(monkeypatch: pytest.MonkeyPatch) -> No
     values["postgres_hold_seconds"] = 99
     environ = {**FLEET, **{f"OBSCURA_BACKUP_{name.upper()}": str(value) for name, value in values.items()}}
     monkeypatch.setattr(postgres, "PostgresMetadataStore", taking)
-    monkeypatch.setattr(obstore_store, "ObstoreBlobStore", taking)
+    monkeypatch.setattr(s3_store, "S3BlobStore", taking)
     monkeypatch.setattr(JwksKeySource, "url", taking)
     container = Container(settings=load_settings({}, environ))
     container.metadata(), container.blobs(), container.key_source()

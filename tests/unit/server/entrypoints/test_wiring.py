@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dependency_injector.errors import Error
 
+from obscura_backup.adapters.object_stores.obstore_driver import store as obstore_store
+from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
+from obscura_backup.adapters.s3 import store as s3_store
 from obscura_backup.adapters.s3.boto3_driver import store as boto3_store
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
-from obscura_backup.adapters.s3.obstore_driver import store as obstore_store
-from obscura_backup.adapters.s3.obstore_driver.store import ObstoreBlobStore
+from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import Settings
@@ -52,7 +54,7 @@ def made(tmp_path: Path) -> Callable[..., Container]:
     return make
 
 
-@pytest.mark.parametrize("scheme", ["s3", "s3+boto3"])
+@pytest.mark.parametrize("scheme", ["s3", "s3+boto3", "gs", "az"])
 @pytest.mark.parametrize(("allowed", "unconditional"), [("bucket", True), ("another", False), (None, False)])
 def test_unconditional_writes_are_allowed_for_the_bucket_that_is_named(
     made: Callable[..., Container],
@@ -62,13 +64,17 @@ def test_unconditional_writes_are_allowed_for_the_bucket_that_is_named(
     *,
     unconditional: bool,
 ) -> None:
+    monkeypatch.setattr(s3_store, "S3BlobStore", Part)
     monkeypatch.setattr(obstore_store, "ObstoreBlobStore", Part)
     monkeypatch.setattr(boto3_store, "Boto3BlobStore", Part)
     part: Any = made(blobs_url=f"{scheme}://bucket", allow_unconditional_blobs=allowed).blobs()
     assert part.named["allow_unconditional"] is unconditional
 
 
-@pytest.mark.parametrize(("scheme", "kind"), [("s3", ObstoreBlobStore), ("s3+boto3", Boto3BlobStore)])
+@pytest.mark.parametrize(
+    ("scheme", "kind"),
+    [("s3", S3BlobStore), ("s3+boto3", Boto3BlobStore), ("gs", ObstoreBlobStore), ("az", ObstoreBlobStore)],
+)
 def test_scheme_names_the_driver(made: Callable[..., Container], scheme: str, kind: type) -> None:
     assert isinstance(made(blobs_url=f"{scheme}://bucket").blobs(), kind)
 

@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # botocore ships no types
 
-from obscura_backup.adapters.s3.boto3_driver.client import make_client
-from obscura_backup.adapters.s3.boto3_driver.download import Download, ReadAhead
-from obscura_backup.adapters.s3.boto3_driver.errors import DRIVER_ERRORS, failed_request, reason_of, status_of
-from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_put, failure_of_read
-from obscura_backup.adapters.s3.metadata import metadata_of, revision_of
-from obscura_backup.adapters.s3.stored_object import (
+from obscura_backup.adapters.object_stores.errors import TransientFailure, failure_of_put, failure_of_read
+from obscura_backup.adapters.object_stores.metadata import metadata_of, revision_of
+from obscura_backup.adapters.object_stores.stored_object import (
     CONTENT_TYPE,
     ObjectBody,
     Part,
@@ -30,6 +27,10 @@ from obscura_backup.adapters.s3.stored_object import (
     range_header,
     suffix_of,
 )
+from obscura_backup.adapters.s3.advice import advice_for
+from obscura_backup.adapters.s3.boto3_driver.client import make_client
+from obscura_backup.adapters.s3.boto3_driver.download import Download, ReadAhead
+from obscura_backup.adapters.s3.boto3_driver.errors import DRIVER_ERRORS, failed_request, reason_of, status_of
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, RangeNotSatisfiable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
@@ -60,6 +61,7 @@ class S3Bucket:
     ) -> None:
         self.name = location.bucket
         self._location = location
+        self.advice = advice_for(location)
         self._connections = connections
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
@@ -123,7 +125,7 @@ class S3Bucket:
             )
         except DRIVER_ERRORS as error:
             failed = failed_request(error)
-            raise failure_of_put(failed, self._location.other_addressing) from failed
+            raise failure_of_put(failed, self.advice) from failed
         try:
             return Revision.of(draft, _tag(answer))
         except BlobStoreUnavailable as error:
@@ -261,7 +263,7 @@ class S3Bucket:
 
     def _fail(self, error: Exception) -> NoReturn:
         failed = failed_request(error)
-        raise failure_of_read(failed, self._location.other_addressing) from failed
+        raise failure_of_read(failed, self.advice) from failed
 
     def _head_by_get(self, key: str) -> Revision | None:
         download = self.get(key, _ONE_BYTE)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from obscura_backup.adapters.object_stores.errors import TransientFailure, failure_of_read
+from obscura_backup.adapters.object_stores.stored_object import CHUNK_BYTES, DRAIN_BYTES
 from obscura_backup.adapters.s3.boto3_driver.errors import DRIVER_ERRORS, failed_request
-from obscura_backup.adapters.s3.errors import TransientFailure, failure_of_read
-from obscura_backup.adapters.s3.stored_object import CHUNK_BYTES, DRAIN_BYTES
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore sh
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # as above
 from urllib3.exceptions import HTTPError
 
-from obscura_backup.adapters.s3.failed_request import FailedRequest, Failure
+from obscura_backup.adapters.object_stores.failed_request import FailedRequest, Failure
 
 DRIVER_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
 """What botocore raises for events outside of this process. A ValueError is a number or a date that was cut off."""

@@ -6,24 +6,30 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from obscura_backup.adapters.s3.boto3_driver.bounded_executor import BoundedExecutor
+from obscura_backup.adapters.object_stores.bounded_executor import BoundedExecutor
+from obscura_backup.adapters.object_stores.probe import ProbeReport, probe
+from obscura_backup.adapters.object_stores.store import PAGE_KEYS, PREFIX, ObjectBlobStore, pages_behind
 from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
-from obscura_backup.adapters.s3.probe import ProbeReport, probe
-from obscura_backup.adapters.s3.store import PAGE_KEYS, PREFIX, S3BlobStore
 from obscura_backup.domain.errors import BlobStoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from obscura_backup.adapters.s3.boto3_driver.download import Download
+    from obscura_backup.adapters.s3.location import S3Location
     from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
 R = TypeVar("R")
 
 
-class Boto3BlobStore(S3BlobStore):
-    """See `S3BlobStore`."""
+class Boto3BlobStore(ObjectBlobStore):
+    """See `S3BlobStore`.
+
+    Args:
+        location: of the bucket.
+        options: of `ObjectBlobStore`.
+    """
 
     MAX_WRITES = 4
     """Threads. Signing and header parsing hold the interpreter's lock: with more threads each upload costs more CPU
@@ -31,16 +37,16 @@ class Boto3BlobStore(S3BlobStore):
     MAX_READS = 4
     """Threads of their own: an upload waits for the store's disks, and no download should wait for them, too."""
 
-    def __init__(self, bucket: str, **options: Any) -> None:
-        super().__init__(bucket, **options)
+    def __init__(self, location: S3Location, **options: Any) -> None:
+        super().__init__(location.bucket, **options)
         self._bucket = S3Bucket(
-            self._location,
+            location,
             connections=self._max_writes + self._max_reads + 1,
             connect_timeout_seconds=self._connect_timeout_seconds,
             read_timeout_seconds=self._read_timeout_seconds,
         )
         self._probe_client = S3Bucket(
-            self._location,
+            location,
             connections=1,
             connect_timeout_seconds=min(self._connect_timeout_seconds, self._ping_timeout_seconds),
             read_timeout_seconds=min(self._read_timeout_seconds, self._ping_timeout_seconds),
@@ -58,15 +64,15 @@ class Boto3BlobStore(S3BlobStore):
         self._probe_client.close()
 
     async def probe_conditional_writes(self) -> ProbeReport:
-        """See `S3BlobStore.probe_conditional_writes`."""
+        """See `ObjectBlobStore.probe_conditional_writes`."""
         return await self._call(self._control_threads, partial(probe, self._bucket, with_false_checksum=self._bucket))
 
     async def clock_skew_seconds(self) -> float:
-        """See `S3BlobStore.clock_skew_seconds`."""
+        """See `ObjectBlobStore.clock_skew_seconds`."""
         return await self._call(self._control_threads, self._probe_client.clock_skew_seconds)
 
     async def server_name(self) -> str:
-        """See `S3BlobStore.server_name`."""
+        """See `ObjectBlobStore.server_name`."""
         return await self._call(self._control_threads, self._probe_client.server_name)
 
     async def _connect(self) -> None:
@@ -84,9 +90,12 @@ class Boto3BlobStore(S3BlobStore):
     async def _head(self, key: str, *, is_last_try: bool) -> Revision | None:
         return await self._call(self._reads, partial(self._bucket.head, key), is_last_try=is_last_try)
 
-    async def _keys(self, after: str, *, is_last_try: bool) -> list[str]:
+    def _pages(self, after: str) -> AsyncIterator[list[str]]:
+        return pages_behind(after, self._keys)
+
+    async def _keys(self, after: str) -> list[str]:
         work = partial(self._bucket.keys, PREFIX, after=after, limit=PAGE_KEYS)
-        return await self._call(self._reads, work, is_last_try=is_last_try)
+        return await self._repeated(lambda is_last_try: self._call(self._reads, work, is_last_try=is_last_try))
 
     async def _ping(self) -> None:
         await self.clock_skew_seconds()

@@ -29,10 +29,10 @@ _EFFECT = {
 _ADVICE = {
     "postgresql": "Start PostgreSQL, or correct OBSCURA_BACKUP_METADATA_URL.",
     "sqlite": "Check that the data directory is mounted, has space, and belongs to the user of the service.",
-    "s3": "Start the object store, or correct OBSCURA_BACKUP_BLOBS_URL and the access keys.",
+    "s3": "Start the object store, or correct OBSCURA_BACKUP_BLOBS_URL and its credentials.",
     "file": "Check that the blob directory is mounted, has space, and belongs to the user of the service.",
 }
-_ADVICE["s3+boto3"] = _ADVICE["s3"]
+_ADVICE |= dict.fromkeys(("s3+boto3", "gs", "az"), _ADVICE["s3"])
 _DOCTOR = "Run `obscura-backup doctor` for details. The service reconnects by itself."
 
 

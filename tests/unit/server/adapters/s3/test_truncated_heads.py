@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts import samples
+from obscura_backup.adapters.object_stores.metadata import metadata_of
+from obscura_backup.adapters.object_stores.obstore_driver.bucket import ObstoreBucket
 from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
 from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.metadata import metadata_of
-from obscura_backup.adapters.s3.obstore_driver.bucket import ObstoreBucket
+from obscura_backup.adapters.s3.obstore_backend import S3Backend
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown
 from obscura_backup.domain.model import ByteRange, Revision, Tag, Version
 
@@ -165,7 +166,7 @@ async def test_obstore_believes_no_head_that_breaks_off(location: S3Location, an
     """Its HTTP client knows where a head ends. HEAD, GET of everything and of a range, and the answer to a PUT."""
     head = head if b"Last-Modified" in head else head.replace(b"ETag", f"Last-Modified: {DATE}\r\nETag".encode())
     answer[0] = head
-    bucket = ObstoreBucket(location, connect_timeout_seconds=5, read_timeout_seconds=5)
+    bucket = ObstoreBucket(S3Backend(location), connect_timeout_seconds=5, read_timeout_seconds=5)
     bucket.connect()
     assert await bucket.head(KEY) == Revision.of(DRAFT, Tag("a-tag"))
     for end in cuts(head, every=12):

@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError  # type: ignore[im
 from botocore.serialize import RestXMLSerializer  # type: ignore[import-untyped]  # as above
 
 from contracts import samples
+from obscura_backup.adapters.object_stores.errors import RefusedByStore, TransientFailure
+from obscura_backup.adapters.object_stores.stored_object import suffix_of
 from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket, _condition_on
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
-from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure
 from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.stored_object import suffix_of
 from obscura_backup.domain.errors import (
     BlobStoreUnavailable,
     OutcomeUnknown,
@@ -122,15 +122,14 @@ def test_bucket_before_connect_is_unavailable() -> None:
 
 
 def test_store_keeps_one_connection_per_thread() -> None:
-    store = Boto3BlobStore("a-bucket", endpoint=ENDPOINT, max_writes=5, max_reads=6)
+    store = Boto3BlobStore(at(ENDPOINT), max_writes=5, max_reads=6)
     assert store._bucket._connections == 5 + 6 + 1
     assert store._probe_client._connections == 1
 
 
 def test_ping_has_the_shorter_timeouts() -> None:
     store = Boto3BlobStore(
-        "a-bucket",
-        endpoint=ENDPOINT,
+        at(ENDPOINT),
         connect_timeout_seconds=7.0,
         read_timeout_seconds=8.0,
         ping_timeout_seconds=1.25,
@@ -139,7 +138,7 @@ def test_ping_has_the_shorter_timeouts() -> None:
     assert (bucket._connect_timeout_seconds, bucket._read_timeout_seconds) == (7.0, 8.0)
     assert (pinged._connect_timeout_seconds, pinged._read_timeout_seconds) == (1.25, 1.25)
     store = Boto3BlobStore(
-        "a-bucket", connect_timeout_seconds=0.5, read_timeout_seconds=0.75, ping_timeout_seconds=1.25
+        at(ENDPOINT), connect_timeout_seconds=0.5, read_timeout_seconds=0.75, ping_timeout_seconds=1.25
     )
     pinged = store._probe_client
     assert (pinged._connect_timeout_seconds, pinged._read_timeout_seconds) == (0.5, 0.75)

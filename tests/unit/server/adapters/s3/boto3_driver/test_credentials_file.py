@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from obscura_backup.adapters.s3 import obstore_backend
 from obscura_backup.adapters.s3.boto3_driver import credentials_file
 from obscura_backup.adapters.s3.boto3_driver.client import credentials_of, make_client
 from obscura_backup.adapters.s3.location import S3Location
-from obscura_backup.adapters.s3.obstore_driver import client as obstore_client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,8 +75,8 @@ def test_boto3_signs_with_the_changed_credentials(file: Path, monkeypatch: pytes
 def test_obstore_asks_for_the_changed_credentials(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(credentials_file, "REREAD_SECONDS", SOON)
-    monkeypatch.setattr(obstore_client, "S3Store", lambda _, **named: given.update(named))
-    obstore_client.make_store(LOCATION, connect_timeout_seconds=1, read_timeout_seconds=1)
+    monkeypatch.setattr(obstore_backend, "S3Store", lambda _, **named: given.update(named))
+    obstore_backend.S3Backend(LOCATION).make_store(connect_timeout_seconds=1, read_timeout_seconds=1)
     provide = given["credential_provider"]
     assert provide()["access_key_id"] == "first"
     write(file, "second")
@@ -91,5 +91,5 @@ def test_environment_comes_before_the_file(file: Path, monkeypatch: pytest.Monke
 
 
 def test_obstore_asks_more_often_than_the_credentials_last() -> None:
-    asked_again_after = obstore_client._CREDENTIALS_LIVE.total_seconds() - 300
+    asked_again_after = obstore_backend._CREDENTIALS_LIVE.total_seconds() - 300
     assert credentials_file.LIVE.total_seconds() - asked_again_after < credentials_file.REREAD_SECONDS

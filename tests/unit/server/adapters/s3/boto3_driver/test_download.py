@@ -4,8 +4,8 @@ import pytest
 from urllib3.exceptions import ProtocolError
 
 from contracts import samples
+from obscura_backup.adapters.object_stores.stored_object import CHUNK_BYTES, DRAIN_BYTES
 from obscura_backup.adapters.s3.boto3_driver.download import Download
-from obscura_backup.adapters.s3.stored_object import CHUNK_BYTES, DRAIN_BYTES
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 
 

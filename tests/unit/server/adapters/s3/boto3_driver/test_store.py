@@ -10,11 +10,17 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import BlobStoreContract
+from obscura_backup.adapters.object_stores.errors import (
+    RefusedByStore,
+    TransientFailure,
+    failure_of_put,
+    failure_of_read,
+)
+from obscura_backup.adapters.object_stores.failed_request import FailedRequest, Failure
+from obscura_backup.adapters.object_stores.probe import ProbeReport
 from obscura_backup.adapters.s3.boto3_driver import store as s3
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
-from obscura_backup.adapters.s3.errors import RefusedByStore, TransientFailure, failure_of_put, failure_of_read
-from obscura_backup.adapters.s3.failed_request import FailedRequest, Failure
-from obscura_backup.adapters.s3.probe import ProbeReport
+from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
 from support.servers.in_process.bucket_in_memory import BucketInMemory
@@ -23,7 +29,7 @@ USER = samples.user(1)
 
 
 def store_over(bucket: BucketInMemory, **given: Any) -> Boto3BlobStore:
-    store = Boto3BlobStore("a-bucket", **given)
+    store = Boto3BlobStore(S3Location("a-bucket"), **given)
     parts: Any = store
     parts._bucket = parts._probe_client = bucket
     return store
@@ -82,7 +88,7 @@ async def test_users_do_not_get_messages_for_operators() -> None:
     bucket = BucketInMemory()
     store = store_over(bucket)
     await store.start()
-    bucket.failures = [RefusedByStore(403, "AccessDenied", "HeadObject", "")]
+    bucket.failures = [RefusedByStore(403, "AccessDenied", "HeadObject", bucket.advice)]
     with pytest.raises(BlobStoreUnavailable, match=r"^The blob store refuses the service's credentials\.$"):
         await store.stat(USER)
     await store.close()

@@ -1,0 +1,1 @@
+"""Blobs in a container of Azure Blob Storage."""

@@ -1,0 +1,129 @@
+"""Azure Blob Storage by obstore.
+
+The tag of a blob is its ETag, which Azure changes with every write. It compares `If-Match` and `If-None-Match: *` when
+it stores an upload.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from obstore.store import AzureStore
+
+from obscura_backup.adapters.object_stores.errors import Advice
+from obscura_backup.adapters.object_stores.metadata import NAMES
+from obscura_backup.adapters.object_stores.obstore_driver.backend import Backend
+from obscura_backup.adapters.object_stores.obstore_driver.client_options import NO_RETRIES, client_options
+from obscura_backup.domain.errors import StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from obstore.store import ObjectStore
+
+    from obscura_backup.adapters.azure.location import AzureLocation
+
+_ACCOUNT = "AZURE_STORAGE_ACCOUNT_NAME"
+_SECRETS = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN")
+_CREDENTIALS = "set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or give this machine a managed identity"
+
+
+def _without_hyphens(name: str) -> str:
+    return name.replace("-", "")
+
+
+_OUR_NAMES = {_without_hyphens(name): name for name in NAMES}
+
+
+class AzureBackend(Backend):
+    """A container of Azure Blob Storage.
+
+    Args:
+        location: of the container.
+    """
+
+    absent_code = "BlobNotFound"
+    has_suffix_ranges = False
+
+    def __init__(self, location: AzureLocation) -> None:
+        super().__init__(location.bucket, _advice_for(location))
+        self._location = location
+
+    def make_store(self, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> ObjectStore:
+        """See `Backend.make_store`. The token of an identity is fetched with the first request."""
+        if not os.environ.get(_ACCOUNT):
+            raise StoreUnusable(f"There is no storage account for Azure: set {_ACCOUNT}.")
+        if self._location.is_emulator and not any(os.environ.get(name) for name in _SECRETS):
+            # The token of an identity would go to the emulator in the clear.
+            raise StoreUnusable(f"There are no credentials for Azure: set {' or '.join(_SECRETS)}.")
+        endpoint: dict[str, Any] = {"endpoint": self._location.endpoint.rstrip("/")} if self._location.endpoint else {}
+        try:
+            return AzureStore(
+                self.bucket,
+                **endpoint,
+                use_emulator=False,  # it would leave the endpoint out of account
+                client_options=client_options(
+                    connect_timeout_seconds=connect_timeout_seconds,
+                    read_timeout_seconds=read_timeout_seconds,
+                    certificates=self.advice.certificates,
+                ),
+                retry_config=NO_RETRIES,
+            )
+        except Exception as error:  # noqa: BLE001  # obstore has many classes; their texts may quote a key
+            raise StoreUnusable(
+                f"The configuration of Azure is invalid ({type(error).__name__}): check the AZURE variables and the "
+                f"file of {self.advice.certificates}."
+            ) from None
+
+    def stored_metadata(self, metadata: dict[str, str]) -> dict[str, str]:
+        """See `Backend.stored_metadata`. Azure's names are identifiers of C#, so that they have no hyphens."""
+        return {_without_hyphens(name): value for name, value in metadata.items()}
+
+    def our_metadata(self, stored: Mapping[str, str]) -> Mapping[str, str]:
+        """See `Backend.our_metadata`."""
+        return {_OUR_NAMES.get(name.lower(), name): value for name, value in stored.items()}
+
+
+def _advice_for(location: AzureLocation) -> Advice:
+    keys = "check AZURE_STORAGE_ACCOUNT_NAME, the key or token of the AZURE variables, and the clock of this machine"
+    role = "the identity needs the role Storage Blob Data Contributor for this container"
+    container = f"make the container with `az storage container create --name {location.bucket}`"
+    return Advice(
+        by_code={
+            "AuthenticationFailed": keys,
+            "AuthorizationFailure": "the storage account's network rules or the access token do not allow it",
+            "AuthorizationPermissionMismatch": role,
+            "ContainerNotFound": container,
+            "InvalidAuthenticationInfo": keys,
+            "KeyBasedAuthenticationNotPermitted": "the storage account takes no account keys: use an identity",
+            "NoAuthenticationInformation": keys,
+        },
+        credential_codes=frozenset(
+            {
+                "AuthenticationFailed",
+                "AuthorizationFailure",
+                "AuthorizationPermissionMismatch",
+                "InvalidAuthenticationInfo",
+                "KeyBasedAuthenticationNotPermitted",
+                "NoAuthenticationInformation",
+            }
+        ),
+        unconditional_codes=frozenset(
+            {
+                "AccountBeingCreated",
+                "BlobArchived",
+                "BlobBeingRehydrated",
+                "BlobImmutableDueToPolicy",
+                "ContainerBeingDeleted",
+                "ContainerDisabled",
+                "InvalidBlobType",
+                "LeaseIdMismatchWithBlobOperation",
+                "LeaseIdMissing",
+                "LeaseLost",
+                "PendingCopyOperation",
+                "SnapshotsPresent",
+            }
+        ),
+        credentials=_CREDENTIALS,
+    )

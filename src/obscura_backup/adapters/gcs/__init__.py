@@ -1,0 +1,1 @@
+"""Blobs as objects in a bucket of Google Cloud Storage."""

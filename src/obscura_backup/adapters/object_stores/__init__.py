@@ -1,0 +1,1 @@
+"""Blobs as objects: what the stores of S3, of Google Cloud and of Azure have in common."""

@@ -1,0 +1,1 @@
+"""Object stores by obstore: requests from the event loop."""

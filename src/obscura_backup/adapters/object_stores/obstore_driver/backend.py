@@ -1,0 +1,71 @@
+"""What differs between the kinds of stores that obstore speaks to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from obscura_backup.adapters.object_stores.errors import TransientFailure
+from obscura_backup.domain.model import Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from obstore import ObjectMeta, PutMode, PutResult
+    from obstore.store import ObjectStore
+
+    from obscura_backup.adapters.object_stores.errors import Advice
+
+
+class Backend(ABC):
+    """One bucket of one kind of store. The defaults fit stores whose tags are ETags.
+
+    Args:
+        bucket: its name; Azure calls it a container.
+        advice: for its operator.
+    """
+
+    absent_code: ClassVar[str] = "NoSuchKey"
+    """The error code of a GET of a missing object. Another code means that the bucket is missing."""
+    has_suffix_ranges: ClassVar[bool] = True
+    """Whether a GET may ask for the last bytes of an object without its size."""
+
+    def __init__(self, bucket: str, advice: Advice) -> None:
+        self.bucket = bucket
+        self.advice = advice
+
+    @abstractmethod
+    def make_store(self, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> ObjectStore:
+        """Find credentials and make the client; sends no request to the store, and may block.
+
+        Args:
+            connect_timeout_seconds: for making a connection.
+            read_timeout_seconds: from the start of a request to the head of its answer, and then for each further
+                piece; None: no limit.
+
+        Raises:
+            StoreUnusable: there are no credentials, or the configuration is invalid.
+        """
+
+    def condition_on(self, replaces: Tag | None) -> PutMode:
+        """The condition of a PUT that succeeds only if the object has this tag (None: if there is no object)."""
+        return "create" if replaces is None else {"e_tag": f'"{replaces}"'}
+
+    def tag_of(self, answer: PutResult | ObjectMeta) -> Tag:
+        """The tag of the object that an answer is about.
+
+        Raises:
+            BlobStoreUnavailable: the answer names none.
+        """
+        e_tag = answer["e_tag"]
+        if not e_tag:
+            raise TransientFailure("The blob store named no ETag.")
+        return Tag(e_tag.strip('"'))  # some stores quote it in one response and not in another
+
+    def stored_metadata(self, metadata: dict[str, str]) -> dict[str, str]:
+        """Our metadata, with names that this kind of store accepts."""
+        return metadata
+
+    def our_metadata(self, stored: Mapping[str, str]) -> Mapping[str, str]:
+        """The reverse of `stored_metadata`."""
+        return stored

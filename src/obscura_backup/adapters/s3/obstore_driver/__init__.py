@@ -1,1 +1,0 @@
-"""The blob store by obstore: requests from the event loop. The default of `s3://`."""
