@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers.reverse_proxies import DEPLOY, Haproxy, Nginx, ReverseProxy, program
+from support.servers.reverse_proxies import DEPLOY, Haproxy, HaproxyOfPairs, Nginx, ReverseProxy, program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def caddy_validates(file: Path, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("kind", [Nginx, Haproxy])
+@pytest.mark.parametrize("kind", [Nginx, Haproxy, HaproxyOfPairs])
 def test_sample_is_valid(kind: type[ReverseProxy], tmp_path: Path) -> None:
     done = kind(tmp_path, PORTS).check()
     complaints = [line for line in done.stderr.splitlines() if "warn" in line.lower()]

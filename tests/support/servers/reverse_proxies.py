@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-REPLICAS = ("10.0.0.11:8400", "10.0.0.12:8400")
-"""The addresses in the samples."""
 STOP_SECONDS = 20.0
 _SBIN = "/usr/sbin:/usr/local/sbin"
 _NGINX = """
@@ -40,7 +38,7 @@ http {{
     include {sample};
 }}
 """
-_HAPROXY = "global\n    stats socket {folder}/admin.sock mode 600\n"
+_HAPROXY = "global\n    stats socket {folder}/admin.sock mode 600 level admin\n"
 
 
 def program(name: str, *, package: str = "") -> str:
@@ -66,17 +64,19 @@ class ReverseProxy(ABC):
     """One running proxy with TLS in front of two replicas.
 
     Attributes:
+        replicas: their addresses in the sample.
         port: where it listens with TLS, on the loopback.
         certificate: its certificate, with the key.
     """
 
     name: str
+    replicas: tuple[str, ...] = ("10.0.0.11:8400", "10.0.0.12:8400")
 
     def __init__(self, folder: Path, replica_ports: Sequence[int], changes: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.port = native.free_port()
         self.certificate = certificate_for_this_machine(folder)
-        replicas = {old: f"127.0.0.1:{port}" for old, port in zip(REPLICAS, replica_ports, strict=True)}
+        replicas = {old: f"127.0.0.1:{port}" for old, port in zip(self.replicas, replica_ports, strict=True)}
         self._program = program(self.name)
         self._command = self._configured({**replicas, **(changes or {})})
         self._process: subprocess.Popen[bytes] | None = None
@@ -159,17 +159,23 @@ class Nginx(ReverseProxy):
 
 
 class Haproxy(ReverseProxy):
-    """With a `global` section of the test's own, whose socket tells the state of the replicas."""
+    """With a `global` section of the test's own, whose socket tells the state of the replicas.
+
+    Attributes:
+        servers: the replicas, as `backend,server`.
+    """
 
     name = "haproxy"
+    sample = "obscura-backup.cfg"
+    servers: tuple[str, ...] = ("obscura-backup,a", "obscura-backup,b")
 
     def _configured(self, changes: dict[str, str]) -> list[str]:
         own = {
             "bind :443": f"bind 127.0.0.1:{self.port}",
             "/etc/haproxy/certs/backup.example.pem": str(self.certificate),
         }
-        sample, main = self.folder / "obscura-backup.cfg", self.folder / "global.cfg"
-        sample.write_text(adapted(DEPLOY / "haproxy" / "obscura-backup.cfg", {**own, **changes}))
+        sample, main = self.folder / self.sample, self.folder / "global.cfg"
+        sample.write_text(adapted(DEPLOY / "haproxy" / self.sample, {**own, **changes}))
         main.write_text(_HAPROXY.format(folder=self.folder))
         self._files = ["-f", str(main), "-f", str(sample)]
         return [self._program, "-W", *self._files]
@@ -181,14 +187,40 @@ class Haproxy(ReverseProxy):
         self._replace_workers(signal.SIGUSR2)
 
     def has_replicas(self) -> bool:
-        """Whether the health checks found both replicas ready."""
+        """Whether the health checks found all replicas ready."""
+        return all(self.states()[server] == "UP" for server in self.servers)
+
+    def states(self) -> dict[str, str]:
+        """What the health checks found, by `backend,server`."""
+        fields = [line.split(",") for line in self.ask("show stat").splitlines()]
+        return {",".join(field[:2]): field[17].split()[0] for field in fields if len(field) > 17 and field[17]}
+
+    def _listens(self) -> bool:
+        return (self.folder / "admin.sock").exists() and super()._listens()
+
+    def ask(self, command: str) -> str:
+        """The answer to a command of HAProxy's runtime API."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self.folder / "admin.sock"))
-            connection.sendall(b"show stat\n")
-            answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-        states = [
-            line.split(",")[17]
-            for line in answer.splitlines()
-            if line.startswith(("obscura-backup,a,", "obscura-backup,b,"))
-        ]
-        return [state.split()[0] for state in states] == ["UP", "UP"]
+            connection.sendall(f"{command}\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+class HaproxyOfPairs(Haproxy):
+    """HAProxy in front of two pairs of stores. The two replicas of a pair in the sample are one service here.
+
+    Args:
+        folder: for its files.
+        pair_ports: of the services of `pair-a` and `pair-b`.
+        changes: of the sample.
+    """
+
+    sample = "obscura-backup-pairs.cfg"
+    replicas = ("10.0.0.11:8400", "10.0.0.12:8400", "10.0.0.21:8400", "10.0.0.22:8400")
+    servers = ("pair-a,a1", "pair-a,a2", "pair-b,b1", "pair-b,b2")
+
+    def __init__(self, folder: Path, pair_ports: Sequence[int], changes: dict[str, str] | None = None) -> None:
+        self.map = folder / "pairs.map"
+        shutil.copy(DEPLOY / "haproxy" / "obscura-backup-pairs.map", self.map)
+        own = {"/etc/haproxy/obscura-backup-pairs.map": str(self.map)}
+        super().__init__(folder, [port for port in pair_ports for _ in range(2)], {**own, **(changes or {})})
