@@ -100,6 +100,17 @@ class Browser:
         result = self.command("Runtime.evaluate", expression=expression, returnByValue=True)
         return result["result"].get("value")
 
+    def awaited(self, expression: str) -> Any:
+        """The value of a promise.
+
+        Raises:
+            RuntimeError: it was rejected, or the expression failed.
+        """
+        answer = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
+        return answer["result"].get("value")
+
     def accessible(self) -> list[tuple[str, str]]:
         """Role and name of each element, as a screen reader finds them."""
         nodes = self.command("Accessibility.getFullAXTree")["nodes"]

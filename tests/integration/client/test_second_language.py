@@ -1,17 +1,23 @@
-"""The sealed format in Go and JavaScript, from docs/format.md without shared code: each opens the client's backups."""
+"""The sealed format in Go and TypeScript, from docs/format.md without shared code: each opens the client's backups."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import pytest
 
-from interop.languages import go_program, node_program
+from interop.actors import Actor, ChromiumActor, in_chromium, in_node, result
+from interop.languages import TypeScriptClient, go_program, typescript_client
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from obscura_backup_client.sealing.sealed import derive_key, open_sealed, seal
 from support.client.vectors import FOLDER, vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Each size of a payload with a password: a no-break space and a letter with its accent apart; joined emoji; wide spaces
 # and letters that have one form more than others; the shortest one, of letters that NFC puts together.
@@ -23,64 +29,121 @@ AWKWARD = [
 ]
 
 
-@pytest.fixture(scope="module")
-def go(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return go_program(tmp_path_factory.mktemp("go"))
+class Program(Protocol):
+    """The sealed format in another language. All bytes are in hex."""
+
+    def open(self, user_id: str, password: str, blob: str) -> str:
+        """The payload."""
+        ...
+
+    def seal(self, user_id: str, password: str, payload: str) -> str:
+        """The blob."""
+        ...
+
+
+class GoProgram:
+    """The program in Go, which runs once per call."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
+
+    def open(self, user_id: str, password: str, blob: str) -> str:
+        return self.run("open", user_id, given=f"{password.encode().hex()}\n{blob}\n")
+
+    def seal(self, user_id: str, password: str, payload: str) -> str:
+        return self.run("seal", user_id, given=f"{password.encode().hex()}\n{payload}\n")
+
+    def run(self, *arguments: str, given: str = "") -> str:
+        done = subprocess.run(
+            [*self.command, *arguments], input=given, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+class TypeScriptProgram:
+    """The client in TypeScript, wherever it runs."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+
+    def open(self, user_id: str, password: str, blob: str) -> str:
+        return str(result(self.actor, "open", userId=user_id, password=password, blob=blob))
+
+    def seal(self, user_id: str, password: str, payload: str) -> str:
+        return str(result(self.actor, "seal", userId=user_id, password=password, payload=payload))
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return node_program(tmp_path_factory.mktemp("node"))
+def go(tmp_path_factory: pytest.TempPathFactory) -> GoProgram:
+    return GoProgram(go_program(tmp_path_factory.mktemp("go")))
 
 
-@pytest.fixture(params=["go", "node"])
-def program(request: pytest.FixtureRequest) -> list[str]:
-    command: list[str] = request.getfixturevalue(request.param)
-    return command
+@pytest.fixture(scope="module")
+def typescript() -> TypeScriptClient:
+    return typescript_client()
 
 
-def run(program: list[str], *arguments: str, password: str = "", content: bytes = b"") -> str:
-    given = f"{password.encode().hex()}\n{content.hex()}\n"
-    result = subprocess.run(
-        [*program, *arguments], input=given, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
+@pytest.fixture(scope="module")
+def node(typescript: TypeScriptClient) -> Iterator[TypeScriptProgram]:
+    with in_node(typescript) as actor:
+        yield TypeScriptProgram(actor)
 
 
-def test_every_vector_of_the_sealed_format_in_go(go: list[str]) -> None:
-    assert run(go, "check", str(FOLDER)) == "14 sealed, 192 altered, 5 damaged"
+@pytest.fixture(scope="module")
+def chromium_actor(typescript: TypeScriptClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromiumActor]:
+    with in_chromium(typescript, tmp_path_factory.mktemp("browser")) as (actor, _):
+        yield actor
 
 
-def test_every_vector_in_javascript(node: list[str]) -> None:
-    """It reports every list of every vector file as passed."""
-    told = [line.split(" ") for line in run(node, "check", str(FOLDER)).splitlines()]
-    passed = {(file, part): int(count) for file, part, count in told}
-    opening = {part: len(rows) for part, rows in vectors("opening").items() if isinstance(rows, list)}
-    by_themselves = {("opening", part): opening.pop(part) for part in ("asked", "kept_roots")}
-    del opening["flipped"]  # ranges, of 192 bytes in all
-    assert passed == {
-        ("opening", "openings"): 192 + sum(opening.values()),
-        **by_themselves,
-        **{
-            (path.stem, part): len(rows)
-            for path in FOLDER.glob("*.json")
-            if path.stem != "opening"
-            for part, rows in vectors(path.stem).items()
-            if isinstance(rows, list)
-        },
+@pytest.fixture
+def chromium(chromium_actor: ChromiumActor) -> TypeScriptProgram:
+    return TypeScriptProgram(chromium_actor)
+
+
+@pytest.fixture(params=["go", "node", "chromium"])
+def program(request: pytest.FixtureRequest) -> Program:
+    found: Program = request.getfixturevalue(request.param)
+    return found
+
+
+def test_every_vector_of_the_sealed_format_in_go(go: GoProgram) -> None:
+    assert go.run("check", str(FOLDER)) == "14 sealed, 192 altered, 5 damaged"
+
+
+def test_every_vector_in_node(typescript: TypeScriptClient) -> None:
+    done = subprocess.run([*typescript.program, "check", str(FOLDER)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == rows_of_all_vectors()
+
+
+def test_every_vector_in_chromium(chromium_actor: ChromiumActor) -> None:
+    assert chromium_actor.vectors() == rows_of_all_vectors()
+
+
+def rows_of_all_vectors() -> dict[str, dict[str, int]]:
+    """The number of rows in every list of every file. Most lists of openings are checked as one."""
+    files = {path.stem: vectors(path.stem) for path in FOLDER.glob("*.json")}
+    counts = {
+        file: {part: len(rows) for part, rows in lists.items() if isinstance(rows, list)}
+        for file, lists in files.items()
     }
+    opening = counts["opening"]
+    del opening["flipped"]  # ranges, of 192 bytes in all
+    by_themselves = {part: opening.pop(part) for part in ("asked", "kept_roots")}
+    counts["opening"] = {"openings": 192 + sum(opening.values()), **by_themselves}
+    return counts
 
 
 @pytest.mark.parametrize(("size", "password"), AWKWARD)
-def test_it_opens_what_the_client_sealed(program: list[str], size: int, password: str) -> None:
+def test_it_opens_what_the_client_sealed(program: Program, size: int, password: str) -> None:
     user, payload = uuid4(), os.urandom(size)
     blob = seal(payload, derive_key(password, PROFILES["low-memory"]), user)
-    assert bytes.fromhex(run(program, "open", str(user), password=password, content=blob)) == payload
+    assert bytes.fromhex(program.open(str(user), password, blob.hex())) == payload
 
 
 @pytest.mark.parametrize(("size", "password"), AWKWARD)
-def test_the_client_opens_what_it_sealed(program: list[str], size: int, password: str) -> None:
+def test_the_client_opens_what_it_sealed(program: Program, size: int, password: str) -> None:
     user, payload = uuid4(), os.urandom(size)
-    blob = bytes.fromhex(run(program, "seal", str(user), password=password, content=payload))
+    blob = bytes.fromhex(program.seal(str(user), password, payload.hex()))
     assert open_sealed(blob, password, user).payload == payload

@@ -1,15 +1,15 @@
-"""Payload and merge in JavaScript, from docs/format.md without shared code, on random contents."""
+"""Payload and merge in TypeScript, from docs/format.md without shared code, on random contents."""
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from interop.languages import node_program
+from interop.actors import in_node
+from interop.languages import typescript_client
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.errors import PayloadError
 from obscura_backup_client.content.merge import merge
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from obscura_backup_client.content.model import Backup
 
-    Javascript = Callable[..., str]
+    TypeScript = Callable[..., str]
 
 # Flipped or lost bytes seldom give these: whole fields, unusual numbers, groups, invalid texts.
 NUMBERS = [
@@ -79,21 +79,15 @@ def odd_payloads(draw: st.DrawFn) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def javascript(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Javascript]:
-    """Sends payloads to the program line by line; the result is the merged payload or an error code."""
-    command = [*node_program(tmp_path_factory.mktemp("node")), "merge"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
-        asked, answers = running.stdin, running.stdout
+def typescript() -> Iterator[TypeScript]:
+    """Merges payloads; the result is the merged payload or an error code."""
+    with in_node(typescript_client()) as actor:
 
-        def ask(*payloads: bytes) -> str:
-            asked.write(" ".join(payload.hex() for payload in payloads) + "\n")
-            asked.flush()
-            return answers.readline().strip()
+        def merged(*payloads: bytes) -> str:
+            answer = actor.answer("merge", payloads=[payload.hex() for payload in payloads])
+            return str(answer.get("result") or answer["error"])
 
-        yield ask
-        asked.close()
+        yield merged
 
 
 def rewritten(payload: bytes) -> str:
@@ -105,7 +99,7 @@ def rewritten(payload: bytes) -> str:
 
 @pytest.mark.parametrize("row", named(vectors("payload")["counted"]))
 def test_a_long_payload_is_sealed_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
-    """The unit tests run the fast ones; the JavaScript program runs all of them."""
+    """The unit tests run the fast ones; the programs in TypeScript run all of them."""
     error, sealing_error = None, None
     try:
         content = decode(counted(row))
@@ -125,17 +119,17 @@ many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCh
 
 @many
 @given(content=backups())
-def test_a_content_has_the_same_encoding_in_both(javascript: Javascript, content: Backup) -> None:
-    assert javascript(encode(content)) == encode(content).hex()
+def test_a_content_has_the_same_encoding_in_both(typescript: TypeScript, content: Backup) -> None:
+    assert typescript(encode(content)) == encode(content).hex()
 
 
 @many
 @given(one=backups(), other=backups())
-def test_two_contents_merge_to_the_same_bytes_in_both(javascript: Javascript, one: Backup, other: Backup) -> None:
-    assert javascript(encode(one), encode(other)) == encode(merge(one, other)).hex()
+def test_two_contents_merge_to_the_same_bytes_in_both(typescript: TypeScript, one: Backup, other: Backup) -> None:
+    assert typescript(encode(one), encode(other)) == encode(merge(one, other)).hex()
 
 
 @many
 @given(payload=odd_payloads())
-def test_unusual_bytes_are_read_alike_or_refused_in_both(javascript: Javascript, payload: bytes) -> None:
-    assert javascript(payload) == rewritten(payload)
+def test_unusual_bytes_are_read_alike_or_refused_in_both(typescript: TypeScript, payload: bytes) -> None:
+    assert typescript(payload) == rewritten(payload)
