@@ -41,6 +41,7 @@ class NodeActor:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self.pid = process.pid
 
     def answer(self, do: str, **command: Any) -> dict[str, Any]:
         """See `Actor.answer`."""

@@ -119,9 +119,37 @@ class Browser:
         ]
 
     def press(self, key: str) -> None:
-        """Press a key once."""
+        """Press Tab, Enter or Escape once."""
+        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}[key]
         for kind in ("keyDown", "keyUp"):
-            self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=9)
+            # Only with its text, Enter does what it does for a person: submit a form, press a button.
+            typed = {"text": text} if text and kind == "keyDown" else {}
+            self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **typed)
+
+    def type(self, text: str) -> None:
+        """Type into the element that has the focus."""
+        self.command("Input.insertText", text=text)
+
+    def await_true(self, expression: str) -> None:
+        """Wait until an expression is true.
+
+        Raises:
+            TimeoutError: it was not in time.
+        """
+        deadline = time.monotonic() + SECONDS
+        while not self.value(expression):
+            if time.monotonic() > deadline:
+                raise TimeoutError(expression)
+            time.sleep(0.02)
+
+    def await_event(self, method: str) -> dict[str, Any]:
+        """Wait for an event of the browser, and remove it from `events`; its parameters."""
+        while not self._told(method):
+            self.events.append(self._receive())
+        found = self._told(method)[0]
+        self.events.remove(found)
+        parameters: dict[str, Any] = found["params"]
+        return parameters
 
     def requested(self) -> list[str]:
         """The addresses that the page asked for."""
