@@ -14,7 +14,6 @@ ALICE: Final = UUID("00112233-4455-6677-8899-aabbccddeeff")
 BOB: Final = UUID("80000000-0000-4000-8000-00000000000b")
 NOW_MS: Final = 1_790_000_000_000
 IDENTITY: Final = Identity(public_key=b"P" * 32, private_key=b"S" * 32, epoch=1)
-NEWER_IDENTITY: Final = Identity(public_key=b"N" * 32, private_key=b"T" * 32, epoch=2)
 PHONE, LAPTOP = b"\x01" * 16, b"\xf0" * 16
 
 

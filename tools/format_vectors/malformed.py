@@ -167,11 +167,11 @@ class Counted:
 _REMOVED: Final = (bytes.fromhex("12140a10"), bytes.fromhex("2801"))
 _LIVE: Final = (bytes.fromhex("12150a10"), bytes.fromhex("120161"))
 _LONG: Final = (bytes.fromhex("12780a10"), field(2, b"a" * 100))
-WRITERS: Final = Counted(f"{MAX_WRITERS} writers", bytes.fromhex("22140a10"), bytes.fromhex("1001"), MAX_WRITERS)
+_WRITERS: Final = Counted(f"{MAX_WRITERS} writers", bytes.fromhex("22140a10"), bytes.fromhex("1001"), MAX_WRITERS)
 
 COUNTED: Final = [
-    WRITERS,
-    replace(WRITERS, name=f"{MAX_WRITERS + 1} writers", count=MAX_WRITERS + 1, error="malformed-payload"),
+    _WRITERS,
+    replace(_WRITERS, name=f"{MAX_WRITERS + 1} writers", count=MAX_WRITERS + 1, error="malformed-payload"),
     Counted(f"{MAX_LIVE_CONTACTS} contacts", *_LIVE, MAX_LIVE_CONTACTS),
     Counted(f"{MAX_LIVE_CONTACTS + 1} contacts", *_LIVE, MAX_LIVE_CONTACTS + 1, sealing_error="too-many-contacts"),
     Counted("too many contacts of too many bytes", *_LONG, MAX_LIVE_CONTACTS + 1, sealing_error="too-many-contacts"),

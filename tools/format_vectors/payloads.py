@@ -207,17 +207,10 @@ def row(counted: Counted) -> dict[str, Any]:
     """Give a long payload by the parts that it is put together from."""
     return {
         "name": counted.name,
-        **parts(counted),
-        "error": counted.error,
-        "sealing_error": counted.sealing_error,
-    }
-
-
-def parts(counted: Counted) -> dict[str, Any]:
-    """Give what a reader of the file puts the payload together from."""
-    return {
         "head": counted.head.hex(),
         "before": counted.before.hex(),
         "after": counted.after.hex(),
         "count": counted.count,
+        "error": counted.error,
+        "sealing_error": counted.sealing_error,
     }
