@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import TYPE_CHECKING
+from pathlib import Path
 from uuid import UUID
 
 from obscura_backup_client import AsyncBackupClient, NewContact
 from obscura_backup_client.operations.errors import PushContended
 from support.client.devices import KEY, yes
 from support.servers.service import Person, Service
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def device(service: Service, person: Person, folder: Path) -> AsyncBackupClient:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +15,6 @@ from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from support.client.contents import ALICE, BOB
 from support.client.pseudo_terminal import PseudoTerminal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Start = Callable[..., PseudoTerminal]
 

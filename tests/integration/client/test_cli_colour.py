@@ -7,17 +7,14 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from support.client.pseudo_terminal import PseudoTerminal
 from support.client.terminal import token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "obscura_backup_client.cli"]
 ESCAPE = "\x1b"

@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.servers.service import Service
+from support.servers.service import Service
 
 
 @pytest.fixture

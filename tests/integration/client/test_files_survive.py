@@ -7,8 +7,8 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -23,9 +23,6 @@ from obscura_backup_client.formats.errors import ExportUnwritable
 from obscura_backup_client.operations.export import write_export
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from support.client.contents import ALICE, BOB
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TESTS = Path(__file__).parents[2]
 PROFILE = DeviceProfile(PROFILES["desktop"], 700)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -21,10 +22,6 @@ from obscura_backup_client.formats.vcard.contacts import vcard_entries
 from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES, seal
 from support.client.contents import ALICE, backup, contact, tombstone
 from support.client.devices import KEY, USER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 def varint(value: int) -> bytes:

@@ -16,7 +16,9 @@ import pprint
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import pytest
 
@@ -43,10 +45,6 @@ from support.client.devices import counting_random, yes
 from support.client.http_slot import http_slot
 from support.client.server_in_memory import ServerInMemory
 from support.client.terminal import USER, token
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
 
 TOKEN = token() + "t0ken-hush"
 OLD_PASSWORD, NEW_PASSWORD = "plenty of hush and silence", "another quiet word of hush"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 from uuid import UUID
 
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import SealingKey, seal
 from support.client.terminal import HEAVY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BLOB = seal(b"x" * 30_000, SealingKey(KdfParameters(131072, 3, 1), b"s" * 16, b"r" * 32), UUID(int=1))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,6 @@ from obscura_backup_client.operations.results import RemoteState
 from obscura_backup_client.transport.errors import NotFound, UnexpectedResponse
 from support.client.devices import KEY
 from support.servers.service import Person, Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -7,16 +7,13 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from support.servers.native import free_port
 from support.servers.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "health-check.sh"
 NOTHING_LISTENS = "not ready: nothing listens"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import jwt
@@ -14,10 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from obscura_backup.adapters.tokens.secret_file import LOOK_SECONDS
 from support.servers.command import run
 from support.servers.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 GONE_SECONDS = LOOK_SECONDS + 10
 """A look every two seconds, on a machine that may be busy."""

@@ -11,17 +11,14 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from obscura_backup.entrypoints.http.server.shutdown import close_backlog
 from support.servers.service import Person, Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 # Longer than any test waits: what ends before it was not ended by it.
 LONG_SECONDS = 120

@@ -6,16 +6,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from support.servers.service import COMMAND, Service, free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 # Python imports this before anything else: in workers, long before they can answer their parent.
 SLOW_START = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,8 +13,6 @@ from hypothesis import strategies as st
 from obscura_backup_client.content.model import Backup, Contact, Identity, Profile, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from obscura_backup_client.content.model import UnknownFields
 
 E = TypeVar("E")

@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from obscura_backup_client.client import BackupClient
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.state import Account
+from obscura_backup_client.operations.results import RestorePreview
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from obscura_backup_client.sealing.sealed import SealingKey
 from support.client.contents import NOW_MS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.operations.results import RestorePreview
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 USER = UUID("99999999-8888-4777-8666-555555555555")
 ACCOUNT = Account("https://backup.example", USER)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
 from obscura_backup_client.transport.errors import NotFound, Unauthorized, VersionMismatch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 
 class SlotHandler(BaseHTTPRequestHandler):

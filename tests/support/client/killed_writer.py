@@ -19,8 +19,8 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from obscura_backup_client.content.model import Backup, Contact, Identity
@@ -31,9 +31,6 @@ from obscura_backup_client.formats.export_reading import decode_payload
 from obscura_backup_client.formats.export_writing import encode_payload
 from obscura_backup_client.operations.export import write_export
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LONGEST_LIFE_SECONDS = 0.06
 # A megabyte that takes little time to encode, so that most of a writer's life is writing.

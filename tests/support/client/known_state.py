@@ -6,19 +6,16 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from obscura_backup_client.client import BackupClient
+from obscura_backup_client.errors import ClientError
 from support.client.devices import KEY, USER
 from support.client.hostile_server import reply
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.errors import ClientError
 
 CAROL, SOMEBODY_ELSE = UUID(int=3), UUID(int=4)
 # A JWT's form: header, claims, signature.

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.merge import merge_writers
 from obscura_backup_client.content.model import Writer
 from obscura_backup_client.sealing import sealed
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.padding import pad
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, seal_plaintext
 from support.client.devices import USER
-from support.client.server_in_memory import Slot
-
-if TYPE_CHECKING:
-    from obscura_backup_client.sealing.kdf_parameters import KdfParameters
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory, Slot
 
 OTHER_WRITER = b"another program!"
 OTHER_SALT = b"salt of another "

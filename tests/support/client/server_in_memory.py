@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from obscura_backup_client.transport.errors import BackupLost, NotFound, OutcomeUnknown, VersionMismatch
 from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True)

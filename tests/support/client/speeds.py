@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from obscura_backup_client.sealing.errors import KeyDerivationFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from obscura_backup_client.sealing.kdf_parameters import KdfParameters
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 
 
 def steady(seconds_per_gib_pass: float, *, memory_mib: int = 1024) -> Callable[[KdfParameters], float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from click.testing import CliRunner, Result
@@ -13,16 +14,12 @@ from click.testing import CliRunner, Result
 from obscura_backup_client.cli.app import app
 from obscura_backup_client.cli.environment import Environment
 from obscura_backup_client.cli.exits import NoTerminal
+from obscura_backup_client.cli.settings import Settings
 from obscura_backup_client.device.state import Account
 from obscura_backup_client.transport.bearer_token import user_id_of
 from support.client.contents import NOW_MS
 from support.client.devices import counting_random
 from support.client.server_in_memory import ServerInMemory
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.cli.settings import Settings
 
 USER = UUID("99999999-8888-4777-8666-555555555555")
 PASSWORD = "correct horse battery"

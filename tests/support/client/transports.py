@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import RetryPolicy
+from obscura_backup_client.transport.backup_api import Request, RetryPolicy
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.exchange import RECEIVE_BYTES, exchange
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from obscura_backup_client.transport.backup_api import Request
-    from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits, Transport
-    from obscura_backup_client.transport.responses import Response
+from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits, Transport
+from obscura_backup_client.transport.responses import Response
 
 T = TypeVar("T")
 
@@ -77,6 +73,10 @@ class InMemoryTransport(HttpTransport):
         except StopIteration as end:
             response: Response = end.value
             return response
+
+
+Connect = Callable[..., InMemoryTransport]
+"""Makes a transport that is answered by the given replies, in turn."""
 
 
 def answered(*parts: bytes, **options: Any) -> InMemoryTransport:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.sealing import sealed
 from support.client.cheap_kdf import cheap_argon2id
@@ -12,14 +15,25 @@ from support.client.contents import ALICE
 from support.client.devices import KEY, Device, devices, yes
 from support.client.server_in_memory import ServerInMemory
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.client import BackupClient
-
 # No example has a deadline, and drawing one may take long: both would fail where something else keeps the machine busy.
-settings.register_profile("unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# Few examples each: the fuzzer and the comparison with the JavaScript program draw thousands from the same contents.
+settings.register_profile(
+    "unit",
+    settings.default,
+    deadline=None,
+    max_examples=30,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_need_not_survive_a_power_cut() -> Iterator[None]:
+    """Sync no file: half of the time of these tests would be waiting for the disk. Tests of syncs count the calls."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,17 +16,15 @@ from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.operations.errors import NotConfirmed
 from obscura_backup_client.operations.keys import Purpose
 from obscura_backup_client.operations.results import DeletionPreview, RestorePreview, Step
+from obscura_backup_client.sealing import sealed
 from obscura_backup_client.sealing.errors import WrongPassword
+from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.transport.errors import NotFound
+from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import ALICE, BOB
-from support.client.devices import KEY, LOW_MEMORY, yes
+from support.client.devices import KEY, LOW_MEMORY, Device, yes
+from support.client.server_in_memory import ServerInMemory
 from support.client.transports import OnTheLoop
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from support.client.devices import Device
-    from support.client.server_in_memory import ServerInMemory
 
 PASSWORD = "correct horse battery"
 
@@ -93,23 +93,33 @@ async def test_a_password_can_be_changed(phone: BackupClient, server: ServerInMe
         await client.verify("another horse battery")
 
 
-async def test_the_loop_runs_during_a_key_derivation(phone: BackupClient, server: ServerInMemory) -> None:
-    ticks, at = 0, dict[Step, int]()
+@pytest.fixture
+def slow_kdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A derivation takes 50 ms, in which it waits."""
 
-    async def heartbeat() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0)
+    def derived(password: bytes, salt: bytes, parameters: KdfParameters) -> bytes:
+        time.sleep(0.05)
+        return cheap_argon2id(password, salt, parameters)
 
-    def on_step(step: Step) -> None:
-        at[step] = ticks
+    monkeypatch.setattr(sealed, "argon2id", derived)
 
-    beating = asyncio.create_task(heartbeat())
-    await on_the_loop(replace(phone, on_step=on_step), server).push(PASSWORD, parameters=LOW_MEMORY)
-    beating.cancel()
-    # A derivation on the loop would allow no tick in between.
-    assert at[Step.SENDING] - at[Step.DERIVING] > 50
+
+async def test_the_loop_runs_during_a_key_derivation(
+    phone: BackupClient, server: ServerInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def derived(*_: object) -> bytes:
+        begun.set()
+        # Only the loop ends it: on the loop, it would wait for itself.
+        assert may_end.wait(10)
+        return bytes(32)
+
+    monkeypatch.setattr(sealed, "argon2id", derived)
+    pushing = asyncio.create_task(on_the_loop(phone, server).push(PASSWORD, parameters=LOW_MEMORY))
+    assert await asyncio.to_thread(begun.wait, 10)
+    may_end.set()
+    assert (await pushing).uploaded
 
 
 @pytest.mark.parametrize("method", ["fetch", "push"])
@@ -139,6 +149,7 @@ async def test_a_deletion_cancelled_after_it_arrived_is_not_an_alarm(
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
 
 
+@pytest.mark.usefixtures("slow_kdf")
 async def test_an_operation_cancelled_during_a_derivation_sends_nothing(
     phone: BackupClient, server: ServerInMemory
 ) -> None:
@@ -149,6 +160,7 @@ async def test_an_operation_cancelled_during_a_derivation_sends_nothing(
     assert (await on_the_loop(phone, server).push(KEY)).uploaded
 
 
+@pytest.mark.usefixtures("slow_kdf")
 async def test_a_second_cancellation_does_not_leave_a_thread_behind(
     phone: BackupClient, server: ServerInMemory
 ) -> None:

@@ -2,27 +2,22 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.codec import decode
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device.errors import StateExists, StateMissing
 from obscura_backup_client.operations.errors import NotConfirmed, PushContended
-from obscura_backup_client.operations.results import Changes
+from obscura_backup_client.operations.results import Changes, RestorePreview
 from obscura_backup_client.sealing.sealed import open_sealed
 from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown
 from support.client.contents import ALICE, BOB, NOW_MS
 from support.client.devices import KEY, USER, Device, names, yes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.client import BackupClient
-    from obscura_backup_client.operations.results import RestorePreview
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 PASSWORD = "correct horse battery"
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client import strict_json
+from obscura_backup_client import cli, strict_json
+from obscura_backup_client.cli import context, settings
+from obscura_backup_client.cli.commands import calibrate
 from obscura_backup_client.content import merge, model, names, protobuf_wire
 from obscura_backup_client.device import atomic_files, calibrated_parameters, directory, state
 from obscura_backup_client.formats import contact_entries, contacts, export_reading, identity_keys
@@ -29,6 +31,10 @@ DAY_MS = 86_400_000
 @pytest.mark.parametrize(
     ("module", "numbers"),
     [
+        (cli, {"_OUTPUT_LOST": 12, "_INTERRUPTED": 130}),
+        (calibrate, {"DEFAULT_TARGET_MS": 750}),
+        (context, {"MAX_NAMED_CONTACTS": 3}),
+        (settings, {"MAX_PASSWORD_LINE_BYTES": 8192, "MAX_TOKEN_BYTES": 65_536}),
         (asyncio_connection, {"MAX_UNREAD_BYTES": 64 * KIB}),
         (calibration, {"CALIBRATION_STEP_KIB": 16_384, "CALIBRATION_MAX_MEASUREMENTS": 10}),
         (kdf_timing, {"LEAST_PROCESSOR_SHARE": 0.9, "MOST_LOAD": 0.7}),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +18,6 @@ from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from support.client.contents import ALICE
 from support.client.devices import KEY, LOW_MEMORY
 from support.client.terminal import terminal_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 METHODS = [
     name

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -16,11 +18,6 @@ from support.client.hostile_server import HostileServer, serving
 from support.client.known_state import CAROL, SOMEBODY_ELSE, TOKEN, Elsewhere, KnownState, Phone
 from support.client.server_in_memory import ServerInMemory
 from support.client.transports import TRANSPORTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from uuid import UUID
 
 
 @pytest.fixture(scope="session")

@@ -6,24 +6,20 @@ import base64
 import hashlib
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.sealing.errors import Damaged, RefusedParameters
+from obscura_backup_client.sealing.kdf import ConfirmMemory
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, open_sealed, seal
 from obscura_backup_client.transport.errors import UnexpectedResponse
 from support.client.devices import KEY, USER
 from support.client.hostile_server import HostileServer, reply
 from support.client.known_state import TOKEN, KnownState, Phone, files, honest, require_nothing_from
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.sealing.kdf import ConfirmMemory
 
 PASSWORD = "correct horse battery"
 MEMORY_AT = slice(5, 9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from support.certificates import certificate_for_this_machine
 from support.client.devices import KEY
 from support.client.hostile_server import HostileServer, reply, serving
 from support.client.known_state import TOKEN, Elsewhere, KnownState, Phone, honest, require_nothing_from
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +15,6 @@ from support.certificates import certificate_for_this_machine
 from support.client.devices import KEY, yes
 from support.client.hostile_server import HostileServer, serving
 from support.client.known_state import TOKEN, Elsewhere, KnownState, honest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Restore = Callable[[str], int]
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
+from obscura_backup_client.errors import ClientError
 from obscura_backup_client.sealing.errors import Damaged, NotABackup
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.transport.errors import Unavailable, UnexpectedResponse
 from support.client.devices import KEY
 from support.client.hostile_server import EndlessReply, HostileServer
 from support.client.known_state import KnownState, Phone, files, honest, require_nothing_from
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from obscura_backup_client.errors import ClientError
 
 
 def chunked(blob: bytes) -> bytes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.cli.exits import ExitCode, exit_code
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.operations.errors import RollbackSuspected
@@ -18,13 +21,6 @@ from support.client.contents import ALICE
 from support.client.devices import KEY, names
 from support.client.hostile_server import HostileServer, reply
 from support.client.known_state import KnownState, Phone, files, honest, require_nothing_from
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from obscura_backup_client.client import BackupClient
 
 PROBLEM = "Content-Type: application/problem+json"
 LOST = b""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from obscura_backup_client.content.editing import NewContact
+from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.errors import PushContended, RollbackSuspected
 from obscura_backup_client.transport.errors import (
     BackupLost,
@@ -20,9 +20,6 @@ from obscura_backup_client.transport.errors import (
 from support.client.devices import KEY
 from support.client.hostile_server import EndlessReply, HostileServer, Reply, reply
 from support.client.known_state import SOMEBODY_ELSE, KnownState, Phone, honest, require_nothing_from
-
-if TYPE_CHECKING:
-    from obscura_backup_client.errors import ClientError
 
 PIECE = bytes(64 * 1024)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +9,6 @@ from obscura_backup_client.sealing import sealed
 from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import ALICE
 from support.client.terminal import PASSWORD, Terminal, terminal_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -6,18 +6,15 @@ import base64
 import json
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE
 from support.client.terminal import PASSWORD, Terminal, token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OPTIONS = ["--token-file", "--password-file", "--new-password-file"]
 

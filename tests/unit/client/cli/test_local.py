@@ -14,7 +14,7 @@ from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device import directory as state_directory
 from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB, contact
-from support.client.terminal import Terminal, token
+from support.client.terminal import Terminal
 
 NO_CONTACTS = {"contacts": [], "total": 0, "next_offset": None}
 
@@ -40,11 +40,6 @@ def test_new_needs_only_a_state_directory(terminal: Terminal) -> None:
     facts = terminal.facts("new", "--state", str(terminal.home / "x"), OBSCURA_TOKEN=None, OBSCURA_STATE=None)
     assert len(bytes.fromhex(facts["identity_public_key"])) == 32
     assert (terminal.home / "x" / "state.json").stat().st_mode & 0o777 == 0o600
-
-
-def test_new_refuses_a_device_name_that_could_never_be_pushed(terminal: Terminal) -> None:
-    assert terminal.run("new", "--device-name", "x" * 300).exit_code == ExitCode.REFUSED_INPUT
-    assert not (terminal.home / "phone").exists()
 
 
 def test_new_never_overwrites(terminal: Terminal) -> None:
@@ -102,11 +97,6 @@ def test_a_name_with_control_characters_is_refused_and_not_echoed(terminal: Term
     assert (result.exit_code, "\x1b" in result.output) == (ExitCode.REFUSED_INPUT, False)
 
 
-def test_removing_an_unknown_contact_is_an_error_message(terminal: Terminal) -> None:
-    terminal.ok("new")
-    assert terminal.run("contact", "remove", str(ALICE)).exit_code == ExitCode.NOTHING_THERE
-
-
 def test_five_hundred_contacts_are_imported(terminal: Terminal) -> None:
     terminal.ok("new")
     rows = "user_id,username\n" + "".join(f"{UUID(int=n)},user{n}\n" for n in range(1, 501))
@@ -149,13 +139,6 @@ def test_the_server_is_an_option(terminal: Terminal) -> None:
     terminal.ok("status", "--server", "https://backup.example")
     terminal.ok("status")
     assert terminal.addresses == ["https://backup.example", "http://127.0.0.1:8400"]
-
-
-def test_a_token_file_takes_precedence_over_the_environment(terminal: Terminal) -> None:
-    terminal.ok("new")
-    (terminal.home / "token").write_text(token(str(ALICE)) + "\n")
-    facts = terminal.facts("status", "--token-file", str(terminal.home / "token"))
-    assert facts["account"]["user_id"] == str(ALICE)
 
 
 # --- options without a value, and files without an end ---

@@ -8,7 +8,7 @@ from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import Header, open_sealed, seal
-from support.client.contents import ALICE, BOB
+from support.client.contents import BOB
 from support.client.terminal import PASSWORD, USER, Terminal, token
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
@@ -31,13 +31,6 @@ def test_a_restore_shows_the_backup_and_asks(pushed: Terminal, password_file: st
     assert not (pushed.home / "laptop" / "state.json").exists()
 
 
-def test_a_restore_renames_the_device_only_with_the_option(pushed: Terminal, password_file: str) -> None:
-    pushed.ok("restore", "--password-file", password_file, "--yes")
-    assert pushed.facts("status")["device_name"] == "phone"
-    pushed.ok("restore", "--password-file", password_file, "--yes", "--device-name", "old phone")
-    assert pushed.facts("status")["device_name"] == "old phone"
-
-
 def test_names_from_a_backup_cannot_move_the_cursor(pushed: Terminal, password_file: str) -> None:
     opened = open_sealed(pushed.server.slot.blob or b"", PASSWORD, USER)
     named = replace(decode(opened.payload), device_name="\x1b[2J\r\n")
@@ -47,17 +40,6 @@ def test_names_from_a_backup_cannot_move_the_cursor(pushed: Terminal, password_f
     shown = restored.output + pushed.ok("status", *laptop)
     assert restored.exit_code == 0
     assert [each for each in shown if each in "\x1b\r"] == []
-
-
-def test_a_push_merges_an_edit_from_another_device(pushed: Terminal, password_file: str) -> None:
-    laptop = ["--state", str(pushed.home / "laptop")]
-    pushed.ok("restore", *laptop, "--password-file", password_file, "--yes")
-    pushed.ok("contact", "add", str(BOB), "bob", *laptop)
-    pushed.ok("push", *laptop, "--password-file", password_file)
-    pushed.ok("contact", "remove", str(ALICE))
-    facts = pushed.facts("push", "--password-file", password_file)
-    assert (facts["uploaded"], facts["version"], facts["merged"]["added"]) == (True, 3, 1)
-    assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["bob"]
 
 
 def test_the_first_push_asks_for_the_password_twice_and_shows_its_strength(terminal: Terminal) -> None:
@@ -83,17 +65,6 @@ def test_a_later_push_asks_once(pushed: Terminal) -> None:
     assert pushed.person.prompts == ["Backup password: "]
 
 
-def test_a_push_without_changes_asks_for_nothing(pushed: Terminal) -> None:
-    assert not pushed.facts("push")["uploaded"]
-    assert pushed.person.prompts == []
-
-
-def test_a_wrong_password_changes_nothing(pushed: Terminal) -> None:
-    pushed.ok("contact", "add", str(BOB), "bob")
-    result = pushed.run("push", "--password-file", "-", stdin=b"not the password\n")
-    assert (result.exit_code, pushed.server.slot.version) == (ExitCode.PASSWORD, 1)
-
-
 def test_the_password_is_the_first_line_of_the_file(pushed: Terminal) -> None:
     pushed.ok("contact", "add", str(BOB), "bob")
     pushed.ok("push", "--password-file", "-", stdin=b"\xef\xbb\xbf" + PASSWORD.encode() + b"\r\nsomething else\n")
@@ -102,13 +73,6 @@ def test_the_password_is_the_first_line_of_the_file(pushed: Terminal) -> None:
 def test_a_password_without_a_terminal_or_file_is_an_error(terminal: Terminal) -> None:
     terminal.ok("new")
     assert terminal.run("push").exit_code == ExitCode.PASSWORD
-
-
-def test_a_rollback_is_an_error_until_it_is_accepted(pushed: Terminal, password_file: str) -> None:
-    pushed.server.delete(1)
-    result = pushed.run("push", "--password-file", password_file)
-    assert (result.exit_code, "[rollback-suspected]" in result.stderr) == (ExitCode.DECIDE, True)
-    pushed.ok("push", "--password-file", password_file, "--accept-rollback", "--profile", "low-memory")
 
 
 def test_the_status_needs_neither_password_nor_token(pushed: Terminal) -> None:
@@ -133,27 +97,6 @@ def test_a_deletion_does_not_change_this_device(pushed: Terminal) -> None:
     assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["alice"]
 
 
-def test_after_a_deletion_a_push_sets_a_new_password(pushed: Terminal) -> None:
-    pushed.ok("delete", "--yes")
-    pushed.person.passwords = [PASSWORD, PASSWORD]
-    assert pushed.facts("push", "--profile", "low-memory")["uploaded"]
-
-
-def test_deleting_without_an_identity_here_warns(pushed: Terminal) -> None:
-    result = pushed.run("delete", "--state", str(pushed.home / "empty"), "--yes")
-    assert (result.exit_code, "NO IDENTITY" in result.stderr) == (0, True)
-
-
-def test_deleting_a_missing_backup_is_an_error_message(terminal: Terminal) -> None:
-    assert terminal.run("delete", "--yes").exit_code == ExitCode.NOTHING_THERE
-
-
-def test_a_restore_that_accepts_a_rollback_still_reports_a_lost_backup(pushed: Terminal) -> None:
-    pushed.server.lost = True
-    result = pushed.run("restore", "--accept-rollback", "--yes")
-    assert (result.exit_code, "[backup-lost]" in result.stderr) == (ExitCode.DECIDE, True)
-
-
 @pytest.mark.parametrize("command", ["push", "restore", "delete"])
 def test_commands_without_a_token_are_an_error(terminal: Terminal, command: str) -> None:
     terminal.ok("new")
@@ -174,10 +117,6 @@ def test_an_unusual_amount_of_memory_needs_a_confirmation(terminal: Terminal) ->
     terminal.server.push(hungry.encoded + bytes(64), 0)
     assert terminal.run("restore").exit_code == ExitCode.UNREADABLE
     assert "300 MiB" in terminal.person.prompts[-1]
-
-
-def test_restoring_a_missing_backup_is_an_error_message(terminal: Terminal) -> None:
-    assert terminal.run("restore").exit_code == ExitCode.NOTHING_THERE
 
 
 def test_commands_without_an_identity_suggest_new_or_restore(terminal: Terminal) -> None:

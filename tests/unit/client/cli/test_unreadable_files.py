@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.cli.exits import UnreadableFile
 from obscura_backup_client.cli.settings import opened_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def why(name: str, *, regular: bool = False) -> str:

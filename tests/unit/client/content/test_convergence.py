@@ -81,7 +81,7 @@ def make_devices(home: Path, server: ServerInMemory) -> list[BackupClient]:
     return devices
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(_events)
 def test_devices_converge_to_the_result_of_all_edits_in_order(events: list[Put | Remove | Push]) -> None:
     with tempfile.TemporaryDirectory() as home:

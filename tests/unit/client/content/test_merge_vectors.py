@@ -64,8 +64,9 @@ def test_two_identities_of_one_epoch_are_a_conflict_in_either_order(row: dict[st
     one, other = (decode(bytes.fromhex(row[side])) for side in ("one", "other"))
     assert row["error"] == IdentityConflict.code
     for pair in ((one, other), (other, one)):
-        with pytest.raises(IdentityConflict):
+        with pytest.raises(IdentityConflict) as conflict:
             merge(*pair)
+        assert conflict.value.epoch == one.identity.epoch
 
 
 @pytest.mark.parametrize("row", named(MERGE["beyond"]))

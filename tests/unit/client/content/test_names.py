@@ -3,20 +3,17 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import NameRefused
 from obscura_backup_client.content.names import sanitized_device_name
 from obscura_backup_client.formats.identity_keys import MalformedKeyError, parse_identity_key
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, Device, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 # The last is what a byte that is not UTF-8 becomes on its way through a command line.
 UNUSABLE = ["x" * 257, "ü" * 129, "a\nb", "\x1b[2J", "\udcff"]

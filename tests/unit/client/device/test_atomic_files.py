@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from obscura_backup_client.device.atomic_files import create_file, replace_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import stat
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,6 @@ from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.errors import ProfileDamaged, ProfileNewer, StateMissing, StateUnusable
 from obscura_backup_client.sealing.errors import RefusedParameters
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROFILE = DeviceProfile(KdfParameters(160 * 1024, 3, 1), 745)
 

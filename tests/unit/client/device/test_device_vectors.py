@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.editing import NewContact, put_contacts, remove_contact, set_profile
 from obscura_backup_client.content.merge import Keep
-from obscura_backup_client.content.model import DEVICE_ID_BYTES
+from obscura_backup_client.content.model import DEVICE_ID_BYTES, Backup
 from obscura_backup_client.device.directory import LockedState, StateDirectory
+from obscura_backup_client.device.last_seen import LastSeen
 from obscura_backup_client.device.state import State
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.delete import delete
@@ -28,12 +30,6 @@ from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, Ver
 from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup
 from support.client.devices import ACCOUNT, KEY, LOW_MEMORY, USER, yes
 from support.client.vectors import named, vectors
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.content.model import Backup
-    from obscura_backup_client.device.last_seen import LastSeen
 
 EDITS = vectors("edits")["edits"]
 SEQUENCES = vectors("devices")["sequences"]
@@ -191,6 +187,7 @@ class ScriptedDevice:
         }
 
 
+@pytest.mark.usefixtures("cheap_kdf")
 @pytest.mark.parametrize("row", named(SEQUENCES))
 def test_a_device_seals_records_and_reports_as_in_the_vector(row: dict[str, Any], tmp_path: Path) -> None:
     device = ScriptedDevice(tmp_path / "state", row)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.device.directory import StateDirectory
-from obscura_backup_client.device.errors import StateBusy, StateMissing, StateNewer, StateUnusable
+from obscura_backup_client.device.errors import StateMissing, StateNewer, StateUnusable
 from obscura_backup_client.device.state import State, decode_state, encode_state
 from support.client.contents import PHONE, backup, contact
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STATE = State(PHONE, "phone", 5, backup(contact()))
 
@@ -182,11 +179,6 @@ def test_a_write_that_fails_leaves_the_old_state(directory: StateDirectory) -> N
     with pytest.raises(StateUnusable):
         write(directory, replace(STATE, seq=6))
     assert directory.read() == STATE
-
-
-def test_two_processes_cannot_lock_the_state_at_once(directory: StateDirectory) -> None:
-    with directory.locked(), pytest.raises(StateBusy), directory.locked():
-        pass
 
 
 def test_a_lock_is_waited_for(directory: StateDirectory) -> None:

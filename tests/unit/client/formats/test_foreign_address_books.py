@@ -7,14 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from obscura_backup_client.formats.contacts import ImportedContact, read_contacts
+from obscura_backup_client.formats.contacts import read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
 from obscura_backup_client.formats.vcard.values import split_unescaped
-
-ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")
-BOB = UUID("ffeeddcc-bbaa-9988-7766-554433221100")
-KEY = bytes(range(32))
-KEY_BASE64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, any_card, only
 
 GOOGLE_NEW = (
     "First Name,Middle Name,Last Name,Phonetic First Name,Phonetic Middle Name,Phonetic Last Name,Name Prefix,"
@@ -40,15 +36,6 @@ OUTLOOK = (
 
 def names(text: str) -> dict[UUID, str]:
     return {each.user_id: each.username for each in read_contacts(text.encode())}
-
-
-def card(*lines: str) -> str:
-    return "\r\n".join(["BEGIN:VCARD", "VERSION:4.0", *lines, "END:VCARD", ""])
-
-
-def only(text: str) -> ImportedContact:
-    [contact] = read_contacts(text.encode())
-    return contact
 
 
 # --- tables ---
@@ -118,7 +105,7 @@ def test_a_json_entry_is_named_by_its_first_member_that_has_a_name(member: dict[
     ],
 )
 def test_a_card_is_named_by_its_first_property_that_has_a_name(lines: list[str], name: str) -> None:
-    assert only(card(f"UID:{ALICE}", *lines)).username == name
+    assert only(any_card(f"UID:{ALICE}", *lines)).username == name
 
 
 @pytest.mark.parametrize(
@@ -126,8 +113,8 @@ def test_a_card_is_named_by_its_first_property_that_has_a_name(lines: list[str],
     ["KIND:group", "KIND:org", "KIND:Location", "KIND;VALUE=text:device", "X-ADDRESSBOOKSERVER-KIND:group"],
 )
 def test_a_card_that_is_not_a_persons_is_skipped(kind: str) -> None:
-    group = card(kind, f"UID:urn:uuid:{BOB}", "FN:Friends", f"MEMBER:urn:uuid:{ALICE}")
-    assert names(group + card(f"UID:{ALICE}", "FN:alice", "KIND:individual")) == {ALICE: "alice"}
+    group = any_card(kind, f"UID:urn:uuid:{BOB}", "FN:Friends", f"MEMBER:urn:uuid:{ALICE}")
+    assert names(group + any_card(f"UID:{ALICE}", "FN:alice", "KIND:individual")) == {ALICE: "alice"}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +135,7 @@ def test_a_card_that_is_not_a_persons_is_skipped(kind: str) -> None:
     ],
 )
 def test_a_key_of_another_program_is_skipped(key: str) -> None:
-    assert only(card(f"UID:{ALICE}", "FN:alice", key)).identity_key == b""
+    assert only(any_card(f"UID:{ALICE}", "FN:alice", key)).identity_key == b""
 
 
 @pytest.mark.parametrize(
@@ -163,7 +150,7 @@ def test_a_key_of_another_program_is_skipped(key: str) -> None:
 )
 def test_the_identity_key_is_found_among_keys_of_other_programs(key: str) -> None:
     foreign = f"KEY;TYPE=PGP:{KEY_BASE64[::-1]}"
-    assert only(card(f"UID:{ALICE}", "FN:alice", foreign, key)).identity_key == KEY
+    assert only(any_card(f"UID:{ALICE}", "FN:alice", foreign, key)).identity_key == KEY
 
 
 # --- separators ---

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-
 from obscura_backup_client.formats.contact_entries import MAX_COLUMNS
 from obscura_backup_client.formats.contacts import read_contacts
-from obscura_backup_client.formats.errors import ContactFileError
 from obscura_backup_client.formats.vcard.reader import MAX_PROPERTIES
-
-USER = "00112233-4455-6677-8899-aabbccddeeff"
+from support.client.vcards import ALICE, refusal
 
 
 def wide(columns: int) -> bytes:
-    return f"user_id{',name' * (columns - 1)}\n{USER},Alice\n".encode()
+    return f"user_id{',name' * (columns - 1)}\n{ALICE},Alice\n".encode()
 
 
 def long_card(properties: int) -> bytes:
     others = "X:\n" * (properties - 2)
-    return f"BEGIN:VCARD\nUID:{USER}\nFN:Alice\n{others}END:VCARD\n".encode()
-
-
-def refusal(content: bytes) -> ContactFileError:
-    with pytest.raises(ContactFileError) as refused:
-        read_contacts(content)
-    return refused.value
+    return f"BEGIN:VCARD\nUID:{ALICE}\nFN:Alice\n{others}END:VCARD\n".encode()
 
 
 def test_a_table_of_a_thousand_columns_is_read() -> None:

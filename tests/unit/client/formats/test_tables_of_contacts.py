@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from obscura_backup_client.formats.contacts import ImportedContact, read_contacts
-from obscura_backup_client.formats.errors import ContactFileError
-
-ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")
-BOB = UUID("ffeeddcc-bbaa-9988-7766-554433221100")
-KEY = bytes(range(32))
-
-
-def only(text: str) -> ImportedContact:
-    [contact] = read_contacts(text.encode())
-    return contact
-
-
-def refusal(text: str) -> ContactFileError:
-    with pytest.raises(ContactFileError) as refused:
-        read_contacts(text.encode())
-    return refused.value
-
+from support.client.vcards import ALICE, BOB, KEY, only, refusal
 
 # --- CSV ---
 

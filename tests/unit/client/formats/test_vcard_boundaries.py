@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 import pytest
 
 from obscura_backup_client.formats.contacts import read_contacts
-from obscura_backup_client.formats.errors import ContactFileError
+from support.client import vcards
+from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, card
 
-ALPHA = UUID("11111111-1111-4111-8111-111111111111")
-BETA = UUID("22222222-2222-4222-8222-222222222222")
-KEY = bytes(range(32))
-KEY_BASE64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-BOTH = [(ALPHA, "Alpha One", b""), (BETA, "Beta Two", KEY)]
+refusal = partial(vcards.refusal, file_format="vcard")
+BOTH = [(ALICE, "Alpha One", b""), (BOB, "Beta Two", KEY)]
 
-FIRST = f"BEGIN:VCARD\nVERSION:3.0\nUID:{ALPHA}\nFN:Alpha One\nEND:VCARD"
-SECOND = f"BEGIN:VCARD\nVERSION:3.0\nUID:{BETA}\nFN:Beta Two\nKEY;ENCODING=b:{KEY_BASE64}\nEND:VCARD\n"
+FIRST = f"BEGIN:VCARD\nVERSION:3.0\nUID:{ALICE}\nFN:Alpha One\nEND:VCARD"
+SECOND = f"BEGIN:VCARD\nVERSION:3.0\nUID:{BOB}\nFN:Beta Two\nKEY;ENCODING=b:{KEY_BASE64}\nEND:VCARD\n"
 
 
 def contacts(text: str) -> list[tuple[UUID, str, bytes]]:
     found = read_contacts(text.encode(), file_format="vcard")
     return [(each.user_id, each.username, each.identity_key) for each in found]
-
-
-def refusal(text: str) -> ContactFileError:
-    with pytest.raises(ContactFileError) as refused:
-        read_contacts(text.encode(), file_format="vcard")
-    return refused.value
-
-
-def card(*lines: str, version: str = "3.0") -> str:
-    return "\n".join(["BEGIN:VCARD", f"VERSION:{version}", f"UID:{ALPHA}", *lines, "END:VCARD", ""])
 
 
 @pytest.mark.parametrize(
@@ -52,7 +41,7 @@ def test_joined_cards_are_two_contacts_in_any_case_and_spacing(boundary: str) ->
 
 
 def test_three_joined_cards_are_three_contacts() -> None:
-    third = SECOND.replace(str(BETA), str(UUID(int=3))).replace("Beta Two", "Gamma")
+    third = SECOND.replace(str(BOB), str(UUID(int=3))).replace("Beta Two", "Gamma")
     assert [name for _, name, _ in contacts(FIRST + SECOND.rstrip() + third)] == ["Alpha One", "Beta Two", "Gamma"]
 
 
@@ -87,8 +76,8 @@ def test_the_key_of_a_card_whose_beginning_is_lost_is_not_given_to_the_card_befo
 
 
 def test_a_card_with_two_user_ids_is_refused_at_the_second() -> None:
-    assert refusal(card("FN:Alpha", f"UID:{BETA}")).line == 5
-    assert contacts(card("FN:Alpha", f"UID:urn:uuid:{ALPHA}")) == [(ALPHA, "Alpha", b"")]
+    assert refusal(card("FN:Alpha", f"UID:{BOB}")).line == 5
+    assert contacts(card("FN:Alpha", f"UID:urn:uuid:{ALICE}")) == [(ALICE, "Alpha", b"")]
 
 
 @pytest.mark.parametrize("version", ["2.1", "3.0"])
@@ -98,7 +87,7 @@ def test_a_card_with_two_names_or_keys_is_refused_at_the_second(version: str) ->
 
 
 def test_a_card_of_version_4_may_have_its_name_in_several_languages() -> None:
-    assert contacts(card("FN;LANGUAGE=en:Alpha", "FN;LANGUAGE=el:Άλφα", version="4.0")) == [(ALPHA, "Alpha", b"")]
+    assert contacts(card("FN;LANGUAGE=en:Alpha", "FN;LANGUAGE=el:Άλφα", version="4.0")) == [(ALICE, "Alpha", b"")]
 
 
 @pytest.mark.parametrize(
@@ -112,12 +101,12 @@ def test_a_card_of_version_4_may_have_its_name_in_several_languages() -> None:
     ],
 )
 def test_a_boundary_inside_a_value_is_part_of_the_value(line: str) -> None:
-    assert contacts(card("FN:Alpha", line)) == [(ALPHA, "Alpha", b"")]
+    assert contacts(card("FN:Alpha", line)) == [(ALICE, "Alpha", b"")]
 
 
 @pytest.mark.parametrize("name", ["END:VCARD", "Write BEGIN:VCARD", "Mr. END:VCARD Jr."])
 def test_a_name_may_read_like_a_boundary(name: str) -> None:
-    assert contacts(card(f"FN:{name}")) == [(ALPHA, name, b"")]
+    assert contacts(card(f"FN:{name}")) == [(ALICE, name, b"")]
 
 
 def test_a_name_that_is_folded_before_a_boundary_is_refused() -> None:
@@ -127,15 +116,15 @@ def test_a_name_that_is_folded_before_a_boundary_is_refused() -> None:
 @pytest.mark.parametrize(
     "agent",
     [
-        f"AGENT:\nBEGIN:VCARD\nVERSION:2.1\nUID:{BETA}\nFN:Agent\nNICKNAME:x\nKEY:{KEY_BASE64}\nEND:VCARD",
+        f"AGENT:\nBEGIN:VCARD\nVERSION:2.1\nUID:{BOB}\nFN:Agent\nNICKNAME:x\nKEY:{KEY_BASE64}\nEND:VCARD",
         "AGENT:BEGIN:VCARD\nVERSION:2.1\nFN:Agent\nEND:VCARD",
         "AGENT;X=1:\n\nBEGIN:VCARD\nAGENT:\nBEGIN:VCARD\nN:x\nEND:VCARD\nFN:Agent\nEND:VCARD\n\nX:y",
         "AGENT:\nBEGIN:VCARD\nNOTE:a\nstray line\nEND:VCARD\nanother stray line",
     ],
 )
 def test_an_agents_card_is_not_the_contacts(agent: str) -> None:
-    text = card("FN:Alpha", agent, version="2.1") + card(f"UID:{BETA}", "FN:Beta").replace(f"UID:{ALPHA}\n", "")
-    assert contacts(text) == [(ALPHA, "Alpha", b""), (BETA, "Beta", b"")]
+    text = card("FN:Alpha", agent, version="2.1") + card(f"UID:{BOB}", "FN:Beta").replace(f"UID:{ALICE}\n", "")
+    assert contacts(text) == [(ALICE, "Alpha", b""), (BOB, "Beta", b"")]
 
 
 def test_an_agents_card_without_an_end_does_not_hide_the_next_contact() -> None:
@@ -146,5 +135,5 @@ def test_an_agents_card_without_an_end_does_not_hide_the_next_contact() -> None:
 
 @pytest.mark.parametrize("group", ["item1.", "ITEM-1.", "item_1.", "0."])
 def test_a_group_before_a_name_is_not_part_of_it(group: str) -> None:
-    text = f"BEGIN:VCARD\nVERSION:3.0\n{group}UID:{ALPHA}\n{group}FN:Alpha\n{group}KEY;B:{KEY_BASE64}\nEND:VCARD"
-    assert contacts(text) == [(ALPHA, "Alpha", KEY)]
+    text = f"BEGIN:VCARD\nVERSION:3.0\n{group}UID:{ALICE}\n{group}FN:Alpha\n{group}KEY;B:{KEY_BASE64}\nEND:VCARD"
+    assert contacts(text) == [(ALICE, "Alpha", KEY)]

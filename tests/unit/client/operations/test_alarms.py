@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.codec import decode
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.operations.errors import RollbackSuspected
-from obscura_backup_client.sealing.sealed import open_sealed, seal_plaintext
-from obscura_backup_client.transport.errors import BackupLost, OutcomeUnknown, Unavailable
+from obscura_backup_client.sealing.sealed import open_sealed
+from obscura_backup_client.transport.errors import BackupLost, OutcomeUnknown
 from support.client.contents import BOB
 from support.client.devices import KEY, USER, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory, Slot
-
+from support.client.server_in_memory import ServerInMemory, Slot
 
 # --- alarms ---
-
-
-def test_an_older_backup_is_an_alarm_and_changes_nothing(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    old = server.slot
-    phone.put_contacts([NewContact(BOB, "bob")])
-    phone.push(KEY)
-    server.slot = replace(old, version=3)
-    before = phone.directory.read()
-    with pytest.raises(RollbackSuspected) as alarm:
-        phone.push(KEY)
-    assert alarm.value.reasons == ("older-writers",)
-    assert phone.directory.read() == before
 
 
 def test_a_push_repairs_an_accepted_rollback(phone: BackupClient, laptop: BackupClient, server: ServerInMemory) -> None:
@@ -66,37 +49,12 @@ def test_a_fetched_backup_counts_as_seen_even_if_the_push_fails(
         phone.push(KEY)
 
 
-def test_a_missing_backup_is_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    server.delete(1)
-    with pytest.raises(RollbackSuspected) as alarm:
-        phone.push(KEY)
-    assert alarm.value.reasons == ("gone",)
-
-
-def test_a_push_replaces_a_backup_whose_absence_was_accepted(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    server.delete(1)
-    assert phone.push(KEY, accept_rollback=True).version == 3
-
-
 def test_a_lost_backup_is_replaced_only_if_accepted(phone: BackupClient, server: ServerInMemory) -> None:
     phone.push(KEY)
     server.lost = True
     with pytest.raises(BackupLost):
         phone.push(KEY)
     assert phone.push(KEY, accept_rollback=True).version == 2
-
-
-def test_a_restore_of_an_older_backup_is_an_alarm_too(
-    phone: BackupClient, laptop: BackupClient, server: ServerInMemory
-) -> None:
-    old = server.slot
-    laptop.put_contacts([NewContact(BOB, "bob")])
-    laptop.push(KEY)
-    server.slot = old
-    with pytest.raises(RollbackSuspected):
-        laptop.restore(KEY, confirm=yes)
 
 
 # --- an accepted rollback ---
@@ -133,27 +91,6 @@ def test_the_next_push_repairs_a_rollback_that_a_restore_accepted(
     assert phone.status().pending
     assert phone.push(KEY).uploaded
     laptop.push(KEY)
-
-
-def test_a_push_repairs_an_accepted_fork(phone: BackupClient, laptop: BackupClient, server: ServerInMemory) -> None:
-    payload = open_sealed(server.slot.blob or b"", KEY, USER).payload
-    plaintext = (len(payload).to_bytes(4, "big") + payload).ljust(16384, b"\0")
-    server.slot = replace(server.slot, version=2, blob=seal_plaintext(plaintext, KEY, USER, nonce=b"n" * 12))
-    assert phone.push(KEY, accept_rollback=True).uploaded
-    laptop.push(KEY)
-
-
-def test_a_rollback_stays_an_alarm_until_its_repair_is_stored(
-    rolled_back: Slot, phone: BackupClient, server: ServerInMemory
-) -> None:
-    def unreachable() -> None:
-        raise Unavailable("no connection")
-
-    server.meanwhile.append(unreachable)
-    with pytest.raises(Unavailable):
-        phone.push(KEY, accept_rollback=True)
-    with pytest.raises(RollbackSuspected):
-        phone.push(KEY)
 
 
 def test_restoring_a_lost_backup_is_its_own_error(phone: BackupClient, server: ServerInMemory) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.codec import decode
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device import calibrated_parameters
@@ -21,10 +21,7 @@ from obscura_backup_client.transport.errors import BackupLost, NotFound, Outcome
 from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import BOB
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 

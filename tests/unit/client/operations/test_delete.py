@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client import Preview
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import IdentityConflict
 from obscura_backup_client.device.errors import StateMissing
 from obscura_backup_client.operations.errors import NotConfirmed, RollbackSuspected
 from obscura_backup_client.operations.results import DeletionPreview, RemoteState
 from obscura_backup_client.sealing.errors import Damaged
-from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, VersionMismatch
+from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown
 from support.client.contents import BOB, NOW_MS
 from support.client.devices import ACCOUNT, KEY, Device, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client import Preview
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 
 def agreed(_preview: DeletionPreview) -> bool:
@@ -102,26 +99,6 @@ def test_a_deletion_by_another_device_is_an_alarm(phone: BackupClient, laptop: B
         laptop.push(KEY)
 
 
-def test_after_a_deletion_and_a_push_an_absence_is_an_alarm_again(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    phone.delete(confirm=agreed)
-    phone.push(KEY)
-    server.delete(server.slot.version)
-    with pytest.raises(RollbackSuspected):
-        phone.push(KEY)
-
-
-def test_after_a_deletion_an_older_backup_is_still_an_alarm(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    old = server.slot
-    phone.put_contacts([NewContact(BOB, "bob")])
-    phone.push(KEY)
-    phone.delete(confirm=agreed)
-    server.slot = old
-    with pytest.raises(RollbackSuspected):
-        phone.push(KEY)
-
-
 def test_other_devices_continue_with_the_backup_pushed_after_a_deletion(
     phone: BackupClient, laptop: BackupClient
 ) -> None:
@@ -136,33 +113,6 @@ def test_a_deletion_whose_response_is_lost_is_not_an_alarm(phone: BackupClient, 
     with pytest.raises(OutcomeUnknown):
         phone.delete(confirm=agreed)
     assert phone.push(KEY).version == 3
-
-
-def test_once_a_backup_is_seen_again_its_absence_is_an_alarm_again(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-    slot = server.slot
-    server.lose_next_answers = 1
-    with pytest.raises(OutcomeUnknown):
-        phone.delete(confirm=agreed)
-    server.slot = slot
-    assert not phone.push(KEY).uploaded
-    server.delete(1)
-    with pytest.raises(RollbackSuspected):
-        phone.push(KEY)
-
-
-def test_a_refused_deletion_keeps_the_alarm(phone: BackupClient, server: ServerInMemory) -> None:
-    phone.push(KEY)
-
-    def another_device_is_faster(_preview: DeletionPreview) -> bool:
-        server.slot = replace(server.slot, version=2)
-        return True
-
-    with pytest.raises(VersionMismatch):
-        phone.delete(confirm=another_device_is_faster)
-    server.delete(2)
-    with pytest.raises(RollbackSuspected):
-        phone.push(KEY)
 
 
 def test_deleting_a_missing_backup_is_not_found(phone: BackupClient) -> None:

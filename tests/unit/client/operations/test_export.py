@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import IdentityConflict, IdentityReplaced, NameRefused
 from obscura_backup_client.content.merge import Keep, merge
@@ -24,9 +25,6 @@ from obscura_backup_client.operations.export import MAX_WRITERS_BY_IMPORT, Impor
 from obscura_backup_client.operations.results import Changes
 from support.client.contents import ALICE, BOB, NOW_MS, PHONE, backups
 from support.client.devices import KEY, Device, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
 
 
 def agreed(_found: ImportPreview) -> bool:
@@ -196,7 +194,6 @@ def test_a_file_with_a_higher_seq_of_this_device_gives_it_a_new_id(phone: Backup
     assert Writer(renewed.device_id, 1) in phone.directory.read().content.writers
 
 
-@settings(max_examples=40)
 @given(here=backups(), there=backups())
 def test_importing_a_whole_export_is_merging(
     tmp_path_factory: pytest.TempPathFactory, here: Backup, there: Backup

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.codec import decode
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import IdentityConflict, IdentityReplaced
@@ -17,10 +17,7 @@ from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_h
 from support.client.cheap_kdf import cheap_argon2id
 from support.client.contents import BOB, NOW_MS
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 

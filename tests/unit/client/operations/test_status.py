@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 import obscura_backup_client
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content import model
 from obscura_backup_client.content.codec import decode
 from obscura_backup_client.content.editing import NewContact
@@ -17,12 +18,7 @@ from obscura_backup_client.sealing.sealed import open_sealed
 from obscura_backup_client.transport.errors import TokenUnusable
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, USER, names, yes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 PASSWORD = "correct horse battery"
 

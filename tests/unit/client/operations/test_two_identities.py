@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.errors import IdentityConflict, IdentityReplaced
 from obscura_backup_client.content.merge import Keep, merge, merge_keeping, same_identity
+from obscura_backup_client.content.model import Backup
+from obscura_backup_client.operations.results import RestorePreview
 from support.client.contents import BOB, IDENTITY, backup, backups
 from support.client.devices import KEY, Device, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from obscura_backup_client.content.model import Backup
-    from obscura_backup_client.operations.results import RestorePreview
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 OTHER = replace(IDENTITY, public_key=b"Q" * 32, private_key=b"T" * 32)
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device.errors import StateDamaged
 from obscura_backup_client.device.state import decode_state, encode_state
 from obscura_backup_client.sealing.errors import WrongPassword
 from support.client.contents import BOB, NOW_MS
 from support.client.devices import ACCOUNT, LOW_MEMORY, Device, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 

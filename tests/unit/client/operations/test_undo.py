@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.merge import Keep
 from obscura_backup_client.device.errors import StateDamaged
@@ -18,12 +20,7 @@ from obscura_backup_client.operations.results import Changes, RemoteState, UndoP
 from obscura_backup_client.transport.errors import OutcomeUnknown
 from support.client.contents import ALICE, BOB
 from support.client.devices import ACCOUNT, KEY, Device, names, yes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 
 def agree(_found: UndoPreview) -> bool:
@@ -184,6 +181,7 @@ def test_after_an_undo_the_next_push_merges_the_backup_again(behind: BackupClien
     assert names(behind) == {"alicia", "bob"}
 
 
+@pytest.mark.usefixtures("cheap_kdf")
 def test_an_undo_forgets_no_backup_that_this_device_saw(
     phone: BackupClient, laptop: BackupClient, server: ServerInMemory
 ) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.content.model import Profile
 from obscura_backup_client.operations.changes import changes
@@ -17,10 +17,7 @@ from obscura_backup_client.sealing.errors import Damaged
 from obscura_backup_client.transport.errors import BackupLost, NotFound
 from support.client.contents import ALICE, BOB, NOW_MS, backup, contact, tombstone
 from support.client.devices import KEY, Device, names, yes
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 
 def never(_found: RestorePreview) -> bool:

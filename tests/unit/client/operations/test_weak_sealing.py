@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device import calibrated_parameters
 from obscura_backup_client.sealing import sealed
@@ -19,10 +19,7 @@ from obscura_backup_client.sealing.sealed import open_sealed, read_header
 from support.client.contents import BOB
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, yes
 from support.client.other_program import OTHER_SALT, sealed_by_another_program
-
-if TYPE_CHECKING:
-    from obscura_backup_client.client import BackupClient
-    from support.client.server_in_memory import ServerInMemory
+from support.client.server_in_memory import ServerInMemory
 
 PASSWORD = "correct horse battery"
 FLOOR_KIB = 64 * 1024

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from obscura_backup_client.sealing.calibration import (
     CALIBRATION_MAX_MEASUREMENTS,
     Fit,
+    Measure,
     Measurement,
     calibrate,
     measure_derivation,
@@ -18,10 +18,6 @@ from obscura_backup_client.sealing.kdf import require_sealable
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
 from obscura_backup_client.sealing.kdf_timing import Timing, busy_reason, load_per_processor, time_call
 from support.client.speeds import steady
-
-if TYPE_CHECKING:
-    from obscura_backup_client.sealing.calibration import Measure
-
 
 MIB = 1024
 LOW_MEMORY = PROFILES["low-memory"]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import pytest
@@ -11,9 +12,6 @@ from obscura_backup_client.sealing.errors import Damaged, NewerFormat, NotABacku
 from obscura_backup_client.sealing.inspection import MAX_COUNTED_BYTES, Inspection, Verdict, inspect
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
 from obscura_backup_client.sealing.sealed import Header, SealingKey, read_header, seal, seal_plaintext
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 USER = UUID(int=1)
 KEY = SealingKey(PROFILES["default"], b"s" * 16, b"r" * 32)

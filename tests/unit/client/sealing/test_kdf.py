@@ -25,63 +25,16 @@ def test_every_profile_may_seal_and_opens_without_asking(profile: KdfParameters)
     require_openable(profile)
 
 
-@pytest.mark.parametrize(("memory_kib", "passes"), [(64 * MIB, 3), (64 * MIB, 16), (256 * MIB, 3), (256 * MIB, 16)])
-def test_sealing_accepts_its_limits(memory_kib: int, passes: int) -> None:
-    require_sealable(KdfParameters(memory_kib, passes, 1))
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        KdfParameters(64 * MIB - 1, 3, 1),
-        KdfParameters(256 * MIB + 1, 3, 1),
-        KdfParameters(64 * MIB, 2, 1),
-        KdfParameters(64 * MIB, 17, 1),
-        KdfParameters(64 * MIB, 3, 0),
-        KdfParameters(64 * MIB, 3, 2),
-    ],
-    ids=str,
-)
-def test_sealing_refuses_one_beyond_its_limits(parameters: KdfParameters) -> None:
+def test_parameters_refused_for_sealing_are_in_the_error() -> None:
     with pytest.raises(RefusedParameters) as refused:
-        require_sealable(parameters)
-    assert refused.value.parameters == parameters
+        require_sealable(KdfParameters(64 * MIB, 3, 0))
+    assert refused.value.parameters == KdfParameters(64 * MIB, 3, 0)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        KdfParameters(8, 1, 1),
-        KdfParameters(32, 1, 4),
-        KdfParameters(64, 16, 1),
-        KdfParameters(256 * MIB, 16, 1),
-    ],
-    ids=str,
-)
-def test_opening_accepts_its_limits_without_asking(parameters: KdfParameters) -> None:
-    require_openable(parameters)
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        KdfParameters(7, 1, 1),
-        KdfParameters(31, 1, 4),
-        KdfParameters(64, 0, 1),
-        KdfParameters(64, 17, 1),
-        KdfParameters(64, 1, 0),
-        KdfParameters(64, 1, 5),
-        KdfParameters(512 * MIB + 1, 1, 1),
-        KdfParameters(512 * MIB, 9, 1),
-        KdfParameters(262145, 16, 1),
-        KdfParameters(2**32 - 1, 2**32 - 1, 255),
-    ],
-    ids=str,
-)
-def test_opening_refuses_one_beyond_its_limits_even_if_confirmed(parameters: KdfParameters) -> None:
+def test_parameters_refused_for_opening_are_in_the_error() -> None:
     with pytest.raises(RefusedParameters) as refused:
-        require_openable(parameters, confirm=lambda _: True)
-    assert refused.value.parameters == parameters
+        require_openable(KdfParameters(7, 1, 1), confirm=lambda _: True)
+    assert refused.value.parameters == KdfParameters(7, 1, 1)
 
 
 def test_opening_above_256_mib_asks_and_accepts_a_no() -> None:
@@ -94,10 +47,6 @@ def test_opening_above_256_mib_asks_and_accepts_a_no() -> None:
     with pytest.raises(RefusedParameters, match="not confirmed"):
         require_openable(KdfParameters(256 * MIB + 1, 1, 1), confirm=confirm)
     assert asked == [KdfParameters(256 * MIB + 1, 1, 1)]
-
-
-def test_opening_at_512_mib_works_after_a_confirmation() -> None:
-    require_openable(KdfParameters(512 * MIB, 8, 4), confirm=lambda _: True)
 
 
 def test_opening_above_256_mib_is_refused_without_a_confirmation() -> None:

@@ -14,14 +14,6 @@ from obscura_backup_client.sealing.padding import (
 )
 
 
-@pytest.mark.parametrize(
-    ("length", "expected"),
-    [(0, 0), (1, 1), (2, 2), (8, 8), (9, 10), (1025, 1088), (16384, 16384), (16385, 17408), (2**20 + 1, 2**20 + 2**15)],
-)
-def test_padme_rounds_up_to_published_steps(length: int, expected: int) -> None:
-    assert padme(length) == expected
-
-
 @given(st.integers(0, 2**33))
 def test_padme_never_shrinks_and_adds_at_most_an_eighth(length: int) -> None:
     assert length <= padme(length) <= length + length // 8

@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.sealing.errors import (
     Damaged,
-    DifferentKey,
     NewerFormat,
-    NotABackup,
-    PasswordCharacterRefused,
     PasswordTooShort,
     PayloadTooLarge,
     RefusedParameters,
@@ -27,7 +23,6 @@ from obscura_backup_client.sealing.padding import pad
 from obscura_backup_client.sealing.passwords import normalize
 from obscura_backup_client.sealing.sealed import (
     HEADER_BYTES,
-    MAX_PAYLOAD_BYTES,
     SMALLEST_BLOB_BYTES,
     SealingKey,
     derive_key,
@@ -64,10 +59,9 @@ def test_published_vector_is_reproduced_by_the_public_functions() -> None:
     blob = seal(bytes.fromhex("0a026869"), key, ALICE, random=counting)
     assert blob[42:74].hex() == "24fa11768be57111887a4016639ac2c5fec0f5fb9aa92e831084bca1bf535435"
     assert hashlib.sha256(blob).hexdigest() == "64c8b57e018f57dde7735b57c337239db3e63558011bc8fb69134037a184b933"
-    assert open_sealed(blob, PASSWORD, ALICE).payload == bytes.fromhex("0a026869")
+    assert open_sealed(blob, key, ALICE).payload == bytes.fromhex("0a026869")
 
 
-@settings(deadline=None)  # the first example loads what is imported late
 @given(st.binary(max_size=40000), st.uuids(), st.binary(min_size=12, max_size=12))
 def test_what_was_sealed_opens_to_the_same_payload(payload: bytes, user_id: UUID, nonce: bytes) -> None:
     blob = seal_plaintext(pad(payload), TINY_KEY, user_id, nonce=nonce)
@@ -94,27 +88,11 @@ def test_small_payloads_of_any_size_make_blobs_of_one_size() -> None:
     assert len(seal(b"", FREE_KEY, ALICE)) == len(seal(bytes(16380), FREE_KEY, ALICE)) == 74 + 16384 + 16
 
 
-def test_the_largest_payload_fits_two_mebibytes() -> None:
-    assert len(seal(bytes(MAX_PAYLOAD_BYTES), FREE_KEY, ALICE)) <= 2 * 1024 * 1024
-
-
-def test_a_payload_one_byte_too_large_is_refused() -> None:
-    with pytest.raises(PayloadTooLarge) as refused:
-        seal(bytes(MAX_PAYLOAD_BYTES + 1), FREE_KEY, ALICE)
-    assert refused.value.payload_bytes == MAX_PAYLOAD_BYTES + 1
-    assert refused.value.max_payload_bytes == MAX_PAYLOAD_BYTES
-
-
 def test_the_caller_sets_the_largest_blob() -> None:
     assert len(seal(bytes(16380), FREE_KEY, ALICE, max_blob_bytes=16474)) == 16474
     with pytest.raises(PayloadTooLarge) as refused:
         seal(bytes(16381), FREE_KEY, ALICE, max_blob_bytes=16474)
-    assert refused.value.max_payload_bytes == 16380
-
-
-def test_nothing_fits_a_blob_below_the_minimum_size() -> None:
-    with pytest.raises(PayloadTooLarge):
-        seal(b"", FREE_KEY, ALICE, max_blob_bytes=16473)
+    assert (refused.value.payload_bytes, refused.value.max_payload_bytes) == (16381, 16380)
 
 
 def test_a_key_below_the_minimum_does_not_seal() -> None:
@@ -155,40 +133,6 @@ def test_a_kept_key_opens_without_a_derivation(monkeypatch: pytest.MonkeyPatch) 
     assert open_sealed(TINY_BLOB, TINY_KEY, ALICE).payload == b"hi"
 
 
-@pytest.mark.parametrize(
-    "key", [replace(TINY_KEY, salt=bytes(16)), replace(TINY_KEY, parameters=KdfParameters(16, 1, 1))], ids=repr
-)
-def test_a_kept_key_of_another_salt_or_cost_is_told_apart_from_a_wrong_password(key: SealingKey) -> None:
-    with pytest.raises(DifferentKey):
-        open_sealed(TINY_BLOB, key, ALICE)
-
-
-def test_a_kept_key_with_another_root_is_a_wrong_password() -> None:
-    with pytest.raises(WrongPassword):
-        open_sealed(TINY_BLOB, replace(TINY_KEY, root=bytes(32)), ALICE)
-
-
-def test_another_password_is_a_wrong_password() -> None:
-    with pytest.raises(WrongPassword):
-        open_sealed(TINY_BLOB, PASSWORD + " ", ALICE)
-
-
-def test_a_password_with_a_lone_surrogate_is_a_clean_error() -> None:
-    with pytest.raises(PasswordCharacterRefused):
-        open_sealed(TINY_BLOB, "\ud800", ALICE)
-
-
-def test_another_users_backup_is_damaged() -> None:
-    with pytest.raises(Damaged):
-        open_sealed(TINY_BLOB, PASSWORD, BOB)
-
-
-@pytest.mark.parametrize("blob", [b"", b"O", b"OBK", b"OBKx" + bytes(200), b"XBK1" + bytes(200), b"obk1" + bytes(200)])
-def test_other_bytes_are_not_a_backup(blob: bytes) -> None:
-    with pytest.raises(NotABackup):
-        open_sealed(blob, PASSWORD, ALICE)
-
-
 @pytest.mark.parametrize("blob", [b"OBK2", b"OBK2" + bytes(200), b"OBK0" + bytes(200), b"OBK9"])
 def test_another_digit_is_another_format(blob: bytes) -> None:
     with pytest.raises(NewerFormat) as newer:
@@ -202,28 +146,15 @@ def test_a_backup_truncated_within_its_first_94_bytes_is_damaged(length: int) ->
         open_sealed(TINY_BLOB[:length], PASSWORD, ALICE)
 
 
-@pytest.mark.parametrize("length", [SMALLEST_BLOB_BYTES, len(TINY_BLOB) - 1])
-def test_a_backup_truncated_later_is_damaged_with_the_right_password(length: int) -> None:
-    with pytest.raises(Damaged):
-        open_sealed(TINY_BLOB[:length], PASSWORD, ALICE)
-
-
-def test_bytes_after_the_end_are_damage() -> None:
-    with pytest.raises(Damaged):
-        open_sealed(TINY_BLOB + b"\0", PASSWORD, ALICE)
-
-
 def test_the_smallest_blob_opens() -> None:
     blob = seal_plaintext(bytes(4), TINY_KEY, ALICE, nonce=NONCE)
     assert len(blob) == SMALLEST_BLOB_BYTES == 94
     assert open_sealed(blob, PASSWORD, ALICE).payload == b""
 
 
-@pytest.mark.parametrize("plaintext", [b"\0\0\0\x03hi", b"\0\0\0\x02hi\x01"])
-def test_a_plaintext_that_is_not_padded_right_is_damaged(plaintext: bytes) -> None:
-    blob = seal_plaintext(plaintext, TINY_KEY, ALICE, nonce=NONCE)
-    with pytest.raises(Damaged, match=r"length|zeros"):
-        open_sealed(blob, PASSWORD, ALICE)
+def test_a_plaintext_that_is_not_padded_right_is_damaged_with_the_reason() -> None:
+    with pytest.raises(Damaged, match="zeros"):
+        open_sealed(seal_plaintext(b"\0\0\0\x02hi\x01", TINY_KEY, ALICE, nonce=NONCE), PASSWORD, ALICE)
 
 
 def test_an_unknown_key_derivation_function_is_refused() -> None:
@@ -238,12 +169,6 @@ def test_hostile_parameters_are_refused_before_anything_is_derived(monkeypatch: 
         open_sealed(with_header(TINY_BLOB, memory_kib=2**32 - 1), PASSWORD, ALICE)
 
 
-def test_hostile_parameters_are_refused_with_a_kept_key_too() -> None:
-    key = replace(TINY_KEY, parameters=KdfParameters(8, 17, 1))
-    with pytest.raises(RefusedParameters):
-        open_sealed(with_header(TINY_BLOB, passes=17), key, ALICE)
-
-
 def test_much_memory_needs_a_confirmation_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("obscura_backup_client.sealing.sealed.argon2id", lambda *_: bytes(32))
     blob = with_header(TINY_BLOB, memory_kib=262145)
@@ -253,13 +178,6 @@ def test_much_memory_needs_a_confirmation_first(monkeypatch: pytest.MonkeyPatch)
         open_sealed(blob, PASSWORD, ALICE, confirm=lambda _: True)
 
 
-def test_a_kept_key_needs_no_confirmation() -> None:
-    key = replace(TINY_KEY, parameters=KdfParameters(262145, 1, 1))
-    blob = seal_plaintext(pad(b"hi"), key, ALICE, nonce=NONCE)
-    assert open_sealed(blob, key, ALICE).payload == b"hi"
-
-
-@settings(deadline=None)  # the first example loads what is imported late
 @given(st.binary(max_size=200), st.sampled_from([b"", b"OBK1", TINY_BLOB[:14], TINY_BLOB[:74]]))
 def test_any_bytes_give_a_typed_error(rest: bytes, start: bytes) -> None:
     with pytest.raises(ClientError):

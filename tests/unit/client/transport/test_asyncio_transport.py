@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import uvloop
@@ -15,9 +16,6 @@ from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
 from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable
 from support.client.hostile_server import answer, read_request, serving
-
-if TYPE_CHECKING:
-    import socket
 
 TOKEN = "aaa.bbb.ccc"
 

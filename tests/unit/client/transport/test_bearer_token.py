@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,9 +15,6 @@ from obscura_backup_client.device.state import Account
 from obscura_backup_client.transport.bearer_token import parse_token_file, require_bearer_token, user_id_of
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import TokenUnusable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 USER = UUID("00112233-4455-6677-8899-aabbccddeeff")
 OTHER = UUID("99999999-8888-4777-8666-555555555555")

@@ -6,7 +6,8 @@ import contextlib
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,9 @@ from obscura_backup_client.transport import asyncio_transport as async_transport
 from obscura_backup_client.transport import blocking_connection as http_connection
 from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.blocking_connection import BlockingConnection, Deadline
-from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable, UnexpectedResponse
+from obscura_backup_client.transport.errors import Unavailable
 from obscura_backup_client.transport.responses import NoResponseError
-from support.client.hostile_server import answer, serving
 from support.client.transports import TRANSPORTS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 TOKEN = "aaa.bbb.ccc"
 ONCE = RetryPolicy(attempts=1)
@@ -67,19 +64,6 @@ def test_an_address_without_a_port_has_the_default_port(
     with pytest.raises(Unavailable):
         TRANSPORTS[kind](address, TOKEN, allow_insecure_http=True, retry_policy=ONCE).fetch()
     assert called == [place]
-
-
-@pytest.mark.parametrize("kind", TRANSPORTS)
-def test_a_response_that_is_too_long_has_no_status(kind: str) -> None:
-    with serving(answer(200, b"x" * 100, ETag='"7"')) as address, pytest.raises(UnexpectedResponse) as refused:
-        TRANSPORTS[kind](address, TOKEN, retry_policy=ONCE, max_blob_bytes=99).fetch()
-    assert refused.value.status == 0
-
-
-@pytest.mark.parametrize("kind", TRANSPORTS)
-def test_a_response_to_an_upload_that_is_too_long_leaves_the_outcome_unknown(kind: str) -> None:
-    with serving(answer(200, b"x" * 1_000_000, ETag='"7"')) as address, pytest.raises(OutcomeUnknown):
-        TRANSPORTS[kind](address, TOKEN, retry_policy=ONCE).push(b"sealed", 6)
 
 
 class Breaking:

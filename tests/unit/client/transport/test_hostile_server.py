@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -31,9 +31,6 @@ from obscura_backup_client.transport.errors import (
 from support.certificates import certificate_for_this_machine
 from support.client.hostile_server import Serve, answer, dripping, read_request, reply, serving
 from support.client.transports import TRANSPORTS, AnyTransport, answered
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEEP = b"[" * 100_000
 LONG = "9" * 5000
@@ -180,7 +177,7 @@ ANSWERS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(ANSWERS),
     st.lists(st.tuples(st.integers(0, 150), st.integers(0, 5), st.binary(max_size=5)), max_size=3),

@@ -5,19 +5,15 @@ from __future__ import annotations
 import ssl
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import Unavailable
+from obscura_backup_client.transport.interface import ServerProbe
 from support.certificates import certificate_for_this_machine
 from support.client.hostile_server import HostileServer, reply, serving
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from obscura_backup_client.transport.interface import ServerProbe
 
 NOW = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
 

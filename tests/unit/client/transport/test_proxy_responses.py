@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from obscura_backup_client.transport.backup_api import RetryPolicy
@@ -19,33 +16,11 @@ from obscura_backup_client.transport.errors import (
     Unavailable,
     UnexpectedResponse,
 )
-from support.client.scripted import Reply, Server, problem
-from support.client.transports import InMemoryTransport
+from support.client.scripted import Reply, problem
+from support.client.transports import Connect
 
 BLOB = b"sealed" * 1000
 OURS = "urn:obscura-backup:problem:"
-Connect = Callable[..., InMemoryTransport]
-
-
-@pytest.fixture
-def told() -> list[tuple[float, str]]:
-    return []
-
-
-@pytest.fixture
-def connect(told: list[tuple[float, str]]) -> Connect:
-    def make(*script: Reply, **options: Any) -> InMemoryTransport:
-        return InMemoryTransport(
-            "http://127.0.0.1",
-            "aaa.bbb.ccc",
-            respond=Server(script=list(script)).answer_bytes,
-            sleep=lambda _: None,
-            jitter=lambda: 1.0,
-            on_wait=lambda *each: told.append(each),
-            **options,
-        )
-
-    return make
 
 
 def page(status: int, body: bytes = b"<html><h1>nginx</h1></html>", **headers: str) -> Reply:
@@ -182,11 +157,13 @@ def test_a_failed_download_is_not_reported_as_an_upload(connect: Connect) -> Non
     assert not isinstance(refused.value, NotStored)
 
 
-def test_each_wait_is_reported_with_its_length_and_reason(connect: Connect, told: list[tuple[float, str]]) -> None:
+def test_each_wait_is_reported_with_its_length_and_reason(connect: Connect) -> None:
+    told: list[tuple[float, str]] = []
     refused = unavailable("not-stored")
     refused.headers["Retry-After"] = "5"
+    policy = RetryPolicy(initial_backoff_seconds=1.0)
     transport = connect(
-        refused, LOST, Reply(200, {"ETag": '"8"'}), retry_policy=RetryPolicy(initial_backoff_seconds=1.0)
+        refused, LOST, Reply(200, {"ETag": '"8"'}), retry_policy=policy, on_wait=lambda *each: told.append(each)
     )
     assert transport.push(BLOB, 7) == 8
     assert told == [

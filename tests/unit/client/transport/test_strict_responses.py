@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import socket
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +19,6 @@ from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMIN
 from obscura_backup_client.transport.responses import NoResponseError, unexpected_is_unknown
 from support.client.hostile_server import Serve, read_request, serving
 from support.client.transports import TRANSPORTS, answered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TOKEN = "aaa.bbb.ccc"
 CHUNKED = b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n'

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,8 @@ from obscura_backup_client.transport.errors import (
     Unavailable,
     UnexpectedResponse,
 )
-from support.client.hostile_server import Serve, answer, read_request, serving
-from support.client.scripted import Reply, scripted
+from support.client.hostile_server import read_request, serving
 from support.client.transports import TRANSPORTS, AnyTransport
-
-if TYPE_CHECKING:
-    import socket
 
 TOKEN = "aaa.bbb.ccc"
 HEAD = b'HTTP/1.1 200 OK\r\nETag: "7"\r\n'
@@ -164,35 +161,3 @@ def test_each_request_has_the_total_time_out(client: Client) -> None:
         for _ in range(3):
             assert transport.fetch() is not None
     assert len(asked) == 4
-
-
-@pytest.mark.parametrize("attempts", [1, 2, 4])
-def test_it_tries_the_given_number_of_times_and_waits_between(client: Client, attempts: int) -> None:
-    waits: list[float] = []
-    with scripted() as server:
-        server.script[:] = [Reply(503)] * 10
-        with pytest.raises(Unavailable):
-            client(server.address, RetryPolicy(attempts=attempts), sleep=waits.append).fetch()
-        assert len(server.requests) == attempts
-    assert len(waits) == attempts - 1
-
-
-def test_a_response_of_exactly_the_limit_is_accepted(client: Client) -> None:
-    serve: Serve = answer(200, bytes(1000), ETag='"7"')
-    with serving(serve) as address:
-        fetched = client(address, RetryPolicy(attempts=1), max_blob_bytes=1000).fetch()
-        assert fetched is not None
-        with pytest.raises(UnexpectedResponse):
-            client(address, RetryPolicy(attempts=1), max_blob_bytes=999).fetch()
-
-
-@pytest.mark.parametrize(("size", "taken"), [(64 * 1024, True), (64 * 1024 + 1, False)])
-def test_a_document_has_at_most_64_kib(client: Client, size: int, *, taken: bool) -> None:
-    document = b'{"max_bytes": 5}'.ljust(size)
-    with serving(answer(200, document)) as address:
-        transport = client(address, RetryPolicy(attempts=1))
-        if taken:
-            assert transport.limits().max_bytes == 5
-        else:
-            with pytest.raises(UnexpectedResponse):
-                transport.limits()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE, BOB
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -13,10 +12,7 @@ from obscura_backup_client.cli.terminal.wording import contact_change_text
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.operations.contact_change import ContactChange
 from support.client.contents import ALICE, BOB, contact
-from support.client.terminal import PASSWORD, token
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import PASSWORD, Terminal, token
 
 CAROL = UUID(int=3)
 

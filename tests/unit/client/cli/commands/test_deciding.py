@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE, BOB
-from support.client.terminal import token
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal, token
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from obscura_backup_client.sealing.errors import WrongPassword
 from obscura_backup_client.sealing.sealed import open_sealed
 from support.client.contents import BOB
 from support.client.terminal import PASSWORD, USER, Terminal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 

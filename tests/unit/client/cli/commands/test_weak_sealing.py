@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from support.client.other_program import sealed_by_another_program
-from support.client.terminal import PASSWORD
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import PASSWORD, Terminal
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +15,7 @@ from obscura_backup_client.cli.terminal.wording import decision_help
 from obscura_backup_client.device.last_seen import BackupSummary
 from obscura_backup_client.operations.errors import RollbackSuspected
 from support.client.contents import BOB
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 # DerivedCoreProperties.txt and PropList.txt of Unicode 17: Default_Ignorable_Code_Point, and Bidi_Control (in it).
 DEFAULT_IGNORABLE = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,9 +12,7 @@ from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.transport.errors import Unauthorized, Unavailable
 from support.client.contents import ALICE, BOB
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 
 def failing(pushed: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

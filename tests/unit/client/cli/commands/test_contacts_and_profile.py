@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -11,9 +10,7 @@ import pytest
 from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 KEY = bytes(range(64))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +14,7 @@ from obscura_backup_client.transport.errors import (
     VersionMismatch,
 )
 from support.client.scripted import Reply, Server, problem
-from support.client.transports import InMemoryTransport
+from support.client.transports import Connect
 
 BLOB = b"sealed" * 10
 OWN = problem(404, kind="urn:obscura-backup:problem:backup-not-found", detail="There is no backup.")
@@ -39,23 +38,6 @@ SOMETHING_ELSE = {
     "a page that was left out": Reply(404, {"Content-Type": "text/html; charset=utf-8"}),
     "text that was left out": Reply(404, {"Content-Type": "text/plain"}),
 }
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server()
-
-
-@pytest.fixture
-def connect(server: Server) -> Callable[..., InMemoryTransport]:
-    def make(*script: Reply) -> InMemoryTransport:
-        server.script[:] = script
-        return InMemoryTransport("http://127.0.0.1", "aaa.bbb.ccc", respond=server.answer_bytes, sleep=lambda _: None)
-
-    return make
-
-
-Connect = Callable[..., InMemoryTransport]
 
 
 def asked(server: Server) -> list[str]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING
+
+import pytest
 
 from obscura_backup_client.cli.commands import fetch
 from obscura_backup_client.cli.exits import ExitCode
-
-if TYPE_CHECKING:
-    import pytest
-
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 
 def test_the_file_has_the_sealed_bytes_and_inspect_reads_it(pushed: Terminal) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,10 +16,7 @@ from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from obscura_backup_client.transport.errors import ServerRefused, Unauthorized, Unavailable
 from obscura_backup_client.transport.interface import ServerProbe
 from support.client.contents import NOW_MS
-from support.client.terminal import USER, token
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import USER, Terminal, token
 
 NOW_S = NOW_MS / 1000
 DAY_S = 24 * 60 * 60

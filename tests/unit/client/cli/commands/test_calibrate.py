@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +10,7 @@ from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.kdf_timing import Timing
 from support.client.speeds import steady
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 
 def on_a_device(terminal: Terminal, seconds_per_gib_pass: float, memory_mib: int = 1024) -> Terminal:

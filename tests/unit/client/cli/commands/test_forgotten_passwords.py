@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import NOW_MS
-from support.client.terminal import PASSWORD
-
-if TYPE_CHECKING:
-    from support.client.terminal import Terminal
+from support.client.terminal import PASSWORD, Terminal
 
 DAY_MS = 24 * 60 * 60 * 1000
 

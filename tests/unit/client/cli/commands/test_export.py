@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import json
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE, NOW_MS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 
 @pytest.fixture

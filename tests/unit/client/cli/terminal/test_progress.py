@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from obscura_backup_client.cli.terminal.progress import TEXTS, ProgressLine
 from obscura_backup_client.operations.results import Step
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_every_step_has_its_own_text() -> None:

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from obscura_backup_client.cli.commands.inspect import EXAMPLES
 from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import Header, SealingKey, seal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.client.terminal import Terminal
+from support.client.terminal import Terminal
 
 BLOB = seal(b"x" * 30_000, SealingKey(KdfParameters(131072, 3, 1), b"s" * 16, b"r" * 32), UUID(int=1))
 
@@ -97,3 +94,10 @@ def test_a_size_that_no_writer_produces_is_reported(terminal: Terminal) -> None:
     shown = terminal.ok("inspect", "-", stdin=BLOB[:2000])
     assert "truncated or modified" in shown
     assert "this client opens it" not in shown
+
+
+def test_examples_of_passwords_have_the_bits_of_their_kind() -> None:
+    bits = {name: round(strength, 2) for strength, name in EXAMPLES}
+    assert list(bits.values()) == sorted(bits.values())
+    assert bits["a password of 40 random bits"] == 40
+    assert bits["four words drawn by dice from 7776"] == 51.7
