@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from contracts import samples
 from contracts.blob_store import stored
 from contracts.syncs import record_syncs
 from obscura_backup.adapters.durable_directories import make_directory
+from obscura_backup.adapters.filesystem import store
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.adapters.memory import MemoryMetadataStore
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
@@ -51,8 +49,8 @@ async def test_blob_store_syncs_what_another_process_made_a_moment_ago(tmp_path:
     root = tmp_path / "blobs"
     for folder in (root, root / "backups", root / "incoming"):
         folder.mkdir()
-    for number in range(256):
-        (root / "backups" / f"{number:02x}").mkdir()
+    for shard in store.SHARDS:
+        (root / "backups" / shard).mkdir()
     blobs = FilesystemBlobStore(root)
     await blobs.start()
     await blobs.close()
@@ -74,7 +72,7 @@ async def test_blob_store_syncs_the_folder_above_a_single_new_one(tmp_path: Path
 async def test_folder_for_a_part_of_the_users_is_synced_before_the_store_has_started(
     tmp_path: Path, synced: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After all 256 were made, not before."""
+    """After all of them were made, not before."""
     real = os.fsync
     seen: list[int] = []
 
@@ -87,7 +85,7 @@ async def test_folder_for_a_part_of_the_users_is_synced_before_the_store_has_sta
     blobs = FilesystemBlobStore(tmp_path / "blobs")
     await blobs.start()
     await blobs.close()
-    assert seen[-1] == 256
+    assert seen[-1] == len(store.SHARDS)
     assert synced
 
 
@@ -138,40 +136,6 @@ async def test_repair_by_scrub_is_synced(tmp_path: Path, synced: list[Path]) -> 
     folder = tmp_path / "backups" / str(user)[:2]
     assert [path.parent for path in synced[:1]] == [folder]
     assert synced[1:] == [folder]
-
-
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here to see what SQLite asks the system for")
-def test_sqlite_syncs_its_log_and_the_folder_of_that_before_a_commit_returns(tmp_path: Path) -> None:
-    """Its own code does so, which Python does not see: by the system calls between two marks."""
-    program = """
-import asyncio, os, sys
-from pathlib import Path
-from contracts import samples
-from obscura_backup.adapters.sqlite import SqliteMetadataStore
-async def main():
-    store = SqliteMetadataStore(Path(sys.argv[1]))
-    await store.start()
-    os.access("/begin", os.F_OK)
-    await store.save(samples.user(1), samples.revision(1))
-    os.access("/end", os.F_OK)
-    await store.close()
-asyncio.run(main())
-"""
-    trace = tmp_path / "trace"
-    calls = "trace=fsync,fdatasync,access,faccessat,faccessat2"
-    command = [sys.executable, "-c", program, str(tmp_path / "metadata.sqlite3")]
-    traced = subprocess.run(
-        ["strace", "-f", "-y", "-o", str(trace), "-e", calls, *command],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        check=False,
-    )
-    if traced.returncode and b"ptrace" in traced.stderr:
-        pytest.skip("this machine does not allow strace")
-    assert traced.returncode == 0, traced.stderr
-    between = trace.read_text().partition("/begin")[2].partition("/end")[0]
-    assert f"<{tmp_path}/metadata.sqlite3-wal>" in between
-    assert f"<{tmp_path}>" in between
 
 
 def test_folder_that_is_made_is_private_and_its_parents_are_as_usual(tmp_path: Path) -> None:

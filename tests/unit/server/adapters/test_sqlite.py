@@ -67,7 +67,9 @@ async def test_writer_outlives_a_row_that_cannot_be_written(store: SqliteMetadat
     assert await store.get(user) is not None
 
 
-async def test_check_notices_that_no_request_can_write(store: SqliteMetadataStore, tmp_path: Path) -> None:
+async def test_check_notices_that_no_request_can_write(tmp_path: Path) -> None:
+    store = SqliteMetadataStore(tmp_path / "metadata.sqlite3", lock_timeout_seconds=0.05)
+    await store.start()
     other = sqlite3.connect(tmp_path / "metadata.sqlite3", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(MetadataUnavailable):
@@ -75,6 +77,7 @@ async def test_check_notices_that_no_request_can_write(store: SqliteMetadataStor
     other.execute("ROLLBACK")
     other.close()
     await store.check()
+    await store.close()
 
 
 async def test_closed_store_says_so(store: SqliteMetadataStore) -> None:

@@ -65,7 +65,7 @@ async def test_start_sweeps_what_a_power_cut_left(blobs: FilesystemBlobStore, tm
     left = tmp_path / "blobs" / "incoming" / "0123"
     left.mkdir()
     (left / "4567").write_bytes(b"half a bl")  # older versions wrote uploads here
-    upload = tmp_path / "blobs" / "backups" / "7f" / ".0123-4567"
+    upload = tmp_path / "blobs" / "backups" / "a7" / ".0123-4567"
     upload.write_bytes(b"half a bl")
     again = FilesystemBlobStore(tmp_path / "blobs")
     await again.start()
@@ -75,7 +75,7 @@ async def test_start_sweeps_what_a_power_cut_left(blobs: FilesystemBlobStore, tm
 
 
 async def test_start_leaves_uploads_of_a_living_process(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
-    upload = Path(blobs._uploads.path_in(blobs._directories["7f"], "4567"))
+    upload = Path(blobs._uploads.path_in(blobs._directories["a7"], "4567"))
     upload.write_bytes(b"half a bl")
     again = FilesystemBlobStore(tmp_path / "blobs")
     await again.start()

@@ -11,6 +11,7 @@ import pytest
 from contracts import samples
 from contracts.blob_store import stored
 from contracts.open_files import open_files
+from obscura_backup.adapters.filesystem import store
 from obscura_backup.adapters.filesystem.download import CHUNK_BYTES
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.blob import Blob
@@ -19,6 +20,8 @@ from obscura_backup.domain.model import ByteRange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+ALL_SHARDS = store.SHARDS
 
 
 @pytest.fixture
@@ -38,7 +41,11 @@ async def test_closing_leaves_no_descriptor(blobs: FilesystemBlobStore, tmp_path
 async def test_start_holds_one_descriptor_for_each_shard_and_one_for_its_uploads(
     blobs: FilesystemBlobStore, tmp_path: Path
 ) -> None:
-    assert len(open_files(tmp_path)) == 256 + 1
+    assert len(open_files(tmp_path)) == len(store.SHARDS) + 1
+
+
+def test_objects_are_spread_over_256_directories() -> None:
+    assert [f"{number:02x}" for number in range(256)] == ALL_SHARDS
 
 
 async def test_closing_leaves_nothing_in_the_folder_of_uploads(blobs: FilesystemBlobStore, tmp_path: Path) -> None:

@@ -17,26 +17,33 @@ from support.servers.in_process.app import App, fail_with
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from obscura_backup.domain.model import UserId
+
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
-USER = samples.user(1)
 BLOB = bytes(range(100))
 DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(BLOB).digest()).decode()}:"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> App:
-    return App(max_bytes=1000)
+    return App(max_bytes=1000, rate_per_address=100_000)
 
 
 @pytest.fixture
-async def stored(app: App) -> App:
-    """An application with one backup, of version 1."""
-    assert (await app.ask("POST", "/v1/backup", BLOB, user=USER)).status == 200
+def user() -> UserId:
+    """A user of this test alone."""
+    return samples.user()
+
+
+@pytest.fixture
+async def stored(app: App, user: UserId) -> App:
+    """The application with one backup of this user, of version 1."""
+    assert (await app.ask("POST", "/v1/backup", BLOB, user=user)).status == 200
     return app
 
 
-async def test_answer_to_an_upload_describes_the_stored_backup(app: App) -> None:
-    answer = await app.ask("POST", "/v1/backup", BLOB[:40], BLOB[40:], user=USER)
+async def test_answer_to_an_upload_describes_the_stored_backup(app: App, user: UserId) -> None:
+    answer = await app.ask("POST", "/v1/backup", BLOB[:40], BLOB[40:], user=user)
     assert answer.status == 200
     assert {name: answer.headers[name] for name in ("etag", "cache-control")} == {
         "etag": '"1"',
@@ -47,8 +54,8 @@ async def test_answer_to_an_upload_describes_the_stored_backup(app: App) -> None
     assert answer.json["sha256"] == hashlib.sha256(BLOB).hexdigest()
 
 
-async def test_download_has_the_whole_backup_and_its_headers(stored: App) -> None:
-    answer = await stored.ask("GET", user=USER)
+async def test_download_has_the_whole_backup_and_its_headers(stored: App, user: UserId) -> None:
+    answer = await stored.ask("GET", user=user)
     assert (answer.status, answer.body) == (200, BLOB)
     date = answer.headers["last-modified"]
     assert answer.headers == {
@@ -61,7 +68,7 @@ async def test_download_has_the_whole_backup_and_its_headers(stored: App) -> Non
         "cache-control": "private, no-store",
         "x-request-id": answer.headers["x-request-id"],
     }
-    head = await stored.ask("HEAD", user=USER)
+    head = await stored.ask("HEAD", user=user)
     same = {**answer.headers, "x-request-id": head.headers["x-request-id"]}
     assert (head.status, head.headers, head.body) == (200, same, b"")
 
@@ -71,15 +78,17 @@ async def test_download_has_the_whole_backup_and_its_headers(stored: App) -> Non
     [("bytes=0-0", BLOB[:1], "bytes 0-0/100"), ("bytes=90-", BLOB[90:], "bytes 90-99/100"),
      ("bytes=-1", BLOB[99:], "bytes 99-99/100"), ("bytes=0-999", BLOB, "bytes 0-99/100")],
 )  # fmt: skip
-async def test_partial_answer_has_a_content_range(stored: App, field: str, part: bytes, told: str) -> None:
-    answer = await stored.ask("GET", user=USER, headers={"Range": field})
+async def test_partial_answer_has_a_content_range(
+    stored: App, user: UserId, field: str, part: bytes, told: str
+) -> None:
+    answer = await stored.ask("GET", user=user, headers={"Range": field})
     assert (answer.status, answer.body, answer.headers["content-range"]) == (206, part, told)
     assert answer.headers["content-length"] == str(len(part))
     assert answer.headers["repr-digest"] == DIGEST
 
 
-async def test_range_beyond_the_end_is_refused(stored: App) -> None:
-    answer = await stored.ask("GET", user=USER, headers={"Range": "bytes=100-"})
+async def test_range_beyond_the_end_is_refused(stored: App, user: UserId) -> None:
+    answer = await stored.ask("GET", user=user, headers={"Range": "bytes=100-"})
     assert (answer.status, answer.code, answer.headers["content-range"]) == (
         416,
         "range-not-satisfiable",
@@ -90,17 +99,19 @@ async def test_range_beyond_the_end_is_refused(stored: App) -> None:
 
 @pytest.mark.parametrize(("known", "status"), [('"1"', 304), ('W/"1"', 304), ("*", 304), ('"2"', 200)])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_known_version_is_not_sent_again(stored: App, method: str, known: str, status: int) -> None:
+async def test_known_version_is_not_sent_again(stored: App, user: UserId, method: str, known: str, status: int) -> None:
     for more in ({}, {"Range": "bytes=0-0"} if status == 304 else {}):
-        answer = await stored.ask(method, user=USER, headers={"If-None-Match": known, **more})
+        answer = await stored.ask(method, user=user, headers={"If-None-Match": known, **more})
         assert (answer.status, answer.headers["etag"]) == (status, '"1"')
         if status == 304:
             assert (answer.body, answer.headers["cache-control"]) == (b"", "private, no-store")
 
 
 @pytest.mark.parametrize(("validator", "status"), [('"1"', 206), ('"2"', 200), ('W/"1"', 200)])
-async def test_range_applies_to_the_version_in_if_range_only(stored: App, validator: str, status: int) -> None:
-    answer = await stored.ask("GET", user=USER, headers={"Range": "bytes=0-0", "If-Range": validator})
+async def test_range_applies_to_the_version_in_if_range_only(
+    stored: App, user: UserId, validator: str, status: int
+) -> None:
+    answer = await stored.ask("GET", user=user, headers={"Range": "bytes=0-0", "If-Range": validator})
     assert answer.status == status
 
 
@@ -120,9 +131,9 @@ async def test_range_applies_to_the_version_in_if_range_only(stored: App, valida
     ],
 )
 async def test_a_refusal_is_a_problem_document(
-    stored: App, method: str, headers: dict[str, str], status: int, code: str
+    stored: App, user: UserId, method: str, headers: dict[str, str], status: int, code: str
 ) -> None:
-    answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=USER, headers=headers)
+    answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=user, headers=headers)
     assert (answer.status, answer.code, answer.json["status"]) == (status, code, status)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
@@ -131,15 +142,15 @@ async def test_a_refusal_is_a_problem_document(
 
 
 @pytest.mark.parametrize("headers", [{"Content-Encoding": " Identity "}, {"Transfer-Encoding": "Chunked"}, {}])
-async def test_body_without_a_content_coding_is_stored(app: App, headers: dict[str, str]) -> None:
-    assert (await app.ask("POST", "/v1/backup", BLOB, user=USER, headers=headers)).status == 200
+async def test_body_without_a_content_coding_is_stored(app: App, user: UserId, headers: dict[str, str]) -> None:
+    assert (await app.ask("POST", "/v1/backup", BLOB, user=user, headers=headers)).status == 200
 
 
-async def test_body_with_another_digest_than_declared_is_not_stored(app: App) -> None:
-    answer = await app.ask("POST", "/v1/backup", BLOB[::-1], user=USER, headers={"Content-Digest": DIGEST})
+async def test_body_with_another_digest_than_declared_is_not_stored(app: App, user: UserId) -> None:
+    answer = await app.ask("POST", "/v1/backup", BLOB[::-1], user=user, headers={"Content-Digest": DIGEST})
     assert (answer.status, answer.code) == (400, "digest-mismatch")
-    assert (await app.ask("GET", user=USER)).status == 404
-    assert (await app.ask("POST", "/v1/backup", BLOB, user=USER, headers={"Content-Digest": DIGEST})).status == 200
+    assert (await app.ask("GET", user=user)).status == 404
+    assert (await app.ask("POST", "/v1/backup", BLOB, user=user, headers={"Content-Digest": DIGEST})).status == 200
 
 
 @pytest.mark.parametrize(
@@ -147,31 +158,33 @@ async def test_body_with_another_digest_than_declared_is_not_stored(app: App) ->
     [(31, 400, {"size": 31, "min_bytes": 32}), (32, 200, {}), (1000, 200, {}), (1001, 413, {"max_bytes": 1000})],
 )
 @pytest.mark.parametrize("is_declared", [True, False])
-async def test_sizes_of_a_body(app: App, size: int, status: int, facts: dict[str, int], *, is_declared: bool) -> None:
+async def test_sizes_of_a_body(
+    app: App, user: UserId, size: int, status: int, facts: dict[str, int], *, is_declared: bool
+) -> None:
     headers = {"Content-Length": str(size)} if is_declared else {}
-    answer = await app.ask("POST", "/v1/backup", bytes(size), user=USER, headers=headers)
+    answer = await app.ask("POST", "/v1/backup", bytes(size), user=user, headers=headers)
     assert answer.status == status
     if facts:
         assert {name: answer.json[name] for name in facts} == facts
 
 
-async def test_declared_size_over_the_limit_is_refused_before_reading(app: App) -> None:
-    answer = await app.ask("POST", "/v1/backup", user=USER, headers={"Content-Length": "1001"})
+async def test_declared_size_over_the_limit_is_refused_before_reading(app: App, user: UserId) -> None:
+    answer = await app.ask("POST", "/v1/backup", user=user, headers={"Content-Length": "1001"})
     assert answer.status == 413
 
 
-async def test_body_shorter_than_declared_is_not_stored(app: App) -> None:
-    answer = await app.ask("POST", "/v1/backup", user=USER, headers={"Content-Length": "100"})
+async def test_body_shorter_than_declared_is_not_stored(app: App, user: UserId) -> None:
+    answer = await app.ask("POST", "/v1/backup", user=user, headers={"Content-Length": "100"})
     assert (answer.status, answer.code) == (400, "blob-too-small")
-    assert (await app.ask("GET", user=USER)).status == 404
+    assert (await app.ask("GET", user=user)).status == 404
 
 
-async def test_deletion_has_an_empty_answer_and_may_be_repeated(stored: App) -> None:
-    answer = await stored.ask("DELETE", user=USER, headers={"If-Match": '"1"'})
+async def test_deletion_has_an_empty_answer_and_may_be_repeated(stored: App, user: UserId) -> None:
+    answer = await stored.ask("DELETE", user=user, headers={"If-Match": '"1"'})
     assert (answer.status, answer.body) == (204, b"")
-    again = await stored.ask("GET", user=USER)
+    again = await stored.ask("GET", user=user)
     assert (again.status, again.code) == (404, "backup-not-found")
-    assert (await stored.ask("DELETE", user=USER, headers={"If-Match": '"1"'})).status == 204
+    assert (await stored.ask("DELETE", user=user, headers={"If-Match": '"1"'})).status == 204
 
 
 async def test_each_user_has_a_separate_backup(stored: App) -> None:
@@ -203,6 +216,7 @@ async def test_missing_or_invalid_token_is_challenged(
 )
 async def test_damaged_and_lost_backups_have_their_own_problems(
     stored: App,
+    user: UserId,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
     status: int,
@@ -210,7 +224,7 @@ async def test_damaged_and_lost_backups_have_their_own_problems(
     facts: dict[str, int],
 ) -> None:
     fail_with(monkeypatch, MemoryBlobStore, "open", failure)
-    answer = await stored.ask("GET", user=USER)
+    answer = await stored.ask("GET", user=user)
     assert (answer.status, answer.code) == (status, code)
     assert {name: answer.json[name] for name in facts} == facts
 
@@ -227,22 +241,22 @@ async def unavailable(*names: Any) -> AsyncIterator[None]:
     ("method", "outcome"), [("GET", None), ("HEAD", None), ("POST", "not-stored"), ("DELETE", "not-stored")]
 )
 async def test_unavailable_store_is_a_503_with_the_outcome_of_a_change(
-    stored: App, monkeypatch: pytest.MonkeyPatch, method: str, outcome: str | None
+    stored: App, user: UserId, monkeypatch: pytest.MonkeyPatch, method: str, outcome: str | None
 ) -> None:
     for kind, name in ((MemoryMetadataStore, "get"), (MemoryBlobStore, "open"), (MemoryBlobStore, "stat")):
         fail_with(monkeypatch, kind, name, MetadataUnavailable())
     monkeypatch.setattr(MemoryMetadataStore, "locked", unavailable)
-    answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=USER, headers={"If-Match": '"1"'})
+    answer = await stored.ask(method, "/v1/backup", BLOB[::-1], user=user, headers={"If-Match": '"1"'})
     assert (answer.status, int(answer.headers["retry-after"]) > 0) == (503, True)
     if method != "HEAD":
         assert answer.json.get("outcome") == outcome
 
 
 async def test_unexpected_error_is_logged_and_hidden_from_the_client(
-    stored: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    stored: App, user: UserId, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail_with(monkeypatch, MemoryBlobStore, "open", ZeroDivisionError("a secret"))
-    answer = await stored.ask("GET", user=USER)
+    answer = await stored.ask("GET", user=user)
     assert (answer.status, answer.code) == (500, "internal-error")
     assert b"a secret" not in answer.body
     assert "ZeroDivisionError: a secret" in caplog.text

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDep
 USER = samples.user(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> App:
     return App(max_bytes=1000)
 
@@ -65,7 +65,8 @@ async def test_clients_are_told_after_how_many_days_a_backup_may_be_deleted() ->
     assert answer.json["retention"] == {"versions": 1, "days": 400}
 
 
-async def test_readiness_has_a_status_and_the_state_of_each_store(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_has_a_status_and_the_state_of_each_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App()
     well = await app.ask("GET", "/health/ready")
     assert (well.status, well.json) == (200, {"status": "ok", "metadata": "ok", "blobs": "ok"})
     assert well.headers["cache-control"] == "no-store"
@@ -75,9 +76,8 @@ async def test_readiness_has_a_status_and_the_state_of_each_store(app: App, monk
     assert (await app.ask("GET", "/health/live")).json == {"status": "ok"}
 
 
-async def test_service_that_can_only_hand_out_backups_is_ready_and_degraded(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_service_that_can_only_hand_out_backups_is_ready_and_degraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App()
     fail_with(monkeypatch, MemoryMetadataStore, "check", MetadataUnavailable())
     degraded = await app.ask("GET", "/health/ready")
     assert (degraded.status, degraded.json) == (200, {"status": "degraded", "metadata": "unavailable", "blobs": "ok"})
@@ -86,7 +86,8 @@ async def test_service_that_can_only_hand_out_backups_is_ready_and_degraded(
     assert (stopping.status, stopping.json["status"]) == (503, "stopping")
 
 
-async def test_announced_stop_fails_readiness_and_closes_connections(app: App) -> None:
+async def test_announced_stop_fails_readiness_and_closes_connections() -> None:
+    app = App()
     app.stopping.announced = True
     answer = await app.ask("GET", "/health/ready")
     assert (answer.status, answer.json["status"], answer.headers["connection"]) == (503, "stopping", "close")

@@ -19,7 +19,7 @@ ADMIN_PORT = 8401
 PASSWORD = "a pass:word with ümlaut"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> App:
     return App(admin_port=ADMIN_PORT, status_password=PASSWORD)
 
@@ -74,7 +74,8 @@ async def test_password_opens_the_page_for_any_user_name(app: App, authorization
     assert answer.body.startswith(b"<!DOCTYPE html>")
 
 
-async def test_wrong_passwords_are_throttled_and_right_ones_are_not(app: App) -> None:
+async def test_wrong_passwords_are_throttled_and_right_ones_are_not() -> None:
+    app = App(admin_port=ADMIN_PORT, status_password=PASSWORD)
     for _ in range(2 * ATTEMPTS_PER_MINUTE):
         assert (await ask(app, basic(PASSWORD))).status == 200
         assert (await ask(app)).status == 401
@@ -86,7 +87,8 @@ async def test_wrong_passwords_are_throttled_and_right_ones_are_not(app: App) ->
     assert (await app.ask("GET", "/metrics", port=ADMIN_PORT)).status == 200
 
 
-async def test_json_is_the_report(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_json_is_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App(admin_port=ADMIN_PORT, status_password=PASSWORD)
     fail_with(monkeypatch, MemoryBlobStore, "check", BlobStoreUnavailable("No answer."))
     answer = await ask(app, basic(PASSWORD), "application/json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
