@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import PutRefused, RangeNotSatisfiable
@@ -26,11 +25,9 @@ class MemoryMetadataStore:
         self._rows: dict[UserId, Revision] = {}
         self._locks = UserLocks(timeout_seconds=lock_timeout_seconds)
 
-    @asynccontextmanager
-    async def locked(self, user_id: UserId) -> AsyncIterator[_MemorySlot]:
+    def locked(self, user_id: UserId) -> _MemorySlot:
         """See `BackupMetadataStore.locked`."""
-        async with self._locks.hold(user_id):
-            yield _MemorySlot(self._rows, user_id)
+        return _MemorySlot(self._rows, self._locks, user_id)
 
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
@@ -52,10 +49,21 @@ class MemoryMetadataStore:
 
 
 class _MemorySlot:
-    def __init__(self, rows: dict[UserId, Revision], user_id: UserId) -> None:
+    """Locked inside `async with`."""
+
+    def __init__(self, rows: dict[UserId, Revision], locks: UserLocks, user_id: UserId) -> None:
         self._rows = rows
+        self._locks = locks
         self._user_id = user_id
-        self.record = rows.get(user_id)
+        self.record: Revision | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._locks.acquire(self._user_id)
+        self.record = self._rows.get(self._user_id)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._locks.release(self._user_id)
 
     async def save(self, revision: Revision) -> None:
         current = self._rows.get(self._user_id)

@@ -12,9 +12,9 @@ import os
 import queue
 import sqlite3
 import threading
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, closing
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 from obscura_backup.adapters.durable_directories import make_directory, sync_directory
@@ -104,14 +104,16 @@ class SqliteMetadataStore:
         self._reader.close()
         self._writer = None
 
-    @asynccontextmanager
-    async def locked(self, user_id: UserId) -> AsyncIterator[_SqliteSlot]:
+    def locked(self, user_id: UserId) -> _SqliteSlot:
         """See `BackupMetadataStore.locked`. It excludes this process only; commits of several are serialised."""
-        async with self._locks.hold(user_id):
-            yield _SqliteSlot(self, user_id, await self.get(user_id))
+        return _SqliteSlot(self, self._locks, user_id)
 
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
+        return self.read(user_id)
+
+    def read(self, user_id: UserId) -> Revision | None:
+        """As `get`."""
         # In the thread of the event loop: under WAL a reader never waits, and reading one row costs less than a
         # switch to another thread.
         try:
@@ -218,10 +220,25 @@ def _commit(connection: sqlite3.Connection, rows: list[tuple[str, *_Row]]) -> Ex
 
 
 class _SqliteSlot:
-    def __init__(self, store: SqliteMetadataStore, user_id: UserId, record: Revision | None) -> None:
+    """Locked inside `async with`."""
+
+    def __init__(self, store: SqliteMetadataStore, locks: UserLocks, user_id: UserId) -> None:
         self._store = store
+        self._locks = locks
         self._user_id = user_id
-        self.record = record
+        self.record: Revision | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._locks.acquire(self._user_id)
+        try:
+            self.record = self._store.read(self._user_id)
+        except BaseException:
+            self._locks.release(self._user_id)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._locks.release(self._user_id)
 
     async def save(self, revision: Revision) -> None:
         await self._store.save(self._user_id, revision)

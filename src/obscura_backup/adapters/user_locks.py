@@ -3,48 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from collections import deque
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.errors import SlotBusy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from obscura_backup.domain.model import UserId
 
 
 class UserLocks:
-    """Mutual exclusion per user. Only locks in use take memory."""
+    """Mutual exclusion per user, in the order of the calls. Only locks in use take memory.
+
+    No generator and no lock of the standard library: most locks are free, and then they would cost more than all that
+    is done here.
+    """
 
     def __init__(self, *, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
-        self._locks: dict[UserId, tuple[asyncio.Lock, int]] = {}
+        # Of each user whose lock is held: the calls that wait for it.
+        self._waiting: dict[UserId, deque[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def hold(self, user_id: UserId) -> AsyncIterator[None]:
-        """Hold the lock of this user.
+    async def acquire(self, user_id: UserId) -> None:
+        """Take the lock of this user; the caller releases it.
 
         Raises:
             SlotBusy: it was not available in time.
         """
-        lock, users = self._locks.get(user_id) or (asyncio.Lock(), 0)
-        self._locks[user_id] = lock, users + 1
+        waiting = self._waiting.get(user_id)
+        if waiting is None:
+            self._waiting[user_id] = deque()
+            return
+        turn = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
         try:
-            if lock.locked():
-                try:
-                    await asyncio.wait_for(lock.acquire(), self._timeout_seconds)
-                except TimeoutError as error:
-                    raise SlotBusy from error
-            else:
-                await lock.acquire()  # without the cost of a timer
-            try:
-                yield
-            finally:
-                lock.release()
-        finally:
-            lock, users = self._locks[user_id]
-            if users == 1:
-                del self._locks[user_id]
-            else:
-                self._locks[user_id] = lock, users - 1
+            async with asyncio.timeout(self._timeout_seconds):
+                await turn
+        except BaseException as error:
+            if turn in waiting:
+                waiting.remove(turn)
+            elif not turn.cancelled():  # the lock was handed over at the same moment
+                self.release(user_id)
+            if isinstance(error, TimeoutError):
+                raise SlotBusy from error
+            raise
+
+    def release(self, user_id: UserId) -> None:
+        """Hand the lock over to the next call that waits for it."""
+        waiting = self._waiting[user_id]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():  # else that call was cancelled
+                turn.set_result(None)
+                return
+        del self._waiting[user_id]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -157,35 +156,50 @@ class PostgresMetadataStore:
         """See `BackupMetadataStore.close`."""
         await self._pool.close()
 
-    @asynccontextmanager
-    async def locked(self, user_id: UserId) -> AsyncIterator[_PostgresSlot]:
+    def locked(self, user_id: UserId) -> _Lock:
         """See `BackupMetadataStore.locked`. It locks the row, so it excludes other processes only if there is a row."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._lock_timeout_seconds
-        async with self._locks.hold(user_id), self._lock_permit():
-            await self._check_schema_once()
-            slot = await self._lock_row_by(deadline, user_id)
-            try:
-                yield slot
-            finally:
-                await slot.unlock()
+        return _Lock(self, user_id)
 
-    @asynccontextmanager
-    async def _lock_permit(self) -> AsyncIterator[None]:
-        """Permission to hold a connection while a blob is stored.
+    async def lock(self, user_id: UserId) -> _PostgresSlot:
+        """Take the lock of this process, permission to keep a connection while a blob is stored, and the row's lock.
 
         Raises:
-            SlotBusy: all permits were in use for too long, as when the blob store hangs.
+            SlotBusy, MetadataUnavailable: as for `locked`.
         """
+        deadline = asyncio.get_running_loop().time() + self._lock_timeout_seconds
+        await self._locks.acquire(user_id)
         try:
-            async with asyncio.timeout(self._pool_wait_seconds if self._lock_permits.locked() else None):
-                await self._lock_permits.acquire()
-        except TimeoutError as error:
-            raise SlotBusy from error
+            await self._acquire_permit()
+        except BaseException:
+            self._locks.release(user_id)
+            raise
         try:
-            yield
+            await self._check_schema_once()
+            return await self._lock_row_by(deadline, user_id)
+        except BaseException:
+            self._release(user_id)
+            raise
+
+    async def unlock(self, slot: _PostgresSlot, user_id: UserId) -> None:
+        """Release all that `lock` took."""
+        try:
+            await slot.unlock()
         finally:
-            self._lock_permits.release()
+            self._release(user_id)
+
+    def _release(self, user_id: UserId) -> None:
+        self._lock_permits.release()
+        self._locks.release(user_id)
+
+    async def _acquire_permit(self) -> None:
+        if not self._lock_permits.locked():
+            await self._lock_permits.acquire()  # at once, without the cost of a timer
+            return
+        try:
+            async with asyncio.timeout(self._pool_wait_seconds):
+                await self._lock_permits.acquire()
+        except TimeoutError as error:  # as when the blob store hangs
+            raise SlotBusy from error
 
     async def get(self, user_id: UserId) -> Revision | None:
         """See `BackupMetadataStore.get`."""
@@ -273,6 +287,23 @@ class PostgresMetadataStore:
                 raise
         require_current(rows[0][0] if rows else None)
         self._schema_is_current = True
+
+
+class _Lock:
+    """The lock of one user's row, inside `async with`. A class, since a generator costs twice as much."""
+
+    _slot: _PostgresSlot
+
+    def __init__(self, store: PostgresMetadataStore, user_id: UserId) -> None:
+        self._store = store
+        self._user_id = user_id
+
+    async def __aenter__(self) -> _PostgresSlot:
+        self._slot = await self._store.lock(self._user_id)
+        return self._slot
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._store.unlock(self._slot, self._user_id)
 
 
 class _PostgresSlot:

@@ -45,7 +45,7 @@ class RequestState:
 
     __slots__ = (
         "_fields",
-        "_headers",
+        "_first",
         "_was_recognised",
         "admission",
         "charged_address",
@@ -60,7 +60,7 @@ class RequestState:
 
     def __init__(self, method: str, fields: Sequence[tuple[bytes, bytes]]) -> None:
         self._fields = fields
-        self._headers = dict(fields)
+        self._first = dict(reversed(fields))
         self._was_recognised = False
         self.method = method
         self.user_id: UserId | None = None
@@ -83,18 +83,19 @@ class RequestState:
 
     def has(self, header: bytes) -> bool:
         """Whether there is such a header. Names are in lower case."""
-        return header in self._headers
+        return header in self._first
 
     def value(self, header: bytes) -> str | None:
         """The value of a header, the first one if there are several."""
-        return next(iter(self.values(header)), None)
+        value = self._first.get(header)
+        return None if value is None else value.decode("latin-1")
 
     def values(self, header: bytes) -> list[str]:
         """The values of all headers of this name, in order."""
-        if header not in self._headers:
+        if header not in self._first:
             return []
-        if len(self._headers) == len(self._fields):  # no name occurs twice
-            return [self._headers[header].decode("latin-1")]
+        if len(self._first) == len(self._fields):  # no name occurs twice
+            return [self._first[header].decode("latin-1")]
         return [value.decode("latin-1") for name, value in self._fields if name == header]
 
     @property

@@ -186,9 +186,9 @@ def test_some_connections_are_kept_for_short_queries(pool_size: int, permits: in
 
 async def test_lock_permits_are_waited_for_in_bounded_time() -> None:
     made = store(RecordingPool(), pool_size=4, pool_wait_seconds=0.02)
-    async with made._lock_permit(), made._lock_permit(), made._lock_permit():
-        with pytest.raises(SlotBusy):
-            async with made._lock_permit():
-                pytest.fail("one connection is kept for reads")
-    async with made._lock_permit():
-        pass
+    for _ in range(3):
+        await made._acquire_permit()
+    with pytest.raises(SlotBusy):  # one connection is kept for reads
+        await made._acquire_permit()
+    made._lock_permits.release()
+    await made._acquire_permit()
