@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.s3.probe import SCRATCH_PREFIX
+
 from support.servers.minio_cluster import MinioCluster
 from support.servers.pgbouncer import Pooler
 from support.servers.postgres_failover import FailoverPair
