@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contracts.object_store_faults import SHAKY_READ_SECONDS
 from obscura_backup.adapters.azure.backend import AzureBackend
 from obscura_backup.adapters.azure.location import AzureLocation
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
 from support.servers.azurite import ACCOUNT, KEY
+from support.servers.fault_proxy import FaultProxy
 from support.servers.object_stores import PROBE_SECONDS, StartStore, starting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.azurite import Azurite
@@ -53,3 +55,22 @@ async def start_store(bucket: str) -> AsyncIterator[StartStore]:
 @pytest.fixture
 async def blobs(server: Azurite, start_store: StartStore) -> ObjectBlobStore:
     return await start_store(server.endpoint, start_seconds=PROBE_SECONDS)
+
+
+@pytest.fixture
+def proxy(server: Azurite) -> Iterator[FaultProxy]:
+    with FaultProxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def shaky(proxy: FaultProxy, server: Azurite, start_store: StartStore) -> ObjectBlobStore:
+    """A store behind the proxy, with short time-outs; no request is counted yet."""
+    blobs = await start_store(
+        server.endpoint_at(proxy.port),
+        read_timeout_seconds=SHAKY_READ_SECONDS,
+        max_writes=2,
+        start_seconds=PROBE_SECONDS,
+    )
+    proxy.forget()
+    return blobs

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contracts.object_store_faults import SHAKY_READ_SECONDS
 from obscura_backup.adapters.gcs.backend import GcsBackend
 from obscura_backup.adapters.gcs.location import GcsLocation
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
+from support.servers.fault_proxy import FaultProxy
 from support.servers.object_stores import PROBE_SECONDS, StartStore, starting
+from support.servers.s3_store import through
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.gcs_server import GcsServer
@@ -40,3 +43,19 @@ async def start_store(bucket: str) -> AsyncIterator[StartStore]:
 @pytest.fixture
 async def blobs(server: GcsServer, start_store: StartStore) -> ObjectBlobStore:
     return await start_store(server.endpoint, start_seconds=PROBE_SECONDS)
+
+
+@pytest.fixture
+def proxy(server: GcsServer) -> Iterator[FaultProxy]:
+    with FaultProxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def shaky(proxy: FaultProxy, start_store: StartStore) -> ObjectBlobStore:
+    """A store behind the proxy, with short time-outs; no request is counted yet."""
+    blobs = await start_store(
+        through(proxy), read_timeout_seconds=SHAKY_READ_SECONDS, max_writes=2, start_seconds=PROBE_SECONDS
+    )
+    proxy.forget()
+    return blobs

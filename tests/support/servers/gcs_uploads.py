@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
@@ -21,12 +22,13 @@ class GcsUploads(PassOn):
     """See the module."""
 
     host = "127.0.0.1"
+    looks_at_conditions: ClassVar[bool] = True
 
     def do_PUT(self) -> None:  # noqa: N802  # as the base class names it
         bucket, name = (unquote(part) for part in urlsplit(self.path).path[1:].split("/", 1))
         query = f"uploadType=multipart&name={quote(name, safe='')}"
         condition = self.headers["x-goog-if-generation-match"]
-        if condition is not None:
+        if condition is not None and self.looks_at_conditions:
             query += f"&ifGenerationMatch={condition}"
         content_type, form = self._as_form(self.body())
         headers = {"Host": "127.0.0.1", "Content-Type": content_type}
@@ -64,6 +66,12 @@ class GcsUploads(PassOn):
     def _missing(self, bucket: str) -> str:
         status, _, _ = self.ask("GET", f"/storage/v1/b/{bucket}", {"Host": "127.0.0.1"}, b"")
         return "NoSuchKey" if status == 200 else "NoSuchBucket"
+
+
+class CarelessGcsUploads(GcsUploads):
+    """Stores whatever it gets."""
+
+    looks_at_conditions = False
 
 
 def _behind(key: str, listing: bytes) -> bytes:

@@ -86,13 +86,13 @@ class AzureBackend(Backend):
 
 
 def _advice_for(location: AzureLocation) -> Advice:
-    keys = "check AZURE_STORAGE_ACCOUNT_NAME, the key or token of the AZURE variables, and the clock of this machine"
+    keys = "check AZURE_STORAGE_ACCOUNT_NAME, its key or token, the clock of this machine"
     role = "the identity needs the role Storage Blob Data Contributor for this container"
     container = f"make the container with `az storage container create --name {location.bucket}`"
     return Advice(
         by_code={
             "AuthenticationFailed": keys,
-            "AuthorizationFailure": "the storage account's network rules or the access token do not allow it",
+            "AuthorizationFailure": f"{keys}, and the network rules of the storage account",
             "AuthorizationPermissionMismatch": role,
             "ContainerNotFound": container,
             "InvalidAuthenticationInfo": keys,
