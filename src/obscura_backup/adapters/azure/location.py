@@ -11,7 +11,7 @@ from obscura_backup.adapters.object_stores.blobs_url import UrlForm
 _FORM = UrlForm(
     form="az://CONTAINER?endpoint=URL",
     schemes=("az",),
-    name=re.compile(r"(?=.{3,63})[a-z0-9](?:-?[a-z0-9])*"),
+    name=re.compile(r"(?=.{3,63}\Z)[a-z0-9](?:-?[a-z0-9])*"),
     wrong_name="its container name is not one that Azure allows",
     parameters=frozenset({"endpoint"}),
     wrong_parameters="it takes endpoint, once",

@@ -149,7 +149,8 @@ def test_clock_may_be_off_by_less_than_a_minute(seconds: float, *, passed: bool,
 class ScriptedS3:
     """An S3 store with the answers that `doctor` needs."""
 
-    def __init__(self, *verdicts: CheckResult, fails: tuple[str, ...] = ()) -> None:
+    def __init__(self, *verdicts: CheckResult, fails: tuple[str, ...] = (), is_silent: bool = False) -> None:
+        self._is_silent = is_silent
         self._report = ProbeReport(verdicts)
         self._fails = fails
 
@@ -163,12 +164,12 @@ class ScriptedS3:
     async def check(self) -> None:
         self._step("check")
 
-    async def server_name(self) -> str:
+    async def server_name(self) -> str | None:
         self._step("name")
-        return "AStore/7"
+        return None if self._is_silent else "AStore/7"
 
-    async def clock_skew_seconds(self) -> float:
-        return 61.0
+    async def clock_skew_seconds(self) -> float | None:
+        return None if self._is_silent else 61.0
 
     async def probe_conditional_writes(self) -> ProbeReport:
         return self._report
@@ -205,6 +206,20 @@ async def test_each_behaviour_of_an_s3_store_is_one_check(scheme: str, driver: s
 async def test_bucket_without_an_endpoint_is_at_aws() -> None:
     checks = await of_s3(ScriptedS3(), "s3://a-bucket?region=eu-west-1")
     assert checks["technology"].detail.endswith(", bucket a-bucket at AWS")
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        ("gs://a-bucket", "Google Cloud Storage by obstore {}, bucket a-bucket at Google"),
+        ("az://a-container", "Azure Blob Storage by obstore {}, bucket a-container at Azure"),
+    ],
+)
+async def test_store_that_shows_no_name_and_no_clock_has_no_checks_of_them(url: str, detail: str) -> None:
+    store = ScriptedS3(CheckResult("a need", passed=True, severity=Severity.REQUIRED), is_silent=True)
+    checks = await of_s3(store, url)
+    assert checks["technology"].detail == detail.format(version("obstore"))
+    assert list(checks) == ["technology", "starts", "answers", "a need"]
 
 
 async def test_unreachable_s3_store_has_no_checks_of_its_behaviour() -> None:

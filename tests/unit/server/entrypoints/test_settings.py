@@ -142,6 +142,8 @@ def test_unknown_key(tmp_path: Path) -> None:
         ("BLOBS_URL", "s3://key:secret@bucket"),
         ("BLOBS_URL", "s3://bucket?secret=x"),
         ("BLOBS_URL", "s3://bucket?endpoint=ftp://x"),
+        ("BLOBS_URL", "gs://bucket?region=x"),
+        ("BLOBS_URL", "az://Container"),
         ("AUTH_SECRET", "short"),
         ("AUTH_JWKS", "http://keys.example/jwks.json"),
         ("RATE_PER_USER", "-1"),

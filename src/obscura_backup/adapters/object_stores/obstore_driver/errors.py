@@ -19,6 +19,8 @@ DRIVER_ERRORS = (BaseError, OSError, ValueError)
 _STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})\b")
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,64})</Code>")
 _OBJECT_SIZE = re.compile(r"<ActualObjectSize>(\d{1,18})</ActualObjectSize>")
+_NO_TOKEN = re.compile(r"Generic \w+ error: Error (performing token request|getting token response body)")
+"""The request that failed was for a token, whatever status or code follows. It stands at the beginning of the text."""
 _BARE_REDIRECT = "Received redirect without LOCATION"
 _FAILURES = (
     # In this order: the first that fits counts.
@@ -40,6 +42,8 @@ def failed_request(error: Exception, operation: str) -> FailedRequest:
         operation: in the words of S3, such as `PutObject`.
     """
     text = str(error)
+    if _NO_TOKEN.match(text):
+        return FailedRequest(Failure.NO_CREDENTIALS, Failure.NO_CREDENTIALS.name)
     status = _STATUS.search(text)
     if status is not None:
         code = _CODE.search(text, status.end())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from obscura_backup.adapters.object_stores import concurrency_probe
-from obscura_backup.adapters.object_stores.errors import RefusedByStore
-from obscura_backup.adapters.object_stores.probe import ProbeReport, Severity, probe, require_usable
+from obscura_backup.adapters.object_stores.errors import RefusedByStore, TooManyRequests
+from obscura_backup.adapters.object_stores.probe import PAUSE_SECONDS, ProbeReport, Severity, probe, require_usable
 from obscura_backup.domain.errors import OutcomeUnknown, StoreUnusable
 from support.servers.in_process.bucket_in_memory import BucketInMemory
 
@@ -120,3 +121,16 @@ def test_operator_can_waive_conditions_only(caplog: pytest.LogCaptureFixture) ->
     with pytest.raises(StoreUnusable):
         require_usable(probed(BucketInMemory("drops metadata")), "a-bucket", allow_unconditional=True)
     require_usable(probed(BucketInMemory("checks no checksums")), "a-bucket", allow_unconditional=False)
+
+
+def test_second_upload_within_a_second_may_be_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google limits how often one object is replaced."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    bucket = BucketInMemory()
+    bucket.failures = [TooManyRequests("429")]
+    assert [result.name for result in probed(bucket).results if not result.passed] == []
+    assert pauses == [PAUSE_SECONDS]
+    bucket.failures = [TooManyRequests("429"), TooManyRequests("429")]
+    with pytest.raises(TooManyRequests):
+        probed(bucket)

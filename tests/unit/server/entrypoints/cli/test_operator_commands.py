@@ -153,11 +153,22 @@ def test_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkeypa
     assert store.buckets == []
 
 
-def test_only_an_s3_store_has_a_bucket(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("url", "instead"),
+    [
+        ("memory:", "begins with s3:.\n"),
+        ("gs://a-bucket", "Run `gcloud storage buckets create gs://a-bucket` instead."),
+        ("az://a-container", "Run `az storage container create --name a-container` instead."),
+    ],
+)
+def test_only_buckets_of_s3_are_made(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, url: str, instead: str
+) -> None:
     store = Administered(monkeypatch)
-    ran = run("init-bucket", "--blobs-url", "memory:", **KEYS)
+    ran = run("init-bucket", "--blobs-url", url, **KEYS)
     assert (ran.code, store.buckets) == (2, [])
     assert "begins with s3:" in ran.err
+    assert instead in ran.err
 
 
 def test_failure_to_create_a_bucket_exits_as_an_unusable_store(

@@ -1,0 +1,147 @@
+"""Azure Blob Storage: the URL, the client and its credentials, and the names of metadata."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import obstore
+import pytest
+
+from obscura_backup.adapters.azure import backend as azure
+from obscura_backup.adapters.azure.backend import AzureBackend
+from obscura_backup.adapters.azure.location import AzureLocation
+from obscura_backup.adapters.object_stores.failed_request import Failure
+from obscura_backup.adapters.object_stores.metadata import NAMES
+from obscura_backup.adapters.object_stores.obstore_driver.errors import DRIVER_ERRORS, failed_request
+from obscura_backup.domain.errors import StoreUnusable
+from obscura_backup.domain.model import Tag
+from support.servers.native import free_port
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+EMULATOR = "az://backups?endpoint=http://127.0.0.1:10000/account"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The arguments that obstore gets."""
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(azure, "AzureStore", lambda container, **named: given.update(container=container, **named))
+    return given
+
+
+def make(url: str) -> ObjectStore:
+    return AzureBackend(AzureLocation.parse(url)).make_store(connect_timeout_seconds=2, read_timeout_seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("az://backups", AzureLocation("backups")),
+        ("az://a-container-7/", AzureLocation("a-container-7")),
+        (EMULATOR, AzureLocation("backups", "http://127.0.0.1:10000/account")),
+    ],
+)
+def test_location(url: str, location: AzureLocation) -> None:
+    assert AzureLocation.parse(url) == location
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "gs://hush-hush",
+        "az://",
+        "az://ab",
+        "az://Hush",
+        "az://two--hyphens",
+        "az://-hush",
+        "az://hush-",
+        "az://" + "hush" * 16,
+        "az://hush.example",
+        "az://account:hush@backups",
+        "az://backups/hush",
+        "az://backups?account=hush",
+        "az://backups?endpoint=hush",
+    ],
+)
+def test_anything_else_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        AzureLocation.parse(url)
+    assert "hush" not in str(refused.value).lower()
+
+
+def test_nothing_is_repeated_and_no_request_ends_while_it_goes_on(made: dict[str, Any]) -> None:
+    make("az://backups")
+    assert (made["container"], made["use_emulator"], "endpoint" in made) == ("backups", False, False)
+    assert made["retry_config"]["max_retries"] == 0
+    options = made["client_options"]
+    assert (options["connect_timeout"], options["read_timeout"]) == (timedelta(seconds=2), timedelta(seconds=10))
+    assert options["timeout"] >= timedelta(hours=1)
+
+
+def test_account_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME")
+    with pytest.raises(StoreUnusable, match="set AZURE_STORAGE_ACCOUNT_NAME"):
+        make("az://backups")
+
+
+@pytest.mark.parametrize("name", [None, "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"])
+def test_token_of_an_identity_goes_to_servers_with_tls_only(
+    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    if name is None:
+        with pytest.raises(StoreUnusable, match="AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"):
+            make(EMULATOR)
+    else:
+        monkeypatch.setenv(name, "c2VjcmV0")
+        make(EMULATOR)
+        assert made["endpoint"] == "http://127.0.0.1:10000/account"
+
+
+def test_key_that_is_none_is_told_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "hush, no base64")
+    with pytest.raises(StoreUnusable, match="check the AZURE variables") as refused:
+        make("az://backups")
+    assert "hush" not in str(refused.value)
+
+
+async def test_missing_token_is_no_answer_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_MSI_ENDPOINT", f"http://127.0.0.1:{free_port()}/token")
+    store = make(f"az://backups?endpoint=https://127.0.0.1:{free_port()}")
+    with pytest.raises(DRIVER_ERRORS) as raised:
+        await obstore.put_async(store, "key", b"x", mode="create", use_multipart=False)
+    assert failed_request(raised.value, "PutObject").failure is Failure.NO_CREDENTIALS
+
+
+def test_tag_is_the_etag() -> None:
+    backend = AzureBackend(AzureLocation("backups"))
+    assert backend.tag_of({"e_tag": '"0x8DC"', "version": None}) == Tag("0x8DC")
+    assert backend.condition_on(Tag("0x8DC")) == {"e_tag": '"0x8DC"'}
+    assert backend.condition_on(None) == "create"
+
+
+def test_names_of_metadata_are_identifiers_and_come_back_in_any_case() -> None:
+    backend = AzureBackend(AzureLocation("backups"))
+    metadata = {name: f"value of {name}" for name in NAMES}
+    stored = backend.stored_metadata(metadata)
+    assert all(name.isidentifier() for name in stored)
+    assert backend.our_metadata({name.title(): value for name, value in stored.items()}) == metadata
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"), [("ContainerNotFound", "--name backups`"), ("AuthorizationPermissionMismatch", "Contributor")]
+)
+def test_refusal_names_the_way_out(code: str, hint: str) -> None:
+    assert hint in AzureBackend(AzureLocation("backups")).advice.by_code[code]
