@@ -7,7 +7,14 @@ from support.servers.in_process.bounded_protocol import running
 from support.servers.pgbouncer import pgbouncer_port
 from support.servers.postgres_pair import postgres_pair
 from support.servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
-from support.servers.s3_servers import begin_builds, minio_server, s3_credentials, versitygw_server
+from support.servers.s3_servers import (
+    begin_builds,
+    gofakes3_of_2024_server,
+    gofakes3_server,
+    minio_server,
+    s3_credentials,
+    versitygw_server,
+)
 
 pytest_collection_finish = begin_builds  # the tests that need no server to be built run meanwhile
 
@@ -15,6 +22,8 @@ __all__ = [
     "azurite",
     "fleet",
     "gcs_server",
+    "gofakes3_of_2024_server",
+    "gofakes3_server",
     "minio_server",
     "new_postgres_url",
     "pgbouncer_port",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from contracts.http_api import HttpContract
 from support.servers.azurite import ACCOUNT, KEY
 from support.servers.service import Service
+
+READY_SECONDS = 60.0
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +27,21 @@ def service(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "AZURE_STORAGE_ACCOUNT_KEY": KEY,
         "NO_PROXY": "127.0.0.1",
     }
-    service = Service(tmp_path_factory.mktemp("azure") / "data", environment, ("--workers", "2"), has_management=True)
+    service = Service(tmp_path_factory.mktemp("azure") / "data", environment, has_management=True)
     service.start()
-    yield service
-    service.kill()
+    try:
+        await_ready(service)
+        yield service
+    finally:
+        service.kill()
+
+
+def await_ready(service: Service) -> None:
+    """Wait until the store was tested, which may outlast the start on a busy machine."""
+    deadline = time.monotonic() + READY_SECONDS
+    while service.request("GET", "/health/ready", token=None).status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 class TestOverAzure(HttpContract):

@@ -1,4 +1,7 @@
-"""Two real S3 servers for the tests, written by different people: MinIO and Versity's gateway over a directory."""
+"""Real S3 servers for the tests, written by different people: MinIO, Versity's gateway over a directory, and gofakes3.
+
+An old version of gofakes3 stands for stores that know no conditional writes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +33,8 @@ REGION = "us-east-1"
 STOP_SECONDS = 20.0
 
 MINIO = GoProgram("minio", "github.com/minio/minio", containers.minio_version())
+GOFAKES3 = GoProgram("gofakes3", "github.com/johannesboyne/gofakes3/cmd/gofakes3", "v1.2.0")
+GOFAKES3_OF_2024 = replace(GOFAKES3, version="v0.0.0-20240217095638-c55a48f17be6")
 VERSITYGW = GoProgram("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0")
 
 _MINIO_ENVIRONMENT = {
@@ -235,6 +241,15 @@ def _versitygw() -> S3Server:
     return ProgramServer("versitygw", command, {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY})
 
 
+def _gofakes3(program: GoProgram) -> S3Server:
+    path = _builds.path_of(program)
+
+    def command(port: int, _folder: Path) -> Sequence[str | Path]:
+        return [path, "-backend", "memory", "-host", f"127.0.0.1:{port}"]
+
+    return ProgramServer("gofakes3", command, {})
+
+
 def _keeps_attributes(folder: Path) -> bool:
     """Whether this file system keeps extended attributes, where the gateway would like to keep its metadata."""
     if not hasattr(os, "setxattr"):
@@ -256,8 +271,13 @@ def begin_builds(session: pytest.Session) -> None:
     if session.config.getoption("collectonly"):
         return
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if "versitygw_server" in wanted:
-        _builds.begin(VERSITYGW)
+    for name, program in (
+        ("versitygw_server", VERSITYGW),
+        ("gofakes3_server", GOFAKES3),
+        ("gofakes3_of_2024_server", GOFAKES3_OF_2024),
+    ):
+        if name in wanted:
+            _builds.begin(program)
     if "gcs_server" in wanted:
         gcs_server.begin_build()
     if "minio_server" in wanted and not minio_runs_in_container():
@@ -274,6 +294,18 @@ def minio_server() -> Iterator[S3Server]:
 def versitygw_server() -> Iterator[S3Server]:
     """The same of the gateway."""
     yield from _running(_versitygw())
+
+
+@pytest.fixture(scope="session")
+def gofakes3_server() -> Iterator[S3Server]:
+    """A running gofakes3. It looks at no credentials."""
+    yield from _running(_gofakes3(GOFAKES3))
+
+
+@pytest.fixture(scope="session")
+def gofakes3_of_2024_server() -> Iterator[S3Server]:
+    """The same before it knew conditional writes."""
+    yield from _running(_gofakes3(GOFAKES3_OF_2024))
 
 
 @pytest.fixture
