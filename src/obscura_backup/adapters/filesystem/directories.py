@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,22 +93,33 @@ class UploadNames:
 
 
 def _sweep(parent: Path, objects: Iterable[Path]) -> None:
-    for path in parent.iterdir():
-        with suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove_uploads(path.name, objects)
-                shutil.rmtree(path, ignore_errors=True)
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(descriptor)
+    """Remove what dead processes have left. All of it in one pass: there may be millions of objects."""
+    with ExitStack() as locks:
+        dead = [path for path in parent.iterdir() if _lock(path, locks)]
+        if dead:
+            _remove_uploads(tuple(f"{UPLOAD_PREFIX}{path.name}-" for path in dead), objects)
+        for path in dead:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _remove_uploads(token: str, objects: Iterable[Path]) -> None:
+def _lock(path: Path, locks: ExitStack) -> bool:
+    """Whether the process of this directory is dead; it is locked then, so that no other process sweeps it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # another starting process has swept it
+        return False
+    locks.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_uploads(prefixes: tuple[str, ...], objects: Iterable[Path]) -> None:
     for directory in objects:
         with os.scandir(directory) as entries:
             for entry in entries:
-                if entry.name.startswith(f"{UPLOAD_PREFIX}{token}-"):
-                    Path(entry).unlink()
+                if entry.name.startswith(prefixes):
+                    with suppress(FileNotFoundError):
+                        Path(entry).unlink()

@@ -74,6 +74,20 @@ async def test_start_sweeps_what_a_power_cut_left(blobs: FilesystemBlobStore, tm
     await again.close()
 
 
+async def test_start_sweeps_what_several_processes_left(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
+    uploads = [tmp_path / "blobs" / "backups" / shard / f".{token}-4567" for shard in ("00", "7f") for token in "ab"]
+    for upload in uploads:
+        (tmp_path / "blobs" / "incoming" / upload.name[1]).mkdir(exist_ok=True)
+        upload.write_bytes(b"half a bl")
+    living = Path(blobs._uploads.path_in(blobs._directories["7f"], "4567"))
+    living.write_bytes(b"half a bl")
+    again = FilesystemBlobStore(tmp_path / "blobs")
+    await again.start()
+    assert not any(upload.exists() for upload in uploads)
+    assert living.exists()
+    await again.close()
+
+
 async def test_start_leaves_uploads_of_a_living_process(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
     upload = Path(blobs._uploads.path_in(blobs._directories["a7"], "4567"))
     upload.write_bytes(b"half a bl")
