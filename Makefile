@@ -32,6 +32,7 @@ help:
 	@echo 'make soak         an hour of load with kills, which shows that nothing grows (MINUTES=60 RATE=30 SEED=1)'
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
 	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
+	@echo 'make web          build the page that restores a backup in a browser, and serve it on this machine (WEB_PORT=8402)'
 	@echo 'make docs         build the documentation site (SITE=.site)'
 	@echo 'make dist         build the wheels and source archives of both packages (DIST=dist), the same bytes for the same commit'
 	@echo 'make sbom         write a CycloneDX SBOM of each package (DIST=dist)'
@@ -194,6 +195,14 @@ docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs/site -d $(SITE)/doctrees . $(SITE)/html
 	@echo 'The site is in $(SITE)/html. Open index.html, or serve the folder by any web server.'
 
+# The page for people in tests/interop/node. Packages are checked against their hashes, and run no scripts.
+WEB_PORT ?= 8402
+.PHONY: web
+web: $(VENV)/.run
+	@cd tests/interop/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build
+	@echo 'Open http://127.0.0.1:$(WEB_PORT). The service must allow it: OBSCURA_BACKUP_CORS_ORIGINS=http://127.0.0.1:$(WEB_PORT) make serve'
+	@exec $(BIN)/python -m http.server $(WEB_PORT) --bind 127.0.0.1 --directory tests/interop/node/dist/web
+
 # The time of the commit stands for the time of the build, so that anyone can build the same bytes from it.
 .PHONY: dist
 dist: $(VENV)/.dev
@@ -226,4 +235,4 @@ compose-env:
 
 .PHONY: clean
 clean:
-	rm -rf .venv .venv-* .site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf tests/interop/node/dist tests/interop/node/node_modules .venv .venv-* .site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

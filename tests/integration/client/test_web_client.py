@@ -1,10 +1,12 @@
-"""The client in TypeScript, in Node and in Chromium, against a real service and beside a phone, which is the Python client.
+"""The client in TypeScript, in Node and in Chromium, against a real service and beside a phone, the Python client.
 
 In Chromium the page comes from another origin than the service, so every request passes its rules for origins (CORS).
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from interop.actors import Actor, NodeActor, in_chromium, in_node, result
-from interop.languages import TypeScriptClient, typescript_client
+from interop.languages import SOURCE, TypeScriptClient, typescript_client
 from obscura_backup_client import BackupClient, NewContact
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from support.client.devices import names, yes
@@ -217,3 +219,32 @@ def test_a_page_of_another_origin_gets_no_answer(page: tuple[ChromiumActor, str]
         answer = actor.answer("restore", password=PASSWORD)
     assert answer["error"] == "unavailable"
     assert "does not allow this page's origin" in answer["message"]
+
+
+def test_its_own_tests(typescript: TypeScriptClient) -> None:
+    """Requests, retries and refusals, with Node's test runner."""
+    node = typescript.program[0]
+    tests = sorted(str(path) for path in Path(typescript.program[1]).parent.glob("*.test.js"))
+    assert len(tests) == 2
+    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_example_of_its_readme(
+    typescript: TypeScriptClient, phone: BackupClient, person: Person, tmp_path: Path
+) -> None:
+    """It compiles against the package's own types, and runs against the package."""
+    package = Path(typescript.program[1]).parents[2]
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "obscura-backup-client").symlink_to(package)
+    shown = (SOURCE / "node" / "README.md").read_text().partition("```ts\n")[2].partition("```")[0]
+    given = f"const [server, token, password] = {json.dumps([address(person.service), person.token, PASSWORD])};\n"
+    (tmp_path / "example.mts").write_text(f"{given}const ask = (question: string) => question !== '';\n{shown}")
+    node, compiler = typescript.program[0], package / "node_modules" / "typescript" / "bin" / "tsc"
+    strict = ["--strict", "--module", "nodenext", "--target", "es2022", "--types", "", "--noUncheckedIndexedAccess"]
+    for command in ([compiler, *strict, "example.mts"], ["example.mjs"]):
+        done = subprocess.run([node, *command], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "alice\n"
+    phone.push(PASSWORD)
+    assert names(phone) == {"alice", "bob"}
