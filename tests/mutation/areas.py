@@ -41,7 +41,7 @@ AREAS: Final = {
     for area in (
         Area("domain", ("tests/unit/server", "tests/protocol"), 0.95),
         Area("sealing", ("tests/unit/client",), 0.95),
-        Area("client", ("tests/unit/client",), 0.85),
+        Area("client", ("tests/unit/client", "tests/integration/client/transports"), 0.85),
         Area(
             "adapters",
             (

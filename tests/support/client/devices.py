@@ -33,9 +33,12 @@ def counting_random(first: int = 1) -> Callable[[int], bytes]:
     return lambda count: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(count)
 
 
-def devices(folder: Path, server: ServerInMemory) -> Device:
-    """Make a device by name; its clock advances by a second per reading, and it does not sleep."""
-    random, clock = counting_random(), itertools.count(NOW_MS, 1000)
+def devices(folder: Path, server: ServerInMemory, first: int = 1) -> Device:
+    """Make a device by name; its clock advances by a second per reading, and it does not sleep.
+
+    Random bytes and the clock start at number `first`.
+    """
+    random, clock = counting_random(first), itertools.count(NOW_MS + (first - 1) * 1000, 1000)
 
     def make(name: str, **others: Any) -> BackupClient:
         defaults: dict[str, Any] = {

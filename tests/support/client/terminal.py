@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ class Terminal:
     server: ServerInMemory
     environment: Environment
     addresses: list[str] = field(default_factory=list)
+
+    def after(self, other: Terminal) -> Terminal:
+        """This terminal, whose phone and server go on from those of another one."""
+        shutil.copytree(other.home / "phone", self.home / "phone")
+        self.server.slot = other.server.slot
+        return self
 
     def run(self, *arguments: str, stdin: bytes = b"", **environment: str | None) -> Result:
         env = {"OBSCURA_STATE": str(self.home / "phone"), "OBSCURA_TOKEN": token(), **environment}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,22 +50,46 @@ def server() -> ServerInMemory:
 
 @pytest.fixture
 def device(tmp_path: Path, server: ServerInMemory) -> Device:
-    return devices(tmp_path, server)
+    # Not the random bytes and times of the devices that were prepared.
+    return devices(tmp_path, server, first=1001)
+
+
+@pytest.fixture(scope="session")
+def prepared_phone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state before `phone`, made once."""
+    client = devices(tmp_path_factory.mktemp("prepared"), ServerInMemory())("phone")
+    client.create("phone")
+    client.put_contacts([NewContact(ALICE, "alice")])
+    return client.directory.path
+
+
+@pytest.fixture(scope="session")
+def prepared_pair(prepared_phone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ServerInMemory]:
+    """The states before `laptop`, in one folder, and their server."""
+    folder, server = tmp_path_factory.mktemp("pair"), ServerInMemory()
+    shutil.copytree(prepared_phone, folder / "phone")
+    make = devices(folder, server, first=501)
+    make("phone").push(KEY)
+    make("laptop").restore(KEY, confirm=yes, device_name="laptop")
+    return folder, server
 
 
 @pytest.fixture
-def phone(device: Device) -> BackupClient:
+def phone(prepared_phone: Path, device: Device) -> BackupClient:
     """A device with an identity and Alice."""
     client = device("phone")
-    client.create("phone")
-    client.put_contacts([NewContact(ALICE, "alice")])
+    shutil.copytree(prepared_phone, client.directory.path)
     return client
 
 
 @pytest.fixture
-def laptop(phone: BackupClient, device: Device) -> BackupClient:
+def laptop(
+    prepared_pair: tuple[Path, ServerInMemory], phone: BackupClient, device: Device, server: ServerInMemory
+) -> BackupClient:
     """A second device, restored from the phone's backup."""
-    phone.push(KEY)
+    folder, prepared = prepared_pair
     client = device("laptop")
-    client.restore(KEY, confirm=yes, device_name="laptop")
+    for each in (phone, client):
+        shutil.copytree(folder / each.directory.path.name, each.directory.path, dirs_exist_ok=True)
+    server.slot, server.calls, server.pushed = prepared.slot, [*prepared.calls], [*prepared.pushed]
     return client

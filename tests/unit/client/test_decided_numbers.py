@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from obscura_backup_client import cli, strict_json
 from obscura_backup_client.cli import context, settings
 from obscura_backup_client.cli.commands import calibrate
@@ -22,13 +20,14 @@ from obscura_backup_client.operations import export, push
 from obscura_backup_client.operations import keys as operation_keys
 from obscura_backup_client.sealing import calibration, inspection, kdf, kdf_timing, passwords, sealed
 from obscura_backup_client.transport import address, asyncio_connection, backup_api, exchange, responses
+from support.client.table import table
 
 KIB = 1024
 MIB = 1_048_576
 DAY_MS = 86_400_000
 
 
-@pytest.mark.parametrize(
+@table(
     ("module", "numbers"),
     [
         (cli, {"_OUTPUT_LOST": 12, "_INTERRUPTED": 130}),
@@ -88,7 +87,7 @@ def test_the_client_has_the_decided_numbers(module: Any, numbers: dict[str, Any]
     assert {name: getattr(module, name) for name in numbers} == numbers
 
 
-@pytest.mark.parametrize(
+@table(
     ("module", "numbers"),
     [
         (merge, {"MAX_CLOCK_SKEW_MS": DAY_MS}),

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from obscura_backup_client.strict_json import JsonError, JsonObject, parse
+from support.client.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("encoded", "message"),
     [
         (b"", "line 1 is not JSON"),
@@ -26,7 +27,7 @@ def test_invalid_documents_are_refused(encoded: bytes, message: str) -> None:
     assert str(refused.value) == message
 
 
-@pytest.mark.parametrize("value", [True, -1, 2**53, 1.0, float("inf"), "1", None])
+@table("value", [True, -1, 2**53, 1.0, float("inf"), "1", None])
 def test_a_count_is_a_whole_number_that_json_represents_exactly(value: object) -> None:
     with pytest.raises(JsonError, match=r"^seq is not a count$"):
         JsonObject({"seq": value}).count("seq")
@@ -61,7 +62,7 @@ def test_a_member_that_was_not_taken_is_unknown_at_the_end() -> None:
         document.end()
 
 
-@pytest.mark.parametrize("text", ["", "0", "zz", "00 11", "0011 ", "001122"])
+@table("text", ["", "0", "zz", "00 11", "0011 ", "001122"])
 def test_hex_has_the_expected_length_and_nothing_else(text: str) -> None:
     with pytest.raises(JsonError, match=r"^id is not 2 bytes in hex$"):
         JsonObject({"id": text}).hex("id", 2)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -24,22 +23,33 @@ def password_file(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """The state before `pushed`, made once and sealed with a key of `cheap_kdf`."""
+def created_once(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """The state before `created`."""
     # Other random bytes than those of the commands that go on from here.
-    terminal = terminal_in(tmp_path_factory.mktemp("pushed"), first_random=1_000_000)
+    terminal = terminal_in(tmp_path_factory.mktemp("created"), first_random=1_000_000)
+    terminal.ok("new", "--device-name", "phone")
+    return terminal
+
+
+@pytest.fixture(scope="session")
+def pushed_once(created_once: Terminal, tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """The state before `pushed`, made once and sealed with a key of `cheap_kdf`."""
+    terminal = terminal_in(tmp_path_factory.mktemp("pushed"), first_random=2_000_000).after(created_once)
     terminal.person.passwords = [PASSWORD, PASSWORD]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sealed, "argon2id", cheap_argon2id)
-        terminal.ok("new", "--device-name", "phone")
         terminal.ok("contact", "add", str(ALICE), "alice")
         terminal.ok("push", "--profile", "low-memory")
     return terminal
 
 
 @pytest.fixture
+def created(created_once: Terminal, terminal: Terminal) -> Terminal:
+    """A new identity without contacts."""
+    return terminal.after(created_once)
+
+
+@pytest.fixture
 def pushed(pushed_once: Terminal, terminal: Terminal, cheap_kdf: None) -> Terminal:
     """An identity with Alice, pushed with the password."""
-    shutil.copytree(pushed_once.home / "phone", terminal.home / "phone")
-    terminal.server.slot = pushed_once.server.slot
-    return terminal
+    return terminal.after(pushed_once)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from obscura_backup_client import errors
 from obscura_backup_client.cli import exits
 from obscura_backup_client.cli.exits import ExitCode, exit_code
@@ -18,6 +16,7 @@ from obscura_backup_client.formats import errors as format_errors
 from obscura_backup_client.operations import errors as operation_errors
 from obscura_backup_client.sealing import errors as sealing_errors
 from obscura_backup_client.transport import errors as transport_errors
+from support.client.table import table
 from support.client.terminal import Terminal
 
 CODES = {
@@ -83,7 +82,7 @@ CODES = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "code"),
     [(kind, code) for code, kinds in CODES.items() for kind in kinds],
     ids=lambda each: each.__name__ if isinstance(each, type) else "",

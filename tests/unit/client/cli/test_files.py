@@ -79,24 +79,21 @@ def test_a_file_that_becomes_a_pipe_after_the_check_is_refused_without_waiting(
 
 
 @pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}", "/dev/./fd/{}"])
-def test_the_token_is_read_from_a_descriptor(terminal: Terminal, form: str) -> None:
-    terminal.ok("new")
+def test_the_token_is_read_from_a_descriptor(created: Terminal, form: str) -> None:
     with pipe_of(token(str(ALICE)).encode() + b"\n") as descriptor:
-        facts = terminal.facts("status", "--token-file", form.format(descriptor))
+        facts = created.facts("status", "--token-file", form.format(descriptor))
     assert facts["account"]["user_id"] == str(ALICE)
 
 
-def test_the_token_is_read_from_standard_input(terminal: Terminal) -> None:
-    terminal.ok("new")
-    facts = terminal.facts("status", "--token-file", "-", stdin=token(str(ALICE)).encode() + b"\n")
+def test_the_token_is_read_from_standard_input(created: Terminal) -> None:
+    facts = created.facts("status", "--token-file", "-", stdin=token(str(ALICE)).encode() + b"\n")
     assert facts["account"]["user_id"] == str(ALICE)
 
 
-def test_a_link_to_a_regular_file_is_followed(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.ok("new")
+def test_a_link_to_a_regular_file_is_followed(created: Terminal, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(token(str(ALICE)))
     (tmp_path / "link").symlink_to("token")
-    assert terminal.facts("status", "--token-file", str(tmp_path / "link"))["account"]["user_id"] == str(ALICE)
+    assert created.facts("status", "--token-file", str(tmp_path / "link"))["account"]["user_id"] == str(ALICE)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +117,10 @@ def test_a_descriptor_without_an_end_is_read_up_to_a_limit(
 
 @pytest.mark.parametrize(("size", "code"), [(65536, ExitCode.TOKEN), (65537, ExitCode.USAGE)])
 def test_a_token_file_of_the_maximum_length_is_read(
-    terminal: Terminal, tmp_path: Path, size: int, code: ExitCode
+    created: Terminal, tmp_path: Path, size: int, code: ExitCode
 ) -> None:
-    terminal.ok("new")
     (tmp_path / "token").write_bytes(b"x" * size)
-    assert terminal.run("status", "--token-file", str(tmp_path / "token")).exit_code == code
+    assert created.run("status", "--token-file", str(tmp_path / "token")).exit_code == code
 
 
 @pytest.mark.parametrize(("size", "code"), [(8192, ExitCode.PASSWORD), (8193, ExitCode.USAGE)])
@@ -147,12 +143,11 @@ def test_a_password_line_of_the_maximum_length_is_read(
     ],
 )
 def test_a_token_file_without_a_token_is_named_with_the_reason(
-    terminal: Terminal, tmp_path: Path, content: bytes, says: str
+    created: Terminal, tmp_path: Path, content: bytes, says: str
 ) -> None:
-    terminal.ok("new")
     path = tmp_path / "token"
     path.write_bytes(content)
-    ended = terminal.run("status", "--token-file", str(path))
+    ended = created.run("status", "--token-file", str(path))
     assert (ended.exit_code, says in ended.stderr, f"(read from {path})" in ended.stderr) == (
         ExitCode.TOKEN,
         True,
@@ -160,9 +155,8 @@ def test_a_token_file_without_a_token_is_named_with_the_reason(
     )
 
 
-def test_a_variable_without_a_token_is_named_with_the_reason(terminal: Terminal) -> None:
-    terminal.ok("new")
-    ended = terminal.run("status", OBSCURA_TOKEN=f"Bearer {token()}")
+def test_a_variable_without_a_token_is_named_with_the_reason(created: Terminal) -> None:
+    ended = created.run("status", OBSCURA_TOKEN=f"Bearer {token()}")
     assert (ended.exit_code, "(read from OBSCURA_TOKEN)" in ended.stderr) == (ExitCode.TOKEN, True)
 
 
@@ -174,29 +168,26 @@ def token_with(name: str) -> str:
     return f"e30.{claims}.c2ln"
 
 
-def test_user_claim_is_an_option_and_a_variable(terminal: Terminal) -> None:
-    terminal.ok("new")
+def test_user_claim_is_an_option_and_a_variable(created: Terminal) -> None:
     bearer = token_with("uid")
-    assert terminal.run("status", OBSCURA_TOKEN=bearer).exit_code == ExitCode.TOKEN
+    assert created.run("status", OBSCURA_TOKEN=bearer).exit_code == ExitCode.TOKEN
     for arguments, environment in (
         (("status", "--user-claim", "uid"), {}),
         (("--user-claim", "uid", "status"), {}),
         (("status",), {"OBSCURA_USER_CLAIM": "uid"}),
         (("status", "--user-claim", "uid"), {"OBSCURA_USER_CLAIM": "other"}),
     ):
-        facts = terminal.facts(*arguments, OBSCURA_TOKEN=bearer, **environment)
+        facts = created.facts(*arguments, OBSCURA_TOKEN=bearer, **environment)
         assert facts["account"]["user_id"] == str(ALICE)
 
 
-def test_a_missing_user_claim_is_named(terminal: Terminal) -> None:
-    terminal.ok("new")
-    ended = terminal.run("status", "--user-claim", "uid")
+def test_a_missing_user_claim_is_named(created: Terminal) -> None:
+    ended = created.run("status", "--user-claim", "uid")
     assert (ended.exit_code, "it has no claim `uid`" in ended.stderr) == (ExitCode.TOKEN, True)
 
 
-def test_an_empty_variable_means_the_default_claim(terminal: Terminal) -> None:
-    terminal.ok("new")
-    terminal.ok("status", OBSCURA_USER_CLAIM="")
+def test_an_empty_variable_means_the_default_claim(created: Terminal) -> None:
+    created.ok("status", OBSCURA_USER_CLAIM="")
 
 
 def test_the_password_is_read_from_a_descriptor(pushed: Terminal) -> None:

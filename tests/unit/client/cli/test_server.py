@@ -42,20 +42,18 @@ def test_names_from_a_backup_cannot_move_the_cursor(pushed: Terminal, password_f
     assert [each for each in shown if each in "\x1b\r"] == []
 
 
-def test_the_first_push_asks_for_the_password_twice_and_shows_its_strength(terminal: Terminal) -> None:
-    terminal.ok("new")
-    terminal.person.passwords = ["short", PASSWORD, PASSWORD]
-    result = terminal.run("push", "--profile", "low-memory")
+def test_the_first_push_asks_for_the_password_twice_and_shows_its_strength(created: Terminal) -> None:
+    created.person.passwords = ["short", PASSWORD, PASSWORD]
+    result = created.run("push", "--profile", "low-memory")
     assert result.exit_code == 0
     assert "at least 13" in result.stderr
     assert "Strength: " in result.stderr
 
 
-def test_a_new_password_whose_entries_differ_is_not_set(terminal: Terminal) -> None:
-    terminal.ok("new")
-    terminal.person.passwords = [PASSWORD, "correct horse batteri"] * 3
-    assert terminal.run("push").exit_code == ExitCode.PASSWORD
-    assert terminal.server.pushed == []
+def test_a_new_password_whose_entries_differ_is_not_set(created: Terminal) -> None:
+    created.person.passwords = [PASSWORD, "correct horse batteri"] * 3
+    assert created.run("push").exit_code == ExitCode.PASSWORD
+    assert created.server.pushed == []
 
 
 def test_a_later_push_asks_once(pushed: Terminal) -> None:
@@ -70,9 +68,8 @@ def test_the_password_is_the_first_line_of_the_file(pushed: Terminal) -> None:
     pushed.ok("push", "--password-file", "-", stdin=b"\xef\xbb\xbf" + PASSWORD.encode() + b"\r\nsomething else\n")
 
 
-def test_a_password_without_a_terminal_or_file_is_an_error(terminal: Terminal) -> None:
-    terminal.ok("new")
-    assert terminal.run("push").exit_code == ExitCode.PASSWORD
+def test_a_password_without_a_terminal_or_file_is_an_error(created: Terminal) -> None:
+    assert created.run("push").exit_code == ExitCode.PASSWORD
 
 
 def test_the_status_needs_neither_password_nor_token(pushed: Terminal) -> None:
@@ -98,15 +95,13 @@ def test_a_deletion_does_not_change_this_device(pushed: Terminal) -> None:
 
 
 @pytest.mark.parametrize("command", ["push", "restore", "delete"])
-def test_commands_without_a_token_are_an_error(terminal: Terminal, command: str) -> None:
-    terminal.ok("new")
-    assert terminal.run(command, OBSCURA_TOKEN=None).exit_code == ExitCode.TOKEN
+def test_commands_without_a_token_are_an_error(created: Terminal, command: str) -> None:
+    assert created.run(command, OBSCURA_TOKEN=None).exit_code == ExitCode.TOKEN
 
 
 @pytest.mark.parametrize("bad", ["opaque", token("alice")])
-def test_a_token_without_a_user_is_refused(terminal: Terminal, bad: str) -> None:
-    terminal.ok("new")
-    result = terminal.run("status", OBSCURA_TOKEN=bad)
+def test_a_token_without_a_user_is_refused(created: Terminal, bad: str) -> None:
+    result = created.run("status", OBSCURA_TOKEN=bad)
     assert result.exit_code == ExitCode.TOKEN
     assert bad not in result.stderr
 

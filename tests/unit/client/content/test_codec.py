@@ -19,6 +19,7 @@ from obscura_backup_client.content.merge import merge
 from obscura_backup_client.content.model import Backup, Profile, Writer
 from obscura_backup_client.content.rules import require_writable
 from support.client.contents import ALICE, BOB, IDENTITY, LAPTOP, NOW_MS, PHONE, backup, backups, contact, tombstone
+from support.client.table import table
 
 
 def raw(**fields: Any) -> bytes:
@@ -63,7 +64,7 @@ def test_the_protobuf_runtime_reads_the_encoding_as_the_same_content() -> None:
     assert (message.contacts[0].username, message.device_name) == ("Zoë", "Pixel")
 
 
-@pytest.mark.parametrize("at", range(5))
+@table("at", range(5))
 def test_an_entrys_unknown_field_is_found_at_any_position(at: int) -> None:
     """Before, between or after the known fields; a known field may be repeated."""
     pieces = [b"\x0a\x10" + ALICE.bytes, b"\x12\x01a", b"\x20\x01", b"\x12\x01a"]

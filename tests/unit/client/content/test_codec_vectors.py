@@ -8,6 +8,7 @@ import pytest
 
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.errors import PayloadError
+from support.client.table import table
 from support.client.vectors import content_of, counted, named, vectors
 
 PAYLOAD = vectors("payload")
@@ -17,36 +18,36 @@ PAYLOAD = vectors("payload")
 SHORT = [row for row in PAYLOAD["counted"] if row["count"] <= 5000]
 
 
-@pytest.mark.parametrize("row", named(PAYLOAD["canonical"]))
+@table("row", named(PAYLOAD["canonical"]))
 def test_a_content_has_one_encoding(row: dict[str, Any]) -> None:
     assert encode(content_of(row["content"])).hex() == row["payload"]
 
 
-@pytest.mark.parametrize("row", named(PAYLOAD["canonical"]))
+@table("row", named(PAYLOAD["canonical"]))
 def test_an_encoding_is_read_as_its_content(row: dict[str, Any]) -> None:
     assert decode(bytes.fromhex(row["payload"])) == content_of(row["content"])
 
 
-@pytest.mark.parametrize("row", named(PAYLOAD["accepted"]))
+@table("row", named(PAYLOAD["accepted"]))
 def test_an_unusual_encoding_is_read_and_written_back_in_canonical_form(row: dict[str, Any]) -> None:
     content = decode(bytes.fromhex(row["payload"]))
     assert content == content_of(row["content"])
     assert encode(content).hex() == row["rewritten"]
 
 
-@pytest.mark.parametrize("row", named(PAYLOAD["malformed"]))
+@table("row", named(PAYLOAD["malformed"]))
 def test_a_malformed_payload_is_refused(row: dict[str, Any]) -> None:
     assert row["error"] == PayloadError.code
     with pytest.raises(PayloadError):
         decode(bytes.fromhex(row["payload"]))
 
 
-@pytest.mark.parametrize("row", named([row for row in SHORT if row["error"] is None]))
+@table("row", named([row for row in SHORT if row["error"] is None]))
 def test_the_maximum_number_of_entries_is_read_and_written_back(row: dict[str, Any]) -> None:
     assert encode(decode(counted(row))) == counted(row)
 
 
-@pytest.mark.parametrize("row", named([row for row in SHORT if row["error"] is not None]))
+@table("row", named([row for row in SHORT if row["error"] is not None]))
 def test_one_entry_over_the_maximum_is_refused(row: dict[str, Any]) -> None:
     assert row["error"] == PayloadError.code
     with pytest.raises(PayloadError):

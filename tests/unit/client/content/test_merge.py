@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 
 from obscura_backup_client.content.codec import decode, encode
@@ -24,6 +23,7 @@ from support.client.contents import (
     contact,
     tombstone,
 )
+from support.client.table import table
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -77,7 +77,7 @@ def test_stamps_over_a_day_ahead_are_reported_and_kept() -> None:
     assert future_dated_contacts(merged, NOW_MS) == (wrong,)
 
 
-@pytest.mark.parametrize("sealed_before", [False, True])
+@table("sealed_before", [False, True])
 def test_an_edit_counts_each_contact_once_and_a_removed_one_as_added(*, sealed_before: bool) -> None:
     original = backup(contact(ALICE, stamp_ms=1), tombstone(BOB))
     if sealed_before:

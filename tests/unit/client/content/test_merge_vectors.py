@@ -17,6 +17,7 @@ from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.operations.rollback import require_absence_expected, suspicions
 from support.client.contents import backup
+from support.client.table import table
 from support.client.vectors import counted, named, vectors
 
 MERGE = vectors("merge")
@@ -52,14 +53,14 @@ def reasons(known: LastSeen | None, fetched: dict[str, Any] | None) -> list[str]
     return [] if known is None else list(suspicions(known, content, sha256, fetched["format"]))
 
 
-@pytest.mark.parametrize("row", named(MERGE["merged"]))
+@table("row", named(MERGE["merged"]))
 def test_two_payloads_merge_to_the_third_in_either_order(row: dict[str, Any]) -> None:
     one, other = (decode(bytes.fromhex(row[side])) for side in ("one", "other"))
     assert encode(merge(one, other)).hex() == row["merged"]
     assert encode(merge(other, one)).hex() == row["merged"]
 
 
-@pytest.mark.parametrize("row", named(MERGE["conflicts"]))
+@table("row", named(MERGE["conflicts"]))
 def test_two_identities_of_one_epoch_are_a_conflict_in_either_order(row: dict[str, Any]) -> None:
     one, other = (decode(bytes.fromhex(row[side])) for side in ("one", "other"))
     assert row["error"] == IdentityConflict.code
@@ -69,7 +70,7 @@ def test_two_identities_of_one_epoch_are_a_conflict_in_either_order(row: dict[st
         assert conflict.value.epoch == one.identity.epoch
 
 
-@pytest.mark.parametrize("row", named(MERGE["beyond"]))
+@table("row", named(MERGE["beyond"]))
 def test_a_merge_beyond_a_limit_is_an_error_in_either_order(row: dict[str, Any]) -> None:
     one, other = decode(counted(row["one"])), decode(bytes.fromhex(row["other"]))
     for pair in ((one, other), (other, one)):
@@ -78,7 +79,7 @@ def test_a_merge_beyond_a_limit_is_an_error_in_either_order(row: dict[str, Any])
         assert refused.value.code == row["error"]
 
 
-@pytest.mark.parametrize("row", named(MERGE["kept"]))
+@table("row", named(MERGE["kept"]))
 def test_the_identity_that_the_person_keeps_is_left(row: dict[str, Any]) -> None:
     local, remote = (decode(bytes.fromhex(row[side])) for side in ("local", "remote"))
     try:
@@ -88,13 +89,13 @@ def test_the_identity_that_the_person_keeps_is_left(row: dict[str, Any]) -> None
     assert found == (row["error"] or row["merged"])
 
 
-@pytest.mark.parametrize("row", named(ROLLBACK))
+@table("row", named(ROLLBACK))
 def test_a_fetched_backup_is_suspected_for_these_reasons(row: dict[str, Any]) -> None:
     known = None if row["remembered"] is None else last_seen(row["remembered"])
     assert reasons(known, row["fetched"]) == row["reasons"]
 
 
-@pytest.mark.parametrize("row", named(STAMPS))
+@table("row", named(STAMPS))
 def test_an_edit_has_the_stamp_of_the_vector(row: dict[str, Any]) -> None:
     content = decode(bytes.fromhex(row["payload"]))
     try:

@@ -14,6 +14,7 @@ from obscura_backup_client.formats.identity_keys import MalformedKeyError, parse
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, Device, yes
 from support.client.server_in_memory import ServerInMemory
+from support.client.table import table
 
 # The last is what a byte that is not UTF-8 becomes on its way through a command line.
 UNUSABLE = ["x" * 257, "ü" * 129, "a\nb", "\x1b[2J", "\udcff"]
@@ -68,7 +69,7 @@ def test_a_state_with_an_unusable_name_can_still_push(phone: BackupClient, name:
     assert phone.push(KEY).uploaded
 
 
-@pytest.mark.parametrize(("name", "nearest"), [("a\x1bb\udcff", "ab"), ("ü" * 200, "ü" * 128), ("fine", "fine")])
+@table(("name", "nearest"), [("a\x1bb\udcff", "ab"), ("ü" * 200, "ü" * 128), ("fine", "fine")])
 def test_a_sanitized_name_keeps_as_much_as_allowed(name: str, nearest: str) -> None:
     assert sanitized_device_name(name) == nearest
 
@@ -95,7 +96,7 @@ def test_a_contact_may_keep_such_a_name(phone: BackupClient) -> None:
 # --- keys ---
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         HEX,
@@ -114,7 +115,7 @@ def test_an_empty_text_is_an_empty_key() -> None:
     assert parse_identity_key("  ") == b""
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         pytest.param(HEX[:-1], id="hex without its last digit"),

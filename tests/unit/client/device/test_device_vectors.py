@@ -29,6 +29,7 @@ from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, Sealing
 from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, VersionMismatch
 from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup
 from support.client.devices import ACCOUNT, KEY, LOW_MEMORY, USER, yes
+from support.client.table import table
 from support.client.vectors import named, vectors
 
 EDITS = vectors("edits")["edits"]
@@ -45,7 +46,7 @@ def edited(content: Backup, edit: dict[str, str], now_ms: int) -> Backup:
     return set_profile(content, edit["attachment_id"], bytes.fromhex(edit["decryption_key"]), now_ms)
 
 
-@pytest.mark.parametrize("row", named(EDITS))
+@table("row", named(EDITS))
 def test_an_edit_gives_the_payload_of_the_vector(row: dict[str, Any]) -> None:
     content = decode(bytes.fromhex(row["payload"]))
     try:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from obscura_backup_client.formats import contacts as contact_files
 from obscura_backup_client.formats.contacts import FileFormat, ImportedContact, read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
+from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, any_card, only, refusal
 
 BOTH = [ImportedContact(ALICE, "alice", KEY), ImportedContact(BOB, "bob", b"")]
@@ -19,7 +20,7 @@ BOTH = [ImportedContact(ALICE, "alice", KEY), ImportedContact(BOB, "bob", b"")]
 # CSV
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         f"user_id,username,identity_key\n{ALICE},alice,{KEY_BASE64}\n{BOB},bob,\n",
@@ -34,7 +35,7 @@ def test_csv_is_read_in_every_common_shape(text: str) -> None:
     assert read_contacts(text.encode()) == BOTH
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@table("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_text_is_read_in_every_common_encoding(encoding: str) -> None:
     assert only(f"uuid,name\n{ALICE},Zoë Ødegård\n".encode(encoding)).username == "Zoë Ødegård"
 
@@ -56,7 +57,7 @@ def test_a_key_in_url_safe_base64_is_the_same_key() -> None:
     assert only(f"{ALICE},alice,{base64.urlsafe_b64encode(key).decode()}").identity_key == key
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "line", "reason"),
     [
         ("name,phone\nalice,1\n", 1, "no column holds user ids"),
@@ -80,7 +81,7 @@ def test_invalid_csv_is_refused_with_its_line(text: str, line: int, reason: str)
     assert str(error).startswith(f"Line {line}: ")
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     ["00112233-4455-6677-8899-aabbccddeef", "0011-22334455-6677-8899-aabbccddeeff", "\N{ARABIC-INDIC DIGIT ONE}" * 32],
 )
@@ -95,7 +96,7 @@ def test_a_username_of_256_code_points_is_accepted() -> None:
 # JSON
 
 
-@pytest.mark.parametrize(
+@table(
     "document",
     [
         [{"user_id": str(ALICE), "username": "alice", "identity_key": KEY_BASE64}, {"id": str(BOB), "name": "bob"}],
@@ -121,7 +122,7 @@ def test_the_name_in_a_json_mapping_is_the_user_id() -> None:
     assert only(json.dumps({str(ALICE): {"user_id": str(BOB), "username": "alice"}})).user_id == ALICE
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "start"),
     [
         ('[\n{"uuid": ]', "Line 2: not valid JSON"),
@@ -181,7 +182,7 @@ def test_folded_vcard_lines_are_joined_even_inside_a_character() -> None:
     assert only(text.encode("utf-8", "surrogateescape")) == ImportedContact(ALICE, "Zoë", b"")
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "username"),
     [
         (r"FN:Lee\, Al\; \\ Co", "Lee, Al; \\ Co"),
@@ -196,7 +197,7 @@ def test_the_username_of_a_vcard_is_unescaped(line: str, username: str) -> None:
     assert only(any_card(f"UID:{ALICE}", line)).username == username
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "start"),
     [
         ("hello", "Line 1: not a vCard"),
@@ -222,7 +223,7 @@ def test_a_vcard_that_is_not_utf_8_is_refused_with_its_line() -> None:
 # Any format
 
 
-@pytest.mark.parametrize("name", ["friends.csv", "FRIENDS.CSV", "", "friends"])
+@table("name", ["friends.csv", "FRIENDS.CSV", "", "friends"])
 def test_the_format_follows_from_the_name_else_the_content(name: str) -> None:
     assert read_contacts(f"{ALICE},alice".encode(), name=name)[0].username == "alice"
 
@@ -237,12 +238,12 @@ def test_a_given_format_takes_precedence_over_the_name() -> None:
         read_contacts(f"{ALICE},alice".encode(), file_format="json", name="friends.csv")
 
 
-@pytest.mark.parametrize("data", [b"", b"  \r\n", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
+@table("data", [b"", b"  \r\n", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
 def test_an_empty_file_is_refused(data: bytes) -> None:
     assert str(refusal(data)) == "The file is empty."
 
 
-@pytest.mark.parametrize(
+@table(
     ("data", "reason"),
     [
         (b"\x89PNG\r\n\x1a\n\0\0", "The file is not text."),
@@ -269,7 +270,7 @@ def test_more_contacts_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatc
     assert str(refusal("\n".join(lines))).startswith("Line 4: the file has more than 3 contacts")
 
 
-@pytest.mark.parametrize("key", [KEY.hex()[:-1], KEY.hex()[:20], KEY_BASE64[:-2] + "9=", "00" * 4097])
+@table("key", [KEY.hex()[:-1], KEY.hex()[:20], KEY_BASE64[:-2] + "9=", "00" * 4097])
 def test_an_identity_key_that_may_be_miscopied_is_refused(key: str) -> None:
     assert "the identity key" in str(refusal(f"{ALICE},alice,{key}"))
 

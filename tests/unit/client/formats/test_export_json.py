@@ -12,6 +12,7 @@ from obscura_backup_client.formats.errors import ExportRefused
 from obscura_backup_client.formats.export_reading import MAX_EXPORT_BYTES, decode_payload
 from obscura_backup_client.formats.export_writing import encode_payload
 from support.client.contents import ALICE, BOB, IDENTITY, NOW_MS, PHONE, backup, backups, contact, tombstone
+from support.client.table import table
 
 CONTENT = backup(
     contact(ALICE, "alice"),
@@ -114,7 +115,7 @@ def test_order_in_the_file_does_not_matter() -> None:
     assert decode_payload(json.dumps(dict(reversed(document.items()))).encode()).dated == CONTENT
 
 
-@pytest.mark.parametrize("bom", [b"\xef\xbb\xbf", b""])
+@table("bom", [b"\xef\xbb\xbf", b""])
 def test_a_byte_order_mark_is_accepted(bom: bytes) -> None:
     assert decode_payload(bom + encode_payload(CONTENT)).dated == CONTENT
 
@@ -136,7 +137,7 @@ def with_member(path: str, value: object) -> bytes:
     return json.dumps(document).encode()
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "value", "location"),
     [
         ("format", "other", "format"),
@@ -216,7 +217,7 @@ def test_an_invalid_member_is_named_by_its_location(path: str, value: object, lo
     assert refused.value.location == location
 
 
-@pytest.mark.parametrize(
+@table(
     "encoded",
     [
         b"",
@@ -252,7 +253,7 @@ def test_a_file_over_the_limit_is_not_parsed() -> None:
         decode_payload(b" " * (MAX_EXPORT_BYTES + 1))
 
 
-@pytest.mark.parametrize("value", ["hush-hush", "aHVzaC1odXNo*", 5, ["hush-hush"]])
+@table("value", ["hush-hush", "aHVzaC1odXNo*", 5, ["hush-hush"]])
 def test_errors_do_not_quote_the_file(value: object) -> None:
     with pytest.raises(ExportRefused) as refused:
         decode_payload(with_member("identity/private_key", value))

@@ -10,6 +10,7 @@ import pytest
 from obscura_backup_client.formats.contacts import read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
 from obscura_backup_client.formats.vcard.values import split_unescaped
+from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, any_card, only
 
 GOOGLE_NEW = (
@@ -41,9 +42,7 @@ def names(text: str) -> dict[UUID, str]:
 # --- tables ---
 
 
-@pytest.mark.parametrize(
-    "export", [GOOGLE_NEW.replace(",,,,,,,,,,,,,,,,* myContacts ::: * starred,,,,,\r\n", ""), GOOGLE_OLD, OUTLOOK]
-)
+@table("export", [GOOGLE_NEW.replace(",,,,,,,,,,,,,,,,* myContacts ::: * starred,,,,,\r\n", ""), GOOGLE_OLD, OUTLOOK])
 def test_an_address_books_export_with_a_column_of_user_ids_is_read(export: str) -> None:
     assert names(export) == {ALICE: "Alice Lee", BOB: "bobby"}
 
@@ -53,7 +52,7 @@ def test_a_row_without_a_user_id_is_refused() -> None:
         names(GOOGLE_NEW)
 
 
-@pytest.mark.parametrize(
+@table(
     ("header", "cells", "name"),
     [
         ("username,name", ",Alice", "Alice"),
@@ -70,16 +69,14 @@ def test_each_row_is_named_by_its_first_column_that_has_a_name(header: str, cell
     assert only(f"uuid,{header}\n{ALICE},{cells}\n").username == name
 
 
-@pytest.mark.parametrize(
-    ("said", "delimiter"), [("sep=;", ";"), ("SEP=,", ","), ("sep=\t", "\t"), ("sep=|", "|"), ("sep=; ", ";")]
-)
+@table(("said", "delimiter"), [("sep=;", ";"), ("SEP=,", ","), ("sep=\t", "\t"), ("sep=|", "|"), ("sep=; ", ";")])
 def test_a_line_that_names_the_delimiter_for_excel_is_not_a_row(said: str, delimiter: str) -> None:
     text = f"{said}\r\n" + delimiter.join(["uuid", "name"]) + "\r\n" + delimiter.join([str(ALICE), "Lee, Alice; x"])
     quoted = text.replace("Lee, Alice; x", '"Lee, Alice; x"')
     assert only(quoted).username == "Lee, Alice; x"
 
 
-@pytest.mark.parametrize(
+@table(
     ("member", "name"),
     [
         ({"username": "", "name": "Alice"}, "Alice"),
@@ -94,7 +91,7 @@ def test_a_json_entry_is_named_by_its_first_member_that_has_a_name(member: dict[
 # --- cards ---
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "name"),
     [
         (["NICKNAME:,", "FN:Alice"], "Alice"),
@@ -108,7 +105,7 @@ def test_a_card_is_named_by_its_first_property_that_has_a_name(lines: list[str],
     assert only(any_card(f"UID:{ALICE}", *lines)).username == name
 
 
-@pytest.mark.parametrize(
+@table(
     "kind",
     ["KIND:group", "KIND:org", "KIND:Location", "KIND;VALUE=text:device", "X-ADDRESSBOOKSERVER-KIND:group"],
 )
@@ -117,7 +114,7 @@ def test_a_card_that_is_not_a_persons_is_skipped(kind: str) -> None:
     assert names(group + any_card(f"UID:{ALICE}", "FN:alice", "KIND:individual")) == {ALICE: "alice"}
 
 
-@pytest.mark.parametrize(
+@table(
     "key",
     [
         f"KEY;TYPE=PGP:{KEY_BASE64}",
@@ -138,7 +135,7 @@ def test_a_key_of_another_program_is_skipped(key: str) -> None:
     assert only(any_card(f"UID:{ALICE}", "FN:alice", key)).identity_key == b""
 
 
-@pytest.mark.parametrize(
+@table(
     "key",
     [
         f"KEY:{KEY_BASE64}",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from obscura_backup_client.formats.contacts import ImportedContact, read_contacts
+from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, only, refusal
 
 # --- CSV ---
 
 
-@pytest.mark.parametrize("header", ["", "uuid,name\n", ' "uuid" , "name" \n'])
-@pytest.mark.parametrize(
+@table("header", ["", "uuid,name\n", ' "uuid" , "name" \n'])
+@table(
     ("cells", "name"),
     [
         (', "Beta"', "Beta"),
@@ -35,8 +34,8 @@ def test_blanks_before_a_quoted_user_id_and_key_are_accepted() -> None:
     assert only(f' "{ALICE}" , "Beta" , "{KEY.hex()}" \n') == ImportedContact(ALICE, "Beta", KEY)
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@table("delimiter", [",", ";", "\t"])
+@table("line_end", ["\n", "\r\n", "\r"])
 def test_quoted_cells_are_read_with_every_delimiter_and_line_end(delimiter: str, line_end: str) -> None:
     rows = [
         ["user_id", "name", "notes"],
@@ -47,7 +46,7 @@ def test_quoted_cells_are_read_with_every_delimiter_and_line_end(delimiter: str,
     assert [each.username for each in read_contacts(text.encode())] == ["a,b;c", "bob"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "line"),
     [
         (f'uuid,name\n{ALICE},"Beta\n', 2),
@@ -70,7 +69,7 @@ def test_a_key_is_read_from_the_first_key_column_that_has_one() -> None:
 # --- JSON ---
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "place"),
     [
         (f'[{{"uuid":"{BOB}","name":"b"}},{{"uuid":"{ALICE}","name":"a","name":"b"}}]', 2),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from uuid import UUID
 
-import pytest
-
 from obscura_backup_client.formats.contacts import read_contacts
 from support.client import vcards
+from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, card
 
 refusal = partial(vcards.refusal, file_format="vcard")
@@ -23,19 +22,17 @@ def contacts(text: str) -> list[tuple[UUID, str, bytes]]:
     return [(each.user_id, each.username, each.identity_key) for each in found]
 
 
-@pytest.mark.parametrize(
-    "between", ["", " ", "\t", "\ufeff", " \ufeff ", "\n\n\n", "\r", "\r\n", "\n\ufeff", "\n \n\ufeff\n\ufeff"]
-)
+@table("between", ["", " ", "\t", "\ufeff", " \ufeff ", "\n\n\n", "\r", "\r\n", "\n\ufeff", "\n \n\ufeff\n\ufeff"])
 def test_concatenated_cards_are_two_contacts(between: str) -> None:
     assert contacts(FIRST + between + SECOND) == BOTH
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\n\n", "\r\r\n", "\n \n\n"])
+@table("line_end", ["\n", "\r\n", "\r", "\n\n", "\r\r\n", "\n \n\n"])
 def test_joined_cards_are_two_contacts_with_any_line_ends(line_end: str) -> None:
     assert contacts((FIRST + SECOND).replace("\n", line_end)) == BOTH
 
 
-@pytest.mark.parametrize("boundary", ["end:vcardbegin:vcard", "End : vCard Begin : vCard", "END:VCARD\tBEGIN:VCARD  "])
+@table("boundary", ["end:vcardbegin:vcard", "End : vCard Begin : vCard", "END:VCARD\tBEGIN:VCARD  "])
 def test_joined_cards_are_two_contacts_in_any_case_and_spacing(boundary: str) -> None:
     assert contacts((FIRST + SECOND).replace("END:VCARDBEGIN:VCARD", boundary)) == BOTH
 
@@ -45,7 +42,7 @@ def test_three_joined_cards_are_three_contacts() -> None:
     assert [name for _, name, _ in contacts(FIRST + SECOND.rstrip() + third)] == ["Alpha One", "Beta Two", "Gamma"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "line"),
     [
         (FIRST + "VERSION:3.0\n" + SECOND, 5),
@@ -80,7 +77,7 @@ def test_a_card_with_two_user_ids_is_refused_at_the_second() -> None:
     assert contacts(card("FN:Alpha", f"UID:urn:uuid:{ALICE}")) == [(ALICE, "Alpha", b"")]
 
 
-@pytest.mark.parametrize("version", ["2.1", "3.0"])
+@table("version", ["2.1", "3.0"])
 def test_a_card_with_two_names_or_keys_is_refused_at_the_second(version: str) -> None:
     assert refusal(card("FN:Alpha", "FN:Beta", version=version)).line == 5
     assert refusal(card(f"KEY:{KEY_BASE64}", "FN:Alpha", f"KEY:{KEY.hex()[::-1]}", version=version)).line == 6
@@ -90,7 +87,7 @@ def test_a_card_of_version_4_may_have_its_name_in_several_languages() -> None:
     assert contacts(card("FN;LANGUAGE=en:Alpha", "FN;LANGUAGE=el:Άλφα", version="4.0")) == [(ALICE, "Alpha", b"")]
 
 
-@pytest.mark.parametrize(
+@table(
     "line",
     [
         "NOTE:how to write END:VCARD",
@@ -104,7 +101,7 @@ def test_a_boundary_inside_a_value_is_part_of_the_value(line: str) -> None:
     assert contacts(card("FN:Alpha", line)) == [(ALICE, "Alpha", b"")]
 
 
-@pytest.mark.parametrize("name", ["END:VCARD", "Write BEGIN:VCARD", "Mr. END:VCARD Jr."])
+@table("name", ["END:VCARD", "Write BEGIN:VCARD", "Mr. END:VCARD Jr."])
 def test_a_name_may_read_like_a_boundary(name: str) -> None:
     assert contacts(card(f"FN:{name}")) == [(ALICE, name, b"")]
 
@@ -113,7 +110,7 @@ def test_a_name_that_is_folded_before_a_boundary_is_refused() -> None:
     assert refusal(card("FN:Alpha", " END:VCARD")).line == 5
 
 
-@pytest.mark.parametrize(
+@table(
     "agent",
     [
         f"AGENT:\nBEGIN:VCARD\nVERSION:2.1\nUID:{BOB}\nFN:Agent\nNICKNAME:x\nKEY:{KEY_BASE64}\nEND:VCARD",
@@ -133,7 +130,7 @@ def test_an_agents_card_without_an_end_does_not_hide_the_next_contact() -> None:
     assert refusal(card("FN:Alpha", agent, version="2.1")).line == 1
 
 
-@pytest.mark.parametrize("group", ["item1.", "ITEM-1.", "item_1.", "0."])
+@table("group", ["item1.", "ITEM-1.", "item_1.", "0."])
 def test_a_group_before_a_name_is_not_part_of_it(group: str) -> None:
     text = f"BEGIN:VCARD\nVERSION:3.0\n{group}UID:{ALICE}\n{group}FN:Alpha\n{group}KEY;B:{KEY_BASE64}\nEND:VCARD"
     assert contacts(text) == [(ALICE, "Alpha", KEY)]

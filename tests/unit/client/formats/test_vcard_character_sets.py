@@ -11,6 +11,7 @@ import pytest
 
 from obscura_backup_client.formats.contacts import read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
+from support.client.table import table
 from support.client.vcards import ALICE, card, name, only, refused_line
 
 KEY = bytes(range(48))
@@ -22,16 +23,16 @@ def in_bytes(line: str, value: bytes, *more: bytes) -> bytes:
     return card(line + "@@").encode().replace(b"@@", b"\n".join([value, *more]))
 
 
-@pytest.mark.parametrize(
+@table(
     "charset",
     ["Windows-1252", "windows-1251", "UTF8", "utf-8", '"UTF-8"', "gb2312", "Shift_JIS", "x-nonsense", "UTF-16", ""],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@table("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_text_of_a_file_in_unicode_is_never_decoded_again(charset: str, encoding: str) -> None:
     assert only(card(f"FN;charset={charset}:Renée Ü").encode(encoding)).username == "Renée Ü"
 
 
-@pytest.mark.parametrize(
+@table(
     ("charset", "codec", "text"),
     [
         ("Windows-1252", "cp1252", "Renée Šimůnek".replace("ů", "u")),
@@ -71,21 +72,17 @@ def test_text_in_a_common_character_set_is_read_as_it_is_and_in_both_transfer_en
     assert only(in_bytes(f"FN;CHARSET={charset};ENCODING=B:", base64.b64encode(data))).username == text
 
 
-@pytest.mark.parametrize(
-    "note", ["NOTE;CHARSET=GB2312:", "NOTE:", f"NOTE;CHARSET=x;{QP}:=", "ORG;ENCODING=uu:", 'X;A="b:']
-)
+@table("note", ["NOTE;CHARSET=GB2312:", "NOTE:", f"NOTE;CHARSET=x;{QP}:=", "ORG;ENCODING=uu:", 'X;A="b:'])
 def test_an_unused_property_has_no_effect(note: str) -> None:
     assert only(in_bytes(note, "你好".encode("gb2312"), b"FN:Alice")).username == "Alice"
 
 
-@pytest.mark.parametrize(
-    "unused", ["N;CHARSET=nonsense;QUOTED-PRINTABLE:=E9", "N:a\nstray", "N;ENCODING=uu:x", r"N:\x"]
-)
+@table("unused", ["N;CHARSET=nonsense;QUOTED-PRINTABLE:=E9", "N:a\nstray", "N;ENCODING=uu:x", r"N:\x"])
 def test_an_unused_name_has_no_effect(unused: str) -> None:
     assert name("FN:Alice", unused) == "Alice"
 
 
-@pytest.mark.parametrize(
+@table(
     ("head", "value"),
     [
         ("FN:", b"Zo\xeb"),
@@ -112,7 +109,7 @@ def test_a_name_with_ambiguous_bytes_is_refused_with_its_line(head: str, value: 
     assert refused_line(in_bytes(head, value)) == 4
 
 
-@pytest.mark.parametrize("head", [f"FN;{QP}:", f"FN;CHARSET=UTF-8;{QP}:", f"FN;CHARSET=US-ASCII;{QP}:"])
+@table("head", [f"FN;{QP}:", f"FN;CHARSET=UTF-8;{QP}:", f"FN;CHARSET=US-ASCII;{QP}:"])
 def test_quoted_printable_bytes_that_are_only_valid_as_utf_8_are_utf_8(head: str) -> None:
     assert name(head + "Ren=C3=A9e") == "Renée"
 
@@ -135,15 +132,13 @@ def test_a_file_that_must_be_saved_as_utf_8_is_read_afterwards() -> None:
     assert only(data.decode("mac-roman")).username == "Zoë"
 
 
-@pytest.mark.parametrize(
-    "data", [codecs.BOM_UTF16_LE + b"B\0E", b"B\0E", codecs.BOM_UTF32_LE + "BEGIN".encode("utf-32-le")]
-)
+@table("data", [codecs.BOM_UTF16_LE + b"B\0E", b"B\0E", codecs.BOM_UTF32_LE + "BEGIN".encode("utf-32-le")])
 def test_truncated_utf_16_is_refused(data: bytes) -> None:
     with pytest.raises(ContactFileError):
         read_contacts(data)
 
 
-@pytest.mark.parametrize("charset", ["utf-7", "UTF7", "hz-gb-2312", "iso-2022-cn"])
+@table("charset", ["utf-7", "UTF7", "hz-gb-2312", "iso-2022-cn"])
 def test_ascii_bytes_in_a_set_without_ascii_are_refused(charset: str) -> None:
     assert refused_line(card(f"FN;CHARSET={charset}:Zo+AOs-")) == 4
     assert refused_line(card(f"FN;CHARSET={charset};{QP}:Zo+AOs-")) == 4

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 
-import pytest
-
 from obscura_backup_client.formats.contacts import ImportedContact
+from support.client.table import table
 from support.client.vcards import ALICE, card, name, only, refused_line
 
 KEY = bytes(range(48))
@@ -17,14 +16,14 @@ QP = "ENCODING=QUOTED-PRINTABLE"
 # --- folding and soft line breaks ---
 
 
-@pytest.mark.parametrize("version", ["2.1", "3.0", "4.0"])
-@pytest.mark.parametrize("blanks", [" ", "  ", "\t", " \t "])
-@pytest.mark.parametrize("before", ["Alpha Two=", "Alpha Two= ", "Alpha Two =", "Alpha=20Two=20="])
+@table("version", ["2.1", "3.0", "4.0"])
+@table("blanks", [" ", "  ", "\t", " \t "])
+@table("before", ["Alpha Two=", "Alpha Two= ", "Alpha Two =", "Alpha=20Two=20="])
 def test_a_soft_line_break_keeps_the_blanks_of_the_next_line(version: str, blanks: str, before: str) -> None:
     assert name(f"FN;{QP}:{before}", f"{blanks}One", version=version) == "Alpha Two One"
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "expected"),
     [
         ((f"FN;{QP}:Alpha=", "Beta"), "AlphaBeta"),
@@ -43,7 +42,7 @@ def test_quoted_printable_text_continues_after_a_soft_line_break(lines: tuple[st
     assert name(*lines) == (expected or "Two")
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "line"),
     [
         ((f"FN;{QP}:Alpha=",), 4),
@@ -65,7 +64,7 @@ def test_in_version_2_1_a_fold_keeps_the_white_space() -> None:
     assert name("FN:Alpha ", "  Two", version="2.1") == "Alpha   Two"
 
 
-@pytest.mark.parametrize("version", ["3.0", "4.0"])
+@table("version", ["3.0", "4.0"])
 def test_in_later_versions_a_fold_adds_the_white_space(version: str) -> None:
     assert name("FN:Al", " pha", "  Two", "\t One", version=version) == "Alpha Two One"
 
@@ -75,14 +74,14 @@ def test_the_version_counts_at_any_position_in_the_card() -> None:
     assert only(text).username == "Alpha Two"
 
 
-@pytest.mark.parametrize("said", ["", "VERSION:\n", "VERSION:5.0\n"])
+@table("said", ["", "VERSION:\n", "VERSION:5.0\n"])
 def test_a_folded_name_in_a_card_of_no_known_version_is_refused_and_a_folded_key_is_read(said: str) -> None:
     text = card("FN:Alpha", f"KEY:{KEY_BASE64[:30]}", f" {KEY_BASE64[30:]}").replace("VERSION:3.0\n", said)
     assert only(text).identity_key == KEY
     assert refused_line(text.replace("FN:Alpha\n", "FN:Al\n pha\n")) == (4 if said else 3)
 
 
-@pytest.mark.parametrize("version", ["2.1", "3.0", "4.0"])
+@table("version", ["2.1", "3.0", "4.0"])
 def test_user_ids_and_keys_may_be_folded_anywhere_in_any_version(version: str) -> None:
     lines = (f"KEY;ENCODING=b:{KEY_BASE64[:9]}", f"  {KEY_BASE64[9:30]}", f" {KEY_BASE64[30:]}", "", "FN:Alpha")
     text = card(*lines, version=version).replace(f"UID:{ALICE}", f"UID:{str(ALICE)[:10]}\n {str(ALICE)[10:]}")
@@ -101,29 +100,25 @@ UNUSED = [
 ]
 
 
-@pytest.mark.parametrize("before", UNUSED)
-@pytest.mark.parametrize(
-    "stray", ["second", "Street 5;;;", ">!$_", "ümlaut: x, y", "\u2022 key: x", "-", "a\n\nb\n\n  c", "="]
-)
+@table("before", UNUSED)
+@table("stray", ["second", "Street 5;;;", ">!$_", "ümlaut: x, y", "\u2022 key: x", "-", "a\n\nb\n\n  c", "="])
 def test_a_line_that_is_no_property_is_skipped_behind_one_that_is_not_used(before: str, stray: str) -> None:
     lines = ("FN:Alpha", before, *stray.split("\n"), f"KEY:{KEY_BASE64}")
     assert only(card(*lines)) == ImportedContact(ALICE, "Alpha", KEY)
 
 
-@pytest.mark.parametrize("used", ["FN:Alpha", "N:Lee;Alpha", "NICKNAME:al", f"FN:Alpha\nKEY:{KEY_BASE64}"])
-@pytest.mark.parametrize("stray", ["Two", "ice;;;", "Straße: 5", "AAAA", "Two One: x"])
+@table("used", ["FN:Alpha", "N:Lee;Alpha", "NICKNAME:al", f"FN:Alpha\nKEY:{KEY_BASE64}"])
+@table("stray", ["Two", "ice;;;", "Straße: 5", "AAAA", "Two One: x"])
 def test_a_line_that_is_no_property_is_refused_behind_one_that_is_used(used: str, stray: str) -> None:
     assert refused_line(card(used, stray, "TEL:1")) == 5 + used.count("\n")
 
 
-@pytest.mark.parametrize("odd", ["X_PHONETIC:x", "MY FIELD:x", "X-A B;TYPE=c:x", "item_1.X_Y:x", "a.b.c:x", "_:x"])
+@table("odd", ["X_PHONETIC:x", "MY FIELD:x", "X-A B;TYPE=c:x", "item_1.X_Y:x", "a.b.c:x", "_:x"])
 def test_a_property_with_an_odd_name_is_skipped(odd: str) -> None:
     assert only(card("FN:Alpha", odd, f"KEY:{KEY_BASE64}", odd)) == ImportedContact(ALICE, "Alpha", KEY)
 
 
-@pytest.mark.parametrize(
-    "odd", ["F_N:Beta", "_FN:Beta", "F N:Beta", "\ufeffFN:Beta", "\u200bNICKNAME:x", "a b.KEY:x", 'KEY;X="a:b']
-)
+@table("odd", ["F_N:Beta", "_FN:Beta", "F N:Beta", "\ufeffFN:Beta", "\u200bNICKNAME:x", "a b.KEY:x", 'KEY;X="a:b'])
 def test_a_property_that_resembles_a_used_one_is_refused_with_its_line(odd: str) -> None:
     assert refused_line(card("FN:Alpha", "NOTE:x", odd)) == 6
 
@@ -148,7 +143,7 @@ def test_blank_lines_between_properties_are_skipped_and_before_a_fold_of_a_name_
 # --- escapes ---
 
 
-@pytest.mark.parametrize(
+@table(
     ("version", "value", "expected"),
     [
         ("3.0", r"Lee\, A\; B\: \\ C", r"Lee, A; B: \ C"),
@@ -162,7 +157,7 @@ def test_escapes_are_decoded_by_the_rules_of_the_version(version: str, value: st
     assert name(f"FN:{value}", version=version) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("version", "value"),
     [("3.0", r"AC\DC"), ("4.0", r"a\-b"), ("3.0", "Alpha\\"), ("2.1", r"a\\b"), ("2.1", r"Ma\nuel")],
 )

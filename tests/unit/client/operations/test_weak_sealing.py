@@ -20,6 +20,7 @@ from support.client.contents import BOB
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, yes
 from support.client.other_program import OTHER_SALT, sealed_by_another_program
 from support.client.server_in_memory import ServerInMemory
+from support.client.table import table
 
 PASSWORD = "correct horse battery"
 FLOOR_KIB = 64 * 1024
@@ -226,7 +227,7 @@ def test_the_same_bytes_are_not_called_weak_after_a_deletion(pushed: BackupClien
     assert pushed.status().weakness == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "weak"),
     [
         (KdfParameters(FLOOR_KIB, 3, 1), False),

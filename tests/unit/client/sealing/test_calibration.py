@@ -18,6 +18,7 @@ from obscura_backup_client.sealing.kdf import require_sealable
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
 from obscura_backup_client.sealing.kdf_timing import Timing, busy_reason, load_per_processor, time_call
 from support.client.speeds import steady
+from support.client.table import table
 
 MIB = 1024
 LOW_MEMORY = PROFILES["low-memory"]
@@ -29,7 +30,7 @@ def test_a_measurement_has_clock_and_processor_seconds() -> None:
     assert 0 < found.processor_seconds <= found.seconds + 0.1
 
 
-@pytest.mark.parametrize(
+@table(
     ("seconds_per_gib_pass", "expected"),
     [
         (1.0, KdfParameters(256 * MIB, 3, 1)),
@@ -47,7 +48,7 @@ def test_calibration_finds_the_target_on_devices_of_any_speed(
     assert chosen.fit is Fit.ON_TARGET
 
 
-@pytest.mark.parametrize("measure", [lambda _: 30.0, steady(4.0), steady(2.6)])
+@table("measure", [lambda _: 30.0, steady(4.0), steady(2.6)])
 def test_calibration_never_goes_below_the_default_on_a_slow_device(measure: Measure) -> None:
     chosen = calibrate(measure=measure)
     assert chosen.parameters == DEFAULT_PROFILE
@@ -55,13 +56,13 @@ def test_calibration_never_goes_below_the_default_on_a_slow_device(measure: Meas
     assert chosen.fit is (Fit.SLOWER if chosen.seconds > 1.0 else Fit.ON_TARGET)
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@table("name", PROFILES)
 def test_calibration_never_goes_below_the_profile_that_is_named(name: str) -> None:
     chosen = calibrate(measure=lambda _: 30.0, minimum=PROFILES[name])
     assert (chosen.parameters, chosen.seconds, chosen.fit) == (PROFILES[name], 30.0, Fit.SLOWER)
 
 
-@pytest.mark.parametrize("passes", [3, 5, 16])
+@table("passes", [3, 5, 16])
 def test_calibration_never_goes_below_the_passes_that_are_named(passes: int) -> None:
     minimum = KdfParameters(100 * MIB, passes, 1)
     chosen = calibrate(measure=lambda p: 9.0 if p == minimum else 0.001, minimum=minimum).parameters
@@ -69,7 +70,7 @@ def test_calibration_never_goes_below_the_passes_that_are_named(passes: int) -> 
     assert chosen.passes >= passes
 
 
-@pytest.mark.parametrize("minimum", [KdfParameters(63 * MIB, 3, 1), KdfParameters(64 * MIB, 2, 1)])
+@table("minimum", [KdfParameters(63 * MIB, 3, 1), KdfParameters(64 * MIB, 2, 1)])
 def test_parameters_below_the_sealing_minimum_cannot_be_named(minimum: KdfParameters) -> None:
     with pytest.raises(RefusedParameters):
         calibrate(measure=steady(1.0), minimum=minimum)
@@ -101,14 +102,14 @@ def test_every_measurement_is_reported_at_once() -> None:
     assert calibrate(measure=steady(1.0), on_measurement=told.append).measurements == tuple(told)
 
 
-@pytest.mark.parametrize("max_mib", [64, 96, 100, 256])
+@table("max_mib", [64, 96, 100, 256])
 def test_calibration_stays_within_its_memory_limit(max_mib: int) -> None:
     found = calibrate(measure=steady(0.5), max_memory_kib=max_mib * MIB, minimum=LOW_MEMORY)
     assert max(measurement.parameters.memory_kib for measurement in found.measurements) <= max_mib * MIB
     assert found.parameters.passes > 3
 
 
-@pytest.mark.parametrize("memory_mib", [64, 70, 100, 200])
+@table("memory_mib", [64, 70, 100, 200])
 def test_a_device_short_of_memory_gets_parameters_that_it_can_run(memory_mib: int) -> None:
     found = calibrate(measure=steady(0.5, memory_mib=memory_mib), minimum=LOW_MEMORY)
     assert found.parameters.memory_kib <= memory_mib * MIB
@@ -117,19 +118,19 @@ def test_a_device_short_of_memory_gets_parameters_that_it_can_run(memory_mib: in
     assert found.fit is Fit.ON_TARGET
 
 
-@pytest.mark.parametrize(("minimum", "memory_mib"), [(LOW_MEMORY, 63), (DEFAULT_PROFILE, 127)])
+@table(("minimum", "memory_mib"), [(LOW_MEMORY, 63), (DEFAULT_PROFILE, 127)])
 def test_a_device_that_cannot_run_the_minimum_is_an_error(minimum: KdfParameters, memory_mib: int) -> None:
     with pytest.raises(KeyDerivationFailed):
         calibrate(measure=steady(0.5, memory_mib=memory_mib), minimum=minimum)
 
 
-@pytest.mark.parametrize("max_mib", [0, 63, 127, 257])
+@table("max_mib", [0, 63, 127, 257])
 def test_calibration_refuses_memory_that_sealing_does_not_take(max_mib: int) -> None:
     with pytest.raises(ValueError, match="max_memory_kib"):
         calibrate(measure=steady(1.0), max_memory_kib=max_mib * MIB)
 
 
-@pytest.mark.parametrize("measured", [[0.001, 9.0, 0.001, 9.0], [9.0], [0.4, 1.1, 0.4, 1.1], [0.0, 0.0, 0.0, 0.0]])
+@table("measured", [[0.001, 9.0, 0.001, 9.0], [9.0], [0.4, 1.1, 0.4, 1.1], [0.0, 0.0, 0.0, 0.0]])
 def test_calibration_stays_within_limits_with_any_clock(measured: list[float]) -> None:
     times = itertools.cycle(measured)
     found = calibrate(measure=lambda _: next(times), minimum=LOW_MEMORY)
@@ -137,7 +138,7 @@ def test_calibration_stays_within_limits_with_any_clock(measured: list[float]) -
     assert len(found.measurements) <= CALIBRATION_MAX_MEASUREMENTS
 
 
-@pytest.mark.parametrize("target", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.5), (0.5, float("inf")), (float("nan"), 1.0)])
+@table("target", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.5), (0.5, float("inf")), (float("nan"), 1.0)])
 def test_calibration_refuses_an_impossible_target(target: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="target_seconds"):
         calibrate(target, measure=lambda _: 0.1)
@@ -188,9 +189,7 @@ def test_the_load_is_read_before_the_measurements_add_to_it() -> None:
     assert order.count("load") == 1
 
 
-@pytest.mark.parametrize(
-    ("share", "load", "busy"), [(0.9, 0.7, False), (0.89, 0.7, True), (0.9, 0.71, True), (1.0, 0.0, False)]
-)
+@table(("share", "load", "busy"), [(0.9, 0.7, False), (0.89, 0.7, True), (0.9, 0.71, True), (1.0, 0.0, False)])
 def test_busyness_has_exact_limits(share: float, load: float, *, busy: bool) -> None:
     assert bool(busy_reason([Timing(100.0, share * 100)], load)) == busy
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.rollback import Reason
+from support.client.table import table
 from support.client.vectors import FOLDER, ROOT, vectors
 
 PAGE = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
@@ -40,14 +39,14 @@ def test_the_table_of_fields_is_that_of_the_schema() -> None:
     assert rows == {(name, field.number, field.name) for name, kind in schema.items() for field in kind.fields}
 
 
-@pytest.mark.parametrize("file", FILES)
+@table("file", FILES)
 def test_the_page_describes_each_file_of_vectors(file: str) -> None:
     lists = {name for name, rows in vectors(file).items() if isinstance(rows, list)}
     assert f"`{file}.json`" in PAGE
     assert {name for name in lists if f"`{name}`" not in PAGE} == set()
 
 
-@pytest.mark.parametrize("file", FILES)
+@table("file", FILES)
 def test_every_error_in_the_vectors_exists_and_is_documented(file: str) -> None:
     named = errors_in(vectors(file))
     assert named <= codes(ClientError)

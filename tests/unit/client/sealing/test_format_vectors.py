@@ -18,6 +18,7 @@ from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
 from obscura_backup_client.sealing.padding import padded_bytes, padme
 from obscura_backup_client.sealing.passwords import normalize, require_settable
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_header, seal
+from support.client.table import table
 from support.client.vectors import named, vectors
 
 SEALED = vectors("sealing")["sealed"]
@@ -48,7 +49,7 @@ def error_of(blob: bytes, *, password: str = OPENING["password"], user_id: UUID 
     return None
 
 
-@pytest.mark.parametrize("vector", named(SEALED))
+@table("vector", named(SEALED))
 def test_a_sealed_vector_follows_from_the_text_of_the_specification(vector: dict[str, Any]) -> None:
     """Uses only Argon2id of the implementation; HKDF and the header are computed here."""
     text = unicodedata.normalize("NFC", vector["password"].translate(dict.fromkeys([0xA0, 0x2009, 0x3000], " ")))
@@ -76,7 +77,7 @@ def test_a_sealed_vector_follows_from_the_text_of_the_specification(vector: dict
     assert blob.hex() == vector.get("blob", blob.hex())
 
 
-@pytest.mark.parametrize("vector", named([vector for vector in SEALED if "blob" in vector]))
+@table("vector", named([vector for vector in SEALED if "blob" in vector]))
 def test_a_printed_blob_opens_to_its_payload(vector: dict[str, Any]) -> None:
     opened = open_sealed(bytes.fromhex(vector["blob"]), vector["password"], UUID(vector["user_id"]))
     assert opened.payload == payload(vector)
@@ -118,7 +119,7 @@ def test_bit_flips_cover_every_byte_twice_and_never_open() -> None:
     assert all(row["error"] for row in OPENING["flipped"])
 
 
-@pytest.mark.parametrize(
+@table(
     ("offsets", "errors"),
     [
         (range(3), {"not-a-backup"}),
@@ -137,37 +138,37 @@ def test_the_error_of_a_flip_is_that_of_its_field(offsets: range, errors: set[st
     assert found == errors
 
 
-@pytest.mark.parametrize("cut", OPENING["cut"], ids=str)
+@table("cut", OPENING["cut"], ids=str)
 def test_a_truncated_blob_gives_the_error_of_the_vector(cut: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB[: cut["length"]]) == cut["error"] is not None
 
 
-@pytest.mark.parametrize("extended", OPENING["extended"], ids=str)
+@table("extended", OPENING["extended"], ids=str)
 def test_an_extended_blob_gives_the_error_of_the_vector(extended: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB + bytes.fromhex(extended["suffix"])) == extended["error"] == "damaged"
 
 
-@pytest.mark.parametrize("other", OPENING["wrong_user"], ids=str)
+@table("other", OPENING["wrong_user"], ids=str)
 def test_another_user_gives_the_error_of_the_vector(other: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB, user_id=UUID(other["user_id"])) == other["error"] == "damaged"
 
 
-@pytest.mark.parametrize("other", OPENING["wrong_password"], ids=str)
+@table("other", OPENING["wrong_password"], ids=str)
 def test_another_password_gives_the_error_of_the_vector(other: dict[str, Any]) -> None:
     assert error_of(BASE_BLOB, password=other["password"]) == other["error"] == "wrong-password"
 
 
-@pytest.mark.parametrize("other", OPENING["magic"], ids=str)
+@table("other", OPENING["magic"], ids=str)
 def test_another_magic_gives_the_error_of_the_vector(other: dict[str, Any]) -> None:
     assert error_of(bytes.fromhex(other["magic"]) + BASE_BLOB[4:]) == other["error"] is not None
 
 
-@pytest.mark.parametrize("row", named(OPENING["short"]))
+@table("row", named(OPENING["short"]))
 def test_a_blob_shorter_than_any_backup_gives_the_error_of_the_vector(row: dict[str, Any]) -> None:
     assert error_of(bytes.fromhex(row["blob"])) == row["error"] is not None
 
 
-@pytest.mark.parametrize("row", named(OPENING["asked"]))
+@table("row", named(OPENING["asked"]))
 def test_the_answer_about_memory_gives_the_error_of_the_vector(row: dict[str, Any]) -> None:
     try:
         password = "".join(map(chr, row["password_utf16"]))
@@ -178,13 +179,13 @@ def test_the_answer_about_memory_gives_the_error_of_the_vector(row: dict[str, An
     assert code == row["error"]
 
 
-@pytest.mark.parametrize("vector", named(OPENING["damaged"]))
+@table("vector", named(OPENING["damaged"]))
 def test_an_authentic_plaintext_with_a_wrong_layout_is_damaged(vector: dict[str, Any]) -> None:
     blob = bytes.fromhex(vector["blob"])
     assert error_of(blob, password=vector["password"], user_id=UUID(vector["user_id"])) == vector["error"] == "damaged"
 
 
-@pytest.mark.parametrize("row", named(OPENING["kept_roots"]))
+@table("row", named(OPENING["kept_roots"]))
 def test_a_kept_root_opens_what_it_sealed_and_nothing_else(row: dict[str, Any]) -> None:
     key = SealingKey(parameters(row), bytes.fromhex(row["salt"]), bytes.fromhex(row["root"]))
     try:
@@ -195,7 +196,7 @@ def test_a_kept_root_opens_what_it_sealed_and_nothing_else(row: dict[str, Any]) 
     assert code == row["error"]
 
 
-@pytest.mark.parametrize("row", PARAMETERS, ids=str)
+@table("row", PARAMETERS, ids=str)
 def test_parameters_are_opened_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
     found = []
     for answer in (False, True):
@@ -207,7 +208,7 @@ def test_parameters_are_opened_or_refused_as_in_the_vectors(row: dict[str, Any])
     assert found == {"opens": [True, True], "asks": [False, True], "refuses": [False, False]}[row["open"]]
 
 
-@pytest.mark.parametrize("row", [row for row in PARAMETERS if row["open"] != "opens"], ids=str)
+@table("row", [row for row in PARAMETERS if row["open"] != "opens"], ids=str)
 def test_refused_parameters_in_a_header_are_refused_by_the_reader(row: dict[str, Any]) -> None:
     costs = row["memory_kib"].to_bytes(4, "big") + row["passes"].to_bytes(4, "big") + bytes([row["lanes"]])
     blob = BASE_BLOB[:5] + costs + BASE_BLOB[14:]
@@ -215,7 +216,7 @@ def test_refused_parameters_in_a_header_are_refused_by_the_reader(row: dict[str,
     assert error_of(blob) == "refused-parameters"
 
 
-@pytest.mark.parametrize("row", PARAMETERS, ids=str)
+@table("row", PARAMETERS, ids=str)
 def test_parameters_seal_or_not_as_in_the_vectors(row: dict[str, Any]) -> None:
     try:
         require_sealable(parameters(row))
@@ -225,20 +226,20 @@ def test_parameters_seal_or_not_as_in_the_vectors(row: dict[str, Any]) -> None:
     assert seals == row["seal"]
 
 
-@pytest.mark.parametrize("row", PASSWORDS["normalized"], ids=ascii)
+@table("row", PASSWORDS["normalized"], ids=ascii)
 def test_a_password_is_normalized_as_in_the_vectors(row: dict[str, str]) -> None:
     assert row["password"].encode().hex() == row["utf8"]
     assert normalize(row["password"]).hex() == row["normalized"]
 
 
-@pytest.mark.parametrize("row", PASSWORDS["unwritable"], ids=str)
+@table("row", PASSWORDS["unwritable"], ids=str)
 def test_a_password_with_half_a_character_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(ClientError) as refused:
         normalize("".join(map(chr, row["utf16"])))
     assert refused.value.code == row["error"]
 
 
-@pytest.mark.parametrize("row", PASSWORDS["settable"], ids=ascii)
+@table("row", PASSWORDS["settable"], ids=ascii)
 def test_passwords_are_settable_or_refused_as_in_the_vectors(row: dict[str, Any]) -> None:
     password = row["text"] * row["times"]
     try:
@@ -249,17 +250,17 @@ def test_passwords_are_settable_or_refused_as_in_the_vectors(row: dict[str, Any]
     assert code == row["error"]
 
 
-@pytest.mark.parametrize("row", PADDING["padme"], ids=str)
+@table("row", PADDING["padme"], ids=str)
 def test_padme_is_as_in_the_vectors(row: dict[str, int]) -> None:
     assert padme(row["length"]) == row["padded"]
 
 
-@pytest.mark.parametrize("row", PADDING["plaintexts"], ids=str)
+@table("row", PADDING["plaintexts"], ids=str)
 def test_a_writers_plaintext_has_the_size_of_the_vector(row: dict[str, int]) -> None:
     assert padded_bytes(row["payload_bytes"]) == row["plaintext_bytes"]
 
 
-@pytest.mark.parametrize("row", PADDING["fitting"], ids=str)
+@table("row", PADDING["fitting"], ids=str)
 def test_a_payload_is_sealed_or_too_large_as_in_the_vectors(row: dict[str, Any]) -> None:
     key = SealingKey(PROFILES["default"], bytes(16), bytes(32))
     try:

@@ -6,6 +6,7 @@ from obscura_backup_client.sealing.attack_cost import attack_cost, attack_cost_i
 from obscura_backup_client.sealing.errors import KeyDerivationFailed, RefusedParameters
 from obscura_backup_client.sealing.kdf import argon2id, require_openable, require_sealable
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
+from support.client.table import table
 
 MIB = 1024
 
@@ -19,7 +20,7 @@ def test_profiles_are_the_published_ones() -> None:
     assert PROFILES["default"] == DEFAULT_PROFILE
 
 
-@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+@table("profile", PROFILES.values(), ids=PROFILES.keys())
 def test_every_profile_may_seal_and_opens_without_asking(profile: KdfParameters) -> None:
     require_sealable(profile)
     require_openable(profile)
@@ -66,7 +67,7 @@ def test_parameters_that_argon2_itself_refuses_are_a_clean_error() -> None:
     assert failed.value.parameters == KdfParameters(7, 1, 1)
 
 
-@pytest.mark.parametrize(("memory_mib", "published_usd"), [(64, 125), (128, 490), (256, 1900)])
+@table(("memory_mib", "published_usd"), [(64, 125), (128, 490), (256, 1900)])
 def test_attack_cost_is_the_published_estimate(memory_mib: int, published_usd: float) -> None:
     assert attack_cost(KdfParameters(memory_mib * MIB, 3, 1)) == pytest.approx(published_usd, rel=0.01)
 
@@ -80,6 +81,6 @@ def test_finding_a_password_takes_half_of_the_guesses_on_average() -> None:
     assert search_cost(parameters, 31) == pytest.approx(attack_cost(parameters) * 2**30 / 10**9)
 
 
-@pytest.mark.parametrize(("memory_mib", "modelled"), [(8, False), (63, False), (64, True), (512, True)])
+@table(("memory_mib", "modelled"), [(8, False), (63, False), (64, True), (512, True)])
 def test_the_model_has_a_lower_limit(memory_mib: int, modelled: bool) -> None:  # noqa: FBT001 - a table
     assert attack_cost_is_modelled(KdfParameters(memory_mib * MIB, 3, 1)) is modelled

@@ -12,6 +12,7 @@ from obscura_backup_client.sealing.padding import (
     payload_size_range,
     unpad,
 )
+from support.client.table import table
 
 
 @given(st.integers(0, 2**33))
@@ -29,9 +30,7 @@ def test_padme_refuses_a_negative_length() -> None:
         padme(-1)
 
 
-@pytest.mark.parametrize(
-    ("payload_bytes", "expected"), [(0, 16384), (1024, 16384), (16380, 16384), (16381, 17408), (17404, 17408)]
-)
+@table(("payload_bytes", "expected"), [(0, 16384), (1024, 16384), (16380, 16384), (16381, 17408), (17404, 17408)])
 def test_padded_size_has_a_floor_and_then_steps(payload_bytes: int, expected: int) -> None:
     assert len(pad(bytes(payload_bytes))) == padded_bytes(payload_bytes) == expected
 
@@ -58,7 +57,7 @@ def test_unpad_accepts_any_padded_size() -> None:
     assert unpad(b"\0\0\0\x02hi" + bytes(5)) == b"hi"
 
 
-@pytest.mark.parametrize(
+@table(
     "plaintext",
     [
         b"",
@@ -95,6 +94,6 @@ def test_a_padded_size_gives_the_range_of_payload_sizes(length: int) -> None:
     assert smallest == 0 or padded_bytes(smallest - 1) < padded_bytes(length)
 
 
-@pytest.mark.parametrize("padded", [-1, 0, 4, 16383, 16385, 17409])
+@table("padded", [-1, 0, 4, 16383, 16385, 17409])
 def test_a_size_that_padding_never_gives_has_no_payload(padded: int) -> None:
     assert payload_size_range(padded) is None

@@ -14,6 +14,7 @@ from obscura_backup_client.sealing.errors import (
     PasswordTooShort,
 )
 from obscura_backup_client.sealing.passwords import normalize, require_settable, strength
+from support.client.table import table
 
 OTHER_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
@@ -55,7 +56,7 @@ def test_1024_bytes_are_the_most() -> None:
     assert (refused.value.size_bytes, refused.value.max_bytes) == (1025, 1024)
 
 
-@pytest.mark.parametrize(
+@table(
     ("character", "kind"),
     [
         ("\n", "control"),
@@ -84,7 +85,7 @@ def test_any_text_is_either_settable_or_refused_with_a_typed_error(password: str
         assert require_settable(password) == normalize(password)
 
 
-@pytest.mark.parametrize("password", ["zebra-7", "zebra-7 and more\n", "zebra-7 and more\ud800", "zebra-7" * 200])
+@table("password", ["zebra-7", "zebra-7 and more\n", "zebra-7 and more\ud800", "zebra-7" * 200])
 def test_no_error_shows_any_of_the_password(password: str) -> None:
     with pytest.raises(PasswordRefused) as refused:
         require_settable(password)

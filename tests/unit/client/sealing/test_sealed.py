@@ -31,6 +31,7 @@ from obscura_backup_client.sealing.sealed import (
     seal,
     seal_plaintext,
 )
+from support.client.table import table
 
 PASSWORD = "correct horse battery"
 ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")
@@ -110,7 +111,7 @@ def test_a_short_password_derives_no_key() -> None:
         derive_key("too short", FLOOR)
 
 
-@pytest.mark.parametrize(("salt", "root"), [(bytes(15), bytes(32)), (bytes(16), bytes(31))])
+@table(("salt", "root"), [(bytes(15), bytes(32)), (bytes(16), bytes(31))])
 def test_a_key_of_the_wrong_size_cannot_be_made(salt: bytes, root: bytes) -> None:
     with pytest.raises(ValueError, match="bytes of salt"):
         SealingKey(FLOOR, salt, root)
@@ -133,14 +134,14 @@ def test_a_kept_key_opens_without_a_derivation(monkeypatch: pytest.MonkeyPatch) 
     assert open_sealed(TINY_BLOB, TINY_KEY, ALICE).payload == b"hi"
 
 
-@pytest.mark.parametrize("blob", [b"OBK2", b"OBK2" + bytes(200), b"OBK0" + bytes(200), b"OBK9"])
+@table("blob", [b"OBK2", b"OBK2" + bytes(200), b"OBK0" + bytes(200), b"OBK9"])
 def test_another_digit_is_another_format(blob: bytes) -> None:
     with pytest.raises(NewerFormat) as newer:
         open_sealed(blob, PASSWORD, ALICE)
     assert newer.value.digit == chr(blob[3])
 
 
-@pytest.mark.parametrize("length", [4, 5, 41, 73, 74, SMALLEST_BLOB_BYTES - 1])
+@table("length", [4, 5, 41, 73, 74, SMALLEST_BLOB_BYTES - 1])
 def test_a_backup_truncated_within_its_first_94_bytes_is_damaged(length: int) -> None:
     with pytest.raises(Damaged, match="truncated"):
         open_sealed(TINY_BLOB[:length], PASSWORD, ALICE)

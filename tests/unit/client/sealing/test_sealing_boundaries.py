@@ -14,6 +14,7 @@ from obscura_backup_client.sealing.errors import PasswordTooShort
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, KdfParameters
 from obscura_backup_client.sealing.padding import unpad
 from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES, SealingKey
+from support.client.table import table
 
 KEY = SealingKey(DEFAULT_PROFILE, bytes(16), bytes(32))
 
@@ -42,17 +43,17 @@ def test_the_target_has_distance_zero() -> None:
     assert _distance(0.7, 0.5, 0.7, 1.0) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("seconds", [0.5, 1.0])
+@table("seconds", [0.5, 1.0])
 def test_the_edges_of_the_target_range_are_inside(seconds: float) -> None:
     assert _distance(seconds, 0.5, 0.7, 1.0)[0] == 0.0
 
 
-@pytest.mark.parametrize("seconds", [0.25, 2.0])
+@table("seconds", [0.25, 2.0])
 def test_a_factor_outside_is_the_same_distance_on_both_sides(seconds: float) -> None:
     assert _distance(seconds, 0.5, 0.7, 1.0)[0] == pytest.approx(0.6931, abs=1e-4)
 
 
-@pytest.mark.parametrize("seconds", [0.35, 1.4])
+@table("seconds", [0.35, 1.4])
 def test_the_distance_from_the_target_is_logarithmic(seconds: float) -> None:
     assert _distance(seconds, 0.5, 0.7, 1.0)[1] == pytest.approx(0.6931, abs=1e-4)
 
@@ -72,7 +73,7 @@ def test_only_a_new_password_changes_the_password() -> None:
     assert not unlocker(KEY).changes_password_of(KEY)
 
 
-@pytest.mark.parametrize("secrets", [(b"bytes", None), ("text", b"bytes"), (None, None)])
+@table("secrets", [(b"bytes", None), ("text", b"bytes"), (None, None)])
 def test_a_secret_of_a_wrong_type_is_refused_at_once(secrets: tuple[object, object]) -> None:
     with pytest.raises(TypeError, match="a secret is a str"):
         unlocker(*secrets)  # type: ignore[arg-type]

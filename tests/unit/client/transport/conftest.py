@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from support.certificates import certificate_for_this_machine
 from support.client.scripted import Reply, Server
 from support.client.transports import Connect, InMemoryTransport
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_trusted_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust one authority, which issued nothing: to read all those of this machine takes long for each connection."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SSL_CERT_FILE", str(certificate_for_this_machine(tmp_path_factory.mktemp("trusted"))))
+        yield
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ import pytest
 from obscura_backup_client.transport.address import normalize_address
 from obscura_backup_client.transport.bearer_token import user_id_of
 from obscura_backup_client.transport.errors import ServerRefused, TokenUnusable
+from support.client.table import table
 
 BLOB = b"sealed" * 10_000
 TOKEN = "aaa.bbb.ccc"
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "normal"),
     [
         ("HTTPS://Backup.Example:443/", "https://backup.example"),
@@ -32,7 +33,7 @@ def test_an_address_has_one_form(written: str, normal: str) -> None:
     assert normalize_address(written) == normal
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "http://backup.example",
@@ -98,9 +99,7 @@ def test_the_user_is_the_tokens_subject() -> None:
     assert user_id_of(jwt(sub=str(user_id))) == user_id
 
 
-@pytest.mark.parametrize(
-    "token", ["", "opaque", "a.b", "a.!.c", "e30.bm8.c", jwt(), jwt(sub="alice"), jwt(sub=5), "a.b.c\r\nX-Evil: 1"]
-)
+@table("token", ["", "opaque", "a.b", "a.!.c", "e30.bm8.c", jwt(), jwt(sub="alice"), jwt(sub=5), "a.b.c\r\nX-Evil: 1"])
 def test_a_token_that_names_no_user_is_refused_without_being_quoted(token: str) -> None:
     with pytest.raises(TokenUnusable) as refused:
         user_id_of(token)

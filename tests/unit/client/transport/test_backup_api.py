@@ -22,6 +22,7 @@ from obscura_backup_client.transport.errors import (
     VersionMismatch,
 )
 from support.client.scripted import Reply, Server, digest, problem
+from support.client.table import table
 from support.client.transports import Connect
 
 BLOB = b"sealed" * 10_000
@@ -116,7 +117,7 @@ def test_the_servers_limits_are_read(connect: Connect) -> None:
     assert (limits.min_bytes, limits.max_bytes) == (32, 2097152)
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "error"),
     [
         (problem(401), Unauthorized),
@@ -184,7 +185,7 @@ def test_no_wait_exceeds_the_maximum(connect: Connect, waits: list[float]) -> No
     assert waits == [15.0]
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 429])
+@table("status", [302, 400, 401, 403, 404, 408, 429])
 def test_a_refusal_after_a_lost_response_does_not_settle_the_first_attempt(connect: Connect, status: int) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(Reply(0, hang_up=True), Reply(status)).push(BLOB, 7)
@@ -233,7 +234,7 @@ def test_a_wait_over_the_maximum_is_an_error(connect: Connect, waits: list[float
     assert waits == []
 
 
-@pytest.mark.parametrize("reply", [Reply(0, hang_up=True), Reply(503)])
+@table("reply", [Reply(0, hang_up=True), Reply(503)])
 def test_an_upload_without_a_clear_response_may_have_happened(connect: Connect, reply: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(reply).push(BLOB, 7)

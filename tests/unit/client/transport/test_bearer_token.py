@@ -15,6 +15,7 @@ from obscura_backup_client.device.state import Account
 from obscura_backup_client.transport.bearer_token import parse_token_file, require_bearer_token, user_id_of
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import TokenUnusable
+from support.client.table import table
 
 USER = UUID("00112233-4455-6677-8899-aabbccddeeff")
 OTHER = UUID("99999999-8888-4777-8666-555555555555")
@@ -30,12 +31,12 @@ BYTES = TOKEN.encode()
 MARK = b"\xef\xbb\xbf"
 
 
-@pytest.mark.parametrize("content", [BYTES, BYTES + b"\n", BYTES + b"\r\n", b"\n \t" + BYTES + b" \n\n", b"abc==\n"])
+@table("content", [BYTES, BYTES + b"\n", BYTES + b"\r\n", b"\n \t" + BYTES + b" \n\n", b"abc==\n"])
 def test_blanks_around_a_token_are_not_part_of_it(content: bytes) -> None:
     assert parse_token_file(content) == content.decode().strip()
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "says"),
     [
         (MARK + BYTES, "byte order mark; save it as plain text"),
@@ -87,9 +88,7 @@ def test_a_file_without_a_token_is_refused_with_the_reason(content: bytes, says:
     assert TOKEN[4:40] not in str(refused.value), "and it is not quoted"
 
 
-@pytest.mark.parametrize(
-    "token", [f"Bearer {TOKEN}", f'"{TOKEN}"', f"\ufeff{TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}\0", "", "\n"]
-)
+@table("token", [f"Bearer {TOKEN}", f'"{TOKEN}"', f"\ufeff{TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}\0", "", "\n"])
 def test_a_passed_token_is_refused_with_the_reason(token: str) -> None:
     with pytest.raises(TokenUnusable):
         require_bearer_token(token)
@@ -109,7 +108,7 @@ def test_the_user_is_read_from_the_named_claim() -> None:
     assert user_id_of(token, "https://id.example/user") == OTHER
 
 
-@pytest.mark.parametrize(
+@table(
     ("claims", "says"),
     [
         ({"uid": str(USER)}, "no claim `sub`"),

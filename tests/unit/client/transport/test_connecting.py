@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.blocking_connection import BlockingConnection, Deadline
 from obscura_backup_client.transport.errors import Unavailable
 from obscura_backup_client.transport.responses import NoResponseError
+from support.certificates import certificate_for_this_machine
+from support.client.table import table
 from support.client.transports import TRANSPORTS
 
 TOKEN = "aaa.bbb.ccc"
@@ -24,8 +27,10 @@ ONCE = RetryPolicy(attempts=1)
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bool]]:
+def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, int, bool]]:
     """Hosts, ports and kinds of the requested connections; each is refused."""
+    # One trusted certificate: to read all those of this machine takes long.
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate_for_this_machine(tmp_path)))
     calls: list[tuple[str, int, bool]] = []
 
     def note(host: str, port: int, tls: object) -> None:
@@ -138,8 +143,8 @@ def test_an_interrupt_while_connecting_ends_it_and_closes_the_socket(monkeypatch
     assert [each.closed for each in made] == [True], "no other address is tried"
 
 
-@pytest.mark.parametrize("call", ["receive", "send"])
-@pytest.mark.parametrize("failure", [TimeoutError(), ConnectionResetError()])
+@table("call", ["receive", "send"])
+@table("failure", [TimeoutError(), ConnectionResetError()])
 def test_a_failure_of_a_call_within_the_time_is_passed_on(call: str, failure: OSError) -> None:
     broken: Any = Breaking(failure)
     connection = BlockingConnection(broken, 5.0, in_seconds(1000))
@@ -156,7 +161,7 @@ def test_a_call_waits_at_most_for_the_total_time_out() -> None:
     assert 0 < broken.timeouts[0] <= 20
 
 
-@pytest.mark.parametrize("sent", [True, False])
+@table("sent", [True, False])
 def test_nothing_is_sent_after_the_deadline(*, sent: bool) -> None:
     with pytest.raises(NoResponseError) as late:
         Deadline(time.monotonic()).remaining(5, sent=sent)

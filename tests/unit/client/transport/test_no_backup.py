@@ -14,6 +14,7 @@ from obscura_backup_client.transport.errors import (
     VersionMismatch,
 )
 from support.client.scripted import Reply, Server, problem
+from support.client.table import table
 from support.client.transports import Connect
 
 BLOB = b"sealed" * 10
@@ -44,7 +45,7 @@ def asked(server: Server) -> list[str]:
     return [request.method for request in server.requests]
 
 
-@pytest.mark.parametrize("said", NONE)
+@table("said", NONE)
 def test_the_services_404_and_an_empty_404_mean_that_there_is_no_backup(connect: Connect, said: str) -> None:
     transport = connect(NONE[said])
     with pytest.raises(NotFound):
@@ -55,7 +56,7 @@ def test_the_services_404_and_an_empty_404_mean_that_there_is_no_backup(connect:
         transport.delete(7)
 
 
-@pytest.mark.parametrize("said", SOMETHING_ELSE)
+@table("said", SOMETHING_ELSE)
 def test_a_404_from_a_proxy_does_not_mean_that_there_is_no_backup(connect: Connect, said: str) -> None:
     transport = connect(SOMETHING_ELSE[said])
     with pytest.raises(UnexpectedResponse, match="Is this the address of an Obscura server"):
@@ -83,14 +84,14 @@ def test_a_backup_that_only_get_finds_is_described_by_get(connect: Connect) -> N
     )
 
 
-@pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
-@pytest.mark.parametrize("version", [0, 7])
+@table("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
+@table("version", [0, 7])
 def test_a_404_to_an_upload_never_means_that_there_is_no_backup(connect: Connect, said: Reply, version: int) -> None:
     with pytest.raises(UnexpectedResponse):
         connect(said).push(BLOB, version)
 
 
-@pytest.mark.parametrize("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
+@table("said", [*NONE.values(), *SOMETHING_ELSE.values()], ids=[*NONE, *SOMETHING_ELSE])
 def test_a_404_does_not_settle_an_upload_whose_response_was_lost(connect: Connect, said: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(LOST, said).push(BLOB, 7)
@@ -101,7 +102,7 @@ def test_the_services_404_settles_a_deletion_whose_response_was_lost(connect: Co
         connect(LOST, OWN).delete(7)
 
 
-@pytest.mark.parametrize("said", [NONE["nothing"], *SOMETHING_ELSE.values()], ids=["nothing", *SOMETHING_ELSE])
+@table("said", [NONE["nothing"], *SOMETHING_ELSE.values()], ids=["nothing", *SOMETHING_ELSE])
 def test_another_404_does_not_settle_a_deletion_whose_response_was_lost(connect: Connect, said: Reply) -> None:
     with pytest.raises(OutcomeUnknown):
         connect(LOST, said).delete(7)
@@ -112,7 +113,7 @@ def test_a_404_after_a_busy_response_settles_the_outcome(connect: Connect) -> No
         connect(Reply(429), Reply(404)).push(BLOB, 7)
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "error"),
     [
         (problem(409, current_version=9), VersionMismatch),

@@ -17,6 +17,7 @@ from obscura_backup_client.transport.errors import (
     UnexpectedResponse,
 )
 from support.client.scripted import Reply, problem
+from support.client.table import table
 from support.client.transports import Connect
 
 BLOB = b"sealed" * 1000
@@ -34,7 +35,7 @@ def unavailable(outcome: str, code: str = "metadata-unavailable") -> Reply:
 LOST = Reply(0, hang_up=True)
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "advice"),
     [
         (page(413), "client_max_body_size"),
@@ -60,7 +61,7 @@ def test_a_refusal_by_a_proxy_is_reported_as_a_proxys(connect: Connect, reply: R
     assert "not from the backup service" in str(refused.value)
 
 
-@pytest.mark.parametrize("status", [403, 405, 500])
+@table("status", [403, 405, 500])
 def test_a_page_instead_of_a_download_is_reported_as_a_proxys(connect: Connect, status: int) -> None:
     with pytest.raises(NotFromService):
         connect(page(status)).fetch()
@@ -73,7 +74,7 @@ def test_a_network_that_asks_for_a_login_is_named(connect: Connect) -> None:
         connect(page(511)).fetch()
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "error"),
     [
         (problem(413, kind=OURS + "blob-too-large"), TooLarge),
@@ -97,7 +98,7 @@ def test_a_redirect_is_reported_as_a_possible_login_page(connect: Connect) -> No
         connect(Reply(302, {"Location": "https://sso.example/login"})).push(BLOB, 7)
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "words"),
     [
         (page(502), "cannot reach the backup service"),
@@ -129,7 +130,7 @@ def test_a_deletion_that_did_not_happen_is_reported_as_such(connect: Connect) ->
         connect(unavailable("not-stored")).delete(7)
 
 
-@pytest.mark.parametrize(
+@table(
     "script",
     [
         [unavailable("unknown")],

@@ -7,14 +7,15 @@ import pytest
 from obscura_backup_client.transport.backup_api import _require_from_service
 from obscura_backup_client.transport.errors import NotFromService
 from obscura_backup_client.transport.responses import Response, json_object, make_response
+from support.client.table import table
 
 
-@pytest.mark.parametrize("status", [200, 302, 399, 404, 408, 409])
+@table("status", [200, 302, 399, 404, 408, 409])
 def test_statuses_with_a_meaning_of_their_own_pass(status: int) -> None:
     _require_from_service(Response(status, {"content-type": "text/html"}, b"<html>"))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 405, 407, 410, 418, 429, 500, 599])
+@table("status", [400, 401, 403, 405, 407, 410, 418, 429, 500, 599])
 def test_a_page_with_any_other_refusal_is_not_from_the_service(status: int) -> None:
     with pytest.raises(NotFromService) as refused:
         _require_from_service(Response(status, {"content-type": "text/html"}, b"<html>"))

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import contextlib
 import itertools
-import socket
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import Request, RetryPolicy
+from obscura_backup_client.transport.backup_api import Request
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMING_BYTES, exchange
 from obscura_backup_client.transport.responses import NoResponseError, unexpected_is_unknown
-from support.client.hostile_server import Serve, read_request, serving
-from support.client.transports import TRANSPORTS, answered
+from support.client.table import table
+from support.client.transports import answered
 
 TOKEN = "aaa.bbb.ccc"
 CHUNKED = b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -33,13 +29,13 @@ def with_field(line: bytes) -> bytes:
     return b'HTTP/1.1 200 OK\r\nETag: "7"\r\nContent-Length: 5\r\n' + line + b"\r\n\r\nbytes"
 
 
-@pytest.mark.parametrize("control", [bytes([each]) for each in (*range(9), *range(11, 13), *range(14, 32), 127)])
+@table("control", [bytes([each]) for each in (*range(9), *range(11, 13), *range(14, 32), 127)])
 def test_a_control_character_in_a_field_is_refused(control: bytes) -> None:
     with pytest.raises(Unavailable):
         answered(with_field(b"X: a" + control + b"b")).fetch()
 
 
-@pytest.mark.parametrize(
+@table(
     "head",
     [
         pytest.param(b'HTTP/1.1 200 O\0K\r\nETag: "7"\r\nContent-Length: 5\r\n\r\nbytes', id="NUL in the reason"),
@@ -78,7 +74,7 @@ def test_invalid_http_is_refused(head: bytes) -> None:
         answered(head).fetch()
 
 
-@pytest.mark.parametrize(
+@table(
     "line",
     [
         pytest.param(b"X: a\tb", id="a tab"),
@@ -105,7 +101,7 @@ def test_a_head_has_a_hundred_fields_at_most() -> None:
         answered(fields(101)).fetch()
 
 
-@pytest.mark.parametrize("count", [101, 10_000])
+@table("count", [101, 10_000])
 def test_a_trailer_has_a_hundred_fields_at_most_too(count: int) -> None:
     trailer = CHUNKED + b"5\r\nbytes\r\n0\r\n" + b"a:\r\n" * count + b"\r\n"
     with pytest.raises(Unavailable, match="more than 100 fields"):
@@ -127,7 +123,7 @@ def test_a_long_response_in_chunks_of_a_kilobyte_is_accepted() -> None:
     assert fetched.blob == bytes(2 * 1024 * 1024)
 
 
-@pytest.mark.parametrize(
+@table(
     "piece",
     [
         pytest.param(ONE_BYTE, id="one byte"),
@@ -161,7 +157,7 @@ def fed(answer: bytes) -> Iterator[bytes | None]:
             return
 
 
-@pytest.mark.parametrize(("beyond", "refused"), [(0, False), (1, True)])
+@table(("beyond", "refused"), [(0, False), (1, True)])
 def test_the_limit_of_framing_is_exact(beyond: int, *, refused: bool) -> None:
     body = b"800\r\n" + bytes(0x800) + b"\r\n1;" + b"e" * 30_000 + b"\r\nx\r\n"
     spare = MAX_FRAMING_BYTES + 0x801 // 8 - (len(body) - 0x801)
@@ -203,7 +199,7 @@ FLOODS = [
 ]
 
 
-@pytest.mark.parametrize(("begin", "piece"), FLOODS)
+@table(("begin", "piece"), FLOODS)
 def test_a_flood_is_refused_by_its_length(begin: bytes, piece: bytes) -> None:
     steps = exchange(Request("GET", "/v1/backup", {}, max_response_bytes=20_000), "http://127.0.0.1", lambda *_: None)
     flood = itertools.chain([begin], itertools.repeat(piece))
@@ -216,52 +212,7 @@ def test_a_flood_is_refused_by_its_length(begin: bytes, piece: bytes) -> None:
     assert taken < 150_000, "it was not refused"
 
 
-def without_end(begin: bytes, piece: bytes) -> Serve:
-    def serve(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(begin)
-        while True:
-            connection.sendall(piece)
-
-    return serve
-
-
-# What costs a transport the most: many events per step, and many steps.
-FLOODS_WITHOUT_END = [
-    pytest.param(without_end(CHUNKED, b"64\r\n" + bytes(100) + b"\r\n"), id="chunks of a hundred bytes"),
-    pytest.param(without_end(b'HTTP/1.1 200 OK\r\nETag: "7"\r\n\r\n', b"x"), id="a body in small segments"),
-]
-
-
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("serve", FLOODS_WITHOUT_END)
-def test_a_flood_ends_at_the_deadline(transport: str, serve: Serve) -> None:
-    policy = RetryPolicy(total_timeout_seconds=0.2, attempts=1)
-    with serving(serve) as address:
-        began = time.monotonic()
-        with pytest.raises(Unavailable, match="took too long"):
-            TRANSPORTS[transport](address, TOKEN, retry_policy=policy, max_blob_bytes=10**9).fetch()
-        assert time.monotonic() - began < 5
-
-
-@pytest.mark.parametrize("serve", FLOODS_WITHOUT_END)
-async def test_the_loop_runs_during_a_flood(serve: Serve) -> None:
-    longest, last = 0.0, time.perf_counter()
-    policy = RetryPolicy(total_timeout_seconds=0.3, attempts=1)
-    with serving(serve) as address:
-        transport = AsyncHttpTransport(address, TOKEN, retry_policy=policy, max_blob_bytes=10**9)
-        task = asyncio.create_task(transport.fetch())
-        while not task.done():
-            await asyncio.sleep(0)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
-        with pytest.raises(Unavailable, match="took too long"):
-            await task
-    assert longest < 0.25
-
-
-@pytest.mark.parametrize(
+@table(
     ("status", "is_known"),
     [
         (0, False), (200, False), (399, False), (400, True), (408, True), (409, False), (410, True), (499, True),

@@ -6,11 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from obscura_backup_client.cli.commands import delete, import_, restore
 from obscura_backup_client.operations.results import Changes, DeletionPreview, RestorePreview
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
+from support.client.table import table
 
 KEY = bytes(range(32))
 PARAMETERS = PROFILES["default"]
@@ -85,8 +84,8 @@ def asked_to_import(context: Any, **more: Any) -> bool:
     return import_._confirmed(context, found)
 
 
-@pytest.mark.parametrize("ask", [asked_to_restore, asked_to_delete, asked_to_import])
-@pytest.mark.parametrize(
+@table("ask", [asked_to_restore, asked_to_delete, asked_to_import])
+@table(
     ("answer", "assume_yes", "agreed", "questions"),
     [(True, False, True, 1), (False, False, False, 1), (False, True, True, 0)],
 )
@@ -111,7 +110,7 @@ def test_a_restore_shows_the_backup() -> None:
     assert context.future_dated == (USER,)
 
 
-@pytest.mark.parametrize(
+@table(
     ("more", "expected"),
     [
         ({"device_name": ""}, "a device without a name"),
@@ -131,7 +130,7 @@ def test_a_restore_warns_of_unusual_backups(more: dict[str, Any], expected: str)
     assert expected not in "\n".join(plain.notes)
 
 
-@pytest.mark.parametrize(
+@table(
     ("preview", "notes"),
     [
         (
@@ -174,7 +173,7 @@ def test_an_import_shows_its_changes() -> None:
     assert context.future_dated == (USER,)
 
 
-@pytest.mark.parametrize(
+@table(
     ("more", "expected"),
     [
         (

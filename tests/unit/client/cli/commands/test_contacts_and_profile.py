@@ -10,18 +10,23 @@ import pytest
 from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB
-from support.client.terminal import Terminal
+from support.client.terminal import Terminal, terminal_in
 
 KEY = bytes(range(64))
 
 
-@pytest.fixture
-def local(terminal: Terminal) -> Terminal:
-    """An identity with Alice and Bob."""
-    terminal.ok("new")
+@pytest.fixture(scope="module")
+def local_once(created_once: Terminal, tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    terminal = terminal_in(tmp_path_factory.mktemp("local")).after(created_once)
     terminal.ok("contact", "add", str(BOB), "Bob Miller", "--identity-key", "4b" * 32)
     terminal.ok("contact", "add", str(ALICE), "alice")
     return terminal
+
+
+@pytest.fixture
+def local(local_once: Terminal, terminal: Terminal) -> Terminal:
+    """An identity with Alice and Bob."""
+    return terminal.after(local_once)
 
 
 # --- contacts ---
@@ -52,9 +57,9 @@ def test_a_renamed_contact_keeps_its_key(local: Terminal) -> None:
 
 
 def test_renaming_to_the_same_name_writes_nothing(local: Terminal) -> None:
-    before = (local.home / "phone" / "state.json").stat()
+    before = (local.home / "phone" / "state.json").stat().st_ino
     local.ok("contact", "rename", str(ALICE), "alice")
-    assert (local.home / "phone" / "state.json").stat() == before
+    assert (local.home / "phone" / "state.json").stat().st_ino == before
 
 
 def test_an_invalid_name_is_refused(local: Terminal) -> None:
@@ -155,9 +160,9 @@ def test_a_profile_is_cleared_and_the_next_push_has_that_change(local: Terminal,
 
 
 def test_clearing_no_profile_writes_nothing(local: Terminal) -> None:
-    before = (local.home / "phone" / "state.json").stat()
+    before = (local.home / "phone" / "state.json").stat().st_ino
     assert local.facts("profile", "clear") == {"cleared": False}
-    assert (local.home / "phone" / "state.json").stat() == before
+    assert (local.home / "phone" / "state.json").stat().st_ino == before
 
 
 @pytest.mark.parametrize("line", ["", "not a key", "4b4b", "4b" * 15 + "4"])

@@ -12,10 +12,9 @@ from support.client.terminal import Terminal
 
 
 @pytest.fixture
-def ready(terminal: Terminal) -> Terminal:
-    terminal.ok("new", "--device-name", "phone")
-    terminal.ok("contact", "add", str(ALICE), "alice")
-    return terminal
+def ready(created: Terminal) -> Terminal:
+    created.ok("contact", "add", str(ALICE), "alice")
+    return created
 
 
 def test_export_to_standard_output_is_only_json(ready: Terminal) -> None:

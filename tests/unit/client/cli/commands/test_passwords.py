@@ -104,21 +104,19 @@ def test_a_guessable_new_password_needs_accept_weak(terminal: Terminal, pushed: 
     assert opens(terminal, WEAK)
 
 
-def test_a_guessable_password_from_a_file_is_refused_before_any_request(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.ok("new")
+def test_a_guessable_password_from_a_file_is_refused_before_any_request(created: Terminal, tmp_path: Path) -> None:
     weak = tmp_path / "weak"
     weak.write_text(WEAK)
-    assert terminal.run("push", "--password-file", str(weak)).exit_code == ExitCode.PASSWORD
-    assert terminal.server.pushed == []
+    assert created.run("push", "--password-file", str(weak)).exit_code == ExitCode.PASSWORD
+    assert created.server.pushed == []
 
 
-def test_an_old_password_need_not_follow_the_rules(terminal: Terminal, tmp_path: Path) -> None:
+def test_an_old_password_need_not_follow_the_rules(created: Terminal, tmp_path: Path) -> None:
     weak = tmp_path / "weak"
     weak.write_text(WEAK)
-    terminal.ok("new")
-    terminal.ok("push", "--password-file", str(weak), "--accept-weak", *QUICK)
-    terminal.ok("contact", "add", str(BOB), "bob")
-    assert terminal.run("push", "--password-file", str(weak)).exit_code == 0
+    created.ok("push", "--password-file", str(weak), "--accept-weak", *QUICK)
+    created.ok("contact", "add", str(BOB), "bob")
+    assert created.run("push", "--password-file", str(weak)).exit_code == 0
 
 
 def test_the_same_password_is_refused_as_unchanged(pushed: Terminal, password_file: str) -> None:

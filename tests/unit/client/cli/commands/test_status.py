@@ -86,10 +86,9 @@ def test_a_deletion_that_an_earlier_version_recorded_has_no_time(pushed: Termina
     assert "Server     deleted by this device\n" in pushed.ok("status")
 
 
-def test_before_the_first_push_there_is_no_backup_yet(terminal: Terminal) -> None:
-    terminal.ok("new")
-    assert "Server     no backup yet\n" in terminal.ok("status")
-    assert terminal.facts("status")["remote"]["deleted_at"] is None
+def test_before_the_first_push_there_is_no_backup_yet(created: Terminal) -> None:
+    assert "Server     no backup yet\n" in created.ok("status")
+    assert created.facts("status")["remote"]["deleted_at"] is None
 
 
 def test_after_a_push_the_deletion_is_history(pushed: Terminal, password_file: str) -> None:
@@ -99,9 +98,8 @@ def test_after_a_push_the_deletion_is_history(pushed: Terminal, password_file: s
     assert pushed.facts("status")["remote"]["deleted_at"] is None
 
 
-def test_removed_contacts_are_counted_apart(terminal: Terminal) -> None:
-    terminal.ok("new")
+def test_removed_contacts_are_counted_apart(created: Terminal) -> None:
     for user_id, name in ((ALICE, "alice"), (BOB, "bob")):
-        terminal.ok("contact", "add", str(user_id), name)
-    terminal.ok("contact", "remove", str(BOB))
-    assert "Contacts   1 contact, 1 more removed\n" in terminal.ok("status")
+        created.ok("contact", "add", str(user_id), name)
+    created.ok("contact", "remove", str(BOB))
+    assert "Contacts   1 contact, 1 more removed\n" in created.ok("status")

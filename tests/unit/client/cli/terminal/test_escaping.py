@@ -15,6 +15,7 @@ from obscura_backup_client.cli.terminal.wording import decision_help
 from obscura_backup_client.device.last_seen import BackupSummary
 from obscura_backup_client.operations.errors import RollbackSuspected
 from support.client.contents import BOB
+from support.client.table import table
 from support.client.terminal import Terminal
 
 # DerivedCoreProperties.txt and PropList.txt of Unicode 17: Default_Ignorable_Code_Point, and Bidi_Control (in it).
@@ -33,7 +34,7 @@ NEEDED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("around", ["a{}b", "{}", "שר{}ה", "山{0}{0}", "{} {}"])
+@table("around", ["a{}b", "{}", "שר{}ה", "山{0}{0}", "{} {}"])
 def test_every_invisible_character_is_escaped(around: str) -> None:
     joins = {0x200C, 0x200D, *range(0xFE00, 0xFE03), *range(0xE0100, 0xE01F0)} if "山" in around else set()
     for code in DEFAULT_IGNORABLE:
@@ -47,12 +48,12 @@ def test_every_invisible_format_or_control_character_is_escaped() -> None:
             assert (printable(chr(code)) == chr(code)) == (code in PREPENDED), hex(code)
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@table("name", NEEDED)
 def test_a_joiner_or_selector_that_a_name_needs_is_not_escaped(name: str) -> None:
     assert printable(name) == name
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "shown"),
     [
         ("a\u200db", "a\\u200db"),
@@ -88,15 +89,14 @@ def test_escaping_keeps_line_ends_and_the_value_of_json() -> None:
 @pytest.mark.parametrize(
     "unseen", ["\u200f", "\u061c", "\u200b", "\u2060", "\u3164", "\u00ad", "\u034f", "\ufeff", "\u202e"]
 )
-def test_names_that_differ_in_invisible_characters_look_different(terminal: Terminal, unseen: str) -> None:
-    terminal.ok("new")
-    added = terminal.ok("contact", "add", str(BOB), f"bo{unseen}b")
-    listed = terminal.ok("contact", "list")
-    in_json = terminal.ok("contact", "list", "--json")
+def test_names_that_differ_in_invisible_characters_look_different(created: Terminal, unseen: str) -> None:
+    added = created.ok("contact", "add", str(BOB), f"bo{unseen}b")
+    listed = created.ok("contact", "list")
+    in_json = created.ok("contact", "list", "--json")
     escaped = unseen.encode("unicode_escape").decode()
     assert all(f"bo{escaped}b" in each and unseen not in each for each in (added, listed))
     assert unseen not in in_json
-    assert terminal.facts("contact", "list")["contacts"][0]["username"] == f"bo{unseen}b"
+    assert created.facts("contact", "list")["contacts"][0]["username"] == f"bo{unseen}b"
 
 
 def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None:
@@ -106,7 +106,7 @@ def test_the_name_of_a_device_is_escaped_where_a_decision_is_asked_for() -> None
     assert shown[0].count("pho\\u200fne\\u200b") == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "joins"),
     [
         (0x0620, True), (0x08FF, True), (0x0900, False),
@@ -122,20 +122,20 @@ def test_letters_join_from_the_first_to_the_last_of_their_script(code: int, *, j
         assert (printable(name) == name) is joins
 
 
-@pytest.mark.parametrize(("code", "takes"), [(0x181F, False), (0x1820, True), (0x18AA, True), (0x18AB, False)])
-@pytest.mark.parametrize("selector", "\u180b\u180c\u180d\u180e\u180f")
+@table(("code", "takes"), [(0x181F, False), (0x1820, True), (0x18AA, True), (0x18AB, False)])
+@table("selector", "\u180b\u180c\u180d\u180e\u180f")
 def test_mongolian_letters_take_variants_from_the_first_to_the_last(code: int, selector: str, *, takes: bool) -> None:
     shown = printable(chr(code) + selector)
     assert (selector in shown) is takes
 
 
-@pytest.mark.parametrize("code", range(0x1F3FB, 0x1F400))
+@table("code", range(0x1F3FB, 0x1F400))
 def test_each_skin_tone_is_part_of_an_emoji(code: int) -> None:
     name = f"\U0001f469{chr(code)}\u200d\u2695"
     assert printable(name) == name
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         "\u00a9\u200d\u2695",  # a sign that is no emoji stands before
@@ -154,23 +154,23 @@ def test_a_joiner_or_selector_beside_the_wrong_character_is_escaped(name: str) -
     assert printable(name) != name
 
 
-@pytest.mark.parametrize("base", "#*0123456789")
+@table("base", "#*0123456789")
 def test_keycap_emoji_are_not_escaped(base: str) -> None:
     assert printable(f"{base}\ufe0f\u20e3") == f"{base}\ufe0f\u20e3"
 
 
-@pytest.mark.parametrize("sign", "\u203c\u2049\u2139\u3030")
+@table("sign", "\u203c\u2049\u2139\u3030")
 def test_emoji_selectors_after_other_signs_are_not_escaped(sign: str) -> None:
     assert printable(f"{sign}\ufe0f") == f"{sign}\ufe0f"
 
 
-@pytest.mark.parametrize(("tags", "is_flag"), [(2, False), (3, True), (6, True), (7, False)])
+@table(("tags", "is_flag"), [(2, False), (3, True), (6, True), (7, False)])
 def test_a_flag_has_three_to_six_letters(tags: int, *, is_flag: bool) -> None:
     name = "\U0001f3f4" + "\U000e0061" * tags + "\U000e007f"
     assert (printable(name) == name) is is_flag
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "is_variant"),
     [(0xFE00, True), (0xFE02, True), (0xFE03, False), (0xE0100, True), (0xE01EF, True), (0xE01F0, False)],
 )

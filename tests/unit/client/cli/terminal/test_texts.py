@@ -7,8 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from obscura_backup_client.cli.commands import status, verify
 from obscura_backup_client.cli.terminal.attack_cost import dollars, parameters_facts, parameters_text
 from obscura_backup_client.cli.terminal.wording import changes_facts, changes_text, contacts_text, timestamp_text
@@ -20,6 +18,7 @@ from obscura_backup_client.operations.results import (
     VerifyResult,
 )
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
+from support.client.table import table
 
 MOMENT_MS = 1_772_000_000_999
 KEY = bytes(range(32))
@@ -157,7 +156,7 @@ def test_status_with_a_server_shows_the_backup() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("more", "says"),
     [
         ({"pending": False}, "everything"),
@@ -206,7 +205,7 @@ def test_status_as_json_has_all_fields() -> None:
     assert full["password_typed_at"] == "2026-02-25T06:13:20Z"
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 contacts"), (1, "1 contact"), (2, "2 contacts")])
+@table(("count", "text"), [(0, "0 contacts"), (1, "1 contact"), (2, "2 contacts")])
 def test_the_number_of_contacts_is_shown_in_words(count: int, text: str) -> None:
     assert contacts_text(count) == text
 
@@ -224,7 +223,7 @@ def test_changes_are_shown_in_words() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@table(
     ("milliseconds", "text"),
     [(0, "1970-01-01T00:00:00Z"), (999, "1970-01-01T00:00:00Z"), (MOMENT_MS, "2026-02-25T06:13:20Z"),
      (2**53, "9007199254740992 ms")],
@@ -233,7 +232,7 @@ def test_a_time_is_shown_to_the_second(milliseconds: int, text: str) -> None:
     assert timestamp_text(milliseconds) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "text"),
     [
         (KdfParameters(131_072, 3, 1), "128 MiB, 3 passes"),
@@ -250,6 +249,6 @@ def test_parameters_are_shown_in_short(parameters: KdfParameters, text: str) -> 
     }
 
 
-@pytest.mark.parametrize(("amount", "text"), [(0.4, "$0"), (1.26, "$1"), (126.0, "$130"), (1_234_567.0, "$1,200,000")])
+@table(("amount", "text"), [(0.4, "$0"), (1.26, "$1"), (126.0, "$130"), (1_234_567.0, "$1,200,000")])
 def test_an_estimate_is_rounded_to_two_digits(amount: float, text: str) -> None:
     assert dollars(amount) == text

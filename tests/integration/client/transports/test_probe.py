@@ -5,15 +5,14 @@ from __future__ import annotations
 import ssl
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import Unavailable
 from obscura_backup_client.transport.interface import ServerProbe
-from support.certificates import certificate_for_this_machine
 from support.client.hostile_server import HostileServer, reply, serving
+from support.client.table import table
 
 NOW = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
 
@@ -31,7 +30,7 @@ def test_the_request_does_not_carry_the_token() -> None:
     assert b"secret" not in server.heads[0]
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "ahead"),
     [
         (["Date: Mon, 21 Sep 2026 14:13:15 GMT"], 5.0),
@@ -50,14 +49,11 @@ def test_the_clocks_are_compared_by_the_date_of_any_response(lines: list[str], a
     assert found.seconds >= 0
 
 
-def test_tls_and_the_certificates_end_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = certificate_for_this_machine(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+@pytest.mark.usefixtures("trusted")
+def test_tls_and_the_certificates_end_are_reported(server_side: ssl.SSLContext) -> None:
     server = HostileServer()
     server.replies["GET"] = reply(401)
-    with serving(server.serve, context) as address:
+    with serving(server.serve, server_side) as address:
         found = probed(address)
     assert found.tls_version.startswith("TLSv1.")
     assert found.certificate_ends_s is not None
@@ -65,10 +61,8 @@ def test_tls_and_the_certificates_end_are_reported(tmp_path: Path, monkeypatch: 
     assert 0 < found.certificate_ends_s - time.time() <= 24 * 60 * 60
 
 
-def test_an_untrusted_certificate_and_a_closed_port_are_no_answer(tmp_path: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate_for_this_machine(tmp_path))
-    with serving(HostileServer().serve, context) as address, pytest.raises(Unavailable):
+def test_an_untrusted_certificate_and_a_closed_port_are_no_answer(server_side: ssl.SSLContext) -> None:
+    with serving(HostileServer().serve, server_side) as address, pytest.raises(Unavailable):
         probed(address)
     with pytest.raises(Unavailable):
         probed(address)
