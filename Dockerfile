@@ -1,30 +1,30 @@
 # Contains only the service: no compiler, no package cache; not run as root.
-ARG BASE=python:3.13-slim-bookworm
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
-FROM ${BASE} AS build
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY requirements/server.txt requirements/server.txt
 # Wheels only, each checked against its hash. The layer is reused while the lock file is unchanged.
 RUN python3 -m venv /opt/venv \
- && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
+ && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-compile --require-hashes --no-deps \
     --only-binary :all: -r requirements/server.txt
 COPY pyproject.toml README.md LICENSE THIRD-PARTY-NOTICES.md CHANGELOG.md ./
 COPY src src
-RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
+RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-compile --no-deps --no-build-isolation . \
  && /opt/venv/bin/python -m pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers packaging \
- # Descriptions of other AWS services and source maps are a quarter of the image and never read.
+ # Descriptions of other AWS services, source maps and sources of compiled modules are never read.
  && find /opt/venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
     ! -name s3 ! -name sts ! -name sso ! -name sso-oidc -exec rm -r {} + \
- && find /opt/venv/lib -name '*.js.map' -delete \
- && /opt/venv/bin/python -m compileall -q /opt/venv/lib \
- && /opt/venv/bin/python -m pip uninstall --yes --quiet pip
+ && find /opt/venv/lib \( -name '*.js.map' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
+ && /opt/venv/bin/python -m pip uninstall --yes --quiet pip \
+ && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib
 
-FROM ${BASE} AS minio
+FROM ${PYTHON_IMAGE} AS minio
 COPY requirements/minio.txt requirements/minio.txt
 RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
     --target /opt/minio -r requirements/minio.txt
 
-FROM ${BASE} AS service
+FROM ${PYTHON_IMAGE} AS service
 COPY --from=build /opt/venv /opt/venv
 COPY deploy/health-check.sh /opt/health-check.sh
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin obscura \

@@ -67,11 +67,20 @@ def test_images_of_the_tests_are_those_of_compose(service: str, variable: str, m
     assert containers.image(variable) == "registry.example/another:1"
 
 
+@pytest.mark.parametrize("service", ["service", "init-bucket", "minio"])
+def test_base_images_can_be_chosen(service: str) -> None:
+    build = COMPOSE[service]["build"]
+    dockerfile = (ROOT / build["context"] / "Dockerfile").read_text()
+    chosen = set(re.findall(r"^FROM \$\{(\w+)\}", dockerfile, re.MULTILINE))
+    assert chosen
+    assert chosen <= set(build["args"])
+
+
 def test_version_of_minio_can_be_chosen_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MINIO_VERSION", raising=False)
     dockerfile = (ROOT / "deploy" / "minio" / "Dockerfile").read_text()
     assert f"ARG MINIO_VERSION={containers.minio_version()}\n" in dockerfile
-    assert COMPOSE["minio"]["build"]["args"] == ["MINIO_VERSION"]
+    assert "MINIO_VERSION" in COMPOSE["minio"]["build"]["args"]
     monkeypatch.setenv("MINIO_VERSION", "v9")
     assert containers.minio_version() == "v9"
 
@@ -123,6 +132,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Docker]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+        monkeypatch.delenv("OBSCURA_TEST_CONTAINERS", raising=False)
         containers.has_image.cache_clear()
         yield server
         containers.has_image.cache_clear()
@@ -140,11 +150,39 @@ def test_image_of_no_registry_is_not_asked_for(engine: Docker) -> None:
     assert not any("/images/create?" in path for path in engine.asked)
 
 
-def test_docker_that_does_not_answer_is_no_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    monkeypatch.delenv("OBSCURA_TEST_CONTAINERS", raising=False)
     containers.has_image.cache_clear()
+    yield
+    containers.has_image.cache_clear()
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_docker_that_does_not_answer_is_no_container() -> None:
     assert not containers.has_image("postgres:18-alpine", pull=True)
-    containers.has_image.cache_clear()
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_missing_container_fails_where_containers_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBSCURA_TEST_CONTAINERS", "require")
+    with pytest.raises(RuntimeError, match="lacks postgres:18-alpine"):
+        containers.has_image("postgres:18-alpine", pull=True)
+
+
+def test_container_is_not_used_where_programs_are_chosen(engine: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.images = ("postgres:18-alpine",)
+    monkeypatch.setenv("OBSCURA_TEST_CONTAINERS", "never")
+    assert not containers.has_image("postgres:18-alpine", pull=True)
+    assert engine.asked == []
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_choice_of_servers_that_does_not_exist_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBSCURA_TEST_CONTAINERS", "yes")
+    with pytest.raises(RuntimeError, match="can be `require`, `never` or empty"):
+        containers.has_image("postgres:18-alpine", pull=True)
 
 
 def test_container_is_published_on_the_loopback_without_a_monitor(

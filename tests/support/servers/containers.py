@@ -1,4 +1,8 @@
-"""Servers in containers, where Docker answers and has their image; the images are those of `compose.yaml`."""
+"""Servers in containers, where Docker answers and has their image; the images are those of `compose.yaml`.
+
+`OBSCURA_TEST_CONTAINERS` decides instead: with `require` a missing container fails the test, with `never` all servers are
+programs of this machine.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,21 @@ def _default(pattern: str, file: Path) -> str:
 
 @cache
 def has_image(name: str, *, pull: bool) -> bool:
-    """Whether containers of this image can be started: Docker answers, and has it or (if `pull`) could pull it."""
-    if not _docker_answers():
-        return False
+    """Whether containers of this image can be started: Docker answers, and has it or (if `pull`) could pull it.
+
+    Raises:
+        RuntimeError: they cannot be started, and `OBSCURA_TEST_CONTAINERS` is `require`.
+    """
+    wanted = os.environ.get("OBSCURA_TEST_CONTAINERS", "")
+    if wanted not in ("", "require", "never"):
+        raise RuntimeError(f"OBSCURA_TEST_CONTAINERS is {wanted!r}; it can be `require`, `never` or empty.")
+    found = wanted != "never" and _docker_answers() and _find_or_pull(name, pull=pull)
+    if wanted == "require" and not found:
+        raise RuntimeError(f"OBSCURA_TEST_CONTAINERS is `require`, but Docker does not answer or lacks {name}.")
+    return found
+
+
+def _find_or_pull(name: str, *, pull: bool) -> bool:
     import docker  # type: ignore[import-untyped]  # noqa: PLC0415  # only where Docker answers
     from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
 
