@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts import samples
 from obscura_backup.domain.errors import Unauthenticated
+from support.clocks import MovableClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
 USER = samples.user(7)
 AUDIENCE = "backup"
 ISSUER = "https://id.example"
-
-
-class MovableClock:
-    """Now, until a test moves it."""
-
-    def __init__(self) -> None:
-        self.moment = datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def after(self, seconds: float) -> int:
-        return int((self.moment + timedelta(seconds=seconds)).timestamp())
 
 
 def part(data: bytes | dict[str, Any]) -> str:

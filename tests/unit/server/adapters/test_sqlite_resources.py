@@ -55,35 +55,12 @@ async def test_closing_ends_the_writer_thread(store: SqliteMetadataStore) -> Non
     assert "metadata" not in {thread.name for thread in threading.enumerate()}
 
 
-async def test_closing_twice_is_safe(store: SqliteMetadataStore) -> None:
-    await store.close()
-    await store.close()
-
-
-async def test_what_waits_is_committed_by_closing(store: SqliteMetadataStore, tmp_path: Path) -> None:
-    users = [samples.user(number) for number in range(1, 6)]
-    saving = [asyncio.create_task(store.save(user, samples.revision(1))) for user in users]
-    await asyncio.sleep(0)
-    await store.close()
-    await asyncio.gather(*saving)
-    again = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
-    await again.start()
-    assert [user async for user, _ in again.scan()] == users
-    await again.close()
-
-
 async def test_a_commit_that_fails_leaves_no_lock_on_the_file(store: SqliteMetadataStore, tmp_path: Path) -> None:
     with pytest.raises(MetadataUnavailable):
         await saved(store, samples.user(), replace(samples.revision(1), size=2**70))
     with sqlite3.connect(tmp_path / "metadata.sqlite3", timeout=0.1) as other:
         other.execute("BEGIN IMMEDIATE")
     other.close()
-
-
-async def test_a_row_that_cannot_be_written_fails_its_own_save_alone_afterwards(store: SqliteMetadataStore) -> None:
-    with pytest.raises(MetadataUnavailable):
-        await saved(store, samples.user(), replace(samples.revision(1), size=2**70))
-    await store.check()
 
 
 async def test_a_cancelled_save_disturbs_no_other(store: SqliteMetadataStore) -> None:
@@ -119,20 +96,6 @@ async def test_rows_that_wait_are_committed_together(
     assert batches == [1, 4]
 
 
-async def test_no_commit_is_larger_than_a_batch(store: SqliteMetadataStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches: list[int] = []
-
-    def commit(connection: sqlite3.Connection, rows: list[tuple[str, *sqlite._Row]]) -> Exception | None:
-        batches.append(len(rows))
-        return None
-
-    monkeypatch.setattr(sqlite, "_commit", commit)
-    monkeypatch.setattr(sqlite, "BATCH_ROWS", 2)
-    await asyncio.gather(*(store.save(samples.user(number), samples.revision(1)) for number in range(1, 8)))
-    assert max(batches) <= 2
-    assert sum(batches) == 7
-
-
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 5])
 async def test_a_scan_meets_every_row_once_at_the_edges_of_its_pages(
     store: SqliteMetadataStore, monkeypatch: pytest.MonkeyPatch, rows: int
@@ -143,12 +106,6 @@ async def test_a_scan_meets_every_row_once_at_the_edges_of_its_pages(
     for user in users:
         await store.save(user, samples.revision(1))
     assert [user async for user, _ in store.scan()] == users
-
-
-async def test_a_scan_resumes_behind_the_user_that_it_is_given(store: SqliteMetadataStore) -> None:
-    for number in (1, 2, 3):
-        await store.save(samples.user(number), samples.revision(1))
-    assert [user async for user, _ in store.scan(samples.user(2))] == [samples.user(3)]
 
 
 async def test_a_row_of_the_same_version_is_replaced(store: SqliteMetadataStore) -> None:

@@ -99,9 +99,3 @@ async def test_while_one_holds_and_one_waits_a_third_waits_too() -> None:
     await asyncio.sleep(0)
     await asyncio.gather(first, second, hold())
     assert most == 1
-
-
-async def test_users_do_not_wait_for_each_other() -> None:
-    locks = UserLocks(timeout_seconds=SHORT_SECONDS)
-    async with held(locks), held(locks, samples.user(2)):
-        pass

@@ -13,6 +13,7 @@ from obscura_backup.domain.errors import BackupDamaged, BackupNotFound, BlobStor
 from obscura_backup.domain.model import NO_VERSION, Revision, UserId, Version
 from obscura_backup.domain.reap import Outcome, Reaped, Reaper
 from obscura_backup.domain.service import BackupService
+from support.clocks import MovableClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 SINCE = samples.MOMENT
 LONG_AGO = SINCE - timedelta(microseconds=1)
 ONE, TWO, THREE = (samples.user(number) for number in (1, 2, 3))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.moment = LONG_AGO
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 class Blobs(MemoryBlobStore):
@@ -51,7 +44,7 @@ class Blobs(MemoryBlobStore):
 
 class Stores:
     def __init__(self) -> None:
-        self.metadata, self.blobs, self.clock = MemoryMetadataStore(), Blobs(), Clock()
+        self.metadata, self.blobs, self.clock = MemoryMetadataStore(), Blobs(), MovableClock(LONG_AGO)
         self.service = BackupService(self.metadata, self.blobs, self.clock)
         self.reaper = Reaper(self.metadata, self.blobs, self.service)
 

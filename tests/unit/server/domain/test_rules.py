@@ -41,9 +41,8 @@ def put(version: int, replaces: str | None) -> Put:
     return Put(Version(version), None if replaces is None else Tag(replaces))
 
 
-@pytest.mark.parametrize(
-    ("row", "asked", "outcome"),
-    [
+def test_fast_path() -> None:
+    cases: list[tuple[object, Upload | Deletion, Put | None]] = [
         (None, upload(0), put(1, None)),
         (None, upload(1), None),
         (None, deletion(1), None),
@@ -57,15 +56,13 @@ def put(version: int, replaces: str | None) -> Put:
         (GRAVE_4, upload(4), put(5, "four")),
         (GRAVE_4, upload(3), None),
         (GRAVE_4, deletion(4), None),
-    ],
-)
-def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -> None:
-    assert decide(row, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
+    ]
+    for row, asked, outcome in cases:
+        assert decide(row, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
 
 
-@pytest.mark.parametrize(
-    ("row", "found", "asked", "outcome"),
-    [
+def test_slow_path() -> None:
+    cases: list[tuple[object, object, Upload | Deletion, object]] = [
         # there is nothing
         (None, None, upload(0), put(1, None)),
         (None, None, upload(2), Mismatch(NO_VERSION)),
@@ -112,15 +109,13 @@ def test_fast_path(row: object, asked: Upload | Deletion, outcome: Put | None) -
         (GRAVE_6, LIVE_5, upload(0), RestoreTombstone(GRAVE_6, Tag("five"))),
         (GRAVE_6, LIVE_5, deletion(5), RestoreTombstone(GRAVE_6, Tag("five"))),
         (GRAVE_4, LIVE_5, upload(5), put(6, "five")),
-    ],
-)
-def test_slow_path(row: object, found: object, asked: Upload | Deletion, outcome: object) -> None:
-    assert reconcile(row, found, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
+    ]
+    for row, found, asked, outcome in cases:
+        assert reconcile(row, found, asked) == outcome  # type: ignore[arg-type]  # a table of mixed rows
 
 
-@pytest.mark.parametrize(
-    ("row", "asked", "same"),
-    [
+def test_row_may_name_the_very_bytes_at_the_expected_version() -> None:
+    cases: list[tuple[object, Upload | Deletion, bool]] = [
         (None, upload(0), False),
         (LIVE_3, upload(3, LIVE_3.sha256), True),
         (LIVE_3, upload(3), False),
@@ -128,17 +123,13 @@ def test_slow_path(row: object, found: object, asked: Upload | Deletion, outcome
         (LIVE_3, upload(4, LIVE_3.sha256), False),
         (LIVE_3, deletion(3), False),
         (GRAVE_4, upload(4, GRAVE_4.sha256), False),
-    ],
-)
-def test_row_may_name_the_very_bytes_at_the_expected_version(
-    row: object, asked: Upload | Deletion, *, same: bool
-) -> None:
-    assert is_unchanged_upload(row, asked) is same  # type: ignore[arg-type]  # a table of mixed rows
+    ]
+    for row, asked, same in cases:
+        assert is_unchanged_upload(row, asked) is same  # type: ignore[arg-type]  # a table of mixed rows
 
 
-@pytest.mark.parametrize(
-    ("row", "found", "lost"),
-    [
+def test_backup_is_lost_where_the_row_knows_one_and_nothing_later_is_there() -> None:
+    cases: list[tuple[object, object, bool]] = [
         (None, None, False),
         (None, GRAVE_4, False),
         (LIVE_5, None, True),
@@ -148,12 +139,9 @@ def test_row_may_name_the_very_bytes_at_the_expected_version(
         (LIVE_5, LIVE_3, False),  # an older backup is handed out; the device's own memory tells
         (GRAVE_6, None, False),
         (GRAVE_6, GRAVE_4, False),
-    ],
-)
-def test_backup_is_lost_where_the_row_knows_one_and_nothing_later_is_there(
-    row: object, found: object, *, lost: bool
-) -> None:
-    assert is_lost(row, found) is lost  # type: ignore[arg-type]  # a table of mixed rows
+    ]
+    for row, found, lost in cases:
+        assert is_lost(row, found) is lost  # type: ignore[arg-type]  # a table of mixed rows
 
 
 @pytest.mark.parametrize(
@@ -170,9 +158,8 @@ def test_row_follows_the_object_never_backwards(row: object, found: object, *, b
     assert is_stale(row, found) is behind  # type: ignore[arg-type]  # a table of mixed rows
 
 
-@pytest.mark.parametrize(
-    ("row", "found", "expected", "current"),
-    [
+def test_early_refusal_only_where_no_body_could_do() -> None:
+    cases: list[tuple[object, object, int, int | None]] = [
         (LIVE_3, LIVE_3, 1, 3),
         (LIVE_3, LIVE_3, 0, 3),
         (LIVE_3, LIVE_3, 3, None),
@@ -184,9 +171,6 @@ def test_row_follows_the_object_never_backwards(row: object, found: object, *, b
         (GRAVE_4, GRAVE_4, 0, None),
         (LIVE_5, GRAVE_4, 0, 5),
         (LIVE_5, GRAVE_4, 5, None),
-    ],
-)
-def test_early_refusal_only_where_no_body_could_do(
-    row: object, found: object, expected: int, current: int | None
-) -> None:
-    assert certain_conflict(row, found, Version(expected)) == current  # type: ignore[arg-type]  # mixed rows
+    ]
+    for row, found, expected, current in cases:
+        assert certain_conflict(row, found, Version(expected)) == current  # type: ignore[arg-type]  # mixed rows

@@ -18,9 +18,8 @@ LIVE_5 = samples.revision(5)
 GRAVE_6 = samples.revision(6, kind=Kind.TOMBSTONE)
 
 
-@pytest.mark.parametrize(
-    ("row", "found", "difference"),
-    [
+def test_comparison() -> None:
+    cases: list[tuple[Revision | None, Revision | None, Difference | None]] = [
         (None, None, None),
         (LIVE_3, LIVE_3, None),
         (GRAVE_6, GRAVE_6, None),
@@ -33,10 +32,9 @@ GRAVE_6 = samples.revision(6, kind=Kind.TOMBSTONE)
         (LIVE_3, None, Difference.OBJECT_MISSING),
         (GRAVE_6, None, Difference.TOMBSTONE_MISSING),
         (GRAVE_6, LIVE_5, Difference.DELETION_UNDONE),
-    ],
-)
-def test_comparison(row: Revision | None, found: Revision | None, difference: Difference | None) -> None:
-    assert compare(row, found) == difference
+    ]
+    for row, found, difference in cases:
+        assert compare(row, found) == difference
 
 
 class Stores:

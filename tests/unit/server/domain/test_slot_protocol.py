@@ -12,7 +12,7 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.domain.errors import BackupNotFound, OutcomeUnknown, PutRefused, SlotBusy
+from obscura_backup.domain.errors import BackupNotFound, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Revision, Tag, UserId
 from obscura_backup.domain.service import BackupService
 
@@ -39,18 +39,6 @@ async def test_upload_whose_answer_was_lost_is_known_by_its_id(answer: type[Exce
     await service.delete(USER, second.version)
     with pytest.raises(BackupNotFound):
         await service.describe(USER)
-
-
-async def test_busy_slot_after_two_lost_races() -> None:
-    """A call that loses the race twice is refused instead of trying for ever."""
-
-    class Contended(MemoryBlobStore):
-        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
-            raise PutRefused
-
-    service = BackupService(MemoryMetadataStore(), Contended(), SystemClock())
-    with pytest.raises(SlotBusy):
-        await service.upload(USER, NO_VERSION, samples.blob())
 
 
 async def test_range_of_a_backup_that_takes_the_place_of_a_tombstone_meanwhile() -> None:

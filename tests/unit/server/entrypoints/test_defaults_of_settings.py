@@ -80,9 +80,8 @@ def test_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_data_dir() == Path("/home/someone/.local/share/obscura-backup")
 
 
-@pytest.mark.parametrize(
-    ("name", "least", "most"),
-    [
+def test_number_at_its_bound_is_accepted() -> None:
+    cases: list[tuple[str, float, float]] = [
         ("port", 0, 65_535),
         ("workers", 1, 64),
         ("auth_leeway_seconds", 0, 300),
@@ -98,16 +97,14 @@ def test_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rate_per_address", 0, 1_000_000),
         ("min_bytes", 1, 100),
         ("retention_days", 1, 36_500),
-    ],
-)
-def test_number_at_its_bound_is_accepted(name: str, least: float, most: float) -> None:
-    assert getattr(load(**{name: least}), name) == least
-    assert getattr(load(**{name: most}), name) == most
+    ]
+    for name, least, most in cases:
+        assert getattr(load(**{name: least}), name) == least
+        assert getattr(load(**{name: most}), name) == most
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
+def test_number_beyond_its_bound_is_refused_by_name() -> None:
+    cases: list[tuple[str, float]] = [
         ("port", 65_536),
         ("workers", 65),
         ("auth_leeway_seconds", -1),
@@ -122,11 +119,10 @@ def test_number_at_its_bound_is_accepted(name: str, least: float, most: float) -
         ("min_bytes", 0),
         ("retention_days", 0),
         ("retention_days", 36_501),
-    ],
-)
-def test_number_beyond_its_bound_is_refused_by_name(name: str, value: float) -> None:
-    with pytest.raises(InvalidSettings, match=name):
-        load(**{name: value})
+    ]
+    for name, value in cases:
+        with pytest.raises(InvalidSettings, match=name):
+            load(**{name: value})
 
 
 @pytest.mark.parametrize(("hold", "is_taken"), [(10, False), (10.5, True)])

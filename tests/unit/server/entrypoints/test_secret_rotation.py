@@ -15,22 +15,17 @@ from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.settings import load_settings
 from obscura_backup.entrypoints.signing_secret import SECRETS_MAX, fingerprint, rotate, signing_secrets
-from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from support.servers.in_process.server import Ran
 
 SECRET = "a secret of thirty-two bytes or more"
 OTHER = "another secret of thirty-two bytes or more"
 USER = "00112233-4455-6677-8899-aabbccddeeff"
 KEY_SET = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "a"}]}'
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 @pytest.fixture

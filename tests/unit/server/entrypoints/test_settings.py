@@ -122,9 +122,8 @@ def test_unknown_key(tmp_path: Path) -> None:
         load(config=toml(tmp_path, "prot = 8400\n"))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
+def test_malformed_value() -> None:
+    cases: list[tuple[str, str]] = [
         ("PORT", "eighty"),
         ("PORT", "65536"),
         ("PORT", "-1"),
@@ -153,11 +152,10 @@ def test_unknown_key(tmp_path: Path) -> None:
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,"),
         ("TRUSTED_PROXIES", "*"),
-    ],
-)
-def test_malformed_value(name: str, value: str) -> None:
-    with pytest.raises(InvalidSettings):
-        load({f"OBSCURA_BACKUP_{name}": value})
+    ]
+    for name, value in cases:
+        with pytest.raises(InvalidSettings):
+            load({f"OBSCURA_BACKUP_{name}": value})
 
 
 @pytest.mark.parametrize(

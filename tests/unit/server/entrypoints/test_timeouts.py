@@ -26,9 +26,8 @@ FLEET = {
 }
 
 
-@pytest.mark.parametrize(
-    ("setting", "default"),
-    [
+def test_a_default_is_what_the_adapter_would_take_by_itself() -> None:
+    cases: list[tuple[str, float]] = [
         ("lock_seconds", postgres.LOCK_TIMEOUT_SECONDS),
         ("lock_seconds", sqlite.LOCK_TIMEOUT_SECONDS),
         ("lock_seconds", memory.LOCK_TIMEOUT_SECONDS),
@@ -41,10 +40,9 @@ FLEET = {
         ("s3_read_seconds", s3.READ_TIMEOUT_SECONDS),
         ("s3_ping_seconds", s3.PING_TIMEOUT_SECONDS),
         ("jwks_seconds", jwks.FETCH_TIMEOUT_SECONDS),
-    ],
-)
-def test_a_default_is_what_the_adapter_would_take_by_itself(setting: str, default: float) -> None:
-    assert getattr(Settings(), setting) == default
+    ]
+    for setting, default in cases:
+        assert getattr(Settings(), setting) == default
 
 
 def test_each_setting_reaches_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,15 +25,7 @@ from obscura_backup.domain.errors import (
 from obscura_backup.domain.model import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-
-@pytest.fixture
-async def blobs(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
-    blobs = FilesystemBlobStore(tmp_path / "blobs")
-    await blobs.start()
-    yield blobs
-    await blobs.close()
+    from collections.abc import Callable
 
 
 class TestFilesystemBlobStore(BlobStoreContract):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,18 +17,7 @@ from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 ALL_SHARDS = store.SHARDS
-
-
-@pytest.fixture
-async def blobs(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
-    blobs = FilesystemBlobStore(tmp_path / "blobs")
-    await blobs.start()
-    yield blobs
-    await blobs.close()
 
 
 async def test_closing_leaves_no_descriptor(blobs: FilesystemBlobStore, tmp_path: Path) -> None:

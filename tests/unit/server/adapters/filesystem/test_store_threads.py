@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,17 +16,6 @@ from contracts.open_files import open_files
 from obscura_backup.adapters.filesystem import reads
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.errors import BlobStoreUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@pytest.fixture
-async def blobs(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
-    blobs = FilesystemBlobStore(tmp_path / "blobs")
-    await blobs.start()
-    yield blobs
-    await blobs.close()
 
 
 @pytest.fixture

@@ -25,9 +25,8 @@ def outcome(*stored: Revision, refused: int = 0, failures: tuple[Unavailable, ..
     return RaceOutcome(stored, refused, failures)
 
 
-@pytest.mark.parametrize(
-    ("came", "found", "wrong"),
-    [
+def test_more_than_one_winner_is_a_flaw_and_none_is_not() -> None:
+    cases: list[tuple[RaceOutcome, Revision | None, bool]] = [
         (outcome(ONE, refused=3), ONE, False),
         (outcome(ONE, refused=3), samples.retagged(ONE, "otherwise quoted"), False),
         (outcome(ONE, OTHER, refused=2), ONE, True),
@@ -39,12 +38,9 @@ def outcome(*stored: Revision, refused: int = 0, failures: tuple[Unavailable, ..
         (outcome(refused=4), None, False),
         (outcome(refused=4), ONE, False),
         (outcome(failures=(OutcomeUnknown(),)), ONE, False),
-    ],
-)
-def test_more_than_one_winner_is_a_flaw_and_none_is_not(
-    came: RaceOutcome, found: Revision | None, *, wrong: bool
-) -> None:
-    assert bool(came.violation(found)) is wrong
+    ]
+    for came, found, wrong in cases:
+        assert bool(came.violation(found)) is wrong
 
 
 def silence() -> Unavailable:

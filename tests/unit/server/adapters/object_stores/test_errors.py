@@ -45,9 +45,8 @@ def answered(status: int, code: str) -> ClientError:
     return ClientError(response, "PutObject")
 
 
-@pytest.mark.parametrize(
-    ("error", "meaning"),
-    [
+def test_failed_put_is_refused_or_not_stored_or_unknown() -> None:
+    cases: list[tuple[Exception, type[ObscuraError]]] = [
         (answered(412, "PreconditionFailed"), PutRefused),
         (answered(409, "ConditionalRequestConflict"), PutRefused),
         (answered(409, "OperationAborted"), PutRefused),
@@ -74,15 +73,13 @@ def answered(status: int, code: str) -> ClientError:
         (ConnectionClosedError(endpoint_url=URL, error="reset", request=None), OutcomeUnknown),
         (HTTPClientError(error="anything"), OutcomeUnknown),
         (OSError(5, "Input/output error"), OutcomeUnknown),
-    ],
-)
-def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meaning: type[ObscuraError]) -> None:
-    assert type(failure_of_put(failed_request(error))) is meaning
+    ]
+    for error, meaning in cases:
+        assert type(failure_of_put(failed_request(error))) is meaning
 
 
-@pytest.mark.parametrize(
-    ("error", "meaning"),
-    [
+def test_failed_read_is_worth_another_try_or_not() -> None:
+    cases: list[tuple[Exception, type[ObscuraError]]] = [
         (answered(403, "AccessDenied"), RefusedByStore),
         (answered(404, "NoSuchBucket"), RefusedByStore),
         (answered(429, "429"), TransientFailure),
@@ -93,10 +90,9 @@ def test_failed_put_is_refused_or_not_stored_or_unknown(error: Exception, meanin
         (ConnectTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
         (ReadTimeoutError(endpoint_url=URL, error="slow"), BlobStoreUnavailable),
         (SSLError(endpoint_url=URL, error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), Misconfigured),
-    ],
-)
-def test_failed_read_is_worth_another_try_or_not(error: Exception, meaning: type[ObscuraError]) -> None:
-    assert type(failure_of_read(failed_request(error))) is meaning
+    ]
+    for error, meaning in cases:
+        assert type(failure_of_read(failed_request(error))) is meaning
 
 
 @pytest.mark.parametrize("code", ["NoSuchBucket", "PermanentRedirect", "301", "SecondLevelDomainForbidden"])

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from contracts import samples
-from contracts.token_verifier import USER, Issuer, MovableClock
+from contracts.token_verifier import USER, Issuer
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, parse_jwks
 from obscura_backup.adapters.tokens.verifier import TOKEN_MAX_CHARS, JwtVerifier
@@ -22,6 +22,7 @@ from obscura_backup.domain.errors import StoreUnusable, Unauthenticated, Unavail
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import Settings, load_settings
+from support.clocks import MovableClock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from contracts.token_verifier import AUDIENCE, ISSUER, USER, Issuer, MovableClock
+from contracts.token_verifier import AUDIENCE, ISSUER, USER, Issuer
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, parse_jwks
 from obscura_backup.adapters.tokens.verifier import CANDIDATES_MAX, JwtVerifier
 from obscura_backup.domain.errors import Unauthenticated
+from support.clocks import MovableClock
 from support.token_keys import KEYS, issuer, jwk, key_set, new_key
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ async def test_all_members_without_a_value_at_once() -> None:
     await Verification(jwk("RS256", **nothing)).accepts(issuer("RS256", kid="any"))
 
 
-@pytest.mark.parametrize(
-    "members",
-    [
+def test_member_that_says_something_else_rules_the_key_out() -> None:
+    cases: list[dict[str, Any]] = [
         {"use": "enc"},
         {"use": "SIG"},
         {"use": ["sig"]},
@@ -85,11 +85,10 @@ async def test_all_members_without_a_value_at_once() -> None:
         {"kty": None},
         {"n": ""},
         {"e": None},
-    ],
-)
-def test_member_that_says_something_else_rules_the_key_out(members: dict[str, Any]) -> None:
-    found = parse_jwks(key_set(jwk("RS256", **members), jwk("ES256")))
-    assert [key.algorithm for key in found] == ["ES256"]
+    ]
+    for members in cases:
+        found = parse_jwks(key_set(jwk("RS256", **members), jwk("ES256")))
+        assert [key.algorithm for key in found] == ["ES256"]
 
 
 @pytest.mark.parametrize("operations", [["verify"], ["verify", "sign"], ["encrypt", "verify"]])

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contracts.token_verifier import USER, MovableClock
+from contracts.token_verifier import USER
 from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, VerificationKey
 from obscura_backup.adapters.tokens.secret_file import LOOK_SECONDS, CombinedKeySource, SecretFileKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import StoreUnusable, Unauthenticated, Unavailable
+from support.clocks import MovableClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

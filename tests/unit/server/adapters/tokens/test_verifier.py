@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from contracts.token_verifier import USER, MovableClock
+from contracts.token_verifier import USER
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, parse_jwks
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import StoreUnusable, Unauthenticated
+from support.clocks import MovableClock
 from support.token_keys import KEYS, SECRET, jwk, key_set
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from contracts.token_verifier import (
     ISSUER,
     USER,
     Issuer,
-    MovableClock,
     SignatureContract,
     TokenVerifierContract,
 )
@@ -25,6 +24,7 @@ from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import Unauthenticated
+from support.clocks import MovableClock
 from support.token_keys import KEYS, SECRET, issuer, jwk, key_set
 
 if TYPE_CHECKING:

@@ -13,21 +13,16 @@ import pytest
 from obscura_backup import __version__
 from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.entrypoints.cli.issue_token import Ttl
-from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from support.servers.in_process.server import Ran
 
 
 SECRET = "a secret that only the tests know, 32 bytes and more"
 USER = UUID(int=7 << 64)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

@@ -13,19 +13,14 @@ from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check
-from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
+
+    from support.servers.in_process.server import Ran
 
 
 S3 = "s3://a-bucket?endpoint=http://localhost:9"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 def test_migrations_are_named(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,27 +17,15 @@ from obscura_backup.domain.reap import Reaper
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import load_settings
-from support.servers.in_process.server import Ran, commands
+from support.clocks import MovableClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from support.servers.in_process.server import Ran
+
 OLD = datetime.now(UTC) - timedelta(days=401)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
-
-
-class _Clock:
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
-
-    def now(self) -> datetime:
-        return self._moment
 
 
 @pytest.fixture
@@ -48,7 +36,7 @@ def data_dir(tmp_path: Path) -> Path:
         container = Container(settings=load_settings({"data_dir": tmp_path}, {}))
         async with started(container, tokens=False):
             for number, moment in ((1, OLD), (2, OLD), (3, datetime.now(UTC))):
-                service = BackupService(container.metadata(), container.blobs(), _Clock(moment))
+                service = BackupService(container.metadata(), container.blobs(), MovableClock(moment))
                 await service.upload(samples.user(number), NO_VERSION, samples.blob(str(number)))
 
     asyncio.run(fill())

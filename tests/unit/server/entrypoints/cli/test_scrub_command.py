@@ -19,17 +19,12 @@ from obscura_backup.domain.scrub import Difference, Finding, Progress
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.cli.scrub import _Report
 from obscura_backup.entrypoints.cli.stores import CLEAR_LINE, ProgressBar
-from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
+    from support.servers.in_process.server import Ran
 
 
 def user(number: int) -> UserId:

@@ -10,19 +10,14 @@ import msgspec
 import pytest
 
 from obscura_backup.entrypoints.settings import Settings, load_settings
-from support.servers.in_process.server import Ran, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from support.servers.in_process.server import Ran
+
 SECRET = "a secret of thirty-two bytes or more"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 def lines(ran: Ran) -> dict[str, str]:

@@ -19,30 +19,18 @@ from obscura_backup.domain.model import NO_VERSION, UserId, Version
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import load_settings
-from support.servers.in_process.server import Ran, commands
+from support.clocks import MovableClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from support.servers.in_process.server import Ran
 
 NOW = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 SMALL, LARGE, DELETED, ABSENT = (samples.user(number) for number in (3, 2, 1, 9))
 BYTES = {SMALL: b"s" * 40, LARGE: b"l" * 4000, DELETED: b"d" * 50}
 AGES = {SMALL: 5, LARGE: 3, DELETED: 1}
-
-
-class _Clock:
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
-
-    def now(self) -> datetime:
-        return self._moment
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def data_dir(tmp_path: Path) -> Path:
         container = Container(settings=load_settings({"data_dir": tmp_path / "data"}, {}))
         async with started(container, tokens=False):
             for user, content in BYTES.items():
-                clock = _Clock(NOW - timedelta(days=AGES[user]))
+                clock = MovableClock(NOW - timedelta(days=AGES[user]))
                 service = BackupService(container.metadata(), container.blobs(), clock)
                 await service.upload(user, NO_VERSION, Blob.of(content))
             await container.service().delete(DELETED, Version(1))

@@ -13,17 +13,16 @@ from contracts import samples
 from contracts.metadata_store import saved
 from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, decode_header
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
-from obscura_backup.adapters.sqlite import BATCH_ROWS, PAGE_ROWS, SqliteMetadataStore, _Write
+from obscura_backup.adapters.sqlite import BATCH_ROWS, SqliteMetadataStore, _Write
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import (
     BackupDamaged,
     BlobTooLarge,
     BlobTooSmall,
-    PutRefused,
     RangeNotSatisfiable,
     SlotBusy,
 )
-from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Limits, Revision, Tag, UserId, Version
+from obscura_backup.domain.model import NO_VERSION, ByteRange, Limits, Revision, UserId, Version
 from obscura_backup.domain.scrub import CONCURRENCY, Scrubber
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.http.limits.spool import MEMORY_BYTES, SpoolMemory, receive
@@ -32,15 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.ports import OpenBlob
 
 USER = samples.user(1)
 
 
-@pytest.mark.parametrize(
-    ("byte_range", "size", "part"),
-    [
+def test_range() -> None:
+    cases: list[tuple[ByteRange, int, tuple[int, int] | None]] = [
         (ByteRange(0, 0), 1, (0, 1)),
         (ByteRange(0, None), 1, (0, 1)),
         (ByteRange(0, 0), 0, None),
@@ -59,10 +56,9 @@ USER = samples.user(1)
         (ByteRange(None, 10), 10, (0, 10)),
         (ByteRange(None, 11), 10, (0, 10)),
         (ByteRange(None, 1), 0, None),
-    ],
-)
-def test_range(byte_range: ByteRange, size: int, part: tuple[int, int] | None) -> None:
-    assert byte_range.resolve(size) == part
+    ]
+    for byte_range, size, part in cases:
+        assert byte_range.resolve(size) == part
 
 
 async def body(*sizes: int) -> AsyncIterator[bytes]:
@@ -121,9 +117,8 @@ def test_header_of_a_file_has_a_longest_length() -> None:
         decode_header(header_of(HEADER_MAX_BYTES + 1) + bytes(32))
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "sound"),
-    [
+def test_number_in_the_header_of_a_file() -> None:
+    cases: list[tuple[str, int, bool]] = [
         ("version", 1, True),
         ("version", 0, False),
         ("version", 2**53, True),
@@ -136,32 +131,14 @@ def test_header_of_a_file_has_a_longest_length() -> None:
         ("size", -1, False),
         ("size", 2**53, True),
         ("size", 2**53 + 1, False),
-    ],
-)
-def test_number_in_the_header_of_a_file(field: str, value: int, *, sound: bool) -> None:
-    encoded = header_of(400, **{field: value})
-    if sound:
-        assert getattr(decode_header(encoded)[0], field) == value
-    else:
-        with pytest.raises(BackupDamaged):
-            decode_header(encoded)
-
-
-@pytest.fixture
-async def rows(tmp_path: Path) -> AsyncIterator[SqliteMetadataStore]:
-    rows = SqliteMetadataStore(tmp_path / "metadata.sqlite3")
-    await rows.start()
-    yield rows
-    await rows.close()
-
-
-@pytest.mark.parametrize("count", [PAGE_ROWS - 1, PAGE_ROWS, PAGE_ROWS + 1, 2 * PAGE_ROWS])
-async def test_walk_over_full_pages_of_rows(rows: SqliteMetadataStore, count: int) -> None:
-    users = [samples.user(number) for number in range(1, count + 1)]
-    await asyncio.gather(*(rows.save(user, samples.revision(1)) for user in users))
-    assert [user async for user, _ in rows.scan()] == users
-    assert [user async for user, _ in rows.scan(after=users[-2])] == users[-1:]
-    assert [user async for user, _ in rows.scan(after=users[-1])] == []
+    ]
+    for field, value, sound in cases:
+        encoded = header_of(400, **{field: value})
+        if sound:
+            assert getattr(decode_header(encoded)[0], field) == value
+        else:
+            with pytest.raises(BackupDamaged):
+                decode_header(encoded)
 
 
 @pytest.mark.parametrize(
@@ -202,20 +179,6 @@ async def test_walk_of_scrub_over_full_batches(count: int) -> None:
     assert (steps[-1].slots, steps[-1].last) == (count, users[-1])
     assert len(steps) == -(-count // CONCURRENCY)
     assert [finding.user_id for step in steps for finding in step.findings] == users
-
-
-async def test_two_puts_and_no_third_in_one_call() -> None:
-    class Contended(MemoryBlobStore):
-        puts = 0
-
-        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
-            self.puts += 1
-            raise PutRefused
-
-    blobs = Contended()
-    with pytest.raises(SlotBusy):
-        await BackupService(MemoryMetadataStore(), blobs, SystemClock()).upload(USER, NO_VERSION, samples.blob())
-    assert blobs.puts == 2
 
 
 @pytest.mark.parametrize("refusals", [0, 1, 2, 3])

@@ -43,9 +43,10 @@ def test_requests_of_the_proxies_themselves() -> None:
     assert address("10.0.0.1", trusted=("10.0.0.0/8",)) == "10.0.0.1"
 
 
-@pytest.mark.parametrize("nonsense", ["", "unknown", "_hidden", "203.0.113", "203.0.113.7.8", "[", "é", "1" * 9000])
-def test_proxy_that_writes_nonsense_answers_for_it(nonsense: str) -> None:
-    assert address("10.0.0.1", nonsense, trusted=("10.0.0.1",)) == "10.0.0.1"
+def test_proxy_that_writes_nonsense_answers_for_it() -> None:
+    cases: list[str] = ["", "unknown", "_hidden", "203.0.113", "203.0.113.7.8", "[", "é", "1" * 9000]
+    for nonsense in cases:
+        assert address("10.0.0.1", nonsense, trusted=("10.0.0.1",)) == "10.0.0.1"
 
 
 UNREADABLE = [

@@ -43,11 +43,6 @@ async def test_what_came_is_there(sizes: tuple[int, ...], memory: SpoolMemory) -
         assert blob.read() == bytes(sum(sizes))
 
 
-async def test_too_short(memory: SpoolMemory) -> None:
-    with pytest.raises(BlobTooSmall):
-        await discard(pieces(1, 2), memory)
-
-
 async def test_too_long_is_told_before_the_end(memory: SpoolMemory) -> None:
     body = pieces(MEMORY_BYTES, MEMORY_BYTES, 1, 10)
     with pytest.raises(BlobTooLarge):
@@ -68,13 +63,6 @@ async def test_no_room_on_this_machine(memory: SpoolMemory, monkeypatch: pytest.
 
 def in_a_file(blob: Blob) -> bool:
     return not isinstance(blob.file, io.BytesIO)
-
-
-async def test_short_one_stays_in_memory_and_a_long_one_does_not(memory: SpoolMemory) -> None:
-    async with receive(pieces(MEMORY_BYTES), LIMITS, memory) as short:
-        assert not in_a_file(short)
-    async with receive(pieces(MEMORY_BYTES, 1), LIMITS, memory) as long:
-        assert in_a_file(long)
 
 
 async def test_uploads_go_to_files_where_the_memory_is_used_up() -> None:

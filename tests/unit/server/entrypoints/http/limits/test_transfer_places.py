@@ -22,13 +22,6 @@ def test_nothing_is_kept_of_a_user_with_nothing_under_way() -> None:
     assert gate._under_way == {}
 
 
-def test_nothing_is_kept_after_a_failure_inside() -> None:
-    gate = ConcurrencyLimit(2)
-    with pytest.raises(ZeroDivisionError), gate.admit(USER):
-        raise ZeroDivisionError
-    assert gate._under_way == {}
-
-
 def test_a_refusal_takes_no_place() -> None:
     gate = ConcurrencyLimit(1, Full)
     with gate.admit(USER):
@@ -43,9 +36,3 @@ def test_one_that_ends_leaves_the_places_of_the_others() -> None:
         with gate.admit(USER):
             pass
         assert gate._under_way == {USER: 1}
-
-
-def test_users_do_not_take_each_other_s_places() -> None:
-    gate = ConcurrencyLimit(1)
-    with gate.admit(USER), gate.admit(samples.user(2)):
-        pass

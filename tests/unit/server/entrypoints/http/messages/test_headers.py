@@ -28,9 +28,8 @@ DIGEST = hashlib.sha256(b"sealed").digest()
 REVISION = samples.revision(3)
 
 
-@pytest.mark.parametrize(
-    ("header", "wanted"),
-    [
+def test_a_range() -> None:
+    cases: list[tuple[str | None, ByteRange | None]] = [
         ("bytes=0-0", ByteRange(0, 0)),
         ("bytes=5-5", ByteRange(5, 5)),
         ("bytes=5-4", None),
@@ -48,15 +47,13 @@ REVISION = samples.revision(3)
         ("bytes=0-1".ljust(FIELD_MAX_CHARS + 1), None),
         ("", None),
         (None, None),
-    ],
-)
-def test_a_range(header: str | None, wanted: ByteRange | None) -> None:
-    assert byte_range(header) == wanted
+    ]
+    for header, wanted in cases:
+        assert byte_range(header) == wanted
 
 
-@pytest.mark.parametrize(
-    ("values", "matches"),
-    [
+def test_a_version_that_the_reader_has() -> None:
+    cases: list[tuple[list[str], bool]] = [
         (['"3"'], True),
         (['W/"3"'], True),
         (["3"], True),
@@ -66,15 +63,13 @@ def test_a_range(header: str | None, wanted: ByteRange | None) -> None:
         (['"2"'], False),
         (['"33"'], False),
         ([], False),
-    ],
-)
-def test_a_version_that_the_reader_has(values: list[str], *, matches: bool) -> None:
-    assert none_match(values, Version(3)) is matches
+    ]
+    for values, matches in cases:
+        assert none_match(values, Version(3)) is matches
 
 
-@pytest.mark.parametrize(
-    ("if_match", "if_none_match", "expected"),
-    [
+def test_an_expected_version() -> None:
+    cases: list[tuple[list[str], list[str], int | None]] = [
         ([], [], None),
         (['"3"'], [], 3),
         (["3"], [], 3),
@@ -82,15 +77,13 @@ def test_a_version_that_the_reader_has(values: list[str], *, matches: bool) -> N
         ([], ["*"], 0),
         (["0"], ["*"], 0),
         (["9" * 18], [], 10**18 - 1),
-    ],
-)
-def test_an_expected_version(if_match: list[str], if_none_match: list[str], expected: int | None) -> None:
-    assert expected_version(if_match, if_none_match) == expected
+    ]
+    for if_match, if_none_match, expected in cases:
+        assert expected_version(if_match, if_none_match) == expected
 
 
-@pytest.mark.parametrize(
-    ("if_match", "if_none_match"),
-    [
+def test_a_condition_that_is_refused() -> None:
+    cases: list[tuple[list[str], list[str]]] = [
         (["*"], []),
         (['W/"3"'], []),
         (['"3'], []),
@@ -100,11 +93,10 @@ def test_an_expected_version(if_match: list[str], if_none_match: list[str], expe
         ([], ['"3"']),
         ([], ["*", "*"]),
         (["3"], ["*"]),
-    ],
-)
-def test_a_condition_that_is_refused(if_match: list[str], if_none_match: list[str]) -> None:
-    with pytest.raises(MalformedHeader):
-        expected_version(if_match, if_none_match)
+    ]
+    for if_match, if_none_match in cases:
+        with pytest.raises(MalformedHeader):
+            expected_version(if_match, if_none_match)
 
 
 def test_a_range_without_a_condition_applies() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from obscura_backup.domain.errors import Unavailable
 from obscura_backup.entrypoints.http.middleware.metrics import MetricsText
 from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
+from support.clocks import MovableSeconds
 
 if TYPE_CHECKING:
     import pytest
@@ -29,41 +30,31 @@ class CountedCheck:
             raise Unavailable("down")
 
 
-class MovableClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def check_of(
     store: CountedCheck,
     stopping: list[bool] | None = None,
-    clock: MovableClock | None = None,
-    wall_clock: MovableClock | None = None,
+    clock: MovableSeconds | None = None,
+    wall_clock: MovableSeconds | None = None,
 ) -> ReadinessCheck:
     return ReadinessCheck(
         store,  # type: ignore[arg-type]  # only its health is asked for
         store,  # type: ignore[arg-type]  # as above
         lambda: bool(stopping),
         timeout_seconds=5,
-        clock=clock or MovableClock(),
-        wall_clock=wall_clock or MovableClock(),
+        clock=clock or MovableSeconds(),
+        wall_clock=wall_clock or MovableSeconds(),
     )
 
 
 async def test_health_tells_when_it_last_changed() -> None:
-    store, clock, wall_clock = CountedCheck(), MovableClock(), MovableClock()
+    store, clock, wall_clock = CountedCheck(), MovableSeconds(), MovableSeconds()
     check = check_of(store, clock=clock, wall_clock=wall_clock)
     told = []
     for well in (True, True, False, False, True):
         store.well = well
         told.append([health.since for health in await check.store_health()])
-        clock.now += 5
-        wall_clock.now += 7
+        clock.seconds += 5
+        wall_clock.seconds += 7
     assert told == [[1000, 1000], [1000, 1000], [1014, 1014], [1014, 1014], [1028, 1028]]
 
 
@@ -76,22 +67,22 @@ async def test_all_who_ask_at_once_share_one_check() -> None:
 
 
 async def test_stores_are_asked_at_most_once_a_second() -> None:
-    store, clock = CountedCheck(), MovableClock()
+    store, clock = CountedCheck(), MovableSeconds()
     check = check_of(store, clock=clock)
     for _ in range(100):
         assert (await check.readiness()).status == "ok"
     assert store.asked == 2
-    clock.now += 0.99
+    clock.seconds += 0.99
     await check.readiness()
     assert store.asked == 2
 
 
 async def test_store_that_went_down_shows_a_second_later() -> None:
-    store, clock = CountedCheck(), MovableClock()
+    store, clock = CountedCheck(), MovableSeconds()
     check = check_of(store, clock=clock)
     assert (await check.readiness()).status == "ok"
     store.well = False
-    clock.now += 1.0
+    clock.seconds += 1.0
     assert (await check.readiness()).status == "unavailable"
 
 
@@ -122,13 +113,13 @@ def test_metrics_are_rendered_at_most_once_a_second(monkeypatch: pytest.MonkeyPa
         rendered.append(b"text")
         return b"text"
 
-    clock = MovableClock()
+    clock = MovableSeconds()
     text = MetricsText(clock)
     monkeypatch.setattr(text, "_render", render)
     assert {text.text() for _ in range(100)} == {b"text"}
-    clock.now += 0.99
+    clock.seconds += 0.99
     text.text()
     assert len(rendered) == 1
-    clock.now += 0.01
+    clock.seconds += 0.01
     text.text()
     assert len(rendered) == 2

@@ -18,6 +18,7 @@ from obscura_backup.entrypoints.http.server.send_buffer import (
     count_unsent_bytes,
     limit_send_buffer,
 )
+from support.clocks import MovableSeconds
 
 if TYPE_CHECKING:
     from asyncio import Transport
@@ -56,14 +57,6 @@ class Written:
 
     def get_write_buffer_size(self) -> int:
         return self.buffered
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_the_system_holds_so_much_and_no_more() -> None:
@@ -120,9 +113,9 @@ async def test_a_connection_whose_client_took_everything_is_closed_in_order() ->
         assert client.recv(100) == b""
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch) -> tuple[SendBuffer, Written, Clock, list[int]]:
+def scripted(monkeypatch: pytest.MonkeyPatch) -> tuple[SendBuffer, Written, MovableSeconds, list[int]]:
     """A buffer, and what is left unsent of what was written to it."""
-    transport, clock, unsent = Written(), Clock(), [0]
+    transport, clock, unsent = Written(), MovableSeconds(), [0]
     monkeypatch.setattr(send_buffer, "count_unsent_bytes", lambda _: unsent[0])
     made: Any = transport
     return SendBuffer(made, clock), transport, clock, unsent
@@ -137,19 +130,19 @@ def test_what_is_written_reaches_the_transport(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_client_for_whom_nothing_waits_does_not_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer, _, clock, _ = scripted(monkeypatch)
-    clock.now += 100
+    clock.seconds += 100
     assert buffer.stalled_seconds() == 0
 
 
 def test_a_client_that_takes_nothing_stalls_from_the_first_write_on(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer, transport, clock, unsent = scripted(monkeypatch)
-    clock.now += 100
+    clock.seconds += 100
     buffer.write(bytes(10))
     transport.buffered = unsent[0] = 10
-    clock.now += 5
+    clock.seconds += 5
     buffer.write(bytes(10))
     unsent[0] = 20
-    clock.now += 2
+    clock.seconds += 2
     assert buffer.stalled_seconds() == 7
 
 
@@ -157,11 +150,11 @@ def test_a_client_that_took_something_begins_anew(monkeypatch: pytest.MonkeyPatc
     buffer, transport, clock, unsent = scripted(monkeypatch)
     buffer.write(bytes(10))
     transport.buffered = unsent[0] = 10
-    clock.now += 5
+    clock.seconds += 5
     assert buffer.stalled_seconds() == 5
     unsent[0] = 9
     assert buffer.stalled_seconds() == 0
-    clock.now += 3
+    clock.seconds += 3
     assert buffer.stalled_seconds() == 3
 
 
@@ -172,5 +165,5 @@ def test_more_that_is_written_is_nothing_that_was_taken(monkeypatch: pytest.Monk
     assert buffer.stalled_seconds() == 0
     buffer.write(bytes(10))
     unsent[0] = 20
-    clock.now += 4
+    clock.seconds += 4
     assert buffer.stalled_seconds() == 4

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-import pytest
 
 from obscura_backup.entrypoints.http.status import amounts
 from obscura_backup.entrypoints.http.status.charts import Axis, Series, bars, lines, strip
@@ -135,9 +134,8 @@ def test_strip_tells_up_from_down_and_from_unknown_by_height_too() -> None:
     assert "No outage was recorded." in strip("A name", AXIS, [True, True, True])
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_amounts_as_text() -> None:
+    cases: list[tuple[str, str]] = [
         (amounts.size(0), "0 B"),
         (amounts.size(1536), "1.5 KiB"),
         (amounts.size(20 * 1024**2), "20 MiB"),
@@ -150,10 +148,9 @@ def test_strip_tells_up_from_down_and_from_unknown_by_height_too() -> None:
         (amounts.age(200_000), "2 days"),
         (amounts.clock_time(3660), "01:01"),
         (amounts.date_and_time(0), "1970-01-01 00:00 UTC"),
-    ],
-)
-def test_amounts_as_text(text: str, expected: str) -> None:
-    assert text == expected
+    ]
+    for text, expected in cases:
+        assert text == expected
 
 
 def test_report_survives_its_way_as_json() -> None:

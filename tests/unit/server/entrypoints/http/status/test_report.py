@@ -97,9 +97,8 @@ def test_store_that_does_not_answer_another_worker_is_critical() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("minutes_ago", "before", "now", "expected"),
-    [
+def test_limits_are_those_of_the_alerts() -> None:
+    cases: list[tuple[float, dict[str, float], dict[str, float], tuple[str, str] | None]] = [
         (59, {}, {"failed": 1}, ("critical", "1 request failed with a server error in the last hour.")),
         (59, {"failed": 3}, {"failed": 3}, None),
         (4, {}, {"requests": 100, "unavailable": 5}, None),
@@ -123,13 +122,10 @@ def test_store_that_does_not_answer_another_worker_is_critical() -> None:
             {"refused": 6001},
             ("warning", "6001 requests were refused by a rate limit in the last 10 minutes."),
         ),
-    ],
-)
-def test_limits_are_those_of_the_alerts(
-    minutes_ago: float, before: dict[str, float], now: dict[str, float], expected: tuple[str, str] | None
-) -> None:
-    found = levels([sample(minutes_ago, **before), sample(0, **now)])
-    assert found == ([] if expected is None else [expected])
+    ]
+    for minutes_ago, before, now, expected in cases:
+        found = levels([sample(minutes_ago, **before), sample(0, **now)])
+        assert found == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize("minutes_ago", [61, 100])

@@ -34,9 +34,8 @@ class Metrics:
         return read_sample(self.registry.collect(), at)
 
 
-@pytest.mark.parametrize(
-    ("method", "status", "names"),
-    [
+def test_call_for_a_backup_counts_as() -> None:
+    cases: list[tuple[str, str, set[str]]] = [
         ("POST", "200", {"requests", "uploads"}),
         ("GET", "200", {"requests", "downloads"}),
         ("GET", "206", {"requests", "downloads"}),
@@ -48,12 +47,11 @@ class Metrics:
         ("POST", "503", {"requests", "unavailable"}),
         ("GET", "500", {"requests", "failed"}),
         ("POST", "aborted", {"requests"}),
-    ],
-)
-def test_call_for_a_backup_counts_as(method: str, status: str, names: set[str]) -> None:
-    metrics = Metrics()
-    metrics.request(method, status, times=3)
-    assert metrics.sample().totals.counts == dict.fromkeys(names, 3)
+    ]
+    for method, status, names in cases:
+        metrics = Metrics()
+        metrics.request(method, status, times=3)
+        assert metrics.sample().totals.counts == dict.fromkeys(names, 3)
 
 
 @pytest.mark.parametrize(("status", "names"), [("200", set()), ("503", set()), ("500", {"failed"})])
@@ -109,9 +107,8 @@ def test_consecutive_differences_add_up() -> None:
     assert added(parts) == Totals({"uploads": 5, "failed": 1}, {"GET": {1: 5}, "POST": {1: 1}})
 
 
-@pytest.mark.parametrize(
-    ("buckets", "share", "expected"),
-    [
+def test_quantile() -> None:
+    cases: list[tuple[dict[float, float], float, float | None]] = [
         ({}, 0.5, None),
         ({1.0: 0, math.inf: 0}, 0.5, None),
         ({1.0: 10, math.inf: 10}, 0.5, 0.5),
@@ -119,10 +116,9 @@ def test_consecutive_differences_add_up() -> None:
         ({1.0: 5, 2.0: 5, 4.0: 10, math.inf: 10}, 0.75, 3.0),
         ({1.0: 5, 2.0: 5, 4.0: 10, math.inf: 10}, 0.5, 1.0),
         ({1.0: 1, 2.0: 2, math.inf: 10}, 0.9, 2.0),
-    ],
-)
-def test_quantile(buckets: dict[float, float], share: float, expected: float | None) -> None:
-    assert quantile(buckets, share) == expected
+    ]
+    for buckets, share, expected in cases:
+        assert quantile(buckets, share) == expected
 
 
 def test_history_keeps_a_sample_per_minute_for_six_hours() -> None:
