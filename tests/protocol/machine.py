@@ -1,4 +1,4 @@
-"""The service driven by drawn rules, against the register: requests, faults at every port, and what operators do."""
+"""The service driven by drawn rules, against a register: requests, faults at every port, and what operators do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from hypothesis.stateful import (
 
 from obscura_backup.domain.model import ByteRange
 from protocol import promises
-from protocol.answers import Read, Write
 from protocol.pairs import MemoryPair, Pair
-from protocol.register import Violation
-from protocol.requests import LIMITS, Body
+from protocol.requests import LIMITS, Body, Violation
 from protocol.schedule import Call, strikes
 from protocol.simulated_deployment import REPLICAS, SimulatedDeployment, UnderWay
 
@@ -82,9 +80,10 @@ class SlotMachine(RuleBasedStateMachine):
         self.mended_at_end = mended
         phone = self.deployment.devices[0]
         for number, kind in enumerate(filter(None, writes.split(", "))):
-            content = self.deployment.new_content() if kind == "upload" else None
-            write = Write(self.deployment.name(kind), number, content)
-            self.happens(self.deployment.upload if write.content else self.deployment.delete, phone, 0, write, ())
+            if kind == "upload":
+                self.happens(self.deployment.upload, phone, 0, number, self.deployment.new_content(), ())
+            else:
+                self.happens(self.deployment.delete, phone, 0, number, ())
 
     def happens(self, event: Callable[..., Any], *args: Any, **more: Any) -> None:
         type(self).steps += 1
@@ -124,12 +123,9 @@ class SlotMachine(RuleBasedStateMachine):
     )
     def upload(self, device: int, replica: int, expects: str, plan: Any, *, same_bytes: bool, early: bool) -> None:
         who = self.deployment.devices[device]
-        register = self.deployment.registers[who.user_id]
-        there = register.contents
-        content = there[-1] if same_bytes and there else self.deployment.new_content()
-        write = Write(self.deployment.name("upload"), self._expected(device, expects), content)
-        note(f"{who}: {write}")
-        self.happens(self.deployment.upload, who, replica, write, plan, early=early)
+        there = self.deployment.content_of(who.user_id) if same_bytes else None
+        content = there or self.deployment.new_content()
+        self.happens(self.deployment.upload, who, replica, self._expected(device, expects), content, plan, early=early)
 
     @precondition(lambda self: not self.busy and any(device.last is not None for device in self.deployment.devices))
     @rule(data=st.data(), replica=REPLICA, early=st.booleans(), plan=plans(*WRITE_CALLS))
@@ -137,9 +133,7 @@ class SlotMachine(RuleBasedStateMachine):
         senders = {device.name: device for device in self.deployment.devices if device.last is not None}
         who = senders[data.draw(st.sampled_from(list(senders)), "device")]
         assert who.last is not None
-        write = Write(self.deployment.name("again"), who.last.expected, who.last.content)
-        note(f"{who}: {write}")
-        self.happens(self.deployment.upload, who, replica, write, plan, early=early)
+        self.happens(self.deployment.upload, who, replica, *who.last, plan, early=early)
 
     @precondition(lambda self: not self.busy and self.calm >= 2)
     @rule(
@@ -151,8 +145,8 @@ class SlotMachine(RuleBasedStateMachine):
         """Too short, too long, or other bytes than were declared: refused, and nothing is stored."""
         who = self.deployment.devices[device]
         body = Body(content, hashlib.sha256(b"other bytes").digest())
-        write = Write(self.deployment.name("no backup"), self._expected(device, "what is there"), content)
-        self.befalls(self.deployment.upload, who, replica, write, (), early=False, body=body)
+        expected = self._expected(device, "what is there")
+        self.befalls(self.deployment.upload, who, replica, expected, content, (), early=False, body=body)
 
     @precondition(lambda self: not self.busy and self.something)
     @rule(
@@ -163,16 +157,14 @@ class SlotMachine(RuleBasedStateMachine):
     )
     def delete(self, device: int, replica: int, expects: str, plan: Any) -> None:
         who = self.deployment.devices[device]
-        write = Write(self.deployment.name("deletion"), self._expected(device, expects), None)
-        note(f"{who}: {write}")
-        self.happens(self.deployment.delete, who, replica, write, plan)
+        self.happens(self.deployment.delete, who, replica, self._expected(device, expects), plan)
 
     @precondition(lambda self: not self.busy)
     @rule(device=DEVICES, replica=REPLICA, wanted=RANGES | st.just("describe"), plan=plans(*READ_CALLS))
     def read(self, device: int, replica: int, wanted: ByteRange | str | None, plan: Any) -> None:
         whole = not isinstance(wanted, str)
-        read = Read(self.deployment.name("read"), None if isinstance(wanted, str) else wanted)
-        self.happens(self.deployment.read, self.deployment.devices[device], replica, read, plan, whole=whole)
+        part = None if isinstance(wanted, str) else wanted
+        self.happens(self.deployment.read, self.deployment.devices[device], replica, part, plan, whole=whole)
 
     def _expected(self, device: int, expects: str) -> int:
         who = self.deployment.devices[device]
@@ -234,8 +226,8 @@ class SlotMachine(RuleBasedStateMachine):
     @rule(which=st.sampled_from(["objects", "rows", "objects", "both"]), age=AGES, other_age=AGES, scrubbed=SELDOM)
     def restore(self, which: str, age: str, other_age: str, *, scrubbed: bool) -> None:
         """From copies of any age, the two of different age, too."""
-        objects = None if which == "rows" else self.deployment.copy_from(age).objects
-        rows = None if which == "objects" else self.deployment.copy_from(age if which == "rows" else other_age).rows
+        objects = None if which == "rows" else self.deployment.copies.of(age).objects
+        rows = None if which == "objects" else self.deployment.copies.of(age if which == "rows" else other_age).rows
         self.befalls(self.deployment.restore, rows=rows, objects=objects)
         if scrubbed:
             self.befalls(promises.require_mended, self.deployment)

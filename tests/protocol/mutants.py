@@ -15,6 +15,7 @@ import pytest
 from protocol import mutants_of_reap as of_reap
 from protocol import mutants_of_rules as of_rules
 from protocol import mutants_of_service as of_service
+from protocol import mutants_of_stores as of_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +47,7 @@ class Mutant:
 
 _ALL = (
     Mutant("unconditional-put", "A PUT replaces whatever is there.", of_service.unconditional_put),
-    Mutant("physical-delete", "A deletion removes the object: the key becomes absent.", of_service.physical_delete),
+    Mutant("physical-delete", "A deletion removes the object: the key becomes absent.", of_stores.physical_delete),
     Mutant(
         "retry-from-row",
         "A retry is answered as stored because the row says so.",
@@ -103,7 +104,7 @@ _ALL = (
         "A refused PUT is answered by 409 at once, whichever request was faster.",
         of_service.refusal_is_a_conflict,
     ),
-    Mutant("row-goes-back", "A late COMMIT puts an older version into the row.", of_service.row_goes_back),
+    Mutant("row-goes-back", "A late COMMIT puts an older version into the row.", of_stores.row_goes_back),
     Mutant("never-lags", "A row that lags is not mended on the way.", of_rules.row_never_lags),
     Mutant(
         "same-bytes-any-version",
@@ -123,7 +124,7 @@ _ALL = (
         "The row's own bytes are put again by the row's tag.",
         of_rules.bytes_of_the_row_put_again,
     ),
-    Mutant("tags-from-bytes", "Objects of the same bytes have the same tag.", of_service.tags_from_bytes),
+    Mutant("tags-from-bytes", "Objects of the same bytes have the same tag.", of_stores.tags_from_bytes),
     Mutant(
         "tombstone-believed",
         "A reader that finds a tombstone answers 404 without asking the row.",

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from obscura_backup.adapters import memory
 from obscura_backup.domain import rules
 from obscura_backup.domain.errors import (
     BackupLost,
@@ -19,7 +18,6 @@ from obscura_backup.domain.errors import (
 from obscura_backup.domain.model import NO_VERSION, Kind, Revision, Tag, UploadId, UserId, Version
 from obscura_backup.domain.rules import Deletion, Put, Upload
 from obscura_backup.domain.service import BackupService
-from protocol import stores
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,35 +73,6 @@ def unconditional_put(patch: pytest.MonkeyPatch) -> None:
             return stored
 
     _over_blobs(patch, Blind)
-
-
-def physical_delete(patch: pytest.MonkeyPatch) -> None:
-    original = memory.MemoryBlobStore.put
-
-    async def put(
-        self: memory.MemoryBlobStore, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None
-    ) -> Revision:
-        stored = await original(self, user_id, blob, draft, replaces=replaces)
-        if not stored.is_live:
-            del self._objects[user_id]
-        return stored
-
-    def object_after(stored: Revision) -> Revision | None:
-        return stored if stored.is_live else None
-
-    patch.setattr(memory.MemoryBlobStore, "put", put)
-    patch.setattr(stores, "object_after", object_after)
-
-
-def row_goes_back(patch: pytest.MonkeyPatch) -> None:
-    async def save(self: memory._MemorySlot, revision: Revision) -> None:
-        self._rows[self._user_id] = revision
-
-    def row_after(held: Revision | None, saved: Revision) -> Revision:
-        return saved
-
-    patch.setattr(memory._MemorySlot, "save", save)
-    patch.setattr(stores, "row_after", row_after)
 
 
 def retry_answered_by_the_row(patch: pytest.MonkeyPatch) -> None:
@@ -253,23 +222,6 @@ def silence_is_a_404(patch: pytest.MonkeyPatch) -> None:
             raise BackupNotFound from error
 
     patch.setattr(BackupService, "_require_loss", require_loss)
-
-
-def tags_from_bytes(patch: pytest.MonkeyPatch) -> None:
-    original = memory.MemoryBlobStore.put
-
-    def tag_of(draft: Draft) -> Tag:
-        return Tag(draft.sha256.hex())
-
-    async def put(
-        self: memory.MemoryBlobStore, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None
-    ) -> Revision:
-        stored = replace(await original(self, user_id, blob, draft, replaces=replaces), tag=tag_of(draft))
-        self._objects[user_id] = stored, blob.read()
-        return stored
-
-    patch.setattr(memory.MemoryBlobStore, "put", put)
-    patch.setattr(stores, "tag_of", tag_of)
 
 
 def unknown_is_stored(patch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from protocol.answers import Read, Shown, Stored, Unknown, Write
-from protocol.register import Violation
-from protocol.simulated_deployment import Device
+from protocol.devices import Device
+from protocol.record import digest_of
+from protocol.requests import Violation
+from torture.history import UNKNOWN, Found, Stored
 
 if TYPE_CHECKING:
-    from protocol.answers import Answer
     from protocol.simulated_deployment import SimulatedDeployment
+    from torture.history import Answer
 
 ROUNDS = 20
 """How often everything is let go on before what has not ended counts as stuck."""
@@ -30,36 +30,31 @@ def settle(deployment: SimulatedDeployment, *, late_arrives: bool) -> None:
         deployment.deliver_save(0)
     deployment.network.puts.clear()
     deployment.network.saves.clear()
-    for register in deployment.registers.values():
-        register.nothing_is_under_way()
     if not all(replica.holds_nothing for replica in deployment.replicas):
         raise Violation("a lock or memory is held without a request")
     deployment.require_order()
+    deployment.judge()
 
 
 def require_agreement(deployment: SimulatedDeployment) -> None:
     """Each client gets the same answer from each service, by each call."""
     for device in deployment.devices:
         device.token = ""  # that a token is over is no news of the slot
-    for user_id in deployment.registers:
+    for user_id in deployment.users:
         looks = [
             (device, replica, whole)
             for device in deployment.devices
             if device.user_id == user_id
             for replica, whole in enumerate((True, False))
         ]
-        answers = [
-            deployment.read(device, replica, Read(deployment.name("last look")), (), whole=whole)
-            for device, replica, whole in looks
-        ]
-        told = {replace(answer, content=None) if isinstance(answer, Shown) else answer for answer in answers}
-        if len(told) > 1 or Unknown() in told:
+        answers = [deployment.read(device, replica, None, (), whole=whole) for device, replica, whole in looks]
+        if len(set(answers)) > 1 or UNKNOWN in answers:
             raise Violation(f"they are told different things: {answers}")
 
 
 def require_mended(deployment: SimulatedDeployment) -> None:
     """A scrub with repair finds all differences, and the next one finds nothing that it could repair."""
-    differ = {user_id for user_id in deployment.registers if len(set(deployment.look(user_id))) > 1}
+    differ = {user_id for user_id in deployment.users if len(set(deployment.look(user_id))) > 1}
     first = deployment.scrub(0, (), repair=True) or []
     if {finding.user_id for finding in first} != differ:
         raise Violation(f"{first} is not about {differ}")
@@ -77,17 +72,18 @@ def require_a_way_on(deployment: SimulatedDeployment) -> None:
 
     It may have been told of a backup that a restore brought back, and hear of its deletion only by pushing.
     """
-    for user_id in deployment.registers:
+    for user_id in deployment.users:
         device = Device("new phone", user_id)
         answer: Answer | None = None
         for _ in range(2):
-            deployment.read(device, 0, Read(deployment.name("first look")), ())
-            write = Write(deployment.name("first push"), device.known, deployment.new_content())
-            answer = deployment.upload(device, 1, write, (), early=True)
+            deployment.read(device, 0, None, ())
+            content = deployment.new_content()
+            answer = deployment.upload(device, 1, device.known, content, (), early=True)
             if answer == Stored(device.known):
                 break
         else:
             raise Violation(f"a new device is stuck: {answer}")
-        shown = deployment.read(device, 0, Read(deployment.name("own look")), ())
-        if shown != Shown(device.known, write.content):
+        shown = deployment.read(device, 0, None, ())
+        if shown != Found(device.known, digest_of(content)):
             raise Violation(f"a new device stored version {device.known} and was told {shown}")
+    deployment.judge()

@@ -1,4 +1,4 @@
-"""What devices send to a replica and what it answers, as the HTTP entrypoint has it, in the words of the register."""
+"""What devices send to a replica, as the HTTP entrypoint does, and its answers in the words of a history."""
 
 from __future__ import annotations
 
@@ -27,13 +27,26 @@ from obscura_backup.domain.model import ByteRange, Limits, UserId, Version
 from obscura_backup.domain.scrub import Finding, Scrubber
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.http.limits.spool import SpoolMemory, receive
-from protocol.answers import Answer, Deleted, Lost, NoSuchRange, NotDone, Nothing, Refused, Shown, Stored, Unknown
-from protocol.faults import FaultyBlobs, FaultyMetadata, FaultyVerifier, JumpingClock, Network
-from protocol.register import Violation
+from protocol.faults import FaultyMetadata, FaultyVerifier, JumpingClock, Network
+from protocol.faulty_blobs import FaultyBlobs
 from protocol.schedule import Call, Fate, current
+from torture.history import (
+    UNKNOWN,
+    Answer,
+    BeyondEnd,
+    Broken,
+    Deleted,
+    Found,
+    Lost,
+    Mismatch,
+    NeverExisted,
+    NotFound,
+    Stored,
+    TurnedAway,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
     from typing import Any
 
     from obscura_backup.domain.model import Revision
@@ -41,8 +54,14 @@ if TYPE_CHECKING:
 
 SECRET = "thirty-two bytes of secret, and a few more"
 LIMITS = Limits(min_bytes=32, max_bytes=64)
+CONTENT_BYTES = 40
+"""Of every backup that is uploaded."""
 MEMORY_BYTES = 100
 """For bodies: two fit, and the third goes to a file."""
+
+
+class Violation(AssertionError):
+    """The service broke a promise."""
 
 
 class JudgedVerifier:
@@ -74,13 +93,29 @@ def _expiry(token: str) -> float:
 
 
 class Replica:
-    """One process of the service, over a pair of stores that others use, too."""
+    """One process of the service, over a pair of stores that others use, too.
 
-    def __init__(self, pair: Pair, network: Network, clock: JumpingClock, random: Callable[[int], bytes]) -> None:
+    Args:
+        pair: the stores.
+        network: between them and the service.
+        clock: of the machine.
+        random: gives random bytes.
+        contents: what devices uploaded, by digest.
+    """
+
+    def __init__(
+        self,
+        pair: Pair,
+        network: Network,
+        clock: JumpingClock,
+        random: Callable[[int], bytes],
+        contents: Mapping[str, bytes],
+    ) -> None:
         self.metadata = FaultyMetadata(pair.new_metadata(), network)
         self.blobs = FaultyBlobs(pair.new_blobs(), network)
         self.tokens = FaultyVerifier(JudgedVerifier(clock))
         self.clock = clock
+        self.contents = contents
         self.memory = SpoolMemory(MEMORY_BYTES)
         self.service = BackupService(self.metadata, self.blobs, clock, random=random)
         self.scrubber = Scrubber(self.metadata, self.blobs, clock, random=random)
@@ -126,7 +161,7 @@ async def upload(replica: Replica, token: str, expected: Version, body: Body, *,
         _require_true(replica, stored, body.content)
         return Stored(stored.version)
 
-    return await _answer(conduct())
+    return await _answer(conduct(), absent=Broken("404 to an upload"))
 
 
 async def delete(replica: Replica, token: str, expected: Version) -> Answer:
@@ -134,14 +169,14 @@ async def delete(replica: Replica, token: str, expected: Version) -> Answer:
         await replica.service.delete(await replica.tokens.verify(token), expected)
         return Deleted()
 
-    return await _answer(conduct())
+    return await _answer(conduct(), absent=NeverExisted())
 
 
 async def describe(replica: Replica, token: str) -> Answer:
     async def conduct() -> Answer:
         revision = await replica.service.describe(await replica.tokens.verify(token))
         _require_true(replica, revision, None)
-        return Shown(revision.version, None)
+        return Found(revision.version, revision.sha256.hex())
 
     return await _answer(conduct())
 
@@ -157,7 +192,10 @@ async def download(replica: Replica, token: str, wanted: ByteRange | None) -> An
         if part != (opened.start, opened.length) or len(content) != opened.length:
             raise Violation(f"{opened.start}+{opened.length} of {opened.revision.size} is not {wanted}")
         _require_true(replica, opened.revision, content if wanted is None else None)
-        return Shown(opened.revision.version, content)
+        digest = opened.revision.sha256.hex()
+        if content != replica.contents.get(digest, b"")[opened.start : opened.start + opened.length]:
+            raise Violation("a part is not that of the bytes")
+        return Found(opened.revision.version, digest)
 
     return await _answer(conduct())
 
@@ -182,18 +220,18 @@ def _require_true(replica: Replica, revision: Revision, content: bytes | None) -
         raise Violation("the revision is not that of the bytes")
 
 
-async def _answer(conduct: Coroutine[Any, Any, Answer]) -> Answer:
+async def _answer(conduct: Coroutine[Any, Any, Answer], absent: Answer = NotFound()) -> Answer:  # noqa: B008  # frozen
     try:
         return await conduct
     except VersionMismatch as error:
-        return Refused(error.current)
+        return Mismatch(error.current)
     except BackupNotFound:
-        return Nothing()
+        return absent
     except BackupLost as error:
         return Lost(error.version)
     except RangeNotSatisfiable as error:
-        return NoSuchRange(error.size)
+        return BeyondEnd() if error.size == CONTENT_BYTES else Broken(f"416 with the size {error.size}")
     except (Unauthenticated, BlobTooSmall, BlobTooLarge, DigestMismatch, SlotBusy):
-        return NotDone()
+        return TurnedAway()
     except Unavailable:
-        return Unknown()
+        return UNKNOWN

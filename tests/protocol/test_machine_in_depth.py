@@ -13,7 +13,7 @@ import pytest
 from protocol.machine import run
 from protocol.mutants import MUTANTS
 from protocol.pairs import EmbeddedPair, MemoryPair
-from protocol.register import Violation
+from protocol.requests import Violation
 
 if TYPE_CHECKING:
     from pathlib import Path

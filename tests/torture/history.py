@@ -7,7 +7,7 @@ import math
 import threading
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,12 @@ class Read:
     """Tell what there is: a GET, whole or in part, or a HEAD."""
 
 
-Asked = Upload | Deletion | Read
+@dataclass(frozen=True, slots=True)
+class ReadBeyondEnd:
+    """Tell a part that begins behind the end of each backup there may be."""
+
+
+Asked = Upload | Deletion | Read | ReadBeyondEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,20 @@ class NotFound:
 
 
 @dataclass(frozen=True, slots=True)
+class BeyondEnd:
+    """To a read: there is a backup, without that part (416)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """To a read: the backup of this version is gone (`backup-lost`). Only a restore makes it a true answer."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
-    """An answer that no slot may ever give: `backup-lost`, bytes that are not what their headers say, a defect."""
+    """An answer that no slot may ever give: bytes that are not what their headers say, a defect."""
 
     what: str
 
@@ -91,16 +108,13 @@ class Unknown:
     """No answer, or one that promises nothing (503): it may have happened, may yet happen, or never will."""
 
 
-Answer = Stored | Mismatch | Deleted | NeverExisted | Found | NotFound | Broken | TurnedAway | Unknown
+Answer = (
+    Stored | Mismatch | Deleted | NeverExisted | Found | NotFound | BeyondEnd | Lost | Broken | TurnedAway | Unknown
+)
 UNKNOWN = Unknown()
 NEVER = math.inf
 
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        Upload, Deletion, Read, Stored, Mismatch, Deleted, NeverExisted, Found, NotFound, Broken, TurnedAway, Unknown,
-    )
-}  # fmt: skip
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*get_args(Asked), *get_args(Answer))}
 
 
 @dataclass(frozen=True, slots=True)

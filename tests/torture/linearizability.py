@@ -19,7 +19,8 @@ of unknown outcome that expect 0: each fits after every deletion, for ever, and 
 Those whose bytes no answer speaks of any more are as good as each other, so the eldest stands for all, and k stays
 small. `MAX_STEPS` bounds what is left of the exponential: to exceed it is an error, not a verdict.
 
-A bucket that is restored may leave gaps between versions; none is restored under this checker, so a gap is refused.
+A restore of a store ends a history, since it may undo what was answered. The next history begins with what the stores
+hold then (`start`). Where the row is ahead of the object, a lost tombstone may be put back at any time.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from torture.history import (
     Asked,
     Deletion,
     Found,
+    Lost,
     Mismatch,
     Operation,
-    Read,
     Stored,
     TurnedAway,
     Upload,
 )
-from torture.register import State, apply
+from torture.register import EMPTY, State, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,21 +91,22 @@ class Refusal:
         return "\n".join(lines)
 
 
-def check(operations: Iterable[Operation], *, explain: bool = True) -> Refusal | None:
+def check(operations: Iterable[Operation], start: State = EMPTY, *, explain: bool = True) -> Refusal | None:
     """Judge the history of one slot: None where it is linearizable.
 
     Args:
         operations: all of one slot, in any order.
+        start: what the slot was before them.
         explain: look for the core of a contradiction, too.
 
     Raises:
         TooManyOrders: the bound on the search was reached.
     """
-    history = _Search(operations, MAX_STEPS)
-    refusal = history.run()
+    operations = list(operations)
+    refusal = _Search(operations, start, MAX_STEPS).run()
     if refusal is None or not explain:
         return refusal
-    return replace(refusal, core=_core(list(operations), refusal.operation))
+    return replace(refusal, core=_core(operations, start, refusal.operation))
 
 
 _Configuration = tuple[State, frozenset[int]]
@@ -112,12 +114,12 @@ _Configuration = tuple[State, frozenset[int]]
 
 
 class _Search:
-    def __init__(self, operations: Iterable[Operation], max_steps: int) -> None:
+    def __init__(self, operations: Iterable[Operation], start: State, max_steps: int) -> None:
         self._operations = [operation for operation in operations if _matters(operation)]
         self._steps_left = max_steps
         self._pending: dict[int, Operation] = {}
         self._unknown: dict[int, list[Operation]] = {}  # by the version that they expect
-        self._alive: set[_Configuration] = {(State(), frozenset())}
+        self._alive: set[_Configuration] = {(start, frozenset())}
         self._last_mention = _last_mentions(self._operations)
 
     def run(self) -> Refusal | None:
@@ -167,6 +169,8 @@ class _Search:
                     open_ends.append(configuration)
 
     def _steps(self, state: State, placed: frozenset[int], goal: Operation) -> Iterator[_Configuration]:
+        if (repaired := state.repaired) != state:
+            yield self._settled(repaired, placed)
         for number, other in self._pending.items():
             if number not in placed and other is not goal:
                 answer, following = apply(state, other.asked)
@@ -186,8 +190,9 @@ class _Search:
                 yield self._settled(following, placed | {other.number} if _may_come_again(other) else placed)
 
     def _fitting(self, state: State) -> Iterator[Operation]:
-        yield from self._unknown.get(state.version, ())
-        if state.version and not state.digest:
+        version, is_live = state.current
+        yield from self._unknown.get(version, ())
+        if version and not is_live:
             yield from self._unknown.get(0, ())
 
     def _settled(self, state: State, placed: frozenset[int]) -> _Configuration:
@@ -216,7 +221,7 @@ class _Search:
 def _matters(operation: Operation) -> bool:
     if isinstance(operation.answer, TurnedAway):
         return False
-    return operation.answer != UNKNOWN or not isinstance(operation.asked, Read)
+    return operation.answer != UNKNOWN or isinstance(operation.asked, Upload | Deletion)
 
 
 def _last_mentions(operations: Iterable[Operation]) -> dict[str, int]:
@@ -234,7 +239,7 @@ def _last_mentions(operations: Iterable[Operation]) -> dict[str, int]:
 
 
 def _expected(operation: Operation) -> int:
-    return 0 if isinstance(operation.asked, Read) else operation.asked.expected
+    return operation.asked.expected if isinstance(operation.asked, Upload | Deletion) else 0
 
 
 def _may_come_again(operation: Operation) -> bool:
@@ -248,7 +253,7 @@ def _may_settle(state: State, asked: Asked) -> bool:
 
 def _last_version(answer: Answer) -> float:
     match answer:
-        case Stored(version) | Found(version, _) | Mismatch(version):
+        case Stored(version) | Found(version, _) | Mismatch(version) | Lost(version):
             return version
     return NEVER
 
@@ -264,7 +269,7 @@ def _events(operations: Sequence[Operation]) -> list[tuple[Operation, bool]]:
     return [(operation, is_answer) for _, is_answer, _, operation in sorted(begins + ends, key=lambda event: event[:3])]
 
 
-def _core(operations: list[Operation], failed: Operation) -> tuple[Operation, ...]:
+def _core(operations: list[Operation], start: State, failed: Operation) -> tuple[Operation, ...]:
     """Leave out answers, in ever smaller portions, as long as what is left stays impossible.
 
     An upload without its answer is one of unknown outcome; a read without its answer is none. Both only add orders. The
@@ -274,24 +279,24 @@ def _core(operations: list[Operation], failed: Operation) -> tuple[Operation, ..
     kept = [operation for operation in known if operation.answer != UNKNOWN and operation.answered <= failed.answered]
     portion = len(kept)
     while portion > 0:
-        start = 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + portion :]
-            if _impossible(known, fewer):
+        first = 0
+        while first < len(kept):
+            fewer = kept[:first] + kept[first + portion :]
+            if _impossible(known, start, fewer):
                 kept = fewer
             else:
-                start += portion
+                first += portion
         portion //= 2
     return tuple(kept)
 
 
-def _impossible(operations: list[Operation], kept: list[Operation]) -> bool:
+def _impossible(operations: list[Operation], start: State, kept: list[Operation]) -> bool:
     numbers = {operation.number for operation in kept}
     weakened = [
         operation if operation.number in numbers else replace(operation, answer=UNKNOWN, answered=NEVER)
         for operation in operations
     ]
     try:
-        return _Search(weakened, CORE_STEPS).run() is not None
+        return _Search(weakened, start, CORE_STEPS).run() is not None
     except TooManyOrders:
         return False
