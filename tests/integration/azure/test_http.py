@@ -26,6 +26,7 @@ def service(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": KEY,
         "NO_PROXY": "127.0.0.1",
+        "OBSCURA_BACKUP_READY_SECONDS": str(READY_SECONDS),
     }
     service = Service(tmp_path_factory.mktemp("azure") / "data", environment, has_management=True)
     service.start()
