@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from obscura_backup.adapters.s3.probe import SCRATCH_PREFIX
-
+from obscura_backup.adapters.object_stores.probe import SCRATCH_PREFIX
 from support.servers.minio_cluster import MinioCluster
 from support.servers.pgbouncer import Pooler
 from support.servers.postgres_failover import FailoverPair
