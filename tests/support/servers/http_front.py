@@ -59,14 +59,6 @@ class PassOn(BaseHTTPRequestHandler):
     """The host that the emulator is told; None: the client's."""
     server: _Server
 
-    def setup(self) -> None:
-        super().setup()
-        self._emulator = http.client.HTTPConnection("127.0.0.1", self.server.emulator_port, timeout=60)
-
-    def finish(self) -> None:
-        self._emulator.close()
-        super().finish()
-
     def do_PUT(self) -> None:
         self._pass_on()
 
@@ -91,13 +83,20 @@ class PassOn(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """A request to the emulator: status, headers and body of its answer."""
-        self._emulator.request(method, path, body or None, headers)
-        answer = self._emulator.getresponse()
-        kept = {name: value for name, value in answer.getheaders() if name.lower() not in _OF_THE_CONNECTION}
-        if method == "HEAD":
-            kept["Content-Length"] = answer.headers.get("Content-Length", "0")
-        return answer.status, kept, answer.read()
+        """A request to the emulator: status, headers and body of its answer.
+
+        On a connection of its own: an emulator may close an idle one at the moment of the next request.
+        """
+        emulator = http.client.HTTPConnection("127.0.0.1", self.server.emulator_port, timeout=60)
+        try:
+            emulator.request(method, path, body or None, headers)
+            answer = emulator.getresponse()
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in _OF_THE_CONNECTION}
+            if method == "HEAD":
+                kept["Content-Length"] = answer.headers.get("Content-Length", "0")
+            return answer.status, kept, answer.read()
+        finally:
+            emulator.close()
 
     def answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(status)
