@@ -31,7 +31,7 @@ from obscura_backup.entrypoints.http.route_table import MANAGEMENT_ROUTES, ROUTE
 from obscura_backup.entrypoints.http.routes import management as management_routes
 from obscura_backup.entrypoints.http.routes import service as service_routes
 from obscura_backup.entrypoints.http.routes import status as status_routes
-from obscura_backup.entrypoints.http.routes.backup import BackupController, TransferDependencies
+from obscura_backup.entrypoints.http.routes.backup import TransferDependencies, backup
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
 from obscura_backup.entrypoints.http.server.connection_limit import ConnectionLimit, Listener
 from obscura_backup.entrypoints.http.status.history import History
@@ -85,7 +85,7 @@ def create_litestar(
     )
     return Litestar(
         route_handlers=[
-            BackupController,
+            backup,
             service_routes.config,
             service_routes.live,
             service_routes.ready,

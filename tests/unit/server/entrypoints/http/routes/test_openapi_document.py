@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from litestar.routes import HTTPRoute
+from litestar.routes import ASGIRoute, HTTPRoute
 
 import obscura_backup
 from obscura_backup.domain import errors
@@ -19,6 +19,7 @@ from obscura_backup.entrypoints.http.app import create_litestar
 from obscura_backup.entrypoints.http.messages import errors as http_errors
 from obscura_backup.entrypoints.http.messages.problems import STATUSES, TYPE_PREFIX, Problem
 from obscura_backup.entrypoints.http.route_table import ROUTES
+from obscura_backup.entrypoints.http.routes.backup import HANDLERS
 from obscura_backup.entrypoints.http.routes.docs import DocsApp, openapi_document
 from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
 from obscura_backup.entrypoints.settings import load_settings
@@ -150,6 +151,7 @@ def test_each_route_and_method_is_described_and_served() -> None:
         for method in route.methods
         if method != "OPTIONS"
     }
+    served |= {(route.path, method) for route in app.routes if isinstance(route, ASGIRoute) for method in HANDLERS}
     assert served == {(route.path, method) for route in ROUTES.values() for method in route.methods}
     in_document = {(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert in_document == served
