@@ -48,33 +48,22 @@ def rolled_out(runners: list[Runner]) -> Fault:
 
 
 def _on_postgres(testbed: FailoverTestbed) -> list[Fault]:
-    pair, lock = testbed.pair, testbed.locks["postgres"]
-
-    def repoint(*numbers: int) -> None:
-        for number in numbers:
-            testbed.poolers[number].point_to(pair.primary.port)
+    lock = testbed.locks["postgres"]
 
     @contextmanager
     def failed_over(random: Random) -> Iterator[None]:
         with lock:
-            pair.hold_replication()
+            testbed.pair.hold_replication()
             time.sleep(random.choice(HOLDS_SECONDS))
-            pair.primary.kill()
-            pair.promote()
-            repoint(0, 1)
+            testbed.fail_over()
             yield
             testbed.rejoin()
 
     @contextmanager
     def two_primaries(random: Random) -> Iterator[None]:
         with lock:
-            pair.hold_replication()
-            time.sleep(random.choice(HOLDS_SECONDS))
-            pair.promote()
-            moved = random.randrange(2)
-            repoint(moved)
+            testbed.promote_beside_primary(moved=random.randrange(2))
             yield
-            repoint(1 - moved)
             testbed.rejoin()
 
     return [

@@ -68,11 +68,28 @@ class FailoverTestbed(Testbed):
         }
         return Service(self.folder / f"data-{number}", {**stores, **environment}, arguments)
 
+    def fail_over(self) -> None:
+        """Kill the primary, promote the standby, and let all poolers lead there."""
+        self.pair.primary.kill()
+        self.pair.promote()
+        self._point_to_primary(0, 1)
+
+    def promote_beside_primary(self, *, moved: int) -> None:
+        """Promote the standby while the primary goes on, and let one of the poolers lead there."""
+        self.pair.hold_replication()
+        self.pair.promote()
+        self._point_to_primary(moved)
+
     def rejoin(self) -> None:
-        """Make the old primary, running or not, the standby of the new one, to which all poolers point."""
+        """Make the old primary, running or not, the standby of the new one, and let all poolers lead to that."""
+        self._point_to_primary(0, 1)
         self.pair.standby.start()
         self.figures["lost commits"] += self.pair.commits_lost()
         self.figures[self.pair.rejoin()] += 1
+
+    def _point_to_primary(self, *numbers: int) -> None:
+        for number in numbers:
+            self.poolers[number].point_to(self.pair.primary.port)
 
     def mend(self) -> None:
         """See `Testbed.mend`."""
