@@ -20,10 +20,12 @@ from protocol import promises
 from protocol.pairs import MemoryPair, Pair
 from protocol.requests import LIMITS, Body, Violation
 from protocol.schedule import Call, strikes
-from protocol.simulated_deployment import REPLICAS, SimulatedDeployment, UnderWay
+from protocol.simulated_deployment import REPLICAS, SimulatedDeployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from protocol.devices import UnderWay
 
 UNDER_WAY_AT_MOST = 4
 EXAMPLES_PER_SEED = 10

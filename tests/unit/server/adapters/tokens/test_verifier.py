@@ -70,8 +70,7 @@ async def test_cache_holds_no_token(verifier: JwtVerifier, clock: MovableClock) 
 
 
 async def test_refusal_of_a_claim_tells_the_reason(verifier: JwtVerifier, clock: MovableClock) -> None:
-    claims: dict[str, Any]
-    for claims, reason in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"exp": None}, "no `exp`"),
         ({"exp": 1}, "expired"),
         ({"exp": True}, "not a time"),
@@ -87,7 +86,8 @@ async def test_refusal_of_a_claim_tells_the_reason(verifier: JwtVerifier, clock:
         ({"sub": f"{{{USER}}}"}, "not a UUID"),
         ({"sub": f"urn:uuid:{USER}"}, "not a UUID"),
         ({"sub": f"{USER}\n"}, "not a UUID"),
-    ]:
+    ]
+    for claims, reason in cases:
         with pytest.raises(Unauthenticated, match=reason):
             await verifier.verify(token(clock, **claims))
 
