@@ -67,11 +67,11 @@ async def test_start_sweeps_what_a_power_cut_left(blobs: FilesystemBlobStore, tm
 
 
 async def test_start_sweeps_what_several_processes_left(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
-    uploads = [tmp_path / "blobs" / "backups" / shard / f".{token}-4567" for shard in ("00", "7f") for token in "ab"]
+    uploads = [tmp_path / "blobs" / "backups" / shard / f".{token}-4567" for shard in ("00", "a7") for token in "ab"]
     for upload in uploads:
         (tmp_path / "blobs" / "incoming" / upload.name[1]).mkdir(exist_ok=True)
         upload.write_bytes(b"half a bl")
-    living = Path(blobs._uploads.path_in(blobs._directories["7f"], "4567"))
+    living = Path(blobs._uploads.path_in(blobs._directories["a7"], "4567"))
     living.write_bytes(b"half a bl")
     again = FilesystemBlobStore(tmp_path / "blobs")
     await again.start()
