@@ -64,6 +64,13 @@ def test_the_protobuf_runtime_reads_the_encoding_as_the_same_content() -> None:
     assert (message.contacts[0].username, message.device_name) == ("Zoë", "Pixel")
 
 
+@table("letters", [99, 100, 101, 102])
+def test_a_length_takes_as_few_bytes_as_possible(letters: int) -> None:
+    """The entries have 126 to 129 bytes; from 128 on, a length takes two."""
+    encoded = encode(backup(contact(username="a" * letters, identity_key=b"")))
+    assert pb.Backup.FromString(encoded).SerializeToString() == encoded
+
+
 @table("at", range(5))
 def test_an_entrys_unknown_field_is_found_at_any_position(at: int) -> None:
     """Before, between or after the known fields; a known field may be repeated."""
