@@ -29,13 +29,14 @@ function ask(title: string, text: string, yes: string): Promise<boolean> {
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
 }
 
+const counted = (contacts: number): string => (contacts === 1 ? "1 contact" : `${contacts} contacts`);
 const when = (milliseconds: number): string => new Date(milliseconds).toLocaleString();
 
 /** A browser that never saw this backup cannot notice an older one, so the user checks the date. */
 async function isExpected({ sealedAtMs, deviceName, contacts, isLatest }: Preview): Promise<boolean> {
   if (isLatest) return true;
   const device = deviceName ? ` on the device “${deviceName}”` : "";
-  const facts = `It was sealed on ${when(sealedAtMs)}${device} and holds ${contacts} contacts.`;
+  const facts = `It was sealed on ${when(sealedAtMs)}${device} and holds ${counted(contacts)}.`;
   return ask("Is this your latest backup?", `${facts} This browser has not seen it before and cannot check this by itself.`, "Yes, restore it");
 }
 
@@ -57,10 +58,10 @@ async function decided<T>(action: (decisions: Decisions) => Promise<T>, decision
 }
 
 function showBackup(content: Backup): void {
-  const contacts = liveContacts(content);
+  const contacts = [...liveContacts(content)].sort((one, other) => one.username.localeCompare(other.username));
   show("sealed", `${when(content.sealedAtMs)}${content.deviceName ? `, on “${content.deviceName}”` : ""}`);
   show("identity", content.identity.publicKey);
-  show("count", contacts.length === 1 ? "1 contact" : `${contacts.length} contacts`);
+  show("count", counted(contacts.length));
   const rows = contacts.map(({ username, userId }) => {
     const row = document.createElement("tr");
     for (const text of [username, userId]) row.insertCell().textContent = text;
