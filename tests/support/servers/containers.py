@@ -1,7 +1,7 @@
 """Servers in containers, where Docker answers and has their image; the images are those of `compose.yaml`.
 
-`OBSCURA_TEST_CONTAINERS` decides instead: with `require` a missing container fails the test, with `never` all servers are
-programs of this machine.
+`OBSCURA_TEST_CONTAINERS` decides instead: with `require` a missing container fails the test, with `never` all servers
+are programs of this machine.
 """
 
 from __future__ import annotations
