@@ -33,6 +33,7 @@ help:
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
 	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
 	@echo 'make web          build the page that restores a backup in a browser, and serve it on this machine (WEB_PORT=8402)'
+	@echo 'make bench-scale  measure what many rows and files cost (ROWS=10000000 FILES=1000000: hours, 12 GiB); docs/development.md'
 	@echo 'make docs         build the documentation site (SITE=.site)'
 	@echo 'make dist         build the wheels and source archives of both packages (DIST=dist), the same bytes for the same commit'
 	@echo 'make sbom         write a CycloneDX SBOM of each package (DIST=dist)'
@@ -140,6 +141,18 @@ bench: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks --json $(RESULT) --workers $(WORKERS) $(if $(filter-out 0,$(QUICK)),--quick) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(BACKEND),--backends '$(BACKEND)') $(if $(CASES),--cases '$(CASES)') $(if $(LOOPS),--loops '$(LOOPS)')
+
+# Many rows and files: hours rather than minutes, and up to 12 GiB of disk, both less with smaller ROWS and FILES. STAGES:
+# service, postgres, embedded.
+ROWS ?= 10000000
+FILES ?= 1000000
+STAGES ?= service postgres embedded
+SCALE_RESULT ?= .bench/scale.json
+.PHONY: bench-scale
+bench-scale: $(VENV)/.dev
+	@mkdir -p $(dir $(SCALE_RESULT))
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scale --json $(SCALE_RESULT) --rows $(ROWS) --files $(FILES) --stages '$(STAGES)' \
+		$(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: bench-plot
 bench-plot: $(VENV)/.dev

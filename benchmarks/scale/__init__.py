@@ -1,0 +1,1 @@
+"""`make bench-scale`: what many rows and many files cost."""
