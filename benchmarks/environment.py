@@ -83,7 +83,7 @@ def stores(servers: Servers) -> dict[str, str]:
     if "postgres" in vars(servers):
         ((found["postgresql"],),) = servers.postgres.execute("SHOW server_version")
     if "s3" in vars(servers):
-        from support.servers.containers import minio_version  # noqa: PLC0415  # only where MinIO was started
+        from support.servers.programs.containers import minio_version  # noqa: PLC0415  # only where MinIO was started
 
         found["minio"] = minio_version()
     return found

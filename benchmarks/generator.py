@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from benchmarks.measurements import GENERATOR, Measurement, Usage, failed, measurement
 from benchmarks.processes import usage
-from support.servers import native
-from support.servers.go_programs import CACHE
+from support.servers.programs import native
+from support.servers.programs.go_programs import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

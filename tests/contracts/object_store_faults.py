@@ -19,8 +19,8 @@ from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange
 from obscura_backup.domain.service import BackupService
-from support.servers.fault_proxy import Fault, FaultProxy
-from support.servers.s3_store import LONG_TIMEOUT_SECONDS, recovered
+from support.servers.proxies.fault_proxy import Fault, FaultProxy
+from support.servers.stores.s3_store import LONG_TIMEOUT_SECONDS, recovered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from support.servers.azurite import azurite
 from support.servers.fleet import fleet
-from support.servers.gcs_server import gcs_server
 from support.servers.in_process.bounded_protocol import running
-from support.servers.pgbouncer import pgbouncer_port
-from support.servers.postgres_pair import postgres_pair
-from support.servers.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
-from support.servers.s3_servers import (
+from support.servers.stores.azurite import azurite
+from support.servers.stores.gcs_server import gcs_server
+from support.servers.stores.pgbouncer import pgbouncer_port
+from support.servers.stores.postgres_pair import postgres_pair
+from support.servers.stores.postgres_server import new_postgres_url, postgres_database, postgres_server, postgres_url
+from support.servers.stores.s3_servers import (
     begin_builds,
     gofakes3_of_2024_server,
     gofakes3_server,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.servers import native
-from support.servers.go_programs import CACHE
+from support.servers.programs import native
+from support.servers.programs.go_programs import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

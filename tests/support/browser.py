@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from support.servers import native
+from support.servers.programs import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers.fault_proxy import PIECE, Fault, FaultProxy
-from support.servers.network_conditions import UNIMPAIRED, NetworkConditions
+from support.servers.proxies.fault_proxy import PIECE, Fault, FaultProxy
+from support.servers.proxies.network_conditions import UNIMPAIRED, NetworkConditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

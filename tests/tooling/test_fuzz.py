@@ -9,7 +9,7 @@ import pytest
 
 from fuzz import mutants, session, targets
 from fuzz.__main__ import NO_FUZZER
-from support.servers import native
+from support.servers.programs import native
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.servers import native
+from support.servers.programs import native
 
 CACHE_SECONDS = 1
 JUMPS_SECONDS = (-86_400 * 365 * 3, -3_600, -300, -2, 2, 300, 3_600, 86_400 * 365 * 10)

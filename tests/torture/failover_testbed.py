@@ -10,12 +10,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from obscura_backup.adapters.object_stores.probe import SCRATCH_PREFIX
-from support.servers.minio_cluster import MinioCluster
-from support.servers.pgbouncer import Pooler
-from support.servers.postgres_failover import FailoverPair
-from support.servers.postgres_pair import DATABASE
-from support.servers.s3_servers import ACCESS_KEY, SECRET_KEY
 from support.servers.service import Service
+from support.servers.stores.minio_cluster import MinioCluster
+from support.servers.stores.pgbouncer import Pooler
+from support.servers.stores.postgres_failover import FailoverPair
+from support.servers.stores.postgres_pair import DATABASE
+from support.servers.stores.s3_servers import ACCESS_KEY, SECRET_KEY
 from torture.testbeds import Testbed
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from support.servers.fault_proxy import PIECE
-from support.servers.fault_proxy import Fault as RequestFault
-from support.servers.network_conditions import UNIMPAIRED, NetworkConditions
+from support.servers.proxies.fault_proxy import PIECE
+from support.servers.proxies.fault_proxy import Fault as RequestFault
+from support.servers.proxies.network_conditions import UNIMPAIRED, NetworkConditions
 from torture.clock import JUMPS_SECONDS
 from torture.nemesis import Fault, FaultInjector, clock_jumps, frozen, full_disk, on_service
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from support.servers.fault_proxy import FaultProxy
+    from support.servers.proxies.fault_proxy import FaultProxy
     from torture.testbeds import EmbeddedTestbed, FleetTestbed
 
 METHODS = ("PUT", "PUT", "PUT", "GET", "HEAD")

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from obscura_backup.adapters.object_stores.probe import SCRATCH_PREFIX
-from support.servers import postgres_server, s3_servers
 from support.servers.fleet import Fleet
-from support.servers.postgres_server import PostgresServer
 from support.servers.service import COMMAND, Service
+from support.servers.stores import postgres_server, s3_servers
+from support.servers.stores.postgres_server import PostgresServer
 from torture.clock import Clock
 from torture.disk import FileLimit, SmallDisk, may_mount
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from support.servers import containers
+from support.servers.programs import containers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,15 +11,15 @@ from contracts.object_store_faults import SHAKY_READ_SECONDS
 from obscura_backup.adapters.azure.backend import AzureBackend
 from obscura_backup.adapters.azure.location import AzureLocation
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
-from support.servers.azurite import ACCOUNT, KEY
-from support.servers.fault_proxy import FaultProxy
-from support.servers.object_stores import PROBE_SECONDS, StartStore, starting
+from support.servers.proxies.fault_proxy import FaultProxy
+from support.servers.stores.azurite import ACCOUNT, KEY
+from support.servers.stores.object_stores import PROBE_SECONDS, StartStore, starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.azurite import Azurite
+    from support.servers.stores.azurite import Azurite
 
 
 @pytest.fixture(autouse=True)

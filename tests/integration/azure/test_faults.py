@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.azurite import Azurite
-    from support.servers.fault_proxy import FaultProxy
-    from support.servers.object_stores import StartStore
+    from support.servers.proxies.fault_proxy import FaultProxy
+    from support.servers.stores.azurite import Azurite
+    from support.servers.stores.object_stores import StartStore
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts.http_api import HttpContract
-from support.servers.azurite import ACCOUNT, KEY
 from support.servers.service import Service
+from support.servers.stores.azurite import ACCOUNT, KEY
 
 READY_SECONDS = 60.0
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.servers.azurite import Azurite
+    from support.servers.stores.azurite import Azurite
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.servers.native import free_port
+from support.servers.programs.native import free_port
 from support.servers.service import Service
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "health-check.sh"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from support.servers.kustomize import begin_build, kustomize
+from support.servers.programs.kustomize import begin_build, kustomize
 
 pytest_collection_finish = begin_build
 

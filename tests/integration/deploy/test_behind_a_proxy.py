@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.servers.balanced_load import BalancedLoad, TlsClient
-from support.servers.reverse_proxies import Haproxy, Nginx, ReverseProxy
+from support.servers.proxies.reverse_proxies import Haproxy, Nginx, ReverseProxy
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:

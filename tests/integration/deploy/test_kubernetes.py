@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from obscura_backup.entrypoints.settings import load_settings
-from support.servers.native import free_port
-from support.servers.reverse_proxies import DEPLOY
+from support.servers.programs.native import free_port
+from support.servers.proxies.reverse_proxies import DEPLOY
 from support.servers.service import Service
 
 if TYPE_CHECKING:

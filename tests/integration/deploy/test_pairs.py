@@ -16,7 +16,7 @@ import pytest
 
 from support import moving_users
 from support.servers.balanced_load import TlsClient
-from support.servers.reverse_proxies import HaproxyOfPairs
+from support.servers.proxies.reverse_proxies import HaproxyOfPairs
 from support.servers.service import Person, Service, signed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers.reverse_proxies import DEPLOY, Haproxy, HaproxyOfPairs, Nginx, ReverseProxy, program
+from support.servers.proxies.reverse_proxies import DEPLOY, Haproxy, HaproxyOfPairs, Nginx, ReverseProxy, program
 
 if TYPE_CHECKING:
     from pathlib import Path

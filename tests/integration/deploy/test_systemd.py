@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup.entrypoints.timeouts import Timeouts
-from support.servers.native import free_port
-from support.servers.reverse_proxies import DEPLOY, program
+from support.servers.programs.native import free_port
+from support.servers.proxies.reverse_proxies import DEPLOY, program
 from support.servers.service import COMMAND, Service
 
 if TYPE_CHECKING:

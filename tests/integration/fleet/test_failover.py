@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contracts.http_people import blob
-from support.servers.fault_proxy import Fault
+from support.servers.proxies.fault_proxy import Fault
 from support.servers.service import Person
 from torture.failover_faults import injectors_for_failover
 from torture.failover_testbed import FailoverTestbed

@@ -11,10 +11,10 @@ import pytest
 
 from contracts.http_people import blob
 from contracts.kills import run_kills
-from support.servers.fault_proxy import Fault
 from support.servers.in_process.bounded_protocol import eventually
-from support.servers.s3_store import object_bytes
+from support.servers.proxies.fault_proxy import Fault
 from support.servers.service import Person
+from support.servers.stores.s3_store import object_bytes
 
 if TYPE_CHECKING:
     from support.servers.fleet import Fleet

@@ -12,8 +12,8 @@ from support.servers.fleet import Fleet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.servers.postgres_server import PostgresServer
     from support.servers.service import Service
+    from support.servers.stores.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="module", params=["minio", "versitygw"])

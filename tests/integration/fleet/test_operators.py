@@ -15,8 +15,8 @@ from support.servers.service import Person
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.servers.postgres_server import PostgresServer
-    from support.servers.s3_servers import S3Server
+    from support.servers.stores.postgres_server import PostgresServer
+    from support.servers.stores.s3_servers import S3Server
 
 
 def checks(fleet: Fleet, code: int = 0) -> dict[str, dict[str, Any]]:
@@ -124,7 +124,7 @@ def test_scrub_goes_on_where_it_was_stopped(fleet: Fleet) -> None:
 
 
 def test_store_that_ignores_conditions_is_refused_at_the_start(fleet: Fleet) -> None:
-    from support.servers.careless_s3 import CarelessS3, Flaw  # noqa: PLC0415  # the one test that wants it
+    from support.servers.stores.careless_s3 import CarelessS3, Flaw  # noqa: PLC0415  # the one test that wants it
 
     with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
         url = f"s3://{fleet.bucket}?endpoint={careless.endpoint}"

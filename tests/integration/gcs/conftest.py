@@ -10,15 +10,15 @@ from contracts.object_store_faults import SHAKY_READ_SECONDS
 from obscura_backup.adapters.gcs.backend import GcsBackend
 from obscura_backup.adapters.gcs.location import GcsLocation
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
-from support.servers.fault_proxy import FaultProxy
-from support.servers.object_stores import PROBE_SECONDS, StartStore, starting
-from support.servers.s3_store import through
+from support.servers.proxies.fault_proxy import FaultProxy
+from support.servers.stores.object_stores import PROBE_SECONDS, StartStore, starting
+from support.servers.stores.s3_store import through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.gcs_server import GcsServer
+    from support.servers.stores.gcs_server import GcsServer
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ from obscura_backup.adapters.gcs.backend import GcsBackend
 from obscura_backup.adapters.gcs.location import GcsLocation
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
 from obscura_backup.domain.errors import StoreUnusable
-from support.servers.gcs_uploads import CarelessGcsUploads
-from support.servers.http_front import HttpFront
-from support.servers.object_stores import PROBE_SECONDS
+from support.servers.proxies.http_front import HttpFront
+from support.servers.stores.gcs_uploads import CarelessGcsUploads
+from support.servers.stores.object_stores import PROBE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.servers.gcs_server import GcsServer
-    from support.servers.object_stores import StartStore
+    from support.servers.stores.gcs_server import GcsServer
+    from support.servers.stores.object_stores import StartStore
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from support.servers.service import COMMAND, Person, Service
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 MIB = 1024 * 1024
 SLOW = 300

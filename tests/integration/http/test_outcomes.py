@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 SMALL, LARGE = b"s" * 100, b"l" * 200_000
 """A body that is read at once, and one for which the store is asked first."""

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import prometheus
 from support.servers.in_process.bounded_protocol import eventually
+from support.servers.programs import prometheus
 from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.servers.prometheus import Prometheus
+    from support.servers.programs.prometheus import Prometheus
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yaml"

@@ -14,7 +14,7 @@ from support.servers.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 
 class StartStore(Protocol):

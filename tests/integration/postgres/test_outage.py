@@ -13,7 +13,7 @@ from contracts import samples
 from contracts.metadata_store import saved
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
-from support.servers.postgres_server import PASSWORD, PostgresServer
+from support.servers.stores.postgres_server import PASSWORD, PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 if TYPE_CHECKING:
     from integration.postgres.conftest import StartStore
     from obscura_backup.adapters.postgres.store import PostgresMetadataStore
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints.doctor import examine
 from obscura_backup.entrypoints.settings import Settings
-from support.servers.native import free_port
-from support.servers.postgres_server import PASSWORD
+from support.servers.programs.native import free_port
+from support.servers.stores.postgres_server import PASSWORD
 from support.servers.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 DOCTOR_SECONDS = 12.0
 

@@ -16,14 +16,14 @@ from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.settings import load_settings
-from support.servers.postgres_server import PASSWORD
+from support.servers.stores.postgres_server import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from integration.postgres.conftest import StartStore
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
     from support.servers.wire import Wire
 
 

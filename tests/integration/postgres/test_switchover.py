@@ -17,16 +17,16 @@ from contracts.metadata_store import saved
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable
 from obscura_backup.entrypoints.settings import load_settings
-from support.servers.fault_proxy import FaultProxy
-from support.servers.pgbouncer import fill, pooler
+from support.servers.proxies.fault_proxy import FaultProxy
 from support.servers.service import COMMAND, Person, Service
+from support.servers.stores.pgbouncer import fill, pooler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from integration.postgres.conftest import StartStore
-    from support.servers.postgres_pair import PostgresPair
+    from support.servers.stores.postgres_pair import PostgresPair
 
 RECOVERY_SECONDS = 5.0
 """The promise: uploads work so soon after the address points at a server that takes writes."""

@@ -8,15 +8,15 @@ import pytest
 
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
 from obscura_backup.adapters.s3.store import S3BlobStore
-from support.servers.fault_proxy import FaultProxy
-from support.servers.object_stores import PROBE_SECONDS, StartStore, starting
-from support.servers.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, MakeStore, maker_of, through
+from support.servers.proxies.fault_proxy import FaultProxy
+from support.servers.stores.object_stores import PROBE_SECONDS, StartStore, starting
+from support.servers.stores.s3_store import LONG_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, MakeStore, maker_of, through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.s3_servers import S3Server
+    from support.servers.stores.s3_servers import S3Server
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from obscura_backup.adapters.object_stores.probe import Severity
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
 from obscura_backup.entrypoints.doctor import examine
 from obscura_backup.entrypoints.settings import Settings
-from support.servers.careless_s3 import CarelessS3, Flaw
+from support.servers.stores.careless_s3 import CarelessS3, Flaw
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_store import MakeStore
 
 
 class TestCarelessStores:

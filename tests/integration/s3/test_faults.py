@@ -17,15 +17,15 @@ from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
 from obscura_backup.domain.service import BackupService
-from support.servers.fault_proxy import Fault, FaultProxy
 from support.servers.in_process.bounded_protocol import eventually
+from support.servers.proxies.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.s3_servers import S3Server
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_store import MakeStore
 
-from support.servers.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
+from support.servers.stores.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
 
 
 class TestFaults:

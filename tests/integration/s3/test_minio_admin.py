@@ -18,16 +18,17 @@ from obscura_backup.adapters.s3.admin import init_bucket
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.minio_users import init_user
 from obscura_backup.domain.errors import StoreUnusable
-from support.servers import native, s3_servers
+from support.servers.programs import native
 from support.servers.service import COMMAND, Person, Service
+from support.servers.stores import s3_servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.s3_servers import S3Server
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_store import MakeStore
 
 
 SERVICE_KEY = "the-service"

@@ -8,11 +8,11 @@ import pytest
 
 from obscura_backup.adapters.object_stores.probe import Severity
 from obscura_backup.domain.errors import StoreUnusable
-from support.servers.object_stores import PROBE_SECONDS
+from support.servers.stores.object_stores import PROBE_SECONDS
 
 if TYPE_CHECKING:
-    from support.servers.s3_servers import S3Server
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_store import MakeStore
 
 
 async def test_store_without_checksums_is_accepted(gofakes3_server: S3Server, implementation: MakeStore) -> None:

@@ -13,8 +13,8 @@ from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown
 from obscura_backup.domain.model import NO_VERSION
 from obscura_backup.domain.service import BackupService
-from support.servers.fault_proxy import Fault, FaultProxy
-from support.servers.s3_store import (
+from support.servers.proxies.fault_proxy import Fault, FaultProxy
+from support.servers.stores.s3_store import (
     LONG_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     hanging_uploads,
@@ -27,7 +27,7 @@ from support.servers.s3_store import (
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_store import MakeStore
 
 PATIENCE_SECONDS = 2 * LONG_TIMEOUT_SECONDS
 """Longer than a stall, which ends when the test ends it, however busy the machine is."""

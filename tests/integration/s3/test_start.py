@@ -10,15 +10,15 @@ import pytest
 from contracts import samples
 from contracts.blob_store import stored
 from obscura_backup.domain.errors import BlobStoreUnavailable, StoreUnusable
-from support.servers import s3_servers
-from support.servers.fault_proxy import Fault, FaultProxy
+from support.servers.proxies.fault_proxy import Fault, FaultProxy
+from support.servers.stores import s3_servers
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.s3_servers import S3Server
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_store import MakeStore
 
-from support.servers.s3_store import LONG_TIMEOUT_SECONDS, recovered, through
+from support.servers.stores.s3_store import LONG_TIMEOUT_SECONDS, recovered, through
 
 
 class TestWhatUsersAreTold:

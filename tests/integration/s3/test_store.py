@@ -20,11 +20,11 @@ from obscura_backup.domain.model import ByteRange, Kind, Sha256, slot_key
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.fault_proxy import FaultProxy
-    from support.servers.s3_servers import S3Server
-    from support.servers.s3_store import MakeStore
+    from support.servers.proxies.fault_proxy import FaultProxy
+    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_store import MakeStore
 
-from support.servers.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
+from support.servers.stores.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
 
 
 class TestMinio(BlobStoreContract):

@@ -16,12 +16,12 @@ from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import StoreUnusable
 from support.certificates import certificate_for_this_machine
-from support.servers.careless_s3 import CarelessS3
+from support.servers.stores.careless_s3 import CarelessS3
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.servers.s3_store import MakeStore
+    from support.servers.stores.s3_store import MakeStore
 
 
 class TestOnTheWire:

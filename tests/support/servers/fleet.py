@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from support.servers.fault_proxy import FaultProxy
-from support.servers.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.servers.proxies.fault_proxy import FaultProxy
 from support.servers.service import COMMAND, Service
+from support.servers.stores.s3_servers import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
-    from support.servers.postgres_server import PostgresServer
-    from support.servers.s3_servers import S3Server
+    from support.servers.stores.postgres_server import PostgresServer
+    from support.servers.stores.s3_servers import S3Server
 
 
 @dataclass

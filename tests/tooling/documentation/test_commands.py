@@ -16,7 +16,7 @@ import pytest
 
 import obscura_backup
 from support.client.pseudo_terminal import PseudoTerminal
-from support.servers.containers import ROOT
+from support.servers.programs.containers import ROOT
 from support.servers.service import free_port
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 import obscura_backup_client
-from support.servers.containers import ROOT
+from support.servers.programs.containers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import obscura_backup
-from support.servers.containers import ROOT
+from support.servers.programs.containers import ROOT
 
 VERSION = obscura_backup.__version__
 NAMES = [

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 import obscura_backup
-from support.servers.containers import ROOT
+from support.servers.programs.containers import ROOT
 from support.servers.service import Service
 
 UV = Path(sys.executable).parent / "uv"

@@ -14,7 +14,7 @@ from tools import generate_notices
 from tools.generate_notices import PAGES, licence, rendered
 from tools.run_dependencies import dependency_graph, lock_entries, run_entries
 
-from support.servers.containers import ROOT
+from support.servers.programs.containers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

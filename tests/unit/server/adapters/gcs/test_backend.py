@@ -17,7 +17,7 @@ from obscura_backup.adapters.object_stores.failed_request import Failure
 from obscura_backup.adapters.object_stores.obstore_driver.errors import DRIVER_ERRORS, failed_request
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
-from support.servers.native import free_port
+from support.servers.programs.native import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

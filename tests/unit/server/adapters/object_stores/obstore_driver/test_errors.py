@@ -15,7 +15,7 @@ from obstore.store import S3Store
 
 from obscura_backup.adapters.object_stores.failed_request import FailedRequest, Failure
 from obscura_backup.adapters.object_stores.obstore_driver.errors import DRIVER_ERRORS, failed_request, object_size_in
-from support.servers.native import free_port
+from support.servers.programs.native import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from support.servers.go_programs import Builds, GoProgram
+from support.servers.programs.go_programs import Builds, GoProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,14 +13,14 @@ from contracts.blob_store import stored
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable
-from support.servers.fault_proxy import Fault, FaultProxy
+from support.servers.proxies.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
     from obscura_backup.adapters.s3.store import S3BlobStore
     from obscura_backup.domain.model import Revision
-    from support.servers.s3_servers import S3Server
+    from support.servers.stores.s3_servers import S3Server
 
 
 READ_TIMEOUT_SECONDS = 0.5

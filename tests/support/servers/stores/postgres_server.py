@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from obscura_backup.adapters.postgres import schema as postgres_schema
-from support.servers import containers, native
-from support.servers.containers import Container
+from support.servers.programs import containers, native
+from support.servers.programs.containers import Container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

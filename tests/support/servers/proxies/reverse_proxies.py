@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.certificates import certificate_for_this_machine
-from support.servers import native
+from support.servers.programs import native
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
+DEPLOY = Path(__file__).parents[4] / "deploy"
 STOP_SECONDS = 20.0
 _SBIN = "/usr/sbin:/usr/local/sbin"
 _NGINX = """

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PULL_SECONDS = 300
 """Without a byte from Docker."""
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from support.servers import native
-from support.servers.postgres_server import PASSWORD, USER
+from support.servers.programs import native
+from support.servers.stores.postgres_server import PASSWORD, USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 SERVER_CONNECTIONS = 3
 """Fewer than the clients, so that a client does meet another's server connection."""

@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-REQUIREMENTS = Path(__file__).parents[3] / "requirements"
+REQUIREMENTS = Path(__file__).parents[4] / "requirements"
 IN_CI = os.environ.get("CI") == "true"
 MAY_INSTALL = IN_CI or os.environ.get("OBSCURA_TEST_INSTALL") == "1"
 IS_ROOT = os.geteuid() == 0

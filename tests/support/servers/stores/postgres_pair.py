@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obscura_backup.adapters.postgres import schema as postgres_schema
-from support.servers.postgres_server import PASSWORD, USER, PostgresServer, _Native, _programs
+from support.servers.stores.postgres_server import PASSWORD, USER, PostgresServer, _Native, _programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

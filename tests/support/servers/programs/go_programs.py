@@ -11,9 +11,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.servers import native
+from support.servers.programs import native
 
-CACHE = Path(os.environ.get("OBSCURA_TEST_CACHE") or Path(__file__).parents[3] / ".cache")
+CACHE = Path(os.environ.get("OBSCURA_TEST_CACHE") or Path(__file__).parents[4] / ".cache")
 BUILD_SECONDS = 1200
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
-from support.servers.fault_proxy import FaultProxy
-from support.servers.network_conditions import UNIMPAIRED, NetworkConditions
-from support.servers.postgres_pair import DATABASE, PostgresPair
+from support.servers.proxies.fault_proxy import FaultProxy
+from support.servers.proxies.network_conditions import UNIMPAIRED, NetworkConditions
+from support.servers.stores.postgres_pair import DATABASE, PostgresPair
 
 if TYPE_CHECKING:
-    from support.servers.postgres_server import PostgresServer
+    from support.servers.stores.postgres_server import PostgresServer
 
 SILENCE = NetworkConditions(silent=True)
 

@@ -20,9 +20,9 @@ import urllib3
 from minio.credentials.providers import StaticProvider
 from minio.minioadmin import MinioAdmin
 
-from support.servers import native
-from support.servers.fault_proxy import FaultProxy
-from support.servers.s3_servers import (
+from support.servers.programs import native
+from support.servers.proxies.fault_proxy import FaultProxy
+from support.servers.stores.s3_servers import (
     _MINIO_ENVIRONMENT,
     ACCESS_KEY,
     MINIO,

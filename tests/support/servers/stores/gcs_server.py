@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 import urllib3
 
-from support.servers import native
-from support.servers.gcs_uploads import GcsUploads
-from support.servers.go_programs import Builds, GoProgram
-from support.servers.http_front import HttpFront
+from support.servers.programs import native
+from support.servers.programs.go_programs import Builds, GoProgram
+from support.servers.proxies.http_front import HttpFront
+from support.servers.stores.gcs_uploads import GcsUploads
 
 if TYPE_CHECKING:
     import subprocess

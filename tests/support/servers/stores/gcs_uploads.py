@@ -13,7 +13,7 @@ from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
-from support.servers.http_front import PassOn, error_document
+from support.servers.proxies.http_front import PassOn, error_document
 
 _META = "x-goog-meta-"
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from support.servers import native
+from support.servers.programs import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,9 +19,10 @@ import pytest
 import urllib3
 from minio import Minio
 
-from support.servers import containers, gcs_server, native
-from support.servers.containers import Container
-from support.servers.go_programs import Builds, GoProgram
+from support.servers.programs import containers, native
+from support.servers.programs.containers import Container
+from support.servers.programs.go_programs import Builds, GoProgram
+from support.servers.stores import gcs_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from support.servers.http_front import PassOn, error_document
+from support.servers.proxies.http_front import PassOn, error_document
 
 _EMPTY_RANGE = re.compile(r"bytes (\d+)-(\d+)/\d+")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
-from support.servers.network_conditions import UNIMPAIRED, NetworkConditions, pass_through
+from support.servers.proxies.network_conditions import UNIMPAIRED, NetworkConditions, pass_through
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

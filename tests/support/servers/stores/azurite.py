@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import pytest
 import urllib3
 
-from support.servers import native
-from support.servers.azurite_ranges import AzuriteRanges
-from support.servers.go_programs import CACHE
-from support.servers.http_front import HttpFront
+from support.servers.programs import native
+from support.servers.programs.go_programs import CACHE
+from support.servers.proxies.http_front import HttpFront
+from support.servers.stores.azurite_ranges import AzuriteRanges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""Programs of the machine, of containers, or built for the tests."""

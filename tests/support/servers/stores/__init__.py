@@ -1,0 +1,1 @@
+"""Metadata stores and blob stores, and what stands before them."""
