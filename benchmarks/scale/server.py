@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from support.servers.postgres_server import PASSWORD, USER, PostgresServer, _Native, _programs
+from support.servers.stores.postgres_server import PASSWORD, USER, PostgresServer, _Native, _programs
 
 if TYPE_CHECKING:
     from pathlib import Path

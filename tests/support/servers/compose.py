@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import native
-from support.servers.containers import ROOT
+from support.servers.programs import native
+from support.servers.programs.containers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

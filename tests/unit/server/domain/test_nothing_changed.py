@@ -55,8 +55,10 @@ class Metadata(MemoryMetadataStore):
         self.entering: list[ObscuraError | None] = []
         self.saving: list[ObscuraError | None] = []
 
-    @asynccontextmanager  # type: ignore[override]  # the port's type will do
-    async def locked(self, user_id: Any) -> AsyncIterator[Any]:
+    @asynccontextmanager
+    async def locked(  # type: ignore[override]  # the port's type will do
+        self, user_id: Any
+    ) -> AsyncIterator[Any]:
         _strike(self.entering)
         async with super().locked(user_id) as slot:
             yield _Slot(slot, self.saving)
