@@ -33,7 +33,7 @@ help:
 	@echo 'make model        explore the slot protocol (MODEL_STATES=20000000 per scenario, 200 bytes of memory each)'
 	@echo 'make bench        measure the service beside what its stores allow (QUICK=1: at most 2 minutes); docs/benchmarks.md'
 	@echo 'make web          build the page that restores a backup in a browser, and serve it on this machine (WEB_PORT=8402)'
-	@echo 'make bench-scale  measure what many rows and files cost (ROWS=10000000 FILES=1000000: hours, 12 GiB); docs/development.md'
+	@echo 'make bench-scale  measure what many rows and files cost (ROWS=10000000 FILES=1000000: hours, 12 GiB); docs/scale.md'
 	@echo 'make docs         build the documentation site (SITE=.site)'
 	@echo 'make dist         build the wheels and source archives of both packages (DIST=dist), the same bytes for the same commit'
 	@echo 'make sbom         write a CycloneDX SBOM of each package (DIST=dist)'
@@ -143,7 +143,7 @@ bench: $(VENV)/.dev
 		$(if $(BACKEND),--backends '$(BACKEND)') $(if $(CASES),--cases '$(CASES)') $(if $(LOOPS),--loops '$(LOOPS)')
 
 # Many rows and files: hours rather than minutes, and up to 12 GiB of disk, both less with smaller ROWS and FILES. STAGES:
-# service, postgres, embedded.
+# service, postgres, embedded. The tables of docs/scale.md come from benchmarks/scale/measured.json.
 ROWS ?= 10000000
 FILES ?= 1000000
 STAGES ?= service postgres embedded
@@ -175,6 +175,7 @@ check: $(VENV)/.dev
 	$(BIN)/python tools/generate_protobuf.py --check
 	$(BIN)/python tools/generate_format_vectors.py --check
 	$(BIN)/python tools/generate_settings_page.py --check
+	$(BIN)/python -m benchmarks.scale.page --check
 	$(BIN)/python -m tools.generate_notices --check
 	$(BIN)/python -m tools.generate_api_listing --check
 
