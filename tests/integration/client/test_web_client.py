@@ -175,7 +175,7 @@ def test_a_missing_backup_is_an_alarm(web: Actor, person: Person) -> None:
 @pytest.mark.parametrize(
     ("part", "number"),
     [(MEMORY, 2**32 - 1), (PASSES, 2**32 - 1), (MEMORY, 512 * 1024), (MEMORY, 512 * 1024 + 1)],
-    ids=["4 TiB", "4 billion passes", "512 MiB that nobody confirmed", "more than 512 MiB"],
+    ids=["4 TiB", "4 billion passes", "512 MiB without confirmation", "more than 512 MiB"],
 )
 def test_costs_beyond_the_limits_are_refused(web: Actor, person: Person, part: slice, number: int) -> None:
     bomb = tampered(person.download().body, part, number)
