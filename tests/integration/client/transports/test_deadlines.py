@@ -20,11 +20,12 @@ TOKEN = "aaa.bbb.ccc"
 CHUNKED = b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n'
 # Enough for this machine to answer in, and less than any test should take.
 AT_ONCE = RetryPolicy(total_timeout_seconds=0.15, attempts=1)
+ONE_ATTEMPT = RetryPolicy(attempts=1)
 
 
 @pytest.fixture(params=TRANSPORTS)
 def client(request: pytest.FixtureRequest) -> Callable[..., AnyTransport]:
-    def make(address: str, retry_policy: RetryPolicy = RetryPolicy(attempts=1)) -> AnyTransport:  # noqa: B008 - it is frozen
+    def make(address: str, retry_policy: RetryPolicy = ONE_ATTEMPT) -> AnyTransport:
         return TRANSPORTS[request.param](address, TOKEN, retry_policy=retry_policy, sleep=lambda _: None)
 
     return make
