@@ -73,11 +73,11 @@ def _on_postgres(testbed: FailoverTestbed) -> list[Fault]:
 
 
 def _on_minio(testbed: FailoverTestbed) -> list[Fault]:
-    minio, lock = testbed.minio, testbed.locks["minio"]
+    minio = testbed.minio
 
     @contextmanager
     def one_killed(random: Random) -> Iterator[None]:
-        with lock:
+        with testbed.minio_impaired():
             random.choice(minio.nodes).kill()
             testbed.figures["nodes killed"] += 1
             yield
@@ -85,7 +85,7 @@ def _on_minio(testbed: FailoverTestbed) -> list[Fault]:
 
     @contextmanager
     def two_killed(random: Random) -> Iterator[None]:
-        with lock:
+        with testbed.minio_impaired():
             for node in random.sample(minio.nodes, 2):
                 node.kill()
                 testbed.figures["nodes killed"] += 1
@@ -95,7 +95,7 @@ def _on_minio(testbed: FailoverTestbed) -> list[Fault]:
 
     @contextmanager
     def still(random: Random) -> Iterator[None]:
-        with lock:
+        with testbed.minio_impaired():
             node = random.choice(minio.nodes)
             node.signal(signal.SIGSTOP)
             try:

@@ -205,7 +205,7 @@ def _figure(answer: Answer) -> str:
 
 
 def _short(part: Asked | Answer) -> str:
-    facts = [f"{value:.12}" if isinstance(value, str) else str(value) for value in asdict(part).values()]
+    facts = [f"{value:.12}" if name == "digest" else str(value) for name, value in asdict(part).items()]
     return f"{type(part).__name__}({', '.join(facts)})"
 
 

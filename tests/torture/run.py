@@ -115,7 +115,8 @@ def run(
     Raises:
         NoFaultPossible: no injector has a fault.
     """
-    workload = workload or Workload.over([runner.service for runner in testbed.runners], seed, USERS)
+    services = [runner.service for runner in testbed.runners]
+    workload = workload or Workload.over(services, seed, USERS, excuses_loss=testbed.excuses_loss)
     nemesis = Nemesis(testbed, injectors, seed)
     began = time.monotonic()
     with _ends_of_threads(nemesis.failures):

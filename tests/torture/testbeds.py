@@ -123,6 +123,10 @@ class Testbed:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    def excuses_loss(self) -> bool:
+        """Whether the object store may now deny objects that it has, so that a service takes a backup for lost."""
+        return False
+
     @property
     def impossible(self) -> dict[str, str]:
         """Kinds of faults that this machine does not allow, each with its reason."""

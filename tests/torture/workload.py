@@ -22,6 +22,7 @@ from torture.history import (
     Deletion,
     Found,
     History,
+    Lost,
     Mismatch,
     NeverExisted,
     NotFound,
@@ -33,6 +34,8 @@ from torture.history import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torture.history import Answer, Asked
 
 SIZES = (32, 400, 5_000, 20_000, 70_000, 300_000)
@@ -67,11 +70,17 @@ class Contents:
 
 @dataclass
 class Slot:
-    """A user, and everything that all devices of the user share: the token and the history."""
+    """A user, and everything that all devices of the user share.
+
+    Attributes:
+        excuses_loss: whether an answer that the backup is lost says nothing now, see `Testbed.excuses_loss`.
+        token: of the user.
+    """
 
     user_id: UUID
     history: History
     contents: Contents
+    excuses_loss: Callable[[], bool]
 
     def __post_init__(self) -> None:
         self.token = signed({"sub": str(self.user_id), "exp": _EXPIRES})
@@ -159,6 +168,8 @@ class Device:
         if told.status == 429:
             return self._turned_away(number)
         answer = self._understood(method, asked, told)
+        if isinstance(answer, Lost) and self.slot.excuses_loss():
+            answer = UNKNOWN
         self.slot.history.end(number, answer, ended)
         match answer:
             case Stored(version) | Found(version, _) | Mismatch(version):
@@ -189,13 +200,15 @@ class Device:
                     return NeverExisted()
                 case 404, Read():
                     return NotFound()
-                case ((200 | 206), Read()):
+                case ((200 | 206 | 500), Read()):
                     return self._read(method, told)
         except (KeyError, ValueError) as error:
             return Broken(f"{told.status} without sense: {error!r}")
-        return Broken(f"{told.status} {told.body[:200]!r}")
+        return _broken(told)
 
     def _read(self, method: str, told: HttpAnswer) -> Answer:
+        if told.status == 500:
+            return _loss(method, told)
         digest = _digest(told)
         if method == "HEAD":
             return Found(_version(told), digest)
@@ -208,6 +221,16 @@ class Device:
         if whole is None or told.body != whole[int(first) : int(last) + 1]:
             return Broken("a part that is not its digest's")
         return Found(_version(told), digest)
+
+
+def _loss(method: str, told: HttpAnswer) -> Answer:
+    if method == "HEAD":
+        return Lost(0)  # the answer has no body, which would name the version
+    return Lost(told.json["version"]) if told.json["type"].endswith("backup-lost") else _broken(told)
+
+
+def _broken(told: HttpAnswer) -> Broken:
+    return Broken(f"{told.status} {told.body[:200]!r}")
 
 
 def _version(told: HttpAnswer) -> int:
@@ -238,12 +261,21 @@ class Workload:
 
     @classmethod
     def over(
-        cls, services: list[Service], seed: int, users: int, *, threads: int | None = None, pause_seconds: float = 0.0
+        cls,
+        services: list[Service],
+        seed: int,
+        users: int,
+        *,
+        threads: int | None = None,
+        pause_seconds: float = 0.0,
+        excuses_loss: Callable[[], bool] = lambda: False,
     ) -> Workload:
         """Users whose ids, devices and operations come from the seed; the outcomes do not."""
         random = Random(seed)
         history = History()
-        slots = [Slot(UUID(int=random.getrandbits(128), version=4), history, Contents()) for _ in range(users)]
+        slots = [
+            Slot(UUID(int=random.getrandbits(128), version=4), history, Contents(), excuses_loss) for _ in range(users)
+        ]
         devices = [
             Device(f"{number}.{device}", slot, services, Random(random.getrandbits(64)))
             for number, slot in enumerate(slots)

@@ -126,14 +126,15 @@ class OutcomeUnknown(TransportError):
 
 
 class BackupLost(TransportError):
-    """The server has lost the bytes of the backup at `version` (None if it did not say)."""
+    """The server does not find the bytes of the backup at `version` (None if it did not say)."""
 
     code = "backup-lost"
 
     def __init__(self, version: int | None) -> None:
         super().__init__(
-            "The server lost the bytes of this backup. Tell its operator. If they cannot be recovered, push again and "
-            "accept the rollback."
+            "The server does not find the bytes of this backup. Try again in a minute, since its storage may be "
+            "recovering. If that does not help, tell its operator. If the bytes are lost, push again and accept the "
+            "rollback."
         )
         self.version = version
 
