@@ -1,1 +1,5 @@
-"""The slot protocol explored state by state, over the domain's own code, and the bugs planted to see that it bites."""
+"""The slot protocol, tested by the service's own code.
+
+`explorer` visits every interleaving and fault of small scenarios. `simulation` draws long runs with faults at every
+port. `planted` holds bugs that both must find.
+"""

@@ -1,4 +1,4 @@
-"""The long exploration: `make model`, or `python -m model [STATES]` with `tests` on the path."""
+"""The long exploration: `make model`, or `python -m protocol [STATES]` with `tests` on the path."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.explorer.catalogue import ABA, DELETED_AND_BACK, FOUND_IN, SMALL, STRAYS_SURVIVE
 from protocol.explorer.search import explore
-from protocol.mutants import MUTANTS, Mutant
+from protocol.planted.mutants import MUTANTS, Mutant
 
 if TYPE_CHECKING:
     from protocol.explorer.scenarios import Scenario

@@ -1,4 +1,4 @@
-"""The service under drawn requests, faults and restores, against a register (`tests/protocol/machine.py`)."""
+"""The service under drawn requests, faults and restores, against a register: see `simulation/machine.py`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from obscura_backup.domain.rules import (
     is_unchanged_upload,
     reconcile,
 )
-from protocol.machine import run
-from protocol.pairs import MemoryPair
+from protocol.simulation.machine import run
+from protocol.simulation.pairs import MemoryPair
 
 SEEDS = range(5)
 

@@ -1,4 +1,4 @@
-"""The machine of `tests/protocol/machine.py` for longer, over the embedded stores, too, and with bugs planted.
+"""The machine of `simulation/machine.py` for longer, also over the embedded stores, and with bugs planted.
 
 `HYPOTHESIS_PROFILE=long` runs twenty times as much of it.
 """
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from protocol.machine import run
-from protocol.mutants import MUTANTS
-from protocol.pairs import EmbeddedPair, MemoryPair
-from protocol.requests import Violation
+from protocol.planted.mutants import MUTANTS
+from protocol.simulation.machine import run
+from protocol.simulation.pairs import EmbeddedPair, MemoryPair
+from protocol.simulation.record import Violation
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,6 @@
 """The checker of histories, against brute force and against what the register answers in a simulation.
 
-That the register itself is right, `tests/protocol/machine.py` shows: the service is held to it.
+That the register itself is right, `tests/protocol/simulation/machine.py` shows: the service is held to it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from protocol import stores
+from protocol.explorer import stores
 from protocol.explorer.invariants import BrokenError, Invariants, Ledger
 from protocol.explorer.processes import Ending, Reply, Wants
 from protocol.explorer.requests import OVER, SILENCE, Local, Requests

@@ -27,7 +27,7 @@ from obscura_backup.domain.model import NO_VERSION, Revision, UserId, Version
 from obscura_backup.domain.reap import Reaper
 from obscura_backup.domain.scrub import Scrubber
 from obscura_backup.domain.service import BackupService
-from protocol import stores
+from protocol.explorer import stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence

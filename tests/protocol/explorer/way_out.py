@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.model import NO_VERSION, Version
-from protocol import stores
-from protocol.explorer import processes
+from protocol.explorer import processes, stores
 from protocol.explorer.processes import Answer, Ask, Ending, Reply, Said, Wants
 
 if TYPE_CHECKING:

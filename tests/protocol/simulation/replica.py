@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
-import jwt
-
-from obscura_backup.adapters.tokens.jwks import SecretKeySource
-from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import (
     BackupLost,
     BackupNotFound,
@@ -23,13 +18,15 @@ from obscura_backup.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
-from obscura_backup.domain.model import ByteRange, Limits, UserId, Version
+from obscura_backup.domain.model import ByteRange, Limits, Version
 from obscura_backup.domain.scrub import Finding, Scrubber
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.http.limits.spool import SpoolMemory, receive
-from protocol.faults import FaultyMetadata, FaultyVerifier, JumpingClock, Network
-from protocol.faulty_blobs import FaultyBlobs
-from protocol.schedule import Call, Fate, current
+from protocol.simulation.faulty_blobs import FaultyBlobs
+from protocol.simulation.faulty_metadata import FaultyMetadata
+from protocol.simulation.record import Violation
+from protocol.simulation.schedule import Call, Fate, current
+from protocol.simulation.verifiers import FaultyVerifier, JudgedVerifier, JumpingClock
 from torture.history import (
     UNKNOWN,
     Answer,
@@ -50,46 +47,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from obscura_backup.domain.model import Revision
-    from protocol.pairs import Pair
+    from protocol.simulation.faulty_store import Network
+    from protocol.simulation.pairs import Pair
 
-SECRET = "thirty-two bytes of secret, and a few more"
 LIMITS = Limits(min_bytes=32, max_bytes=64)
 CONTENT_BYTES = 40
 """Of every backup that is uploaded."""
 MEMORY_BYTES = 100
 """For bodies: two fit, and the third goes to a file."""
-
-
-class Violation(AssertionError):
-    """The service broke a promise."""
-
-
-class JudgedVerifier:
-    """The real verifier; its verdict must follow from what the clock says at that moment, and from nothing before."""
-
-    def __init__(self, clock: JumpingClock) -> None:
-        self._inner = JwtVerifier(SecretKeySource(SECRET), clock)
-        self._clock = clock
-
-    async def verify(self, token: str) -> UserId:
-        expires_at = _expiry(token)
-        try:
-            user_id = await self._inner.verify(token)
-        except Unauthenticated:
-            if self._clock.moment.timestamp() < expires_at:
-                raise Violation("a token was refused that is still good") from None
-            raise
-        if self._clock.moment.timestamp() >= expires_at:
-            raise Violation("a token was taken that is over")
-        return user_id
-
-    async def recognise(self, token: str) -> UserId | None:
-        return await self._inner.recognise(token)
-
-
-@cache
-def _expiry(token: str) -> float:
-    return float(jwt.decode(token, options={"verify_signature": False})["exp"])
 
 
 class Replica:
@@ -123,7 +88,7 @@ class Replica:
     @property
     def holds_nothing(self) -> bool:
         """Whether no lock and no memory is held, as it should be between requests."""
-        return self.metadata.lets_everybody_in and self.memory._left_bytes == MEMORY_BYTES
+        return self.metadata.holds_no_lock and self.memory._left_bytes == MEMORY_BYTES
 
     async def start(self) -> None:
         await self.metadata.start()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from obscura_backup.domain.model import UserId
-    from protocol.pairs import Pair
+    from protocol.simulation.pairs import Pair
 
 COPIES = 4
 

@@ -1,36 +1,44 @@
-"""The blob store behind a wrapper that does to a call what was drawn for it: see `Strike`."""
+"""The blob store behind a wrapper that makes each call go the way that was drawn for it: see `Strike`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
-from protocol.faults import FAILURES, LatePut, Network
-from protocol.schedule import Call, Fate, current
+from obscura_backup.domain.ports import BlobStore
+from protocol.simulation.faulty_store import FaultyStore
+from protocol.simulation.schedule import Call, Fate, current
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId
-    from obscura_backup.domain.ports import BlobStore, OpenBlob
+    from obscura_backup.domain.ports import OpenBlob
 
 
-class FaultyBlobs:
+@dataclass(frozen=True, slots=True)
+class LatePut:
+    """A conditional PUT whose caller got no answer. It arrives when the test says so."""
+
+    user_id: UserId
+    data: bytes
+    draft: Draft
+    replaces: Tag | None
+
+    async def arrive(self, blobs: BlobStore) -> Revision:
+        blob = Blob.of(self.data)
+        return await blobs.put(self.user_id, blob, self.draft, replaces=self.replaces)
+
+    def __repr__(self) -> str:
+        return f"<PUT of version {self.draft.version} for user {self.user_id.int >> 64}>"
+
+
+class FaultyBlobs(FaultyStore[BlobStore]):
     """The blob store of one replica: its PUTs may fail, be applied late or twice, and answer anything."""
 
-    def __init__(self, inner: BlobStore, network: Network) -> None:
-        self.inner = inner
-        self._network = network
-
-    async def start(self) -> None:
-        await self.inner.start()
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-    async def check(self) -> None:
-        await self.inner.check()
+    unavailable = BlobStoreUnavailable
 
     async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         operation = current()
@@ -78,25 +86,10 @@ class FaultyBlobs:
         return FaultyBlob(opened)
 
     async def stat(self, user_id: UserId) -> Revision | None:
-        operation = current()
-        fate = await operation.meets(Call.STAT)
-        if fate in FAILURES:
-            raise BlobStoreUnavailable
-        async with operation.turn:
-            found = await self.inner.stat(user_id)
-        await operation.answered(Call.STAT, fate)
-        return found
+        return await self._read(Call.STAT, self.inner.stat, user_id)
 
-    async def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
-        operation = current()
-        fate = await operation.meets(Call.OBJECTS)
-        if fate is Fate.FAILS:
-            raise BlobStoreUnavailable
-        async for user_id in self.inner.scan(after):
-            await operation.answered(Call.OBJECTS, fate)
-            yield user_id
-            if fate is Fate.FAILS_AFTER:
-                raise BlobStoreUnavailable
+    def scan(self, after: UserId | None = None) -> AsyncIterator[UserId]:
+        return self._walk(Call.OBJECTS, self.inner.scan(after))
 
 
 class FaultyBlob:

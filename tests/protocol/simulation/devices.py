@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from obscura_backup.domain.model import NO_VERSION, UserId, Version
 
 if TYPE_CHECKING:
-    from protocol.record import Question
-    from protocol.schedule import Operation
+    from protocol.simulation.record import Question
+    from protocol.simulation.schedule import Operation
 
 
 @dataclass(slots=True)

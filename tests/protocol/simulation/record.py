@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from obscura_backup.domain.model import Kind
-from protocol.requests import Violation
 from torture.history import Deletion, History, Read, Upload
 from torture.linearizability import check
 from torture.register import State, apply
@@ -17,8 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from obscura_backup.domain.model import Revision, UserId
-    from protocol.faults import LatePut
+    from protocol.simulation.faulty_blobs import LatePut
     from torture.history import Answer, Asked
+
+
+class Violation(AssertionError):
+    """The service broke a promise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from protocol import mutants_of_reap as of_reap
-from protocol import mutants_of_rules as of_rules
-from protocol import mutants_of_service as of_service
-from protocol import mutants_of_stores as of_stores
+from protocol.planted import reap as of_reap
+from protocol.planted import rules as of_rules
+from protocol.planted import service as of_service
+from protocol.planted import stores as of_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

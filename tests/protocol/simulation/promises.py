@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from protocol.devices import Device
-from protocol.record import digest_of
-from protocol.requests import Violation
+from protocol.simulation.devices import Device
+from protocol.simulation.record import Violation, digest_of
 from torture.history import UNKNOWN, Found, Stored
 
 if TYPE_CHECKING:
-    from protocol.simulated_deployment import SimulatedDeployment
+    from protocol.simulation.deployment import SimulatedDeployment
     from torture.history import Answer
 
 ROUNDS = 20

@@ -16,16 +16,17 @@ from hypothesis.stateful import (
 )
 
 from obscura_backup.domain.model import ByteRange
-from protocol import promises
-from protocol.pairs import MemoryPair, Pair
-from protocol.requests import LIMITS, Body, Violation
-from protocol.schedule import Call, strikes
-from protocol.simulated_deployment import REPLICAS, SimulatedDeployment
+from protocol.simulation import promises
+from protocol.simulation.deployment import REPLICAS, SimulatedDeployment
+from protocol.simulation.pairs import MemoryPair, Pair
+from protocol.simulation.record import Violation
+from protocol.simulation.replica import LIMITS, Body
+from protocol.simulation.schedule import Call, strikes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from protocol.devices import UnderWay
+    from protocol.simulation.devices import UnderWay
 
 UNDER_WAY_AT_MOST = 4
 EXAMPLES_PER_SEED = 10

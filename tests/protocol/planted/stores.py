@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from obscura_backup.adapters import memory
 from obscura_backup.domain.model import Revision, Tag, UserId
-from protocol import stores
+from protocol.explorer import stores
 
 if TYPE_CHECKING:
     import pytest

@@ -12,13 +12,14 @@ from contracts import samples
 from obscura_backup.adapters.tokens.issuer import issue_token
 from obscura_backup.domain.errors import MetadataUnavailable, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, UserId, Version
-from protocol import requests
-from protocol.copies import Copies
-from protocol.devices import Device, UnderWay
-from protocol.faults import JumpingClock, Network
-from protocol.record import Record, digest_of, state_of
-from protocol.requests import CONTENT_BYTES, SECRET, Body, Replica, Violation
-from protocol.schedule import Operation, Schedule, Strike
+from protocol.simulation import replica as calls
+from protocol.simulation.copies import Copies
+from protocol.simulation.devices import Device, UnderWay
+from protocol.simulation.faulty_store import Network
+from protocol.simulation.record import Record, Violation, digest_of, state_of
+from protocol.simulation.replica import CONTENT_BYTES, Body, Replica
+from protocol.simulation.schedule import Operation, Schedule, Strike
+from protocol.simulation.verifiers import SECRET, JumpingClock
 from torture.history import (
     UNKNOWN,
     Deleted,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from obscura_backup.domain.model import Revision
     from obscura_backup.domain.scrub import Finding
-    from protocol.pairs import Pair
+    from protocol.simulation.pairs import Pair
     from torture.history import Answer, Asked
 
 T = TypeVar("T")
@@ -105,11 +106,11 @@ class SimulatedDeployment:
         """`body`: what is sent, where it is not as it should be."""
         device.last = (expected, content) if body is None else device.last
         at, token = self.replicas[replica], self._token(device)
-        conduct = requests.upload(at, token, Version(expected), body or Body(content), early=early)
+        conduct = calls.upload(at, token, Version(expected), body or Body(content), early=early)
         return self._ask(replica, device, Upload(expected, digest_of(content)), conduct, plan)
 
     def delete(self, device: Device, replica: int, expected: int, plan: Sequence[Strike]) -> Answer | None:
-        conduct = requests.delete(self.replicas[replica], self._token(device), Version(expected))
+        conduct = calls.delete(self.replicas[replica], self._token(device), Version(expected))
         return self._ask(replica, device, Deletion(expected), conduct, plan)
 
     def read(
@@ -117,12 +118,12 @@ class SimulatedDeployment:
     ) -> Answer | None:
         """A download, or (without `whole`) a look at the head."""
         at, token = self.replicas[replica], self._token(device)
-        conduct = requests.download(at, token, wanted) if whole else requests.describe(at, token)
+        conduct = calls.download(at, token, wanted) if whole else calls.describe(at, token)
         fits = wanted is None or wanted.resolve(CONTENT_BYTES) is not None
         return self._ask(replica, device, Read() if fits else ReadBeyondEnd(), conduct, plan)
 
     def scrub(self, replica: int, plan: Sequence[Strike], *, repair: bool) -> list[Finding] | None:
-        conduct = requests.scrub(self.replicas[replica], repair=repair)
+        conduct = calls.scrub(self.replicas[replica], repair=repair)
         return self._begin(UnderWay(self._operation("scrub"), replica), conduct, plan)
 
     def _operation(self, what: str) -> Operation:
