@@ -16,7 +16,7 @@ from psycopg import errors as answers
 
 from obscura_backup.adapters.postgres.connection import Statement
 from obscura_backup.adapters.postgres.pool import ConnectionPool
-from obscura_backup.adapters.postgres.rows import COLUMNS, revision_of, values_of
+from obscura_backup.adapters.postgres.rows import COLUMNS, revision_of
 from obscura_backup.adapters.postgres.schema import (
     MISSING_PRIVILEGES,
     SELECT_REVISION,
@@ -24,6 +24,7 @@ from obscura_backup.adapters.postgres.schema import (
     require_current,
 )
 from obscura_backup.adapters.postgres.sessions import unavailable
+from obscura_backup.adapters.postgres.slot import SAVE, PostgresSlot, SlotLock
 from obscura_backup.adapters.user_locks import UserLocks
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy, StoreUnusable
 from obscura_backup.domain.model import Revision, UserId
@@ -31,7 +32,7 @@ from obscura_backup.domain.model import Revision, UserId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from obscura_backup.adapters.postgres.connection import Connection, Step
+    from obscura_backup.adapters.postgres.connection import Step
     from obscura_backup.domain.errors import Unavailable
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -63,23 +64,8 @@ SELECT set_config('lock_timeout', $1, $4::boolean),
 """)
 # Without READ WRITE: a read-only server then always answers with the code 25006.
 _BEGIN: Final[Step] = (Statement(b"BEGIN ISOLATION LEVEL READ COMMITTED"), ())
-_COMMIT: Final[Step] = (Statement(b"COMMIT"), ())
 _SELECT: Final = Statement(f"SELECT {COLUMNS} FROM backups WHERE user_id = $1".encode(), b"obscura_select")  # noqa: S608  # a constant
 _LOCK: Final = Statement(_SELECT.sql + b" FOR UPDATE", b"obscura_lock")
-# A row never goes back: of two concurrent writers, the higher version stays.
-_SAVE: Final = Statement(
-    b"""
-INSERT INTO backups (user_id, version, base, kind, sha256, size, upload_id, updated_at, tag)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (user_id) DO UPDATE SET (version, base, kind, sha256, size, upload_id, updated_at, tag) =
-    (excluded.version, excluded.base, excluded.kind, excluded.sha256, excluded.size, excluded.upload_id,
-     excluded.updated_at, excluded.tag)
-WHERE excluded.version >= backups.version
-""",
-    b"obscura_save",
-)
-# A failed transaction answers COMMIT with ROLLBACK: only these words prove that the row was committed.
-_SAVED = (["INSERT 0 1", "COMMIT"], ["INSERT 0 0", "COMMIT"])
 _PAGE: Final = Statement(
     f"""
 SELECT user_id, {COLUMNS} FROM backups
@@ -126,7 +112,7 @@ class PostgresMetadataStore:
         self._pool = ConnectionPool(
             url,
             limits=self._limits(self._poll_seconds),
-            prepared=(_SELECT, _LOCK, _SAVE),
+            prepared=(_SELECT, _LOCK, SAVE),
             size=pool_size,
             waiting=pool_waiting,
             wait_seconds=pool_wait_seconds,
@@ -156,11 +142,11 @@ class PostgresMetadataStore:
         """See `BackupMetadataStore.close`."""
         await self._pool.close()
 
-    def locked(self, user_id: UserId) -> _Lock:
+    def locked(self, user_id: UserId) -> SlotLock:
         """See `BackupMetadataStore.locked`. It locks the row, so it excludes other processes only if there is a row."""
-        return _Lock(self, user_id)
+        return SlotLock(self, user_id)
 
-    async def lock(self, user_id: UserId) -> _PostgresSlot:
+    async def lock(self, user_id: UserId) -> PostgresSlot:
         """Take the lock of this process, permission to keep a connection while a blob is stored, and the row's lock.
 
         Raises:
@@ -180,7 +166,7 @@ class PostgresMetadataStore:
             self._release(user_id)
             raise
 
-    async def unlock(self, slot: _PostgresSlot, user_id: UserId) -> None:
+    async def unlock(self, slot: PostgresSlot, user_id: UserId) -> None:
         """Release all that `lock` took."""
         try:
             await slot.unlock()
@@ -230,7 +216,7 @@ class PostgresMetadataStore:
         if missing := describe_missing_privileges(missing):
             raise MetadataUnavailable(missing)
 
-    async def _lock_row_by(self, deadline: float, user_id: UserId) -> _PostgresSlot:
+    async def _lock_row_by(self, deadline: float, user_id: UserId) -> PostgresSlot:
         loop = asyncio.get_running_loop()
         while True:
             left_seconds = deadline - loop.time()
@@ -240,7 +226,7 @@ class PostgresMetadataStore:
                 if left_seconds <= self._poll_seconds:
                     raise
 
-    async def _lock_row(self, user_id: UserId, lock_seconds: float) -> _PostgresSlot:
+    async def _lock_row(self, user_id: UserId, lock_seconds: float) -> PostgresSlot:
         message = [_BEGIN, self._limits(lock_seconds), (_LOCK, (str(user_id).encode(),))]
         try:
             connection, answer = await self._pool.checkout(message, seconds=lock_seconds)
@@ -248,7 +234,7 @@ class PostgresMetadataStore:
             raise _domain_error(error) from error
         try:
             record = revision_of(answer.rows[0]) if answer.rows else None
-            return _PostgresSlot(self._pool, connection, user_id, record)
+            return PostgresSlot(self._pool, connection, user_id, record)
         except BaseException:
             await self._pool.release(connection)
             raise
@@ -287,55 +273,6 @@ class PostgresMetadataStore:
                 raise
         require_current(rows[0][0] if rows else None)
         self._schema_is_current = True
-
-
-class _Lock:
-    """The lock of one user's row, inside `async with`. A class, since a generator costs twice as much."""
-
-    _slot: _PostgresSlot
-
-    def __init__(self, store: PostgresMetadataStore, user_id: UserId) -> None:
-        self._store = store
-        self._user_id = user_id
-
-    async def __aenter__(self) -> _PostgresSlot:
-        self._slot = await self._store.lock(self._user_id)
-        return self._slot
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._store.unlock(self._slot, self._user_id)
-
-
-class _PostgresSlot:
-    def __init__(
-        self,
-        pool: ConnectionPool,
-        connection: Connection,
-        user_id: UserId,
-        record: Revision | None,
-    ) -> None:
-        self._pool = pool
-        self._connection: Connection | None = connection
-        self._user_id = user_id
-        self.record = record
-
-    async def save(self, revision: Revision) -> None:
-        if self._connection is None:
-            raise AssertionError("a slot is saved at most once")
-        connection, self._connection = self._connection, None
-        try:
-            answer = await self._pool.execute(connection, [(_SAVE, values_of(self._user_id, revision)), _COMMIT])
-        except psycopg.Error as error:
-            raise MetadataUnavailable from error
-        finally:
-            await self._pool.release(connection)
-        if answer.statuses not in _SAVED:
-            raise MetadataUnavailable(f"The metadata store answered a save with {answer.statuses}.")
-
-    async def unlock(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await self._pool.release(connection)
 
 
 def lock_permits(pool_size: int) -> int:

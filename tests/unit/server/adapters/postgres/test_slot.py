@@ -11,11 +11,11 @@ import pytest
 from contracts import samples
 from obscura_backup.adapters.postgres.connection import Answer
 from obscura_backup.adapters.postgres.rows import values_of
+from obscura_backup.adapters.postgres.slot import PostgresSlot
 from obscura_backup.adapters.postgres.store import (
     PostgresMetadataStore,
     _domain_error,
     _milliseconds,
-    _PostgresSlot,
     lock_permits,
 )
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
@@ -49,10 +49,10 @@ class RecordingPool:
         self.released.append(connection)
 
 
-def slot(pool: RecordingPool) -> _PostgresSlot:
+def slot(pool: RecordingPool) -> PostgresSlot:
     given: Any = pool
     connection: Any = "connection"
-    return _PostgresSlot(given, connection, USER, None)
+    return PostgresSlot(given, connection, USER, None)
 
 
 @pytest.mark.parametrize("insert", ["INSERT 0 1", "INSERT 0 0"])
