@@ -89,6 +89,20 @@ class ConnectionEnd:
         """The client takes something again."""
         self._timers.disarm("write")
 
+    def when_taken(self, then: Callable[[], None], seconds: float = bounds.ANSWER_POLL_SECONDS[0]) -> None:
+        """Call `then` once the client has taken its answers; look after `seconds`, and abort if it takes nothing."""
+        self._timers.arm("taken", seconds, lambda: self._check_taken(then))
+
+    def _check_taken(self, then: Callable[[], None]) -> None:
+        stalled_seconds = self._sending.stalled_seconds()
+        if self._sending.is_taken():
+            then()
+        elif stalled_seconds >= bounds.WRITE_SECONDS:
+            self.abort()
+        else:
+            first, last = bounds.ANSWER_POLL_SECONDS
+            self.when_taken(then, min(first + stalled_seconds / 4, last))
+
     def _check_writing(self) -> None:
         if self._sending.stalled_seconds() >= bounds.WRITE_SECONDS:
             self.abort()  # not `close`, which would wait for the client

@@ -8,6 +8,8 @@ from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING, ClassVar, Protocol
 from weakref import WeakKeyDictionary
 
+from obscura_backup.entrypoints.http.server import bounds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -146,12 +148,17 @@ class ConnectionLimit:
 
     @classmethod
     def of(
-        cls, server_state: ServerState, listener: Listener, make: Callable[[Listener], ConnectionLimit]
+        cls, server_state: ServerState, listener: Listener, max_served: int, max_per_address: int
     ) -> ConnectionLimit:
-        """The limit that all connections of a server to one listener share; made for the first of them."""
+        """The limit that all connections of a server to one listener share; made for the first of them.
+
+        The management listener has a limit of its own: an operator is served however many clients there are.
+        """
         limits = cls._of.setdefault(server_state, {})
         if listener not in limits:
-            limits[listener] = make(listener)
+            if listener is Listener.MANAGEMENT:
+                max_served, max_per_address = bounds.MANAGEMENT_CONNECTIONS, 0
+            limits[listener] = cls(max_served, max_per_address, bounds.OPEN_CONNECTIONS_FACTOR * max_served)
         return limits[listener]
 
     @classmethod

@@ -53,17 +53,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self.sending: SendBuffer = None  # type: ignore[assignment]  # as above
         self._end: ConnectionEnd = None  # type: ignore[assignment]  # as above
 
-    @classmethod
-    def _new_limit(cls, listener: Listener) -> ConnectionLimit:
-        most, per_address = cls.max_connections, cls.max_connections_per_address
-        if listener is Listener.MANAGEMENT:
-            most, per_address = bounds.MANAGEMENT_CONNECTIONS, 0
-        return ConnectionLimit(most, per_address, bounds.OPEN_CONNECTIONS_FACTOR * most)
-
-    def _listener(self) -> Listener:
-        is_management = self.server is not None and self.server[1] == self.management_port
-        return Listener.MANAGEMENT if is_management else Listener.PUBLIC
-
     def _enter(self, state: State) -> None:
         """Change the state; all changes are made here."""
         if state is self._state:
@@ -85,8 +74,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.sending = SendBuffer(transport, self.loop.time)
         self._end = ConnectionEnd(transport, self.sending, self._timers)
         self._timers.arm("head", bounds.HEAD_SECONDS, self._close)
-        # The listeners have a limit each: an operator is let in however many clients there are.
-        self._connection_limit = ConnectionLimit.of(self.server_state, self._listener(), self._new_limit)
+        is_management = self.server is not None and self.server[1] == self.management_port
+        self._connection_limit = ConnectionLimit.of(
+            self.server_state,
+            Listener.MANAGEMENT if is_management else Listener.PUBLIC,
+            self.max_connections,
+            self.max_connections_per_address,
+        )
         self._connection_limit.add(self, self.addresses.of_peer(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -248,23 +242,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # A client that does not take its answers gets no more of them: each would hold a place and memory.
         if not self.sending.is_taken():
-            self._timers.arm("taken", bounds.ANSWER_POLL_SECONDS[0], lambda: self._start_when_taken(cycle, app))
+            self._end.when_taken(lambda: self._start_asgi_task(cycle, app))
             return
         scope = cycle.scope
         address = self.addresses.of(cast("Scope", scope))
         RequestState.of(scope).admission = self._connection_limit.admit_request(self, address)
         super()._start_asgi_task(cycle, app)
-
-    def _start_when_taken(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        stalled_seconds = self.sending.stalled_seconds()
-        if self.sending.is_taken():
-            self._start_asgi_task(cycle, app)
-        elif stalled_seconds >= bounds.WRITE_SECONDS:
-            self._end.abort()
-        else:
-            first, last = bounds.ANSWER_POLL_SECONDS
-            seconds = min(first + stalled_seconds / 4, last)
-            self._timers.arm("taken", seconds, lambda: self._start_when_taken(cycle, app))
 
     def on_response_complete(self) -> None:
         """Read the rest of the body for a while, or end the connection."""

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.entrypoints.http.server import protocol
-from obscura_backup.entrypoints.http.server.connection_limit import Listener
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from support.servers.in_process.scripted_connection import Connection, connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -108,12 +106,13 @@ async def test_upgrade_is_refused_with_a_body_and_else_ignored(
     assert connection.carried_out == (["/1"] if status == b"200" else [])
 
 
-async def test_connection_limit_follows_the_attributes_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("management_port", "limits"), [(8401, (7, 3, 14)), (8400, (64, 0, 128))])
+async def test_connection_limit_follows_the_attributes_of_the_class_and_the_listener(
+    monkeypatch: pytest.MonkeyPatch, management_port: int, limits: tuple[int, int, int]
+) -> None:
     monkeypatch.setattr(BoundedProtocol, "max_connections", 7)
     monkeypatch.setattr(BoundedProtocol, "max_connections_per_address", 3)
-    given: list[tuple[int, ...]] = []
-    note: Callable[..., None] = lambda *numbers: given.append(numbers)  # noqa: E731 - typed
-    monkeypatch.setattr(protocol, "ConnectionLimit", note)
-    for listener in Listener:
-        BoundedProtocol._new_limit(listener)
-    assert given == [(7, 3, 14), (64, 0, 128)]
+    monkeypatch.setattr(BoundedProtocol, "management_port", management_port)
+    async with connected(monkeypatch) as connection:
+        limit = connection.protocol._connection_limit
+        assert (limit._max_served, limit._max_per_address, limit._max_open) == limits
