@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from support.servers.compose import Compose, require_compose
+from support.servers.programs.compose import Compose, require_compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
