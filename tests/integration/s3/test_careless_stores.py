@@ -8,7 +8,7 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import stored
-from obscura_backup.adapters.object_stores.probe import Severity
+from obscura_backup.adapters.object_stores.probe_report import Severity
 from obscura_backup.domain.errors import BlobStoreUnavailable, PutRefused, StoreUnusable
 from obscura_backup.entrypoints.doctor import examine
 from obscura_backup.entrypoints.settings import Settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura_backup.adapters.object_stores.probe import Severity
+from obscura_backup.adapters.object_stores.probe_report import Severity
 from obscura_backup.domain.errors import StoreUnusable
 from support.servers.stores.object_stores import PROBE_SECONDS
 

@@ -2,17 +2,14 @@
 
 Real stores have let `If-Match` on a missing key succeed, ignored conditions altogether, or dropped metadata. The
 scratch keys under `probes/` are fresh for each probe, so any number of services may probe at the same time. They are
-deleted at the end. If the credentials may not delete, or the service is killed before, the objects of 48 bytes stay.
+deleted at the end. If the credentials may not delete, or the service ends before, the objects of 48 bytes stay.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,8 +20,9 @@ from obscura_backup.adapters.object_stores.errors import (
     TooManyRequests,
     TransientFailure,
 )
+from obscura_backup.adapters.object_stores.probe_report import CheckResult, ProbeReport, Severity
 from obscura_backup.domain.blob import Blob
-from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused, StoreUnusable
+from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import Draft, Kind, UploadId, Version
 
 if TYPE_CHECKING:
@@ -41,93 +39,40 @@ _BAD_REQUEST = 400
 _NOT_IMPLEMENTED = 501
 _MOMENT = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)  # microseconds, to see that they survive
 
-_log = logging.getLogger(__name__)
-
-
-class Severity(StrEnum):
-    """How bad a failed check is. An operator may waive a CONDITION by allowing unconditional writes."""
-
-    CONDITION = "condition"
-    REQUIRED = "required"
-    ADVISORY = "advisory"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The result of one check.
-
-    Attributes:
-        name: the expected behaviour, in words.
-        passed: whether the store has it.
-        severity: of a failure.
-        detail: what the store did instead.
-    """
-
-    name: str
-    passed: bool
-    severity: Severity
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeReport:
-    """The results of all checks, in order."""
-
-    results: tuple[CheckResult, ...]
-
-    def failed(self, severity: Severity) -> tuple[CheckResult, ...]:
-        """The failed checks of this severity."""
-        return tuple(result for result in self.results if result.severity is severity and not result.passed)
-
-    @property
-    def honours_conditions(self) -> bool:
-        """Whether several processes may safely write to the store."""
-        return not self.failed(Severity.CONDITION)
-
 
 def probe(
-    bucket: Probed, *, with_false_checksum: FalseChecksumProbed | None, random: Callable[[int], bytes] = os.urandom
+    bucket: Probed,
+    *,
+    with_false_checksum: FalseChecksumProbed | None,
+    is_stopping: Callable[[], bool] = lambda: False,
+    random: Callable[[int], bytes] = os.urandom,
 ) -> ProbeReport:
     """Run all checks: 7 small requests in sequence, 30 in races, and 4 deletions if all is well.
 
     Args:
         bucket: to test.
         with_false_checksum: the same bucket by a driver that can send a false checksum; None: skip that check.
+        is_stopping: whether to end before the next request, as the service stops.
         random: makes random bytes.
 
     Raises:
-        BlobStoreUnavailable: the store does not answer, or refuses these credentials.
+        BlobStoreUnavailable: the store does not answer, or refuses these credentials; or `is_stopping`.
         OutcomeUnknown: the same, in the middle of an upload.
     """
-    return _Probe(bucket, with_false_checksum, random).run()
-
-
-def require_usable(report: ProbeReport, bucket: str, *, allow_unconditional: bool) -> None:
-    """Return if the store may be used.
-
-    Raises:
-        StoreUnusable: a required check failed, or a condition that was not waived.
-    """
-    for result in report.failed(Severity.REQUIRED):
-        raise StoreUnusable(f"The blob store cannot be used. It fails the check {result.name!r}: {result.detail}")
-    failed = "; ".join(f"{result.name!r} ({result.detail})" for result in report.failed(Severity.CONDITION))
-    if not failed:
-        return
-    if not allow_unconditional:
-        raise StoreUnusable(
-            f"The blob store does not honour conditional writes, so that a late upload could overwrite a newer backup. "
-            f"It fails the check {failed}. Use another store; or, with a single process and at your own risk, set "
-            f"OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS={bucket}."
-        )
-    _log.warning("the blob store does not honour conditional writes, as allowed: it fails the check %s", failed)
+    return _Probe(bucket, with_false_checksum, is_stopping, random).run()
 
 
 class _Probe:
     def __init__(
-        self, bucket: Probed, with_false_checksum: FalseChecksumProbed | None, random: Callable[[int], bytes]
+        self,
+        bucket: Probed,
+        with_false_checksum: FalseChecksumProbed | None,
+        is_stopping: Callable[[], bool],
+        random: Callable[[int], bytes],
     ) -> None:
         self._bucket = bucket
         self._with_false_checksum = with_false_checksum
+        self._is_stopping = is_stopping
         self._random = random
         self._key = self._scratch_key()
         self._absent_key = self._scratch_key()
@@ -219,6 +164,7 @@ class _Probe:
         """
         decided = 0
         for _ in range(2 * ROUNDS):
+            self._require_not_stopping()
             key, replaces = entry()
             outcome = race(partial(self._put_at_once, key, replaces))
             violation = outcome.violation(self._bucket.head(key))
@@ -276,7 +222,12 @@ class _Probe:
             time.sleep(PAUSE_SECONDS)
             return self._put(key, replaces)
 
+    def _require_not_stopping(self) -> None:
+        if self._is_stopping():
+            raise BlobStoreUnavailable("The service stops: the blob store is not tested further.")
+
     def _put(self, key: str, replaces: Tag | None, *, is_conditional: bool = True) -> Revision:
+        self._require_not_stopping()
         return self._put_by(partial(self._bucket.put_with, is_conditional=is_conditional), key, replaces)
 
     def _put_by(
@@ -302,6 +253,8 @@ class _Probe:
         return stored
 
     def _clean_up(self) -> None:
+        if self._is_stopping():
+            return
         detail = ""
         for key in sorted(self._touched):
             try:

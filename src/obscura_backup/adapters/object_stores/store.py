@@ -18,7 +18,8 @@ from uuid import UUID
 
 from obscura_backup.adapters.circuit_breaker import CircuitBreaker, State
 from obscura_backup.adapters.object_stores.errors import PUBLIC_ERRORS, Misconfigured, TransientFailure, got_no_response
-from obscura_backup.adapters.object_stores.probe import ProbeReport, require_usable
+from obscura_backup.adapters.object_stores.probe_report import ProbeReport, require_usable
+from obscura_backup.adapters.object_stores.verification import Verification
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, StoreUnusable, Unavailable
 from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag, UserId, slot_key
 
@@ -60,7 +61,7 @@ class ObjectBlobStore(ABC):
         connect_timeout_seconds: for making a connection.
         read_timeout_seconds: how long the store may be silent.
         ping_timeout_seconds: both time-outs of requests that only test whether the store answers.
-        start_seconds: how long `start` tests the store; a slower one is tested when it is first needed.
+        start_seconds: how long `start` waits for the test of the store, which then goes on.
     """
 
     MAX_WRITES: int
@@ -92,14 +93,14 @@ class ObjectBlobStore(ABC):
         self._start_seconds = start_seconds
         self._breaker = CircuitBreaker("blob store", threshold=FAILED_CALLS, test_seconds=2 * ping_timeout_seconds)
         self._verified = False
-        self._verification = asyncio.Lock()
+        self._verification = Verification(self._verify)
 
     async def start(self) -> None:
         """See `BlobStore.start`. The store may be down: uploads wait until it was probed."""
         await self._connect()
         try:
             async with asyncio.timeout(self._start_seconds):
-                await self._verify()
+                await self._verification.start()
         except Misconfigured as error:
             raise StoreUnusable(str(error)) from error
         except TimeoutError:
@@ -107,9 +108,9 @@ class ObjectBlobStore(ABC):
         except Unavailable as error:
             _log.warning("the blob store is not available: uploads are refused until it has been tested: %s", error)
 
-    @abstractmethod
     async def close(self) -> None:
         """See `BlobStore.close`."""
+        await self._verification.close()
 
     async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
         """See `BlobStore.put`."""
@@ -204,11 +205,11 @@ class ObjectBlobStore(ABC):
     async def _require_verified(self) -> None:
         if self._verified:
             return
-        if self._verification.locked():  # a request does not wait for a test
-            raise BlobStoreUnavailable("The blob store is being tested.")
+        if self._verification.is_running:  # a request does not wait for a test
+            raise BlobStoreUnavailable("The blob store is being tested.") from self._verification.error
         try:
             with PUBLIC_ERRORS:
-                await self._verify()
+                await self._verification.start()
         except StoreUnusable as error:
             raise BlobStoreUnavailable("The blob store cannot be used as configured.") from error
         except BlobStoreUnavailable:
@@ -217,11 +218,10 @@ class ObjectBlobStore(ABC):
             raise BlobStoreUnavailable(str(error)) from error
 
     async def _verify(self) -> None:
-        async with self._verification:
-            await self._ping()
-            report = await self._probe()
-            require_usable(report, self._bucket_name, allow_unconditional=self._allow_unconditional)
-            self._verified = True
+        await self._ping()
+        report = await self._probe()
+        require_usable(report, self._bucket_name, allow_unconditional=self._allow_unconditional)
+        self._verified = True
 
     async def _repeated(self, read: Callable[[bool], Awaitable[R]]) -> R:
         """The result of `read`, called again after a transient failure. It gets whether this is the last try."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from obscura_backup.adapters.object_stores.obstore_driver.blocking_bucket import BlockingBucket
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
-from obscura_backup.adapters.object_stores.probe import ProbeReport, probe
+from obscura_backup.adapters.object_stores.probe import probe
 from obscura_backup.adapters.object_stores.store import PAGE_KEYS, PREFIX, pages_behind
 from obscura_backup.adapters.s3.obstore_backend import S3Backend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from obscura_backup.adapters.object_stores.probe_report import ProbeReport
     from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
     from obscura_backup.adapters.s3.location import S3Location
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from obscura_backup.adapters.memory import MemoryMetadataStore
-from obscura_backup.adapters.object_stores.probe import CheckResult, ProbeReport, Severity
+from obscura_backup.adapters.object_stores.probe_report import CheckResult, ProbeReport, Severity
 from obscura_backup.adapters.postgres import diagnosis as postgres_diagnosis
 from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres.diagnosis import Diagnosis

@@ -11,7 +11,7 @@ from obscura_backup.adapters.object_stores.bounded_executor import BoundedExecut
 from obscura_backup.adapters.object_stores.obstore_driver.blocking_bucket import BlockingBucket
 from obscura_backup.adapters.object_stores.obstore_driver.bucket import ObstoreBucket
 from obscura_backup.adapters.object_stores.obstore_driver.concurrency_limit import ConcurrencyLimit
-from obscura_backup.adapters.object_stores.probe import ProbeReport, probe
+from obscura_backup.adapters.object_stores.probe import probe
 from obscura_backup.adapters.object_stores.store import PAGE_KEYS, PREFIX, ObjectBlobStore
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from obscura_backup.adapters.object_stores.obstore_driver.backend import Backend
     from obscura_backup.adapters.object_stores.obstore_driver.download import ObstoreDownload
+    from obscura_backup.adapters.object_stores.probe_report import ProbeReport
     from obscura_backup.domain.blob import Blob
     from obscura_backup.domain.model import ByteRange, Draft, Revision, Tag
 
@@ -59,6 +60,7 @@ class ObstoreBlobStore(ObjectBlobStore):
 
     async def close(self) -> None:
         """See `BlobStore.close`."""
+        await super().close()
         await asyncio.to_thread(self._control_thread.close)
         for limit in (self._writes, self._reads, self._pings):
             await limit.close()
@@ -98,7 +100,9 @@ class ObstoreBlobStore(ObjectBlobStore):
 
     async def _probe(self) -> ProbeReport:
         blocking = BlockingBucket(self._bucket, asyncio.get_running_loop())
-        return await self._in_thread(lambda: probe(blocking, with_false_checksum=None))
+        return await self._in_thread(
+            lambda: probe(blocking, with_false_checksum=None, is_stopping=self._verification.is_closed)
+        )
 
     async def _call(
         self, limit: ConcurrencyLimit, request: Callable[[], Awaitable[R]], *, is_last_try: bool = True

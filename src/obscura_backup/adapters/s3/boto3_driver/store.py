@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from obscura_backup.adapters.object_stores.bounded_executor import BoundedExecutor
-from obscura_backup.adapters.object_stores.probe import ProbeReport, probe
+from obscura_backup.adapters.object_stores.probe import probe
 from obscura_backup.adapters.object_stores.store import PAGE_KEYS, PREFIX, ObjectBlobStore, pages_behind
 from obscura_backup.adapters.s3.boto3_driver.bucket import S3Bucket
 from obscura_backup.domain.errors import BlobStoreUnavailable
@@ -15,6 +15,7 @@ from obscura_backup.domain.errors import BlobStoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from obscura_backup.adapters.object_stores.probe_report import ProbeReport
     from obscura_backup.adapters.s3.boto3_driver.download import Download
     from obscura_backup.adapters.s3.location import S3Location
     from obscura_backup.domain.blob import Blob
@@ -58,6 +59,7 @@ class Boto3BlobStore(ObjectBlobStore):
 
     async def close(self) -> None:
         """See `BlobStore.close`."""
+        await super().close()
         for threads in (self._writes, self._reads, self._control_threads):
             await asyncio.to_thread(threads.close)
         self._bucket.close()
@@ -65,7 +67,8 @@ class Boto3BlobStore(ObjectBlobStore):
 
     async def probe_conditional_writes(self) -> ProbeReport:
         """See `ObjectBlobStore.probe_conditional_writes`."""
-        return await self._call(self._control_threads, partial(probe, self._bucket, with_false_checksum=self._bucket))
+        work = partial(probe, self._bucket, with_false_checksum=self._bucket, is_stopping=self._verification.is_closed)
+        return await self._call(self._control_threads, work)
 
     async def clock_skew_seconds(self) -> float:
         """See `ObjectBlobStore.clock_skew_seconds`."""

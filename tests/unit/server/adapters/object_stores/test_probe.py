@@ -9,8 +9,9 @@ import pytest
 
 from obscura_backup.adapters.object_stores import concurrency_probe
 from obscura_backup.adapters.object_stores.errors import RefusedByStore, TooManyRequests
-from obscura_backup.adapters.object_stores.probe import PAUSE_SECONDS, ProbeReport, Severity, probe, require_usable
-from obscura_backup.domain.errors import OutcomeUnknown, StoreUnusable
+from obscura_backup.adapters.object_stores.probe import PAUSE_SECONDS, probe
+from obscura_backup.adapters.object_stores.probe_report import ProbeReport, Severity, require_usable
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
 from support.servers.in_process.bucket_in_memory import BucketInMemory
 
 ORDER = [
@@ -132,3 +133,14 @@ def test_second_upload_within_a_second_may_be_put_off(monkeypatch: pytest.Monkey
     bucket.failures = [TooManyRequests("429"), TooManyRequests("429")]
     with pytest.raises(TooManyRequests):
         probed(bucket)
+
+
+@pytest.mark.parametrize("requests", [0, 3, 12])
+def test_probe_of_a_service_that_stops_sends_nothing_more(requests: int) -> None:
+    """After a PUT in sequence, or the first race, and without deleting anything."""
+    bucket = BucketInMemory()
+    given: Any = bucket
+    with pytest.raises(BlobStoreUnavailable, match="The service stops"):
+        probe(given, with_false_checksum=given, is_stopping=lambda: bucket.calls.count("put") >= requests)
+    assert requests <= bucket.calls.count("put") < requests + concurrency_probe.WRITERS
+    assert "delete" not in bucket.calls

@@ -17,7 +17,7 @@ from obscura_backup.adapters.object_stores.errors import (
     failure_of_read,
 )
 from obscura_backup.adapters.object_stores.failed_request import FailedRequest, Failure
-from obscura_backup.adapters.object_stores.probe import ProbeReport
+from obscura_backup.adapters.object_stores.probe_report import ProbeReport
 from obscura_backup.adapters.s3.boto3_driver import store as s3
 from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
 from obscura_backup.adapters.s3.location import S3Location
