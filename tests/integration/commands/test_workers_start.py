@@ -14,11 +14,15 @@ import pytest
 
 from support.servers.service import COMMAND, Service, free_port
 
-# Python imports this before anything else: in workers, long before they can answer their parent.
+# Python imports this before anything else. Only workers run a server.
 SLOW_START = """
-import pathlib, sys, time
-if "spawn_main" in " ".join(sys.orig_argv):
+import pathlib, time, uvicorn
+
+def run(server, *given):
     time.sleep(float(pathlib.Path(__file__).with_name("seconds").read_text()))
+    started_run(server, *given)
+
+started_run, uvicorn.Server.run = uvicorn.Server.run, run
 """
 HEALTH_CHECK_SECONDS = 5
 """After which uvicorn takes an unresponsive worker for dead."""
@@ -92,10 +96,16 @@ def test_worker_that_is_still_starting_does_not_delay_the_end(slow: Slow) -> Non
     assert slow.service.stop() == 0
 
 
+def is_copy_of_supervisor(pid: int) -> bool:
+    """Else it is a new process, which imports everything itself."""
+    return b"spawn_main" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def test_workers_are_replaced_on_sighup_however_slowly_the_new_ones_start(slow: Slow) -> None:
     slow.start(0)
     slow.wait_for(" started after ", count=2)
     before = slow.service.workers()
+    assert [is_copy_of_supervisor(pid) for pid in before] == [True, True]
     slow.let_workers_sleep(HEALTH_CHECK_SECONDS + 1)
     assert slow.service.process is not None
     slow.service.process.send_signal(signal.SIGHUP)
@@ -103,5 +113,6 @@ def test_workers_are_replaced_on_sighup_however_slowly_the_new_ones_start(slow: 
     while set(slow.service.workers()) & set(before):
         assert time.monotonic() < deadline, "the old workers are still there"
         time.sleep(0.1)
+    assert not any(is_copy_of_supervisor(pid) for pid in slow.service.workers())
     assert slow.service.request("GET", "/health/live", token=None).status == 200
     assert slow.service.stop() == 0

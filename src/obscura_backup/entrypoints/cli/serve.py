@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -40,18 +41,24 @@ def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> i
     if check:
         return _check(settings)
     server.raise_descriptor_limit(settings)
-    try:
-        listening = server.listen(settings.host, settings.port)
-        sockets = [listening]
-        if settings.admin_port is not None:
-            sockets.append(server.listen(settings.admin_host, settings.admin_port))
-            settings = structs.replace(settings, admin_port=sockets[-1].getsockname()[1])
-        server.check_stores(settings)
-    except server.AddressInUse as error:
-        options.fail(error, options.EXIT_ADDRESS)
-    except StoreUnusable as error:
-        options.fail(error, options.EXIT_STORE)
-    url = options.url_of(settings.host, listening.getsockname()[1])
+    with ExitStack() as stack:
+        try:
+            sockets = [server.listen(settings.host, settings.port)]
+            if settings.admin_port is not None:
+                sockets.append(server.listen(settings.admin_host, settings.admin_port))
+                settings = structs.replace(settings, admin_port=sockets[-1].getsockname()[1])
+            stack.enter_context(server.prepared_for_workers(settings, _import_app))
+            server.check_stores(settings)
+        except server.AddressInUse as error:
+            options.fail(error, options.EXIT_ADDRESS)
+        except StoreUnusable as error:
+            options.fail(error, options.EXIT_STORE)
+        _announce(settings, options.url_of(settings.host, sockets[0].getsockname()[1]), welcome=welcome)
+        server.run(settings, sockets, _make_app)
+    return 0
+
+
+def _announce(settings: Settings, url: str, *, welcome: bool) -> None:
     api = f" (its API: {url}/docs)" if settings.has_docs else ""
     click.echo(f"Obscura Backup {__version__} listens on {url}{api}", err=True)
     if settings.admin_port is not None:
@@ -61,8 +68,10 @@ def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> i
             click.echo(f"Status page: {management}/status", err=True)
     if welcome:
         click.echo(_welcome(settings, url), err=True)
-    server.run(settings, sockets, _make_app)
-    return 0
+
+
+def _import_app() -> None:
+    from obscura_backup.entrypoints.http import app  # noqa: F401  # for the workers, which are copies of this process
 
 
 def _make_app(settings: Settings, is_stopping: Callable[[], bool]) -> ASGIApp:

@@ -66,15 +66,19 @@ class Supervised:
         self.made: list[Scripted] = []
         self.slept: list[float] = []
         self.ended: list[int | None] = []
+        self.forked: list[bool] = []
         monkeypatch.setattr(workers, "Worker", self._make)
         monkeypatch.setattr(time, "sleep", self.slept.append)
         config: Any = SimpleNamespace(workers=count, timeout_worker_healthcheck=HEALTH_CHECK_SECONDS)
         self.sockets = [Listening(), Listening()]
         sockets: Any = self.sockets
-        self.them = Workers(config, sockets, start_seconds=START_SECONDS, stop_seconds=0.0, on_end=self.ended.append)
+        self.them = Workers(
+            config, sockets, start_seconds=START_SECONDS, stop_seconds=0.0, on_end=self.ended.append, fork=True
+        )
 
-    def _make(self, config: Any, sockets: Any) -> Scripted:
+    def _make(self, config: Any, sockets: Any, *, fork: bool) -> Scripted:
         assert (config, sockets) == (self.them.config, self.them.sockets)
+        self.forked.append(fork)
         worker = self.prepared.popleft() if self.prepared else Scripted(100 + len(self.made))
         self.made.append(worker)
         return worker

@@ -7,12 +7,14 @@ import ctypes
 import gc
 import logging
 import math
+import multiprocessing
 import os
 import resource
 import signal
 import socket
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,6 +44,8 @@ KEEP_ALIVE_SECONDS = 65
 """Longer than the 60 seconds after which most load balancers close an idle connection: they should do it first."""
 STUCK_SECONDS = 10.0
 """How much longer than notice and drain a worker may take to end (its stores have to be closed) before it is killed."""
+CAN_FORK = sys.platform == "linux"
+"""Elsewhere the system's libraries may have threads of their own, so that workers are new processes."""
 _PR_SET_PDEATHSIG = 1
 OWN_DESCRIPTORS = 512
 """For the 256 folders of the embedded store, threads, connections to other stores, and spools."""
@@ -117,12 +121,35 @@ def raise_descriptor_limit(settings: Settings) -> None:
         )
 
 
+@contextmanager
+def prepared_for_workers(settings: Settings, import_app: Callable[[], None]) -> Iterator[None]:
+    """With several workers: a folder in which they add up their metrics, and one import of the application for all."""
+    if settings.workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # prometheus_client reads it when it is imported
+        if CAN_FORK:
+            with _without_collections():
+                import_app()
+        yield
+
+
 def check_stores(settings: Settings) -> None:
     """Start and close the stores once, so that a problem with them is reported in one sentence.
 
     Raises:
         StoreUnusable: one of them cannot be used as configured.
     """
+    if settings.workers > 1 and CAN_FORK:
+        # In a process of its own, since stores may leave threads behind, which do not survive the fork of a worker.
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as process:
+            process.submit(_check_stores, settings).result()
+    else:
+        _check_stores(settings)
+
+
+def _check_stores(settings: Settings) -> None:
     with _without_collections():
         from obscura_backup.entrypoints.container import Container, started  # after the port is bound: it takes time
 
@@ -167,19 +194,17 @@ def run(settings: Settings, sockets: list[socket.socket], make_app: MakeApp) -> 
 
             from obscura_backup.entrypoints.http.server.workers import Workers  # most services run one process
 
-            with tempfile.TemporaryDirectory(prefix="obscura-backup-metrics-") as folder:
-                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the workers add up their counts
-                stop_seconds = settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS
-                workers = Workers(
-                    config,
-                    sockets,
-                    start_seconds=settings.start_seconds,
-                    stop_seconds=stop_seconds,
-                    on_end=mark_process_dead,  # its gauges go, its counters stay
-                )
-                workers.run()
-                if workers.failed_to_start:
-                    sys.exit(STARTUP_FAILURE)  # as with one process; a supervisor must not take it for an orderly end
+            workers = Workers(
+                config,
+                sockets,
+                start_seconds=settings.start_seconds,
+                stop_seconds=settings.notice_seconds + settings.drain_seconds + STUCK_SECONDS,
+                on_end=mark_process_dead,  # its gauges go, its counters stay
+                fork=CAN_FORK,
+            )
+            workers.run()
+            if workers.failed_to_start:
+                sys.exit(STARTUP_FAILURE)  # as with one process; a supervisor must not take it for an orderly end
     except KeyboardInterrupt:
         pass
 

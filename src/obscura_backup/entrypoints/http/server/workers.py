@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import time
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
+from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
     from socket import socket
 
     from uvicorn import Config
@@ -29,12 +31,23 @@ log = logging.getLogger(__name__)
 class Worker(Process):
     """One worker process.
 
+    Args:
+        config: uvicorn's.
+        sockets: to listen on.
+        fork: start it as a copy of this process, which has no thread but this one, and has imported everything; not as
+            a new process, which imports everything again.
+
     Attributes:
         has_started: whether it has answered that it serves.
     """
 
-    def __init__(self, config: Config, sockets: list[socket]) -> None:
+    process: BaseProcess  # type: ignore[assignment]  # uvicorn knows only new processes
+
+    def __init__(self, config: Config, sockets: list[socket], *, fork: bool) -> None:
         super().__init__(config, sockets)
+        self._is_forked = fork
+        if fork:
+            self.process = multiprocessing.get_context("fork").Process(target=_run_forked, args=(self.target, sockets))
         self.has_started = False
         self._started_at = time.monotonic()
         self._is_pinged = False
@@ -42,7 +55,15 @@ class Worker(Process):
     def start(self) -> None:
         """Start the process."""
         self._started_at = time.monotonic()
-        super().start()
+        if not self._is_forked:
+            super().start()
+            return
+        # A signal to a copy that still has this process's handlers would be lost. A new process would keep the mask.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @property
     def age_seconds(self) -> float:
@@ -70,6 +91,7 @@ class Workers(Multiprocess):
         start_seconds: for the start of a worker; after that it is killed and replaced.
         stop_seconds: for the end of all workers after the signal; after that they are killed.
         on_end: told the process id of each worker that was replaced.
+        fork: see `Worker`. From SIGHUP on, workers are new processes, in which new code runs.
     """
 
     processes: list[Worker]  # type: ignore[assignment]  # all are made in this class
@@ -82,11 +104,13 @@ class Workers(Multiprocess):
         start_seconds: float,
         stop_seconds: float,
         on_end: Callable[[int | None], None],
+        fork: bool,
     ) -> None:
         super().__init__(config, sockets)
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
         self._on_end = on_end
+        self._fork = fork
 
     @property
     def failed_to_start(self) -> bool:
@@ -104,6 +128,7 @@ class Workers(Multiprocess):
 
     def restart_all(self) -> None:
         """Replace each worker once the new one has started; if one does not start in time, the old ones stay."""
+        self._fork = False
         for place, old in enumerate(self.processes):
             new = self._new_worker()
             while new.process.is_alive() and not new.poll_started() and new.age_seconds <= self._start_seconds:
@@ -143,7 +168,7 @@ class Workers(Multiprocess):
             self.processes[place] = self._new_worker()
 
     def _new_worker(self) -> Worker:
-        worker = Worker(self.config, self.sockets)
+        worker = Worker(self.config, self.sockets, fork=self._fork)
         worker.start()
         return worker
 
@@ -185,3 +210,13 @@ class Workers(Multiprocess):
         for worker in self.processes:
             if worker.process.exitcode is None and worker.process.pid is not None:
                 os.kill(worker.process.pid, signal.SIGINT)
+
+
+def _run_forked(target: Callable[[list[socket]], None], sockets: list[socket]) -> None:
+    """Run `target` in a copy of the supervisor, with the signal handlers of a new process."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    with suppress(KeyboardInterrupt):
+        target(sockets)

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ from obscura_backup.entrypoints.http.server.run import (
     AppFactory,
     check_stores,
     listen,
+    prepared_for_workers,
     raise_descriptor_limit,
 )
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
@@ -29,7 +31,6 @@ from support.servers.in_process.app import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from litestar.types import ASGIApp
 
@@ -101,12 +102,14 @@ def test_limit_of_open_files_is_raised_for_the_connections(
         assert f"the limit of open files is {hard}, but 100 connections need {WANTED}" in caplog.text
 
 
-def test_stores_are_started_once_before_anything_is_served(tmp_path: Path) -> None:
-    check_stores(settings(data_dir=tmp_path))
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # the tests' own threads
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stores_are_started_once_before_anything_is_served(tmp_path: Path, workers: int) -> None:
+    check_stores(settings(data_dir=tmp_path, workers=workers))
     assert (tmp_path / "metadata.sqlite3").exists()
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnusable):
-        check_stores(settings(data_dir=tmp_path / "file"))
+        check_stores(settings(data_dir=tmp_path / "file", workers=workers))
 
 
 async def application(*_: Any) -> None:
@@ -186,12 +189,10 @@ class Served:
     def __init__(self, *, fails: BaseException | None = None, failed_to_start: bool = False) -> None:
         self.sockets: list[Any] = []
         self.failed_to_start = failed_to_start
-        self.folder = ""
         self._fails = fails
 
     def run(self, sockets: Any = None) -> None:
         self.sockets = sockets
-        self.folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
         if self._fails is not None:
             raise self._fails
 
@@ -200,7 +201,6 @@ class Served:
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[str, Any], Served]]]:
     """Calls `run` with a server in place of uvicorn's; returns the configuration and the server."""
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
 
     def running(served: Served, **values: Any) -> tuple[dict[str, Any], Served]:
         told: dict[str, Any] = {}
@@ -248,12 +248,20 @@ def test_keyboard_interrupt_exits_with_success(run: Callable[..., tuple[dict[str
     run(Served(fails=KeyboardInterrupt()))
 
 
-def test_several_workers_share_a_temporary_folder_for_metrics(
-    run: Callable[..., tuple[dict[str, Any], Served]],
-) -> None:
-    _, served = run(Served(), workers=2)
-    assert "obscura-backup-metrics-" in served.folder
-    assert not os.path.exists(served.folder)  # noqa: PTH110 - a name from the environment
+def test_several_workers_share_a_temporary_folder_for_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    at_import: list[Path] = []
+    with prepared_for_workers(
+        settings(workers=2), lambda: at_import.append(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+    ):
+        assert "obscura-backup-metrics-" in at_import[0].name
+        assert at_import[0].is_dir()
+    assert not at_import[0].exists()
+
+
+def test_single_process_imports_the_application_when_it_serves() -> None:
+    with prepared_for_workers(settings(), lambda: pytest.fail("imported early")):
+        pass
 
 
 def test_failed_start_of_workers_exits_with_a_failure(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:

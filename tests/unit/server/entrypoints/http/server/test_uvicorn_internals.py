@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import signal
 import tomllib
 import weakref
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
+from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
 from obscura_backup.entrypoints.http.server import protocol, workers
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
@@ -63,7 +64,7 @@ SUPERVISOR_METHODS = {
     "terminate_all",
 }
 PROCESS = {"parent_conn", "process"}
-PROCESS_METHODS = {"exitcode", "is_alive", "join", "kill", "pid", "start", "terminate"}
+PROCESS_METHODS = {"exitcode", "is_alive", "join", "kill", "pid", "start", "target", "terminate"}
 
 
 async def app(scope: object, receive: object, send: object) -> None:
@@ -128,6 +129,7 @@ def test_supervisor_has_them() -> None:
     assert vars(Process(config(), [])).keys() >= PROCESS
     assert vars(Process).keys() >= PROCESS_METHODS
     assert hasattr(config(), "timeout_worker_healthcheck")
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= set(SIGNALS)
 
 
 async def test_our_protocol_uses_no_other_name() -> None:

@@ -43,7 +43,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, Pipe]:
 
     monkeypatch.setattr(Process, "__init__", prepared)
     config: Any = None
-    worker: Any = Worker(config, [])
+    worker: Any = Worker(config, [], fork=False)
     worker.started = started
     return worker, worker.parent_conn
 

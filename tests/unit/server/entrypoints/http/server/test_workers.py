@@ -36,6 +36,7 @@ def test_configured_number_of_workers_is_started(supervised: Supervised) -> None
 def test_sigttin_starts_one_more_worker(supervised: Supervised) -> None:
     supervised.hold(well(1), well(2))
     supervised.them.handle_ttin()
+    assert supervised.forked == [True]
     assert supervised.pids == [1, 2, 100]
     assert supervised.them.processes_num == 3
     assert supervised.made[0].done == ["start"]
@@ -51,6 +52,15 @@ def test_restart_replaces_each_worker_once_the_new_one_serves(supervised: Superv
     assert [worker.done for worker in supervised.made] == [["start"], ["start"]]
     assert supervised.slept == [0.05] * 3
     assert supervised.ended == [1, 2]
+    assert supervised.forked == [False, False]
+
+
+def test_workers_are_new_processes_from_a_restart_on(supervised: Supervised) -> None:
+    """The code may have changed, and the supervisor has imported the old one."""
+    supervised.hold(well(1))
+    supervised.them.restart_all()
+    supervised.them.handle_ttin()
+    assert supervised.forked == [False, False]
 
 
 def test_new_worker_that_does_not_start_in_time_is_killed_and_the_old_ones_stay(supervised: Supervised) -> None:
