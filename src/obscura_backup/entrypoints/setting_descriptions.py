@@ -139,6 +139,12 @@ SECTIONS = (
                 "",
                 "addresses and networks whose `X-Forwarded-For` is trusted, separated by commas",
             ),
+            Description(
+                "user_hash_prefixes",
+                "",
+                "first digits of the SHA-256 of the user ids that this service serves, in lower case, separated by "
+                "commas; other users get 421. For several pairs of stores behind one proxy; unset: all users",
+            ),
             Description("docs", "on", "`off`: nothing is served under `/docs`"),
             Description(
                 "log_level",

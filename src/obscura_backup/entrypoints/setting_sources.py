@@ -20,7 +20,7 @@ CONFIG_MAX_BYTES = 1024 * 1024
 # Kubernetes sets these in every pod if a Service is called `obscura-backup`. They are no settings.
 _SERVICE_LINK = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT.*|PORT_[0-9]+_(TCP|UDP).*)")
 _SERVICE_PORT = re.compile(r"(tcp|udp)://")
-_LISTS = frozenset({"cors_origins", "trusted_proxies"})
+_LISTS = frozenset({"cors_origins", "trusted_proxies", "user_hash_prefixes"})
 
 
 class InvalidSettings(Exception):

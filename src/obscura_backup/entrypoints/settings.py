@@ -63,6 +63,7 @@ _ORIGIN = re.compile(r"https?://[^/\s?#@]+|\*")
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 NaturalInt = Annotated[int, msgspec.Meta(ge=0)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+HashPrefix = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
 
 
 class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +98,7 @@ class Settings(Timeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_per_user: NaturalInt = 30_000
     rate_per_address: NaturalInt = 3000
     trusted_proxies: tuple[str, ...] = ()
+    user_hash_prefixes: tuple[HashPrefix, ...] = ()
     docs: Annotated[str, msgspec.Meta(pattern="^(?i:on|off)$")] = "on"
     log_format: Annotated[str, msgspec.Meta(pattern="^(?i:console|json)$")] = "console"
     log_users: Annotated[str, msgspec.Meta(pattern="^(?i:hash|id)$")] = "hash"

@@ -33,7 +33,10 @@ class Pairs:
     """Two services on stores of their own, and the proxy in front."""
 
     def __init__(self, folder: Path) -> None:
-        self.a, self.b = (Service(folder / name / "data", ENVIRONMENT) for name in ("a", "b"))
+        self.a, self.b = (
+            Service(folder / name / "data", {**ENVIRONMENT, "OBSCURA_BACKUP_USER_HASH_PREFIXES": ",".join(digits)})
+            for name, digits in (("a", A), ("b", B))
+        )
         for service in (self.a, self.b):
             service.start()
         self.proxy = HaproxyOfPairs(folder, [self.a.port, self.b.port])
@@ -95,6 +98,13 @@ def test_each_user_has_data_on_one_pair_only(pairs: Pairs) -> None:
     assert users_of(pairs.b) & stored == {user for user in stored if hash_of(user)[0] in B}
 
 
+def test_user_who_is_sent_to_the_wrong_pair_is_refused_and_nothing_is_stored(pairs: Pairs) -> None:
+    person = person_of(*B, service=pairs.a)
+    assert (person.upload(b"x" * 64).status, person.download().status) == (421, 421)
+    assert person.upload(b"x" * 64).problem == "misdirected-request"
+    assert person.user_id not in users_of(pairs.a)
+
+
 @pytest.mark.parametrize("digits", [A, B])
 def test_spelling_of_a_request_does_not_change_the_pair(pairs: Pairs, digits: tuple[str, ...]) -> None:
     person = person_of(*digits, service=pairs.a)
@@ -149,8 +159,8 @@ def test_pair_that_is_down_leaves_the_users_of_the_other_one_alone(pairs: Pairs)
 
 
 def test_users_move_to_a_third_pair_by_the_commands_of_the_documentation(pairs: Pairs, tmp_path: Path) -> None:
-    third = Service(tmp_path / "c" / "data", ENVIRONMENT)
     digits = moving_users.DIGITS
+    third = Service(tmp_path / "c" / "data", {**ENVIRONMENT, "OBSCURA_BACKUP_USER_HASH_PREFIXES": digits})
     moving, deleted, staying = (person_of(first, service=pairs.a) for first in (digits, digits, "3e"))
     for person in (moving, deleted, staying):
         assert person.upload(b"x" * 64).etag == '"1"'

@@ -153,7 +153,14 @@ def create_app(settings: Settings, is_stopping: Callable[[], bool] = lambda: Fal
     tokens = container.tokens()
     cors = CorsPolicy(settings.cors_origins)
     public: ASGIApp = RequestPipeline(
-        app, routes, tokens, rates, cors=cors, is_stopping=is_stopping, log=RequestLog(routes, addresses, name_of)
+        app,
+        routes,
+        tokens,
+        rates,
+        cors=cors,
+        is_stopping=is_stopping,
+        log=RequestLog(routes, addresses, name_of),
+        user_hash_prefixes=settings.user_hash_prefixes,
     )
     if tracing.are_wanted():
         public = tracing.traced(public, routes)

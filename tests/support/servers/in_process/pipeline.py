@@ -29,6 +29,7 @@ def pipeline(
     tokens: TokenVerifier | None = None,
     origins: tuple[str, ...] = (),
     is_stopping: Callable[[], bool] = lambda: False,
+    user_hash_prefixes: tuple[str, ...] = (),
 ) -> RequestPipeline:
     """Without rate limits. By default it accepts tokens that are signed with `SECRET`."""
     tokens = tokens or JwtVerifier(SecretKeySource(SECRET), SystemClock())
@@ -41,4 +42,5 @@ def pipeline(
         cors=CorsPolicy(origins),
         is_stopping=is_stopping,
         log=RequestLog(ROUTES, addresses, str),
+        user_hash_prefixes=user_hash_prefixes,
     )

@@ -130,6 +130,7 @@ def test_the_servers_limits_are_read(connect: Connect) -> None:
         (problem(409, current_version=9), VersionMismatch),
         (problem(409), OutcomeUnknown),
         (problem(413, max_bytes=100), TooLarge),
+        (problem(421, kind="urn:obscura-backup:problem:misdirected-request"), UnexpectedResponse),
         (problem(429), RateLimited),
         (problem(400), UnexpectedResponse),
         (problem(500), OutcomeUnknown),
@@ -154,6 +155,14 @@ def test_a_lost_backup_is_not_a_missing_one(connect: Connect) -> None:
     with pytest.raises(BackupLost) as lost:
         connect(problem(500, kind="urn:obscura-backup:problem:backup-lost", version=5)).fetch()
     assert lost.value.version == 5
+
+
+def test_a_misdirected_request_is_neither_repeated_nor_a_missing_backup(connect: Connect, server: Server) -> None:
+    with pytest.raises(UnexpectedResponse, match="a proxy sent the request to the wrong one") as refused:
+        connect(
+            problem(421, detail="This service does not serve this user: a proxy sent the request to the wrong one.")
+        ).fetch()
+    assert (refused.value.status, len(server.requests)) == (421, 1)
 
 
 def test_a_rate_limit_has_the_time_to_wait(connect: Connect) -> None:

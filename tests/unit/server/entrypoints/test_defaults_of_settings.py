@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "rate_per_user": 30_000,
     "rate_per_address": 3000,
     "trusted_proxies": (),
+    "user_hash_prefixes": (),
     "docs": "on",
     "log_format": "console",
     "log_users": "hash",

@@ -91,6 +91,17 @@ def test_trusted_proxies_in_a_variable() -> None:
     assert load().trusted_proxies == ()
 
 
+def test_hash_prefixes_in_a_variable() -> None:
+    settings = load({"OBSCURA_BACKUP_USER_HASH_PREFIXES": "0, 3f,a"})
+    assert settings.user_hash_prefixes == ("0", "3f", "a")
+
+
+@pytest.mark.parametrize("prefixes", ["0,", "3F", "3g", "0x3", "0 1", "0" * 65])
+def test_hash_prefixes_are_hexadecimal_digits_in_lower_case(prefixes: str) -> None:
+    with pytest.raises(InvalidSettings, match="user_hash_prefixes"):
+        load({"OBSCURA_BACKUP_USER_HASH_PREFIXES": prefixes})
+
+
 @pytest.mark.parametrize("variable", ["OBSCURA_BACKUP_PROT", "OBSCURA_BACKUP_", "OBSCURA_BACKUP_MAX_BYTE"])
 def test_unknown_variable(variable: str) -> None:
     with pytest.raises(InvalidSettings, match=f"no setting {variable}"):

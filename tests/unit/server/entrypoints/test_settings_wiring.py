@@ -23,6 +23,7 @@ from obscura_backup.adapters.tokens.jwks import JwksKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.http import app
+from obscura_backup.entrypoints.http.middleware.request_pipeline import RequestPipeline
 from obscura_backup.entrypoints.http.routes import service as service_routes
 from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
@@ -197,8 +198,11 @@ def test_limits_of_http_reach_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_p
         rate_per_address=24,
         trusted_proxies=("10.0.0.0/8",),
         ready_seconds=25.5,
+        user_hash_prefixes=("3f",),
     )
-    app.create_app(given)
+    pipeline = app.create_app(given)
+    assert isinstance(pipeline, RequestPipeline)
+    assert pipeline._authentication._user_hash_prefixes == ("3f",)
     assert parts["ConcurrencyLimit"].first == (21, 21)
     assert parts["SpoolMemory"].first == (22,)
     assert parts["RateLimits"].arguments[0][0][:2] == (23, 24)

@@ -27,6 +27,12 @@ class UnsupportedMediaType(ObscuraError):
     code = "unsupported-media-type"
 
 
+class MisdirectedRequest(ObscuraError):
+    """This service does not serve this user: a proxy sent the request to the wrong one. Nothing was changed."""
+
+    code = "misdirected-request"
+
+
 class ClientDisconnected(ObscuraError):
     """The client disconnected before the end of its body."""
 

@@ -14,6 +14,7 @@ from obscura_backup.domain import errors
 from obscura_backup.entrypoints.http.messages.errors import (
     ClientDisconnected,
     MalformedHeader,
+    MisdirectedRequest,
     PreconditionRequired,
     TooManyRequests,
     UnsupportedMediaType,
@@ -50,6 +51,7 @@ STATUSES: dict[type[errors.ObscuraError], int] = {
     errors.BlobTooLarge: 413,
     UnsupportedMediaType: 415,
     errors.RangeNotSatisfiable: 416,
+    MisdirectedRequest: 421,
     PreconditionRequired: 428,
     errors.TooManyUploads: 429,
     errors.TooManyDownloads: 429,

@@ -48,6 +48,7 @@ class RequestPipeline:
         cors: adds the headers for browsers to each answer.
         is_stopping: whether the process was told to stop. Then each answer is the last one on its connection.
         log: of requests; it gives them their ids.
+        user_hash_prefixes: see `BearerAuthentication`.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class RequestPipeline:
         cors: CorsPolicy,
         is_stopping: Callable[[], bool],
         log: RequestLog,
+        user_hash_prefixes: tuple[str, ...] = (),
     ) -> None:
         self._app = app
         self._routes = routes
@@ -68,7 +70,7 @@ class RequestPipeline:
         self._cors = cors
         self._is_stopping = is_stopping
         self._guard = RequestGuard(routes, tokens)
-        self._authentication = BearerAuthentication(tokens, rates)
+        self._authentication = BearerAuthentication(tokens, rates, user_hash_prefixes)
         self._metrics = RequestMetrics(routes)
         self._log = log
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,15 @@ USER = samples.user(1)
 
 
 class Tokens:
-    """Recognises no token, and verifies each one in the same way."""
+    """Verifies each token in the same way. Recognises none, or each."""
 
-    def __init__(self, failure: Exception | None = None) -> None:
+    def __init__(self, failure: Exception | None = None, *, recognises: bool = False) -> None:
         self._failure = failure
+        self._recognises = recognises
 
     async def recognise(self, token: str) -> Any:
         del token
+        return USER if self._recognises else None
 
     async def verify(self, token: str) -> Any:
         del token
@@ -35,7 +38,9 @@ class Tokens:
         return USER
 
 
-async def asked(tokens: Tokens, *headers: tuple[bytes, bytes]) -> tuple[int, dict[str, Any]]:
+async def asked(
+    tokens: Tokens, *headers: tuple[bytes, bytes], user_hash_prefixes: tuple[str, ...] = ()
+) -> tuple[int, dict[str, Any]]:
     """Status and document of the answer by an application that names the user."""
     sent: list[Any] = []
 
@@ -57,7 +62,7 @@ async def asked(tokens: Tokens, *headers: tuple[bytes, bytes]) -> tuple[int, dic
         "state": {},
     }
     receive: Any = None
-    await pipeline(application, tokens=tokens)(scope, receive, send)
+    await pipeline(application, tokens=tokens, user_hash_prefixes=user_hash_prefixes)(scope, receive, send)
     return sent[0]["status"], json.loads(sent[1]["body"])
 
 
@@ -94,3 +99,27 @@ async def test_bug_in_the_verification_is_logged(caplog: pytest.LogCaptureFixtur
 def test_state_without_a_user_is_refused_to_a_handler_too() -> None:
     with pytest.raises(Unauthenticated):
         RequestState("GET", []).require_user()
+
+
+USER_HASH = hashlib.sha256(str(USER).encode()).hexdigest()
+ANOTHER_DIGIT = "0" if USER_HASH[0] != "0" else "1"
+
+
+@pytest.mark.parametrize("recognises", [False, True])
+@pytest.mark.parametrize(
+    ("prefixes", "status"),
+    [
+        ((USER_HASH[0],), 200),
+        ((ANOTHER_DIGIT, USER_HASH[:4]), 200),
+        ((ANOTHER_DIGIT,), 421),
+        ((USER_HASH[0] + ("0" if USER_HASH[1] != "0" else "1"),), 421),
+    ],
+)
+async def test_only_users_of_these_hashes_are_served(
+    prefixes: tuple[str, ...], status: int, *, recognises: bool
+) -> None:
+    found, document = await asked(Tokens(recognises=recognises), TOKEN, user_hash_prefixes=prefixes)
+    assert found == status
+    if status == 421:
+        assert document["type"] == "urn:obscura-backup:problem:misdirected-request"
+        assert str(USER) not in json.dumps(document)

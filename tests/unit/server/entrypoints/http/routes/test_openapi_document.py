@@ -38,6 +38,7 @@ OPERATIONS_OF: dict[type[errors.ObscuraError], set[tuple[str, str]]] = {
     http_errors.MalformedHeader: CHANGES,
     http_errors.UploadTooSlow: {UPLOAD},
     http_errors.UnsupportedMediaType: {UPLOAD},
+    http_errors.MisdirectedRequest: BACKUP,
     http_errors.PreconditionRequired: {DELETE},
     http_errors.TooManyRequests: {*BACKUP, CONFIG},
     errors.BlobTooSmall: {UPLOAD},
