@@ -128,6 +128,15 @@ def test_limits_are_those_of_the_alerts() -> None:
         assert found == ([] if expected is None else [expected])
 
 
+@pytest.mark.parametrize(
+    ("minutes", "counts"),
+    [(60, {"failed": 1}), (10, {"refused": 6001}), (5, {"requests": 100, "unavailable": 6})],
+)
+def test_finding_looks_back_as_far_as_it_says(minutes: float, counts: dict[str, float]) -> None:
+    assert len(levels([sample(minutes), sample(minutes - 0.5, **counts), sample(0, **counts)])) == 1
+    assert levels([sample(minutes + 0.5), sample(minutes, **counts), sample(0, **counts)]) == []
+
+
 @pytest.mark.parametrize("minutes_ago", [61, 100])
 def test_what_happened_before_the_last_hour_is_no_finding(minutes_ago: float) -> None:
     samples = [sample(minutes_ago), sample(minutes_ago - 1, failed=9), sample(59, failed=9), sample(0, failed=9)]
