@@ -49,7 +49,8 @@ class TestContract(BlobStoreContract):
 async def test_store_is_probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     probed_buckets: list[object] = []
 
-    def probe(bucket: Any, *, with_false_checksum: Any) -> Any:
+    def probe(bucket: Any, *, with_false_checksum: Any, is_stopping: Any) -> Any:
+        assert not is_stopping()
         probed_buckets.append(bucket)
         return ProbeReport(())
 
