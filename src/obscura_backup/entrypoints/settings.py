@@ -30,6 +30,8 @@ from obscura_backup.entrypoints.timeouts import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from obscura_backup.adapters.object_stores.blobs_url import BucketLocation
+
 SECRET_RECOMMENDED_BYTES = 32
 """RFC 7518 (3.2) requires it; a shorter secret gets a warning."""
 STATUS_PASSWORD_MIN_CHARS = 12
@@ -43,7 +45,6 @@ GCS = "gs"
 AZURE = "az"
 _MEMORY = "memory"
 
-BucketLocation = S3Location | GcsLocation | AzureLocation
 _LOCATIONS: dict[str, type[BucketLocation]] = {
     S3: S3Location,
     S3_BY_BOTO3: S3Location,

@@ -14,7 +14,6 @@ from obstore.store import AzureStore
 from obscura_backup.adapters.object_stores.errors import Advice
 from obscura_backup.adapters.object_stores.metadata import NAMES
 from obscura_backup.adapters.object_stores.obstore_driver.backend import Backend
-from obscura_backup.adapters.object_stores.obstore_driver.client_options import NO_RETRIES, client_options
 from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:
@@ -43,38 +42,26 @@ class AzureBackend(Backend):
         location: of the container.
     """
 
+    cloud = "Azure"
+    configuration = "the AZURE variables and the file of {certificates}"
     absent_code = "BlobNotFound"
     has_suffix_ranges = False
 
     def __init__(self, location: AzureLocation) -> None:
-        super().__init__(location.bucket, _advice_for(location))
+        super().__init__(location, _advice_for(location))
         self._location = location
 
-    def make_store(self, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> ObjectStore:
-        """See `Backend.make_store`. The token of an identity is fetched with the first request."""
+    def _make_store(self, **options: Any) -> ObjectStore:
+        # The token of an identity is fetched with the first request.
         if not os.environ.get(_ACCOUNT):
             raise StoreUnusable(f"There is no storage account for Azure: set {_ACCOUNT}.")
-        if self._location.is_emulator and not any(os.environ.get(name) for name in _SECRETS):
+        if not self._location.has_tls and not any(os.environ.get(name) for name in _SECRETS):
             # The token of an identity would go to the emulator in the clear.
             raise StoreUnusable(f"There are no credentials for Azure: set {' or '.join(_SECRETS)}.")
-        endpoint: dict[str, Any] = {"endpoint": self._location.endpoint.rstrip("/")} if self._location.endpoint else {}
-        try:
-            return AzureStore(
-                self.bucket,
-                **endpoint,
-                use_emulator=False,  # it would leave the endpoint out of account
-                client_options=client_options(
-                    connect_timeout_seconds=connect_timeout_seconds,
-                    read_timeout_seconds=read_timeout_seconds,
-                    certificates=self.advice.certificates,
-                ),
-                retry_config=NO_RETRIES,
-            )
-        except Exception as error:  # noqa: BLE001  # obstore has many classes; their texts may quote a key
-            raise StoreUnusable(
-                f"The configuration of Azure is invalid ({type(error).__name__}): check the AZURE variables and the "
-                f"file of {self.advice.certificates}."
-            ) from None
+        if self._location.endpoint:
+            options["endpoint"] = self._location.endpoint.rstrip("/")
+        # With `use_emulator` it would leave the endpoint out of account.
+        return AzureStore(self.bucket, use_emulator=False, **options)
 
     def stored_metadata(self, metadata: dict[str, str]) -> dict[str, str]:
         """See `Backend.stored_metadata`. Azure's names are identifiers of C#, so that they have no hyphens."""

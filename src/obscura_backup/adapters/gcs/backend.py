@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from obstore.store import GCSStore
 
-from obscura_backup.adapters.gcs.location import GOOGLE
 from obscura_backup.adapters.object_stores.errors import Advice, TransientFailure
 from obscura_backup.adapters.object_stores.obstore_driver.backend import Backend
-from obscura_backup.adapters.object_stores.obstore_driver.client_options import NO_RETRIES, client_options
-from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
 
 if TYPE_CHECKING:
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 
     from obscura_backup.adapters.gcs.location import GcsLocation
 
+_PUBLIC = "https://storage.googleapis.com"
 _CREDENTIALS = "set GOOGLE_APPLICATION_CREDENTIALS, or give this machine a service account"
 _ANONYMOUS: GCSCredential = {"token": "anonymous", "expires_at": None}
 
@@ -35,31 +33,18 @@ class GcsBackend(Backend):
         location: of the bucket.
     """
 
+    cloud = "Google Cloud Storage"
+    configuration = "the file of GOOGLE_APPLICATION_CREDENTIALS and that of {certificates}"
+
     def __init__(self, location: GcsLocation) -> None:
-        super().__init__(location.bucket, _advice_for(location))
+        super().__init__(location, _advice_for(location))
         self._location = location
 
-    def make_store(self, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> ObjectStore:
-        """See `Backend.make_store`. The token is fetched with the first request."""
-        # A token would go to the emulator in the clear.
-        credentials: dict[str, Any] = {"credential_provider": lambda: _ANONYMOUS} if self._location.is_emulator else {}
-        try:
-            return GCSStore(
-                self.bucket,
-                base_url=(self._location.endpoint or GOOGLE).rstrip("/"),
-                **credentials,
-                client_options=client_options(
-                    connect_timeout_seconds=connect_timeout_seconds,
-                    read_timeout_seconds=read_timeout_seconds,
-                    certificates=self.advice.certificates,
-                ),
-                retry_config=NO_RETRIES,
-            )
-        except Exception as error:  # noqa: BLE001  # obstore has many classes; their texts may quote a key
-            raise StoreUnusable(
-                f"The configuration of Google Cloud Storage is invalid ({type(error).__name__}): check the file of "
-                f"GOOGLE_APPLICATION_CREDENTIALS and that of {self.advice.certificates}."
-            ) from None
+    def _make_store(self, **options: Any) -> ObjectStore:
+        # A token is fetched with the first request. It would go to an emulator in the clear.
+        if not self._location.has_tls:
+            options["credential_provider"] = lambda: _ANONYMOUS
+        return GCSStore(self.bucket, base_url=(self._location.endpoint or _PUBLIC).rstrip("/"), **options)
 
     def condition_on(self, replaces: Tag | None) -> PutMode:
         """See `Backend.condition_on`."""

@@ -6,7 +6,7 @@ Messages name the wrong part and quote none of it: it may hold a secret.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
@@ -66,3 +66,38 @@ class UrlForm:
         is_origin = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
         if not is_origin or not (port.isdecimal() or not port):
             raise ValueError(malformed)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketLocation:
+    """A bucket and how to reach it. A subclass gives the form of its URL.
+
+    Attributes:
+        bucket: its name.
+        endpoint: of a server other than the cloud's public one; None: that one.
+    """
+
+    FORM: ClassVar[UrlForm]
+
+    bucket: str
+    endpoint: str | None = None
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether requests are encrypted. Emulators, and S3 stores of a private network, may have no TLS."""
+        return self.endpoint is None or self.endpoint.startswith("https:")
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read a URL of this form.
+
+        Raises:
+            ValueError: it is malformed. The message names the part and quotes none of it: it may hold a secret.
+        """
+        bucket, given = cls.FORM.parse(url)
+        return cls(bucket, **cls._fields_of(given))
+
+    @classmethod
+    def _fields_of(cls, given: dict[str, str]) -> dict[str, Any]:
+        """The other fields, from the parameters of the URL."""
+        return dict(given)

@@ -7,41 +7,38 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
-from obscura_backup.adapters.object_stores.blobs_url import UrlForm
+from obscura_backup.adapters.object_stores.blobs_url import BucketLocation, UrlForm
 
 DEFAULT_REGION = "us-east-1"
 """The default of MinIO and similar stores, and of AWS."""
 
-_FORM = UrlForm(
-    form="s3://BUCKET?endpoint=URL&region=REGION",
-    schemes=("s3", "s3+boto3"),
-    name=re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
-    wrong_name="its bucket name is not one that S3 allows",
-    parameters=frozenset({"endpoint", "region", "checksums", "addressing"}),
-    wrong_parameters="it takes endpoint, region, checksums and addressing, once each",
-    credentials="the AWS variables",
-)
 _BOOLEANS = {"on": True, "off": False}
 _AUTO, _PATH, _VIRTUAL = "auto", "path", "virtual"
 
 
 @dataclass(frozen=True, slots=True)
-class S3Location:
-    """A bucket and how to reach it.
+class S3Location(BucketLocation):
+    """See `BucketLocation`. An endpoint is that of a store other than AWS, such as `https://minio.example:9000`.
 
     Attributes:
-        bucket: its name.
-        endpoint: of a store other than AWS, such as `https://minio.example:9000`; None: AWS.
         region: None: from the AWS configuration of this machine, or `us-east-1`.
         checksums: whether uploads carry a SHA-256 for the store to check; off for a store that refuses the header.
         addressing: where the bucket's name goes: `path` (https://HOST/BUCKET/KEY), `virtual` (https://BUCKET.HOST/KEY)
             or `auto`: path at an endpoint, virtual at AWS.
     """
 
-    bucket: str
-    endpoint: str | None = None
+    FORM = UrlForm(
+        form="s3://BUCKET?endpoint=URL&region=REGION",
+        schemes=("s3", "s3+boto3"),
+        name=re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
+        wrong_name="its bucket name is not one that S3 allows",
+        parameters=frozenset({"endpoint", "region", "checksums", "addressing"}),
+        wrong_parameters="it takes endpoint, region, checksums and addressing, once each",
+        credentials="the AWS variables",
+    )
+
     region: str | None = None
     checksums: bool = True
     addressing: str = _AUTO
@@ -57,23 +54,16 @@ class S3Location:
         return _VIRTUAL if self.addressing_style == _PATH else _PATH
 
     @classmethod
-    def parse(cls, url: str) -> Self:
-        """Read an `s3:` URL.
-
-        Raises:
-            ValueError: it is malformed. The message names the part and quotes none of it: it may hold a secret.
-        """
-        bucket, given = _FORM.parse(url)
+    def _fields_of(cls, given: dict[str, str]) -> dict[str, Any]:
         checksums = _BOOLEANS.get(given.get("checksums", "on"))
         if checksums is None:
             raise ValueError("checksums is on or off")
         addressing = given.get("addressing", _AUTO)
         if addressing not in (_AUTO, _PATH, _VIRTUAL):
             raise ValueError("addressing is path, virtual or auto")
-        return cls(
-            bucket=bucket,
-            endpoint=given.get("endpoint"),
-            region=given.get("region") or None,
-            checksums=checksums,
-            addressing=addressing,
-        )
+        return {
+            "endpoint": given.get("endpoint"),
+            "region": given.get("region") or None,
+            "checksums": checksums,
+            "addressing": addressing,
+        }

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 from obstore.store import S3Store
 
 from obscura_backup.adapters.object_stores.obstore_driver.backend import Backend
-from obscura_backup.adapters.object_stores.obstore_driver.client_options import NO_RETRIES, client_options
 from obscura_backup.adapters.s3.advice import advice_for
 from obscura_backup.adapters.s3.location import DEFAULT_REGION
-from obscura_backup.domain.errors import StoreUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,35 +32,24 @@ class S3Backend(Backend):
         location: of the bucket.
     """
 
+    cloud = "S3"
+    configuration = "the endpoint, the region, the file of {certificates} and the AWS configuration of this machine"
+
     def __init__(self, location: S3Location) -> None:
-        super().__init__(location.bucket, advice_for(location))
+        super().__init__(location, advice_for(location))
         self._location = location
 
-    def make_store(self, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> ObjectStore:
-        """See `Backend.make_store`."""
+    def _make_store(self, **options: Any) -> ObjectStore:
         location = self._location
-        try:
-            return S3Store(
-                location.bucket,
-                **_address(location),
-                **_credentials(location),
-                **_checksums(location),
-                conditional_put="etag",
-                disable_bulk_delete=True,
-                client_options=client_options(
-                    connect_timeout_seconds=connect_timeout_seconds,
-                    read_timeout_seconds=read_timeout_seconds,
-                    certificates=self.advice.certificates,
-                ),
-                retry_config=NO_RETRIES,
-            )
-        except StoreUnusable:
-            raise
-        except Exception as error:  # noqa: BLE001  # obstore and botocore have many classes; their texts may quote a setting
-            raise StoreUnusable(
-                f"The configuration of S3 is invalid ({type(error).__name__}): check the endpoint, the region, the file"
-                " of AWS_CA_BUNDLE and the AWS configuration of this machine."
-            ) from None
+        return S3Store(
+            location.bucket,
+            **_address(location),
+            **_credentials(location),
+            **_checksums(location),
+            conditional_put="etag",
+            disable_bulk_delete=True,
+            **options,
+        )
 
 
 def _address(location: S3Location) -> dict[str, Any]:
@@ -84,8 +71,7 @@ def _checksums(location: S3Location) -> dict[str, Any]:
     if not location.checksums:
         return {}
     # Under TLS the signed checksum header protects the bytes; another signature of them would protect nothing.
-    is_secure = location.endpoint is None or location.endpoint.startswith("https:")
-    return {"checksum_algorithm": "SHA256", "unsigned_payload": is_secure}
+    return {"checksum_algorithm": "SHA256", "unsigned_payload": location.has_tls}
 
 
 def _credentials(location: S3Location) -> dict[str, Any]:

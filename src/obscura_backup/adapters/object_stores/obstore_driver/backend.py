@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from obscura_backup.adapters.object_stores.errors import TransientFailure
+from obscura_backup.adapters.object_stores.obstore_driver.client_options import NO_RETRIES, client_options
+from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode, PutResult
     from obstore.store import ObjectStore
 
+    from obscura_backup.adapters.object_stores.blobs_url import BucketLocation
     from obscura_backup.adapters.object_stores.errors import Advice
 
 
@@ -21,20 +24,24 @@ class Backend(ABC):
     """One bucket of one kind of store. The defaults fit stores whose tags are ETags.
 
     Args:
-        bucket: its name; Azure calls it a container.
+        location: of the bucket.
         advice: for its operator.
     """
 
+    cloud: ClassVar[str]
+    """Its name in messages."""
+    configuration: ClassVar[str]
+    """What an operator checks when obstore refuses the configuration; `{certificates}` is filled in."""
     absent_code: ClassVar[str] = "NoSuchKey"
     """The error code of a GET of a missing object. Another code means that the bucket is missing."""
     has_suffix_ranges: ClassVar[bool] = True
     """Whether a GET may ask for the last bytes of an object without its size."""
 
-    def __init__(self, bucket: str, advice: Advice) -> None:
-        self.bucket = bucket
+    def __init__(self, location: BucketLocation, advice: Advice) -> None:
+        self.bucket = location.bucket
         self.advice = advice
+        self._has_tls = location.has_tls
 
-    @abstractmethod
     def make_store(self, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> ObjectStore:
         """Find credentials and make the client; sends no request to the store, and may block.
 
@@ -46,6 +53,26 @@ class Backend(ABC):
         Raises:
             StoreUnusable: there are no credentials, or the configuration is invalid.
         """
+        try:
+            return self._make_store(
+                client_options=client_options(
+                    connect_timeout_seconds=connect_timeout_seconds,
+                    read_timeout_seconds=read_timeout_seconds,
+                    certificates=self.advice.certificates,
+                ),
+                retry_config=NO_RETRIES,
+            )
+        except StoreUnusable:
+            raise
+        except Exception as error:  # noqa: BLE001  # drivers have many classes; their texts may quote a setting
+            what = self.configuration.format(certificates=self.advice.certificates)
+            raise StoreUnusable(
+                f"The configuration of {self.cloud} is invalid ({type(error).__name__}): check {what}."
+            ) from None
+
+    @abstractmethod
+    def _make_store(self, **options: Any) -> ObjectStore:
+        """The client, with these options of every kind of store. Errors of a driver become `StoreUnusable`."""
 
     def condition_on(self, replaces: Tag | None) -> PutMode:
         """The condition of a PUT that succeeds only if the object has this tag (None: if there is no object)."""

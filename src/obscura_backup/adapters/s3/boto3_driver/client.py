@@ -149,7 +149,7 @@ def _credentials_in(session: Any) -> Any:
 
 def _s3_options(location: S3Location) -> dict[str, object]:
     options: dict[str, object] = {"addressing_style": location.addressing_style}
-    if location.checksums and (location.endpoint is None or location.endpoint.startswith("https:")):
+    if location.checksums and location.has_tls:
         # Under TLS the signed checksum header protects the bytes; another hash would protect nothing.
         options["payload_signing_enabled"] = False
     return options
