@@ -19,7 +19,8 @@ from uuid import NAMESPACE_OID, uuid5
 from support.servers.programs import native
 from support.servers.service import COMMAND, SECRET, Service, signed
 from support.servers.stores.postgres_server import PostgresServer
-from support.servers.stores.s3_servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, minio
+from support.servers.stores.s3_server import ACCESS_KEY, REGION, SECRET_KEY, S3Server
+from support.servers.stores.s3_servers import minio
 from support.sessions.signals import give_children_default_signals
 
 if TYPE_CHECKING:

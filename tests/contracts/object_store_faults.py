@@ -1,6 +1,6 @@
-"""What every object store of obstore does when its server fails. The S3 adapter has more tests of its own.
+"""What every object store does when its server fails. The S3 adapter has more tests of its own.
 
-A test file gives the fixtures `shaky`, `proxy`, `blobs`, `start_store`, `server`, `bucket` and `remove_bucket`.
+The fixtures are those of `support.servers.stores.object_stores`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from obscura_backup.adapters.object_stores import store as object_stores
 from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
-from obscura_backup.domain.model import NO_VERSION, ByteRange
+from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
 from obscura_backup.domain.service import BackupService
 from support.servers.proxies.fault_proxy import Fault, FaultProxy
 from support.servers.stores.s3_store import LONG_TIMEOUT_SECONDS, recovered
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-
-
-SHAKY_READ_SECONDS = 1.5
-"""The time-out of `shaky`: short, but not too short for an emulator on a busy machine."""
 
 
 class ObjectStoreFaultContract:
@@ -55,12 +51,18 @@ class ObjectStoreFaultContract:
         found = await shaky.stat(user)
         assert found is not None
         assert found.upload_id == draft.upload_id
+        with pytest.raises(PutRefused):
+            await stored(shaky, user, "another")
 
     async def test_service_settles_a_lost_answer_by_itself(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
+        user = samples.user()
         proxy.plan(Fault.LOSE_ANSWER)
-        assert (await service.upload(samples.user(), NO_VERSION, samples.blob("first"))).version == 1
-        assert proxy.requests["PUT"] == 1
+        assert (await service.upload(user, NO_VERSION, samples.blob("first"))).version == 1
+        proxy.plan(Fault.LOSE_ANSWER)
+        await service.delete(user, Version(1))
+        assert proxy.requests["PUT"] == 2
+        assert (await service.upload(user, NO_VERSION, samples.blob("second"))).version == 3
 
     async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         user, blob = samples.user(), Blob.of(secrets.token_bytes(2_000_000))
@@ -71,33 +73,46 @@ class ObjectStoreFaultContract:
         assert await shaky.stat(user) is None
 
     async def test_silence_after_a_put_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
+        user = samples.user()
         proxy.plan(Fault.STALL, seconds=LONG_TIMEOUT_SECONDS)
         with pytest.raises(OutcomeUnknown):
-            await stored(shaky, samples.user())
+            await stored(shaky, user)
         assert proxy.requests["PUT"] == 1
+        assert await shaky.stat(user) is not None
 
     async def test_refused_connection_is_known_not_to_have_stored(
         self, shaky: ObjectBlobStore, proxy: FaultProxy
     ) -> None:
+        user = samples.user()
         proxy.refuse()
         with pytest.raises(BlobStoreUnavailable):
-            await stored(shaky, samples.user())
+            await stored(shaky, user)
+        with pytest.raises(BlobStoreUnavailable):
+            await shaky.check()
         proxy.listen()
         await recovered(shaky)
-        assert await shaky.stat(samples.user()) is None
+        assert await shaky.stat(user) is None
 
-    async def test_read_that_is_reset_is_tried_again_but_not_for_ever(
-        self, shaky: ObjectBlobStore, proxy: FaultProxy
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_read_that_is_reset_is_tried_again(
+        self, shaky: ObjectBlobStore, proxy: FaultProxy, method: str
     ) -> None:
         user = samples.user()
-        await stored(shaky, user)
-        proxy.plan(Fault.CUT_ANSWER, method="GET")
+        revision = await stored(shaky, user)
+        proxy.plan(Fault.CUT_ANSWER, method=method)
+        found = await shaky.stat(user) if method == "HEAD" else revision
+        assert found == revision
         assert (await content(shaky, user)).startswith(b"sealed")
-        assert proxy.requests["GET"] == 2
-        proxy.plan(Fault.LOSE_ANSWER, method="GET", times=9)
+        assert proxy.requests[method] == 2
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_read_is_not_tried_for_ever(self, shaky: ObjectBlobStore, proxy: FaultProxy, method: str) -> None:
+        user = samples.user()
+        await stored(shaky, user)
+        proxy.plan(Fault.LOSE_ANSWER, method=method, times=9)
         with pytest.raises(BlobStoreUnavailable):
-            await shaky.open(user)
-        assert proxy.requests["GET"] == 2 + 1 + len(object_stores.RETRY_AFTER_SECONDS)
+            await (shaky.stat(user) if method == "HEAD" else shaky.open(user))
+        assert proxy.requests[method] == 1 + len(object_stores.RETRY_AFTER_SECONDS)
 
     async def test_listing_goes_on_after_a_failure(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         users = [samples.user(number << 56) for number in (1, 2, 3)]

@@ -18,7 +18,7 @@ from support.servers.stores.minio_cluster import MinioCluster
 from support.servers.stores.pgbouncer import Pooler
 from support.servers.stores.postgres_failover import FailoverPair
 from support.servers.stores.postgres_pair import DATABASE
-from support.servers.stores.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.servers.stores.s3_server import ACCESS_KEY, SECRET_KEY
 from torture.testbeds import Testbed
 
 if TYPE_CHECKING:

@@ -17,17 +17,10 @@ from obscura_backup.domain.errors import BlobStoreUnavailable, StoreUnusable
 from obscura_backup.domain.model import ByteRange, slot_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.proxies.fault_proxy import FaultProxy
     from support.servers.stores.azurite import Azurite
     from support.servers.stores.object_stores import StartStore
-
-
-@pytest.fixture
-def remove_bucket(server: Azurite, bucket: str) -> Callable[[], None]:
-    return lambda: server.remove_container(bucket)
 
 
 class TestFaults(ObjectStoreFaultContract):

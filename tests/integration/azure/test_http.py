@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def service(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environment = {
-        "OBSCURA_BACKUP_BLOBS_URL": f"az://{azurite.new_container()}?endpoint={azurite.endpoint}",
+        "OBSCURA_BACKUP_BLOBS_URL": f"az://{azurite.new_bucket()}?endpoint={azurite.endpoint}",
         "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": KEY,
         "NO_PROXY": "127.0.0.1",

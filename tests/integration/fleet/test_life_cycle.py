@@ -21,7 +21,7 @@ from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import load_settings
 from support.servers.service import Person
-from support.servers.stores.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.servers.stores.s3_server import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     import pytest

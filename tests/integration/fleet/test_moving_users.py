@@ -11,13 +11,13 @@ import boto3  # type: ignore[import-untyped]  # it ships no types
 from support import moving_users
 from support.servers.fleet import Fleet
 from support.servers.service import Person
-from support.servers.stores.s3_servers import ACCESS_KEY, REGION, SECRET_KEY
+from support.servers.stores.s3_server import ACCESS_KEY, REGION, SECRET_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.servers.stores.postgres_server import PostgresServer
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
 
 
 def test_users_move_with_their_versions_and_the_old_pair_forgets_them(

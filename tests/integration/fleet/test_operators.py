@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.servers.stores.postgres_server import PostgresServer
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
 
 
 def checks(fleet: Fleet, code: int = 0) -> dict[str, dict[str, Any]]:

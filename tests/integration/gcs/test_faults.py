@@ -16,15 +16,8 @@ from support.servers.stores.gcs_uploads import CarelessGcsUploads
 from support.servers.stores.object_stores import PROBE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.servers.stores.gcs_server import GcsServer
     from support.servers.stores.object_stores import StartStore
-
-
-@pytest.fixture
-def remove_bucket(server: GcsServer, bucket: str) -> Callable[[], None]:
-    return lambda: server.remove_bucket(bucket)
 
 
 class TestFaults(ObjectStoreFaultContract):

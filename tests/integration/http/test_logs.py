@@ -11,7 +11,7 @@ import pytest
 
 from support.servers.proxies.fault_proxy import Fault
 from support.servers.service import Person, Service
-from support.servers.stores.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.servers.stores.s3_server import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path

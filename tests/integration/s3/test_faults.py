@@ -9,67 +9,23 @@ import pytest
 
 from contracts import samples
 from contracts.blob_store import content, stored
-from obscura_backup.adapters.memory import MemoryMetadataStore
-from obscura_backup.adapters.object_stores import store as s3
+from contracts.object_store_faults import ObjectStoreFaultContract
 from obscura_backup.adapters.object_stores.obstore_driver import bucket as obstore_bucket
 from obscura_backup.adapters.object_stores.obstore_driver.store import ObstoreBlobStore
-from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
-from obscura_backup.domain.model import NO_VERSION, ByteRange, Version
-from obscura_backup.domain.service import BackupService
+from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown
+from obscura_backup.domain.model import ByteRange
 from support.servers.in_process.bounded_protocol import eventually
 from support.servers.proxies.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
     from support.servers.stores.s3_store import MakeStore
 
 from support.servers.stores.s3_store import READ_TIMEOUT_SECONDS, recovered, stored_bytes
 
 
-class TestFaults:
-    async def test_lost_answer_of_a_put_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        """It was stored; the upload id tells whose it is, and it was sent once only."""
-        user, blob = samples.user(), samples.blob()
-        draft = samples.draft(blob)
-        proxy.plan(Fault.LOSE_ANSWER)
-        with pytest.raises(OutcomeUnknown):
-            await shaky.put(user, blob, draft, replaces=None)
-        assert proxy.requests["PUT"] == 1
-        found = await shaky.stat(user)
-        assert found is not None
-        assert found.upload_id == draft.upload_id
-        with pytest.raises(PutRefused):
-            await stored(shaky, user, "another")
-
-    async def test_service_settles_a_lost_answer_by_itself(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        service = BackupService(MemoryMetadataStore(), shaky, SystemClock())
-        user = samples.user()
-        proxy.plan(Fault.LOSE_ANSWER)
-        blob = samples.blob("first")
-        assert (await service.upload(user, NO_VERSION, blob)).version == 1
-        proxy.plan(Fault.LOSE_ANSWER)
-        await service.delete(user, Version(1))
-        assert proxy.requests["PUT"] == 2
-        blob = samples.blob("second")
-        assert (await service.upload(user, NO_VERSION, blob)).version == 3
-
-    async def test_put_cut_in_the_middle_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        proxy.plan(Fault.CUT_REQUEST)
-        with pytest.raises(OutcomeUnknown):
-            await stored_bytes(shaky, secrets.token_bytes(2_000_000))
-        assert proxy.requests["PUT"] == 1
-        assert [user async for user in shaky.scan()] == []
-
-    async def test_silence_after_a_put_is_an_unknown_outcome(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        user = samples.user()
-        proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 2)
-        with pytest.raises(OutcomeUnknown):
-            await stored(shaky, user)
-        assert proxy.requests["PUT"] == 1
-        assert await shaky.stat(user) is not None
-
+class TestFaults(ObjectStoreFaultContract):
     async def test_long_body_has_more_time_than_silence(
         self, shaky: ObjectBlobStore, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -78,40 +34,6 @@ class TestFaults:
         if isinstance(shaky, ObstoreBlobStore):
             proxy.plan(Fault.STALL, seconds=READ_TIMEOUT_SECONDS * 3)
         await stored(shaky, samples.user(), "a body of some bytes")
-
-    async def test_refused_connection_is_known_not_to_have_stored(
-        self, shaky: ObjectBlobStore, proxy: FaultProxy
-    ) -> None:
-        user = samples.user()
-        proxy.refuse()
-        with pytest.raises(BlobStoreUnavailable):
-            await stored(shaky, user)
-        with pytest.raises(BlobStoreUnavailable):
-            await shaky.check()
-        proxy.listen()
-        await recovered(shaky)
-        assert await shaky.stat(user) is None
-
-    @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    async def test_a_read_that_is_reset_is_tried_again(
-        self, shaky: ObjectBlobStore, proxy: FaultProxy, method: str
-    ) -> None:
-        user = samples.user()
-        revision = await stored(shaky, user)
-        proxy.plan(Fault.CUT_ANSWER, method=method)
-        found = await shaky.stat(user) if method == "HEAD" else revision
-        assert found == revision
-        assert (await content(shaky, user)).startswith(b"sealed")
-        assert proxy.requests[method] == 2
-
-    @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    async def test_a_read_is_not_tried_for_ever(self, shaky: ObjectBlobStore, proxy: FaultProxy, method: str) -> None:
-        user = samples.user()
-        await stored(shaky, user)
-        proxy.plan(Fault.LOSE_ANSWER, method=method, times=9)
-        with pytest.raises(BlobStoreUnavailable):
-            await (shaky.stat(user) if method == "HEAD" else shaky.open(user))
-        assert proxy.requests[method] == 1 + len(s3.RETRY_AFTER_SECONDS)
 
     async def test_download_that_breaks_off_is_told(self, patient: ObjectBlobStore, proxy: FaultProxy) -> None:
         user, _ = await stored_bytes(patient, secrets.token_bytes(24 * 1024 * 1024))

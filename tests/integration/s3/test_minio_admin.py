@@ -20,14 +20,14 @@ from obscura_backup.adapters.s3.minio_users import init_user
 from obscura_backup.domain.errors import StoreUnusable
 from support.servers.programs import native
 from support.servers.service import COMMAND, Person, Service
-from support.servers.stores import s3_servers
+from support.servers.stores import s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
     from support.servers.stores.s3_store import MakeStore
 
 
@@ -38,11 +38,11 @@ _numbers = itertools.count(1)
 
 
 def made(server: S3Server, bucket: str) -> bool:
-    return init_bucket(S3Location(bucket, server.endpoint, s3_servers.REGION))
+    return init_bucket(S3Location(bucket, server.endpoint, s3_server.REGION))
 
 
 def made_user(server: S3Server, bucket: str, *, user: str = SERVICE_KEY, user_secret: str = SERVICE_SECRET) -> None:
-    init_user(S3Location(bucket, server.endpoint, s3_servers.REGION), user, user_secret)
+    init_user(S3Location(bucket, server.endpoint, s3_server.REGION), user, user_secret)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_user_that_could_do_more_is_cut_down(minio_server: S3Server, bucket: str
     pool = urllib3.PoolManager(retries=False)
     admin = MinioAdmin(
         endpoint=f"127.0.0.1:{minio_server.port}",
-        credentials=StaticProvider(s3_servers.ACCESS_KEY, s3_servers.SECRET_KEY),
+        credentials=StaticProvider(s3_server.ACCESS_KEY, s3_server.SECRET_KEY),
         secure=False,
         http_client=pool,
     )
@@ -195,7 +195,7 @@ def test_user_that_could_do_more_is_cut_down(minio_server: S3Server, bucket: str
 @pytest.mark.parametrize(
     ("user", "user_secret", "told"),
     [
-        (s3_servers.ACCESS_KEY, SERVICE_SECRET, "different access keys"),
+        (s3_server.ACCESS_KEY, SERVICE_SECRET, "different access keys"),
         ("no", SERVICE_SECRET, "3 characters"),
         ("short-secret", "seven77", "8 characters"),
     ],

@@ -11,7 +11,7 @@ from obscura_backup.domain.errors import StoreUnusable
 from support.servers.stores.object_stores import PROBE_SECONDS
 
 if TYPE_CHECKING:
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
     from support.servers.stores.s3_store import MakeStore
 
 

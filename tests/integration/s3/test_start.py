@@ -11,11 +11,11 @@ from contracts import samples
 from contracts.blob_store import stored
 from obscura_backup.domain.errors import BlobStoreUnavailable, StoreUnusable
 from support.servers.proxies.fault_proxy import Fault, FaultProxy
-from support.servers.stores import s3_servers
+from support.servers.stores import s3_server
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
     from support.servers.stores.s3_store import MakeStore
 
 from support.servers.stores.s3_store import LONG_TIMEOUT_SECONDS, recovered, through
@@ -149,8 +149,8 @@ class TestStart:
         blobs = implementation(bucket, endpoint=f"http://127.0.0.1:{proxy.port}")
         await blobs.start()
         await blobs.close()
-        assert s3_servers.SECRET_KEY not in caplog.text
-        assert s3_servers.ACCESS_KEY not in caplog.text
+        assert s3_server.SECRET_KEY not in caplog.text
+        assert s3_server.ACCESS_KEY not in caplog.text
 
     async def test_clocks_agree(self, blobs: ObjectBlobStore) -> None:
         skew = await blobs.clock_skew_seconds()

@@ -15,13 +15,13 @@ from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.object_stores.metadata import check_of, metadata_of
 from obscura_backup.domain.blob import Blob
-from obscura_backup.domain.errors import BackupDamaged, PutRefused
+from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import ByteRange, Kind, Sha256, slot_key
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.proxies.fault_proxy import FaultProxy
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
     from support.servers.stores.s3_store import MakeStore
 
 from support.servers.stores.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
@@ -160,33 +160,6 @@ class TestWhatIsInTheBucket:
 
 
 class TestCostInRequests:
-    async def test_an_upload_is_one_put(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        await stored(shaky, samples.user())
-        assert dict(proxy.requests) == {"PUT": 1}
-
-    async def test_a_refused_upload_is_one_put(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        user = samples.user()
-        await stored(shaky, user)
-        proxy.forget()
-        with pytest.raises(PutRefused):
-            await stored(shaky, user, "again")
-        assert dict(proxy.requests) == {"PUT": 1}
-
-    async def test_a_download_is_one_get(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        user = samples.user()
-        await stored(shaky, user)
-        proxy.forget()
-        await content(shaky, user)
-        await content(shaky, user, ByteRange(4, 9))
-        assert dict(proxy.requests) == {"GET": 2}
-
-    async def test_a_look_is_one_head(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
-        user = samples.user()
-        await stored(shaky, user)
-        proxy.forget()
-        await shaky.stat(user)
-        assert dict(proxy.requests) == {"HEAD": 1}
-
     async def test_an_absence_is_asked_for_twice(self, shaky: ObjectBlobStore, proxy: FaultProxy) -> None:
         """A HEAD cannot say whether the object is missing or its whole bucket."""
         await shaky.stat(samples.user())

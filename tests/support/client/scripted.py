@@ -80,7 +80,7 @@ def scripted() -> Iterator[Server]:
             self.close_connection = True
             self.wfile.write(server.answer(Request(self.command, self.path, headers, body)))
 
-        do_GET = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
+        do_GET = do_HEAD = do_POST = do_DELETE = answer
 
         def log_message(self, *args: Any) -> None:
             """Keep the tests' output to the tests."""

@@ -10,7 +10,7 @@ import pytest
 
 from support.servers.proxies.fault_proxy import FaultProxy
 from support.servers.service import COMMAND, Service
-from support.servers.stores.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.servers.stores.s3_server import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from support.servers.stores.postgres_server import PostgresServer
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
 
 
 @dataclass

@@ -58,6 +58,9 @@ class Builds:
         return path
 
 
+BUILDS = Builds()
+
+
 def _settle(program: GoProgram, future: Future[Path | None]) -> None:
     try:
         future.set_result(_find_or_build(program))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from support.servers.in_process.threaded_server import QuietHandler, ThreadedServer
 
 _OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
-class HttpFront:
-    """The server, in a thread.
+class HttpFront(ThreadedServer):
+    """The server.
 
     Args:
         emulator_port: where requests go.
@@ -22,42 +19,18 @@ class HttpFront:
     """
 
     def __init__(self, emulator_port: int, handler: type[PassOn]) -> None:
-        self._server = _Server(emulator_port, handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    @property
-    def port(self) -> int:
-        port: int = self._server.server_address[1]
-        return port
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, emulator_port: int, handler: type[PassOn]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+        super().__init__(handler)
         self.emulator_port = emulator_port
 
 
-class PassOn(BaseHTTPRequestHandler):
+class PassOn(QuietHandler):
     """Passes each request on as it is. A subclass repairs answers in `repaired`, or takes over a method."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     host: ClassVar[str | None] = None
     """The host that the emulator is told; None: the client's."""
-    server: _Server
+    server: HttpFront
 
     def do_PUT(self) -> None:
         self._pass_on()
@@ -98,25 +71,7 @@ class PassOn(BaseHTTPRequestHandler):
         finally:
             emulator.close()
 
-    def answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if "Content-Length" not in headers:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        pass
-
     def _pass_on(self) -> None:
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         headers["Host"] = self.host or self.headers["Host"]
         self.answer(*self.repaired(*self.ask(self.command, self.path, headers, self.body())))
-
-
-def error_document(code: str) -> bytes:
-    """An error with this code, as object stores say it."""
-    return f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code></Error>".encode()

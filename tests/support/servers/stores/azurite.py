@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import fcntl
-import hashlib
 import hmac
 import itertools
 import os
 import shutil
 import subprocess
-import tempfile
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import urllib3
 
-from support.servers.programs import native
-from support.servers.programs.go_programs import CACHE
+from support.servers.programs import native, npm_packages
 from support.servers.proxies.http_front import HttpFront
 from support.servers.stores.azurite_ranges import AzuriteRanges
 
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGES = Path(__file__).parent / "azurite_packages"
-INSTALL_SECONDS = 600
 STOP_SECONDS = 20.0
 ACCOUNT = "testaccount"
 KEY = base64.b64encode(b"a key that no log may hold").decode()
@@ -62,13 +57,13 @@ class Azurite:
         """The endpoint by another port that leads here."""
         return f"http://127.0.0.1:{port}/{ACCOUNT}"
 
-    def new_container(self) -> str:
-        """The name of a container that did not exist before."""
+    def new_bucket(self) -> str:
+        """The name of a container (a bucket, for all other stores) that did not exist before."""
         name = f"container-{next(self._numbers)}"
         assert self._ask("PUT", f"/{name}?restype=container").status == 201
         return name
 
-    def remove_container(self, name: str) -> None:
+    def remove_bucket(self, name: str) -> None:
         assert self._ask("DELETE", f"/{name}?restype=container").status == 202
 
     def headers_of(self, container: str, key: str) -> dict[str, str]:
@@ -83,11 +78,10 @@ class Azurite:
         assert self._ask("PUT", f"/{container}/{key}?comp=lease", headers).status == 201
 
     def start(self) -> None:
-        node = shutil.which("node") or (shutil.which("node") if native.install_with_apt("nodejs", "npm") else None)
-        if node is None:
-            native.missing("Node, for Azurite", "install Node 20 or newer, with npm")
+        node = npm_packages.node_for("Azurite")
+        packages = npm_packages.installed(node, "azurite", PACKAGES, "--omit=optional")
         log = self._folder / "log"
-        program = _packages() / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+        program = packages / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
         options = ["--blobHost", "127.0.0.1", "--blobPort", str(self.emulator_port), "--inMemoryPersistence"]
         options += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         with log.open("ab") as output:
@@ -125,40 +119,6 @@ class Azurite:
         signature = hmac.digest(base64.b64decode(KEY), "\n".join(lines).encode(), "sha256")
         signed["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}"
         return self._pool.request(method, self.bare_endpoint + path, headers=signed)
-
-
-def _packages() -> Path:
-    """The packages of the lock file, each checked against its hash."""
-    lock = (PACKAGES / "package-lock.json").read_bytes()
-    installed = CACHE / f"azurite-{hashlib.sha256(lock).hexdigest()[:16]}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with installed.with_suffix(".lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # another test process may be installing the same
-        if not installed.exists():
-            _install(installed)
-    return installed
-
-
-def _install(installed: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        native.missing("npm, for Azurite", "install npm")
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        scratch = Path(folder) / "scratch"
-        shutil.copytree(PACKAGES, scratch)
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"]
-        done = subprocess.run(
-            [npm, "ci", "--omit=optional", *quiet],
-            cwd=scratch,
-            env={**os.environ, "NO_UPDATE_NOTIFIER": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=INSTALL_SECONDS,
-        )
-        if done.returncode != 0:
-            native.missing("Azurite", f"be online once ({done.stderr[-500:]})")
-        scratch.rename(installed)
 
 
 @pytest.fixture(scope="session")

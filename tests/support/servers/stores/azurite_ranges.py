@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from support.servers.proxies.http_front import PassOn, error_document
+from support.servers.in_process.threaded_server import error_document
+from support.servers.proxies.http_front import PassOn
 
 _EMPTY_RANGE = re.compile(r"bytes (\d+)-(\d+)/\d+")
 

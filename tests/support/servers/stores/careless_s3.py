@@ -7,13 +7,13 @@ import ssl
 import threading
 import time
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from support.servers.in_process.threaded_server import QuietHandler, ThreadedServer, error_document
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 
 class Flaw(Enum):
@@ -79,8 +79,8 @@ _ELSEWHERE = {
 }
 
 
-class CarelessS3:
-    """The server, in a thread. Any bucket is there.
+class CarelessS3(ThreadedServer):
+    """The server. Any bucket is there.
 
     Attributes:
         objects: bytes and metadata, by path.
@@ -89,6 +89,7 @@ class CarelessS3:
     """
 
     def __init__(self, *flaws: Flaw, certificate: Path | None = None) -> None:
+        super().__init__(_Handler)
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.uploads: list[dict[str, str]] = []
         self.hosts: set[str] = set()
@@ -96,29 +97,16 @@ class CarelessS3:
         self._crowded: set[str] = set()
         self.lock = threading.Lock()
         self.flaws = frozenset(flaws)
-        self._server = _Server(self)
         self._scheme = "http"
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
             self._scheme = "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     @property
     def endpoint(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def elsewhere(self) -> tuple[int, str] | None:
@@ -199,15 +187,9 @@ def _tag(data: bytes) -> str:
     return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
 
-class _Server(ThreadingHTTPServer):
-    def __init__(self, store: CarelessS3) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.store = store
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     protocol_version = "HTTP/1.0"
-    server: _Server
+    server: CarelessS3
 
     def parse_request(self) -> bool:
         """Also takes requests as a proxy gets them, with the host in the path."""
@@ -218,51 +200,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
-        store = self.server.store
+        store = self.server
         store.uploads.append({name.lower(): value for name, value in self.headers.items()})
         refusal = store.elsewhere or store.upload(self.path, self.headers, data)
         if refusal is None:
-            self._answer(200, headers={"ETag": _tag(data)})
+            self.answer(200, {"ETag": _tag(data)})
         elif refusal[0]:
             self._refuse(*refusal)
 
     def do_GET(self) -> None:
         path = urlsplit(self.path)
-        self.server.store.hosts.add(self.headers["Host"])
-        if self.server.store.elsewhere is not None:
-            self._refuse(*self.server.store.elsewhere)
+        self.server.hosts.add(self.headers["Host"])
+        if self.server.elsewhere is not None:
+            self._refuse(*self.server.elsewhere)
             return
         if "list-type" in path.query:
-            self._answer(200, b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>")
+            self.answer(200, {}, b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>")
             return
-        held = self.server.store.objects.get(path.path)
+        held = self.server.objects.get(path.path)
         if held is None:
             self._refuse(404, "NoSuchKey")
         else:
             modified = {"Last-Modified": "Wed, 25 Nov 2026 00:00:00 GMT"}
-            self._answer(200, held[0], {"ETag": _tag(held[0]), **modified, **held[1]})
+            self.answer(200, {"ETag": _tag(held[0]), **modified, **held[1]}, held[0])
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_DELETE(self) -> None:
-        if Flaw.REFUSES_DELETION in self.server.store.flaws:
+        if Flaw.REFUSES_DELETION in self.server.flaws:
             self._refuse(403, "AccessDenied")
             return
-        self.server.store.objects.pop(self.path, None)
-        self._answer(204)
+        self.server.objects.pop(self.path, None)
+        self.answer(204, {})
 
     def _refuse(self, status: int, code: str) -> None:
-        self._answer(status, f"<Error><Code>{code}</Code></Error>".encode())
-
-    def _answer(self, status: int, data: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        pass
+        self.answer(status, {}, error_document(code))

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from support.servers.programs import native
-from support.servers.programs.go_programs import Builds, GoProgram
+from support.servers.programs.go_programs import BUILDS, GoProgram
 from support.servers.proxies.http_front import HttpFront
 from support.servers.stores.gcs_uploads import GcsUploads
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 FAKE_GCS_SERVER = GoProgram("fake-gcs-server", "github.com/fsouza/fake-gcs-server", "v1.56.1")
 STOP_SECONDS = 20.0
-
-_builds = Builds()
 
 
 class GcsServer:
@@ -41,12 +39,16 @@ class GcsServer:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.endpoint_at(self.port)
 
     @property
     def bare_endpoint(self) -> str:
         """Of the emulator as it is."""
-        return f"http://127.0.0.1:{self.emulator_port}"
+        return self.endpoint_at(self.emulator_port)
+
+    def endpoint_at(self, port: int) -> str:
+        """The endpoint by another port that leads here."""
+        return f"http://127.0.0.1:{port}"
 
     def new_bucket(self) -> str:
         """The name of a bucket that did not exist before."""
@@ -60,7 +62,7 @@ class GcsServer:
         assert self._ask("DELETE", f"/storage/v1/b/{name}").status == 200
 
     def start(self) -> None:
-        program = _builds.path_of(FAKE_GCS_SERVER)
+        program = BUILDS.path_of(FAKE_GCS_SERVER)
         command = [str(program), "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.emulator_port)]
         command += ["-public-host", "127.0.0.1", "-backend", "memory", "-log-level", "warn", "-data", str(self._folder)]
         log = self._folder.with_suffix(".log")
@@ -85,11 +87,6 @@ class GcsServer:
 
     def _ask(self, method: str, path: str, body: str | None = None) -> urllib3.BaseHTTPResponse:
         return self._pool.request(method, self.bare_endpoint + path, body=body)
-
-
-def begin_build() -> None:
-    """Have the emulator found or built; returns at once."""
-    _builds.begin(FAKE_GCS_SERVER)
 
 
 @pytest.fixture(scope="session")

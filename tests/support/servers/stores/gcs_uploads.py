@@ -13,7 +13,8 @@ from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
-from support.servers.proxies.http_front import PassOn, error_document
+from support.servers.in_process.threaded_server import error_document
+from support.servers.proxies.http_front import PassOn
 
 _META = "x-goog-meta-"
 
@@ -24,7 +25,7 @@ class GcsUploads(PassOn):
     host = "127.0.0.1"
     looks_at_conditions: ClassVar[bool] = True
 
-    def do_PUT(self) -> None:  # noqa: N802  # as the base class names it
+    def do_PUT(self) -> None:
         bucket, name = (unquote(part) for part in urlsplit(self.path).path[1:].split("/", 1))
         query = f"uploadType=multipart&name={quote(name, safe='')}"
         condition = self.headers["x-goog-if-generation-match"]

@@ -21,17 +21,10 @@ from minio.credentials.providers import StaticProvider
 from minio.minioadmin import MinioAdmin
 
 from support.servers.programs import native
+from support.servers.programs.go_programs import BUILDS
 from support.servers.proxies.fault_proxy import FaultProxy
-from support.servers.stores.s3_servers import (
-    _MINIO_ENVIRONMENT,
-    ACCESS_KEY,
-    MINIO,
-    REGION,
-    SECRET_KEY,
-    STOP_SECONDS,
-    S3Server,
-    _builds,
-)
+from support.servers.stores.s3_server import ACCESS_KEY, REGION, SECRET_KEY, STOP_SECONDS, S3Server
+from support.servers.stores.s3_servers import MINIO, MINIO_ENVIRONMENT
 
 if TYPE_CHECKING:
     import signal
@@ -75,7 +68,7 @@ class Node:
                         "MINIO_CI_CD": "on",
                         # Else it does not find itself by a loopback address when it runs in a container.
                         "_MINIO_SERVER_LOCAL": f"127.0.0.1:{self.port}",
-                        **_MINIO_ENVIRONMENT,
+                        **MINIO_ENVIRONMENT,
                     },
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -184,7 +177,7 @@ class MinioCluster(S3Server):
 
     def __init__(self) -> None:
         super().__init__()
-        program = _builds.path_of(MINIO)
+        program = BUILDS.path_of(MINIO)
         self._folder = native.temporary_folder("minio-cluster", user=None)
         ports = [native.free_port() for _ in range(NODES)]
         drives = [f"http://127.0.0.1:{port}{self._folder}/{number}/drive" for number, port in enumerate(ports)]

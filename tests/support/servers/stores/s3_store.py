@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.s3.boto3_driver.store import Boto3BlobStore
     from obscura_backup.adapters.s3.store import S3BlobStore
     from obscura_backup.domain.model import Revision
-    from support.servers.stores.s3_servers import S3Server
+    from support.servers.stores.s3_server import S3Server
 
 
 READ_TIMEOUT_SECONDS = 0.5
