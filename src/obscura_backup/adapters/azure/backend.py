@@ -24,7 +24,21 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.azure.location import AzureLocation
 
 _ACCOUNT = "AZURE_STORAGE_ACCOUNT_NAME"
-_SECRETS = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN")
+_KEY = "AZURE_STORAGE_ACCOUNT_KEY"
+_SAS = "AZURE_STORAGE_SAS_TOKEN"
+_CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+_OTHER_CREDENTIALS = (
+    _KEY,
+    _SAS,
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_MASTER_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_TOKEN",
+    "AZURE_STORAGE_CLIENT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_USE_AZURE_CLI",
+)
+"""The variables of obstore; without them it asks for the managed identity of the machine."""
 _CREDENTIALS = "set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or give this machine a managed identity"
 
 
@@ -53,11 +67,15 @@ class AzureBackend(Backend):
 
     def _make_store(self, **options: Any) -> ObjectStore:
         # The token of an identity is fetched with the first request.
-        if not os.environ.get(_ACCOUNT):
+        if _is_set(_CONNECTION_STRING) and not _is_set(*_OTHER_CREDENTIALS):
+            raise StoreUnusable(
+                f"{_CONNECTION_STRING} is not supported: set {_ACCOUNT} to its AccountName, and {_KEY} to its "
+                f"AccountKey or {_SAS} to its SharedAccessSignature."
+            )
+        if not _is_set(_ACCOUNT):
             raise StoreUnusable(f"There is no storage account for Azure: set {_ACCOUNT}.")
-        if not self._location.has_tls and not any(os.environ.get(name) for name in _SECRETS):
-            # The token of an identity would go to the emulator in the clear.
-            raise StoreUnusable(f"There are no credentials for Azure: set {' or '.join(_SECRETS)}.")
+        if not self._location.has_tls:
+            options["credential_type"] = _credential_type_without_tls(self._location)
         if self._location.endpoint:
             options["endpoint"] = self._location.endpoint.rstrip("/")
         # With `use_emulator` it would leave the endpoint out of account.
@@ -70,6 +88,26 @@ class AzureBackend(Backend):
     def our_metadata(self, stored: Mapping[str, str]) -> Mapping[str, str]:
         """See `Backend.our_metadata`."""
         return {_OUR_NAMES.get(name.lower(), name): value for name, value in stored.items()}
+
+
+def _credential_type_without_tls(location: AzureLocation) -> str:
+    """The one kind of credential that obstore may use, whatever other variables are set.
+
+    A key only signs requests. A SAS token is part of them, so that it must stay on this machine; so would a token of an
+    identity, which no emulator needs.
+    """
+    if _is_set(_KEY):
+        return "access_key"
+    if _is_set(_SAS) and location.is_loopback:
+        return "sas_token"
+    raise StoreUnusable(
+        f"There are no credentials for Azure that an http: endpoint may get: set {_KEY} (or, for an endpoint on this "
+        f"machine, {_SAS}), or use an https: endpoint."
+    )
+
+
+def _is_set(*names: str) -> bool:
+    return any(os.environ.get(name) for name in names)
 
 
 def _advice_for(location: AzureLocation) -> Advice:

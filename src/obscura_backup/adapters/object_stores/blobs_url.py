@@ -5,7 +5,9 @@ Messages name the wrong part and quote none of it: it may hold a secret.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -86,6 +88,14 @@ class BucketLocation:
     def has_tls(self) -> bool:
         """Whether requests are encrypted. Emulators, and S3 stores of a private network, may have no TLS."""
         return self.endpoint is None or self.endpoint.startswith("https:")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the endpoint is on this machine, so that no network sees requests."""
+        host = urlsplit(self.endpoint or "").hostname or ""
+        with suppress(ValueError):
+            return ip_address(host).is_loopback
+        return host == "localhost"
 
     @classmethod
     def parse(cls, url: str) -> Self:

@@ -51,6 +51,29 @@ class QuietHandler(BaseHTTPRequestHandler):
         pass
 
 
+class Recorder(ThreadedServer):
+    """Answers 201 without a body to everything.
+
+    Attributes:
+        requests: the path, and the headers by their names in lower case, of each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_RecordingHandler)
+        self.requests: list[tuple[str, dict[str, str]]] = []
+
+
+class _RecordingHandler(QuietHandler):
+    server: Recorder
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.server.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        self.answer(201, {"ETag": '"tag"'})
+
+    do_PUT = do_POST = do_GET
+
+
 def error_document(code: str) -> bytes:
     """An error with this code, as object stores say it."""
     return f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code></Error>".encode()

@@ -56,6 +56,7 @@ class Backend(ABC):
         try:
             return self._make_store(
                 client_options=client_options(
+                    has_tls=self._has_tls,
                     connect_timeout_seconds=connect_timeout_seconds,
                     read_timeout_seconds=read_timeout_seconds,
                     certificates=self.advice.certificates,

@@ -21,11 +21,12 @@ _NO_LIMIT = timedelta(days=1)
 
 
 def client_options(
-    *, connect_timeout_seconds: float, read_timeout_seconds: float | None, certificates: str
+    *, has_tls: bool, connect_timeout_seconds: float, read_timeout_seconds: float | None, certificates: str
 ) -> ClientConfig:
     """The options of a client.
 
     Args:
+        has_tls: of the endpoint; then no request leaves without it, also to a host that a variable or a redirect names.
         connect_timeout_seconds: for making a connection.
         read_timeout_seconds: for silence; None: no limit.
         certificates: the variable that names a file of authorities to trust, too.
@@ -34,7 +35,7 @@ def client_options(
         OSError: that file cannot be read.
     """
     options: ClientConfig = {
-        "allow_http": True,
+        "allow_http": not has_tls,
         "connect_timeout": timedelta(seconds=connect_timeout_seconds),
         "timeout": _NO_LIMIT,
     }

@@ -17,6 +17,7 @@ from obscura_backup.adapters.object_stores.metadata import NAMES
 from obscura_backup.adapters.object_stores.obstore_driver.errors import DRIVER_ERRORS, failed_request
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
+from support.servers.in_process.threaded_server import Recorder
 from support.servers.programs.native import free_port
 
 if TYPE_CHECKING:
@@ -97,17 +98,106 @@ def test_account_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
         make("az://backups")
 
 
-@pytest.mark.parametrize("name", [None, "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"])
-def test_token_of_an_identity_goes_to_servers_with_tls_only(
-    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str | None
+SECRETS = {
+    "AZURE_STORAGE_ACCOUNT_KEY": "c2VjcmV0",
+    "AZURE_STORAGE_SAS_TOKEN": "sig=hush",
+    "AZURE_STORAGE_TOKEN": "hush",
+    "AZURE_CLIENT_SECRET": "hush",
+    "AZURE_CLIENT_ID": "client",
+    "AZURE_TENANT_ID": "tenant",
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("AZURE_STORAGE_TOKEN",), ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID")],
+    ids=["none", "token", "service principal"],
+)
+def test_without_a_key_there_is_nothing_to_send_without_tls(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
-    if name is None:
-        with pytest.raises(StoreUnusable, match="AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"):
-            make(EMULATOR)
-    else:
-        monkeypatch.setenv(name, "c2VjcmV0")
+    for name in names:
+        monkeypatch.setenv(name, SECRETS[name])
+    with pytest.raises(StoreUnusable, match=r"AZURE_STORAGE_ACCOUNT_KEY .*AZURE_STORAGE_SAS_TOKEN.* https:"):
         make(EMULATOR)
-        assert made["endpoint"] == "http://127.0.0.1:10000/account"
+
+
+@pytest.mark.parametrize("host", ["azurite:10000", "192.0.2.1:10000", "localhost.example"])
+def test_sas_token_stays_on_this_machine_without_tls(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", "sig=hush")
+    with pytest.raises(StoreUnusable, match="AZURE_STORAGE_ACCOUNT_KEY"):
+        make(f"az://backups?endpoint=http://{host}/account")
+    for local in ("127.0.0.1:10000", "[::1]:10000", "localhost"):
+        make(f"az://backups?endpoint=http://{local}/account")
+
+
+@pytest.mark.parametrize("credential", ["AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"])
+async def test_no_other_credential_leaves_without_tls(monkeypatch: pytest.MonkeyPatch, credential: str) -> None:
+    """The driver would prefer the token to a key, and the service principal to a SAS token."""
+    for name, value in {**SECRETS, "AZURE_CREDENTIAL_TYPE": "bearer_token"}.items():
+        monkeypatch.setenv(name, value)
+    if credential != "AZURE_STORAGE_ACCOUNT_KEY":
+        monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_KEY")
+    with Recorder() as server:
+        monkeypatch.setenv("AZURE_AUTHORITY_HOST", f"http://127.0.0.1:{server.port}")
+        store = make(f"az://backups?endpoint=http://127.0.0.1:{server.port}/account")
+        await obstore.put_async(store, "key", b"x", mode="create", use_multipart=False)
+    (path, headers), *others = server.requests
+    assert others == []
+    assert path.partition("?")[::2] == ("/account/backups/key", "" if "KEY" in credential else "sig=hush")
+    assert headers.get("authorization", "").startswith("SharedKey account:" if "KEY" in credential else "")
+    assert "hush" not in str(headers)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {
+            "AZURE_STORAGE_TOKEN": "hush",
+            "AZURE_STORAGE_ENDPOINT": "http://127.0.0.1:{port}",
+            "AZURE_ALLOW_HTTP": "true",
+        },
+        {
+            "AZURE_CLIENT_ID": "client",
+            "AZURE_CLIENT_SECRET": "hush",
+            "AZURE_TENANT_ID": "tenant",
+            "AZURE_AUTHORITY_HOST": "http://127.0.0.1:{port}",
+        },
+    ],
+    ids=["endpoint", "authority"],
+)
+async def test_variable_that_names_a_server_without_tls_gets_no_credentials(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    with Recorder() as server:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.format(port=server.port))
+        store = make("az://backups")
+        with pytest.raises(DRIVER_ERRORS):
+            await obstore.put_async(store, "key", b"x", mode="create", use_multipart=False)
+    assert server.requests == []
+
+
+async def test_managed_identity_is_asked_for_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server is part of the machine, and gets no credentials."""
+    with Recorder() as server:
+        monkeypatch.setenv("AZURE_MSI_ENDPOINT", f"http://127.0.0.1:{server.port}/token")
+        store = make(f"az://backups?endpoint=https://127.0.0.1:{free_port()}")
+        with pytest.raises(DRIVER_ERRORS):
+            await obstore.put_async(store, "key", b"x", mode="create", use_multipart=False)
+    assert [path.partition("?")[0] for path, _ in server.requests] == ["/token"]
+
+
+@pytest.mark.parametrize("url", ["az://backups", EMULATOR])
+def test_connection_string_alone_is_refused_with_what_to_set(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=account;AccountKey=hush")
+    with pytest.raises(StoreUnusable, match="AZURE_STORAGE_ACCOUNT_KEY to its AccountKey") as refused:
+        make(url)
+    assert "hush" not in str(refused.value)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0")
+    make(url)
 
 
 def test_key_that_is_none_is_told_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from obscura_backup.adapters.object_stores.failed_request import Failure
 from obscura_backup.adapters.object_stores.obstore_driver.errors import DRIVER_ERRORS, failed_request
 from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
+from support.servers.in_process.threaded_server import Recorder
 from support.servers.programs.native import free_port
 
 if TYPE_CHECKING:
@@ -108,6 +109,28 @@ def test_credentials_go_to_servers_with_tls_only(made: dict[str, Any], query: st
     assert ("credential_provider" in made) is is_anonymous
     if is_anonymous:
         assert made["credential_provider"]() == {"token": "anonymous", "expires_at": None}
+
+
+async def test_credentials_of_this_machine_change_nothing_of_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.json"
+    user = {"type": "authorized_user", "client_id": "a", "client_secret": "hush", "refresh_token": "hush"}
+    key.write_text(json.dumps(user))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    with Recorder() as server:
+        store = make(f"gs://bucket?endpoint=http://127.0.0.1:{server.port}")
+        await obstore.put_async(store, "key", b"x", mode="create", use_multipart=False)
+    ((path, headers),) = server.requests
+    assert (path, headers["authorization"]) == ("/bucket/key", "Bearer anonymous")
+
+
+def test_server_with_tls_cannot_lead_to_one_without(made: dict[str, Any]) -> None:
+    """Such as by a redirect."""
+    make("gs://bucket")
+    assert made["client_options"]["allow_http"] is False
+    make("gs://bucket?endpoint=http://127.0.0.1:4443")
+    assert made["client_options"]["allow_http"] is True
 
 
 def test_file_of_credentials_that_cannot_be_used_is_told_and_not_quoted(
