@@ -1,4 +1,4 @@
-"""The HTTP contract over Azure and SQLite."""
+"""The HTTP contract over SQLite, and Azure Blob Storage or Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.servers.stores.azurite import Azurite
+    from support.servers.stores.gcs_server import GcsServer
 
 
-@pytest.fixture(scope="module")
-def service(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture(scope="module", params=["az", "gs"])
+def service(
+    request: pytest.FixtureRequest, azurite: Azurite, gcs_server: GcsServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    server = azurite if request.param == "az" else gcs_server
     environment = {
-        "OBSCURA_BACKUP_BLOBS_URL": f"az://{azurite.new_bucket()}?endpoint={azurite.endpoint}",
+        "OBSCURA_BACKUP_BLOBS_URL": f"{request.param}://{server.new_bucket()}?endpoint={server.endpoint}",
         "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": KEY,
         "NO_PROXY": "127.0.0.1",
         "OBSCURA_BACKUP_READY_SECONDS": str(READY_SECONDS),
     }
-    service = Service(tmp_path_factory.mktemp("azure") / "data", environment, has_management=True)
+    service = Service(tmp_path_factory.mktemp(request.param) / "data", environment, has_management=True)
     service.start()
     try:
         await_ready(service)
@@ -45,5 +49,5 @@ def await_ready(service: Service) -> None:
         time.sleep(0.1)
 
 
-class TestOverAzure(HttpContract):
+class TestOverObjectStores(HttpContract):
     pass
