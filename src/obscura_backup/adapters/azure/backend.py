@@ -70,7 +70,7 @@ class AzureBackend(Backend):
         if _is_set(_CONNECTION_STRING) and not _is_set(*_OTHER_CREDENTIALS):
             raise StoreUnusable(
                 f"{_CONNECTION_STRING} is not supported: set {_ACCOUNT} to its AccountName, and {_KEY} to its "
-                f"AccountKey or {_SAS} to its SharedAccessSignature."
+                f"AccountKey or {_SAS} to its SharedAccessSignature; or unset it to use the identity of this machine."
             )
         if not _is_set(_ACCOUNT):
             raise StoreUnusable(f"There is no storage account for Azure: set {_ACCOUNT}.")

@@ -87,7 +87,7 @@ class BucketLocation:
     @property
     def has_tls(self) -> bool:
         """Whether requests are encrypted. Emulators, and S3 stores of a private network, may have no TLS."""
-        return self.endpoint is None or self.endpoint.startswith("https:")
+        return self.endpoint is None or urlsplit(self.endpoint).scheme == "https"
 
     @property
     def is_loopback(self) -> bool:

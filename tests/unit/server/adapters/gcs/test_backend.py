@@ -102,7 +102,13 @@ def test_authority_of_the_operators_choice_is_trusted(
 
 @pytest.mark.parametrize(
     ("query", "is_anonymous"),
-    [("", False), ("?endpoint=https://private.example", False), ("?endpoint=http://127.0.0.1:4443", True)],
+    [
+        ("", False),
+        ("?endpoint=https://private.example", False),
+        ("?endpoint=HTTPS://private.example", False),
+        ("?endpoint=http://127.0.0.1:4443", True),
+        ("?endpoint=HTTP://127.0.0.1:4443", True),
+    ],
 )
 def test_credentials_go_to_servers_with_tls_only(made: dict[str, Any], query: str, *, is_anonymous: bool) -> None:
     make(f"gs://bucket{query}")
