@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.client.table import table
+from support.table import table
 
 
 def test_all_rows_are_checked_and_each_failure_has_its_row() -> None:

@@ -20,7 +20,7 @@ from obscura_backup_client.operations import export, push
 from obscura_backup_client.operations import keys as operation_keys
 from obscura_backup_client.sealing import calibration, inspection, kdf, kdf_timing, passwords, sealed
 from obscura_backup_client.transport import address, asyncio_connection, backup_api, exchange, responses
-from support.client.table import table
+from support.table import table
 
 KIB = 1024
 MIB = 1_048_576

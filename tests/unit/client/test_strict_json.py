@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from obscura_backup_client.strict_json import JsonError, JsonObject, parse
-from support.client.table import table
+from support.table import table
 
 
 @table(

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from obscura_backup.adapters import circuit_breaker, durable_directories, memory, sqlite
 from obscura_backup.adapters.filesystem import file_format
 from obscura_backup.adapters.filesystem import store as filesystem
@@ -45,6 +43,7 @@ from obscura_backup.entrypoints.http.server import (
     shutdown,
     workers,
 )
+from support.table import table
 
 KIB = 1024
 MIB = 1_048_576
@@ -52,7 +51,7 @@ QUARTER_HOUR = 900.0
 DAY = 86_400.0
 
 
-@pytest.mark.parametrize(
+@table(
     ("module", "numbers"),
     [
         (file_format, {"HEADER_MAX_BYTES": KIB, "_INT_MAX": 9_007_199_254_740_992}),
@@ -127,7 +126,7 @@ def test_numbers_of_an_adapter(module: Any, numbers: dict[str, Any]) -> None:
     assert {name: getattr(module, name) for name in numbers} == numbers
 
 
-@pytest.mark.parametrize(
+@table(
     ("module", "numbers"),
     [
         (model, {"NO_VERSION": 0, "TOMBSTONE_BYTES": 16}),
@@ -140,7 +139,7 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
     assert {name: getattr(module, name) for name in numbers} == numbers
 
 
-@pytest.mark.parametrize(
+@table(
     ("module", "numbers"),
     [
         (

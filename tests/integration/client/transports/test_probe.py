@@ -12,7 +12,7 @@ from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import Unavailable
 from obscura_backup_client.transport.interface import ServerProbe
 from support.client.hostile_server import HostileServer, reply, serving
-from support.client.table import table
+from support.table import table
 
 NOW = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from obscura_backup_client.formats import errors as format_errors
 from obscura_backup_client.operations import errors as operation_errors
 from obscura_backup_client.sealing import errors as sealing_errors
 from obscura_backup_client.transport import errors as transport_errors
-from support.client.table import table
 from support.client.terminal import Terminal
+from support.table import table
 
 CODES = {
     ExitCode.USAGE: (format_errors.ExportExists, format_errors.ExportUnwritable, exits.NoHome, exits.UnreadableFile),

@@ -19,7 +19,7 @@ from obscura_backup_client.content.merge import merge
 from obscura_backup_client.content.model import Backup, Profile, Writer
 from obscura_backup_client.content.rules import require_writable
 from support.client.contents import ALICE, BOB, IDENTITY, LAPTOP, NOW_MS, PHONE, backup, backups, contact, tombstone
-from support.client.table import table
+from support.table import table
 
 
 def raw(**fields: Any) -> bytes:

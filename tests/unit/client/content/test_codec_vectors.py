@@ -8,8 +8,8 @@ import pytest
 
 from obscura_backup_client.content.codec import decode, encode
 from obscura_backup_client.content.errors import PayloadError
-from support.client.table import table
 from support.client.vectors import content_of, counted, named, vectors
+from support.table import table
 
 PAYLOAD = vectors("payload")
 

@@ -23,7 +23,7 @@ from support.client.contents import (
     contact,
     tombstone,
 )
-from support.client.table import table
+from support.table import table
 
 DAY_MS = 24 * 60 * 60 * 1000
 

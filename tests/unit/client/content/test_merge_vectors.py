@@ -17,8 +17,8 @@ from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.errors import RollbackSuspected
 from obscura_backup_client.operations.rollback import require_absence_expected, suspicions
 from support.client.contents import backup
-from support.client.table import table
 from support.client.vectors import counted, named, vectors
+from support.table import table
 
 MERGE = vectors("merge")
 ROLLBACK = vectors("rollback")["rollback"]

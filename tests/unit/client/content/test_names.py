@@ -14,7 +14,7 @@ from obscura_backup_client.formats.identity_keys import MalformedKeyError, parse
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, Device, yes
 from support.client.server_in_memory import ServerInMemory
-from support.client.table import table
+from support.table import table
 
 # The last is what a byte that is not UTF-8 becomes on its way through a command line.
 UNUSABLE = ["x" * 257, "ü" * 129, "a\nb", "\x1b[2J", "\udcff"]

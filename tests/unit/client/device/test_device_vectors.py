@@ -29,8 +29,8 @@ from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES, Sealing
 from obscura_backup_client.transport.errors import NotFound, OutcomeUnknown, VersionMismatch
 from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup
 from support.client.devices import ACCOUNT, KEY, LOW_MEMORY, USER, yes
-from support.client.table import table
 from support.client.vectors import named, vectors
+from support.table import table
 
 EDITS = vectors("edits")["edits"]
 SEQUENCES = vectors("devices")["sequences"]

@@ -16,7 +16,7 @@ from obscura_backup_client.device.errors import StateDamaged
 from obscura_backup_client.device.state import Account, State, decode_state, encode_state
 from obscura_backup_client.operations.rollback import last_seen_of
 from support.client.contents import ALICE, IDENTITY, NOW_MS, PHONE, backup, backups, contact
-from support.client.table import table
+from support.table import table
 
 CONTENT = backup(contact(), writers=(Writer(PHONE, 4),), key_epoch=2, sealed_at_ms=NOW_MS, device_name="phone")
 STATE = State(

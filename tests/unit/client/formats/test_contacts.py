@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from obscura_backup_client.formats import contacts as contact_files
 from obscura_backup_client.formats.contacts import FileFormat, ImportedContact, read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
-from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, any_card, only, refusal
+from support.table import table
 
 BOTH = [ImportedContact(ALICE, "alice", KEY), ImportedContact(BOB, "bob", b"")]
 

@@ -12,7 +12,7 @@ from obscura_backup_client.formats.errors import ExportRefused
 from obscura_backup_client.formats.export_reading import MAX_EXPORT_BYTES, decode_payload
 from obscura_backup_client.formats.export_writing import encode_payload
 from support.client.contents import ALICE, BOB, IDENTITY, NOW_MS, PHONE, backup, backups, contact, tombstone
-from support.client.table import table
+from support.table import table
 
 CONTENT = backup(
     contact(ALICE, "alice"),

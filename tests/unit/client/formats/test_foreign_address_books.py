@@ -10,8 +10,8 @@ import pytest
 from obscura_backup_client.formats.contacts import read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
 from obscura_backup_client.formats.vcard.values import split_unescaped
-from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, any_card, only
+from support.table import table
 
 GOOGLE_NEW = (
     "First Name,Middle Name,Last Name,Phonetic First Name,Phonetic Middle Name,Phonetic Last Name,Name Prefix,"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from obscura_backup_client.formats.contacts import ImportedContact, read_contacts
-from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, only, refusal
+from support.table import table
 
 # --- CSV ---
 

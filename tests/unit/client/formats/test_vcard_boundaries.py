@@ -7,8 +7,8 @@ from uuid import UUID
 
 from obscura_backup_client.formats.contacts import read_contacts
 from support.client import vcards
-from support.client.table import table
 from support.client.vcards import ALICE, BOB, KEY, KEY_BASE64, card
+from support.table import table
 
 refusal = partial(vcards.refusal, file_format="vcard")
 BOTH = [(ALICE, "Alpha One", b""), (BOB, "Beta Two", KEY)]

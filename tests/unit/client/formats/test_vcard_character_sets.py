@@ -11,8 +11,8 @@ import pytest
 
 from obscura_backup_client.formats.contacts import read_contacts
 from obscura_backup_client.formats.errors import ContactFileError
-from support.client.table import table
 from support.client.vcards import ALICE, card, name, only, refused_line
+from support.table import table
 
 KEY = bytes(range(48))
 KEY_BASE64 = base64.b64encode(KEY).decode()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from obscura_backup_client.formats.contacts import ImportedContact
-from support.client.table import table
 from support.client.vcards import ALICE, card, name, only, refused_line
+from support.table import table
 
 KEY = bytes(range(48))
 KEY_BASE64 = base64.b64encode(KEY).decode()

@@ -20,7 +20,7 @@ from support.client.contents import BOB
 from support.client.devices import KEY, LOW_MEMORY, USER, Device, yes
 from support.client.other_program import OTHER_SALT, sealed_by_another_program
 from support.client.server_in_memory import ServerInMemory
-from support.client.table import table
+from support.table import table
 
 PASSWORD = "correct horse battery"
 FLOOR_KIB = 64 * 1024

@@ -18,7 +18,7 @@ from obscura_backup_client.sealing.kdf import require_sealable
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
 from obscura_backup_client.sealing.kdf_timing import Timing, busy_reason, load_per_processor, time_call
 from support.client.speeds import steady
-from support.client.table import table
+from support.table import table
 
 MIB = 1024
 LOW_MEMORY = PROFILES["low-memory"]

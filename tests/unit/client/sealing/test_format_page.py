@@ -8,8 +8,8 @@ from typing import Any
 from obscura_backup_client.content.generated.obscura.backup.v1 import backup_pb2
 from obscura_backup_client.errors import ClientError
 from obscura_backup_client.operations.rollback import Reason
-from support.client.table import table
 from support.client.vectors import FOLDER, ROOT, vectors
+from support.table import table
 
 PAGE = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
 FILES = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -18,8 +18,8 @@ from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
 from obscura_backup_client.sealing.padding import padded_bytes, padme
 from obscura_backup_client.sealing.passwords import normalize, require_settable
 from obscura_backup_client.sealing.sealed import SealingKey, open_sealed, read_header, seal
-from support.client.table import table
 from support.client.vectors import named, vectors
+from support.table import table
 
 SEALED = vectors("sealing")["sealed"]
 BY_NAME = {vector["name"]: vector for vector in SEALED}

@@ -6,7 +6,7 @@ from obscura_backup_client.sealing.attack_cost import attack_cost, attack_cost_i
 from obscura_backup_client.sealing.errors import KeyDerivationFailed, RefusedParameters
 from obscura_backup_client.sealing.kdf import argon2id, require_openable, require_sealable
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, PROFILES, KdfParameters
-from support.client.table import table
+from support.table import table
 
 MIB = 1024
 

@@ -12,7 +12,7 @@ from obscura_backup_client.sealing.padding import (
     payload_size_range,
     unpad,
 )
-from support.client.table import table
+from support.table import table
 
 
 @given(st.integers(0, 2**33))

@@ -14,7 +14,7 @@ from obscura_backup_client.sealing.errors import (
     PasswordTooShort,
 )
 from obscura_backup_client.sealing.passwords import normalize, require_settable, strength
-from support.client.table import table
+from support.table import table
 
 OTHER_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 

@@ -31,7 +31,7 @@ from obscura_backup_client.sealing.sealed import (
     seal,
     seal_plaintext,
 )
-from support.client.table import table
+from support.table import table
 
 PASSWORD = "correct horse battery"
 ALICE = UUID("00112233-4455-6677-8899-aabbccddeeff")

@@ -14,7 +14,7 @@ from obscura_backup_client.sealing.errors import PasswordTooShort
 from obscura_backup_client.sealing.kdf_parameters import DEFAULT_PROFILE, KdfParameters
 from obscura_backup_client.sealing.padding import unpad
 from obscura_backup_client.sealing.sealed import MAX_PAYLOAD_BYTES, SealingKey
-from support.client.table import table
+from support.table import table
 
 KEY = SealingKey(DEFAULT_PROFILE, bytes(16), bytes(32))
 

@@ -10,7 +10,7 @@ import pytest
 from obscura_backup_client.transport.address import normalize_address
 from obscura_backup_client.transport.bearer_token import user_id_of
 from obscura_backup_client.transport.errors import ServerRefused, TokenUnusable
-from support.client.table import table
+from support.table import table
 
 BLOB = b"sealed" * 10_000
 TOKEN = "aaa.bbb.ccc"

@@ -22,8 +22,8 @@ from obscura_backup_client.transport.errors import (
     VersionMismatch,
 )
 from support.client.scripted import Reply, Server, digest, problem
-from support.client.table import table
 from support.client.transports import Connect
+from support.table import table
 
 BLOB = b"sealed" * 10_000
 TOKEN = "aaa.bbb.ccc"

@@ -15,7 +15,7 @@ from obscura_backup_client.device.state import Account
 from obscura_backup_client.transport.bearer_token import parse_token_file, require_bearer_token, user_id_of
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import TokenUnusable
-from support.client.table import table
+from support.table import table
 
 USER = UUID("00112233-4455-6677-8899-aabbccddeeff")
 OTHER = UUID("99999999-8888-4777-8666-555555555555")

@@ -19,8 +19,8 @@ from obscura_backup_client.transport.blocking_connection import BlockingConnecti
 from obscura_backup_client.transport.errors import Unavailable
 from obscura_backup_client.transport.responses import NoResponseError
 from support.certificates import certificate_for_this_machine
-from support.client.table import table
 from support.client.transports import TRANSPORTS
+from support.table import table
 
 TOKEN = "aaa.bbb.ccc"
 ONCE = RetryPolicy(attempts=1)

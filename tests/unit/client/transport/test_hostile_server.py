@@ -22,8 +22,8 @@ from obscura_backup_client.transport.errors import (
     UnexpectedResponse,
 )
 from support.client.hostile_server import reply
-from support.client.table import table
 from support.client.transports import answered
+from support.table import table
 
 DEEP = b"[" * 100_000
 LONG = "9" * 5000

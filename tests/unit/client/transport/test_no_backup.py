@@ -14,8 +14,8 @@ from obscura_backup_client.transport.errors import (
     VersionMismatch,
 )
 from support.client.scripted import Reply, Server, problem
-from support.client.table import table
 from support.client.transports import Connect
+from support.table import table
 
 BLOB = b"sealed" * 10
 OWN = problem(404, kind="urn:obscura-backup:problem:backup-not-found", detail="There is no backup.")

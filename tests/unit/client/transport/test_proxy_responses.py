@@ -17,8 +17,8 @@ from obscura_backup_client.transport.errors import (
     UnexpectedResponse,
 )
 from support.client.scripted import Reply, problem
-from support.client.table import table
 from support.client.transports import Connect
+from support.table import table
 
 BLOB = b"sealed" * 1000
 OURS = "urn:obscura-backup:problem:"

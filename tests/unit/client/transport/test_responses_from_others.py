@@ -7,7 +7,7 @@ import pytest
 from obscura_backup_client.transport.backup_api import _require_from_service
 from obscura_backup_client.transport.errors import NotFromService
 from obscura_backup_client.transport.responses import Response, json_object, make_response
-from support.client.table import table
+from support.table import table
 
 
 @table("status", [200, 302, 399, 404, 408, 409])

@@ -13,8 +13,8 @@ from obscura_backup_client.transport.backup_api import Request
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMING_BYTES, exchange
 from obscura_backup_client.transport.responses import NoResponseError, unexpected_is_unknown
-from support.client.table import table
 from support.client.transports import answered
+from support.table import table
 
 TOKEN = "aaa.bbb.ccc"
 CHUNKED = b'HTTP/1.1 200 OK\r\nETag: "7"\r\nTransfer-Encoding: chunked\r\n\r\n'

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from obscura_backup.domain.errors import (
     BlobStoreUnavailable,
     MetadataUnavailable,
     Unauthenticated,
     Unavailable,
 )
+from support.table import table
 
 
 def caused(cause: Exception, message: str | None = None) -> Unavailable:
@@ -46,6 +45,6 @@ def test_a_cause_without_a_message_adds_no_brackets() -> None:
     assert caused(OSError(), "It is down.").with_cause == "It is down."
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(Unavailable, 2), (MetadataUnavailable, 5), (BlobStoreUnavailable, 5)])
+@table(("error", "seconds"), [(Unavailable, 2), (MetadataUnavailable, 5), (BlobStoreUnavailable, 5)])
 def test_how_long_a_client_is_asked_to_wait(error: type[Unavailable], seconds: int) -> None:
     assert error.retry_after_seconds == seconds

@@ -12,6 +12,7 @@ from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BackupLost, BackupNotFound, MetadataUnavailable, VersionMismatch
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Revision, UserId, Version
 from obscura_backup.domain.service import BackupService
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -122,7 +123,7 @@ async def test_deletion_of_the_lost_version_holds(restored: Restored) -> None:
     assert (await restored.service.upload(USER, NO_VERSION, samples.blob("anew"))).version == LOST + 2
 
 
-@pytest.mark.parametrize("read", READS)
+@table("read", READS)
 async def test_upload_between_the_looks_at_object_and_row_is_handed_out(
     read: Callable[[Restored], Awaitable[None]],
 ) -> None:
@@ -137,7 +138,7 @@ async def test_upload_between_the_looks_at_object_and_row_is_handed_out(
     await read(site)
 
 
-@pytest.mark.parametrize("read", READS)
+@table("read", READS)
 async def test_upload_and_deletion_between_the_looks_are_no_loss(
     read: Callable[[Restored], Awaitable[None]],
 ) -> None:
@@ -161,7 +162,7 @@ async def test_upload_and_deletion_between_the_looks_are_no_loss(
         await read(reader)
 
 
-@pytest.mark.parametrize("read", READS)
+@table("read", READS)
 async def test_live_backup_is_read_without_the_row(read: Callable[[Restored], Awaitable[None]]) -> None:
     site = Restored()
     await site.service.upload(USER, NO_VERSION, samples.blob("one"))
@@ -170,7 +171,7 @@ async def test_live_backup_is_read_without_the_row(read: Callable[[Restored], Aw
     assert site.rows.reads == 0
 
 
-@pytest.mark.parametrize("read", [Restored.download, Restored.describe])
+@table("read", [Restored.download, Restored.describe])
 async def test_tombstone_costs_one_read_of_the_row(read: Callable[[Restored], Awaitable[None]]) -> None:
     site = Restored()
     await site.service.upload(USER, NO_VERSION, samples.blob("one"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from contracts import samples
 from obscura_backup.domain.model import NO_VERSION, Kind, Sha256, Tag, Version
 from obscura_backup.domain.rules import (
@@ -21,6 +19,7 @@ from obscura_backup.domain.rules import (
     is_unchanged_upload,
     reconcile,
 )
+from support.table import table
 
 NEW = Sha256(b"n" * 32)
 LIVE_3 = samples.revision(3, tag="three")
@@ -144,7 +143,7 @@ def test_backup_is_lost_where_the_row_knows_one_and_nothing_later_is_there() -> 
         assert is_lost(row, found) is lost  # type: ignore[arg-type]  # a table of mixed rows
 
 
-@pytest.mark.parametrize(
+@table(
     ("row", "found", "behind"),
     [
         (None, LIVE_3, True),

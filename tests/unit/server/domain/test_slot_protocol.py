@@ -15,6 +15,7 @@ from obscura_backup.adapters.system_clock import SystemClock
 from obscura_backup.domain.errors import BackupNotFound, OutcomeUnknown, PutRefused
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Revision, Tag, UserId
 from obscura_backup.domain.service import BackupService
+from support.table import table
 
 if TYPE_CHECKING:
     from obscura_backup.domain.blob import Blob
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 USER = samples.user(1)
 
 
-@pytest.mark.parametrize("answer", [OutcomeUnknown, PutRefused])
+@table("answer", [OutcomeUnknown, PutRefused])
 async def test_upload_whose_answer_was_lost_is_known_by_its_id(answer: type[Exception]) -> None:
     """The store has it, and says nothing, or refuses the second copy that a client library sent by itself."""
 

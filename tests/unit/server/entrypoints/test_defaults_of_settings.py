@@ -10,6 +10,7 @@ import pytest
 
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import Settings, default_data_dir, load_settings
+from support.table import table
 
 DEFAULTS: dict[str, Any] = {
     "metadata_url": None,
@@ -126,7 +127,7 @@ def test_number_beyond_its_bound_is_refused_by_name() -> None:
             load(**{name: value})
 
 
-@pytest.mark.parametrize(("hold", "is_taken"), [(10, False), (10.5, True)])
+@table(("hold", "is_taken"), [(10, False), (10.5, True)])
 def test_lock_must_outlast_the_wait_for_the_blob_store(hold: float, *, is_taken: bool) -> None:
     given = {"blobs_url": S3, "s3_read_seconds": 10, "postgres_hold_seconds": hold}
     if is_taken:
@@ -140,7 +141,7 @@ def test_lock_need_not_outlast_an_unused_blob_store() -> None:
     assert load(postgres_hold_seconds=5, s3_read_seconds=10).postgres_hold_seconds == 5
 
 
-@pytest.mark.parametrize(("length", "is_taken"), [(15, False), (16, True)])
+@table(("length", "is_taken"), [(15, False), (16, True)])
 def test_the_shortest_secret_has_16_bytes(length: int, *, is_taken: bool) -> None:
     if is_taken:
         assert load(auth_secret="s" * length).auth_secret == "s" * length
@@ -161,7 +162,7 @@ def test_bounds_of_a_blob_may_be_equal() -> None:
     assert (settings.min_bytes, settings.max_bytes) == (100, 100)
 
 
-@pytest.mark.parametrize(("metadata", "blobs"), [("memory:", None), (None, "memory:"), ("memory:", "memory:")])
+@table(("metadata", "blobs"), [("memory:", None), (None, "memory:"), ("memory:", "memory:")])
 def test_store_in_memory_allows_one_worker_only(metadata: str | None, blobs: str | None) -> None:
     given = {name: url for name, url in (("metadata_url", metadata), ("blobs_url", blobs)) if url}
     assert load(**given, workers=1).workers == 1
@@ -169,7 +170,7 @@ def test_store_in_memory_allows_one_worker_only(metadata: str | None, blobs: str
         load(**given, workers=2)
 
 
-@pytest.mark.parametrize(
+@table(
     ("metadata", "blobs", "uses"),
     [(None, None, True), ("memory:", None, True), (None, "memory:", True), ("memory:", "memory:", False)],
 )
@@ -178,14 +179,12 @@ def test_data_directory_is_used_if_a_store_has_no_url(metadata: str | None, blob
     assert load(**given).uses_data_dir is uses
 
 
-@pytest.mark.parametrize(
-    "jwks", ["https://keys.example/jwks", "http://localhost:1/a", "http://127.0.0.1/a", "http://[::1]/a", "/a/file"]
-)
+@table("jwks", ["https://keys.example/jwks", "http://localhost:1/a", "http://127.0.0.1/a", "http://[::1]/a", "/a/file"])
 def test_key_set_that_others_cannot_change_on_its_way(jwks: str) -> None:
     assert load(auth_jwks=jwks).auth_jwks == jwks
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+@table("scheme", ["postgres", "postgresql"])
 def test_both_spellings_of_postgresql(scheme: str) -> None:
     assert load(metadata_url=f"{scheme}://localhost/db").metadata_kind == "postgresql"
 

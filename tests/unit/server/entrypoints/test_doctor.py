@@ -16,6 +16,7 @@ from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check, examine
 from obscura_backup.entrypoints.signing_secret import fingerprint
 from support.servers.in_process.app import SECRET, settings
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -179,9 +180,7 @@ async def test_probe_leaves_nothing_in_the_blob_directory(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "blobs").iterdir() if path.name.startswith("probe-")] == []
 
 
-@pytest.mark.parametrize(
-    "behaviour", ["refuses to create over an object", "refuses a stale tag", "refuses a tag where there is nothing"]
-)
+@table("behaviour", ["refuses to create over an object", "refuses a stale tag", "refuses a tag where there is nothing"])
 async def test_file_system_that_accepts_every_write_fails_the_probe(behaviour: str) -> None:
     class Careless(MemoryBlobStore):
         async def put(self, user_id: Any, blob: Any, draft: Any, *, replaces: Any) -> Any:

@@ -19,6 +19,7 @@ from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import READ_ONLY_HINT, SERVER_ACCEPTS, SERVER_ANSWERS, Check
 from support.servers.in_process.app import settings
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -137,7 +138,7 @@ async def test_diagnosis_runs_in_a_daemon_thread() -> None:
     assert (daemon, name) == (True, "doctor")
 
 
-@pytest.mark.parametrize(
+@table(
     ("seconds", "passed", "shown"),
     [(0.0, True, "+0.0 s"), (59.9, True, "+59.9 s"), (60.0, False, "+60.0 s"), (-60.0, False, "-60.0 s")],
 )
@@ -181,7 +182,7 @@ async def of_s3(store: ScriptedS3, url: str = S3) -> dict[str, Check]:
     return {name: check for (_, name), check in checks.items()}
 
 
-@pytest.mark.parametrize(("scheme", "driver"), [("s3", "obstore"), ("s3+boto3", "boto3")])
+@table(("scheme", "driver"), [("s3", "obstore"), ("s3+boto3", "boto3")])
 async def test_each_behaviour_of_an_s3_store_is_one_check(scheme: str, driver: str) -> None:
     checks = await of_s3(
         ScriptedS3(
@@ -208,7 +209,7 @@ async def test_bucket_without_an_endpoint_is_at_aws() -> None:
     assert checks["technology"].detail.endswith(", bucket a-bucket at AWS")
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "detail"),
     [
         ("gs://a-bucket", "Google Cloud Storage by obstore {}, bucket a-bucket at Google"),

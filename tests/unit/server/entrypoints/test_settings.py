@@ -10,6 +10,7 @@ from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import Settings, load_settings
 from obscura_backup.entrypoints.signing_secret import signing_secrets
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def test_what_kubernetes_sets_beside_a_service_of_our_name_is_not_meant_for_us()
     assert load(links).port == 8400
 
 
-@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", "https://a.example/path", "ftp://a", "null"])
+@table("origin", ["https://a.example/", "a.example", "https://a.example/path", "ftp://a", "null"])
 def test_what_is_no_origin(origin: str) -> None:
     with pytest.raises(InvalidSettings, match="cors_origins"):
         load({"OBSCURA_BACKUP_CORS_ORIGINS": origin})
@@ -96,19 +97,19 @@ def test_hash_prefixes_in_a_variable() -> None:
     assert settings.user_hash_prefixes == ("0", "3f", "a")
 
 
-@pytest.mark.parametrize("prefixes", ["0,", "3F", "3g", "0x3", "0 1", "0" * 65])
+@table("prefixes", ["0,", "3F", "3g", "0x3", "0 1", "0" * 65])
 def test_hash_prefixes_are_hexadecimal_digits_in_lower_case(prefixes: str) -> None:
     with pytest.raises(InvalidSettings, match="user_hash_prefixes"):
         load({"OBSCURA_BACKUP_USER_HASH_PREFIXES": prefixes})
 
 
-@pytest.mark.parametrize("variable", ["OBSCURA_BACKUP_PROT", "OBSCURA_BACKUP_", "OBSCURA_BACKUP_MAX_BYTE"])
+@table("variable", ["OBSCURA_BACKUP_PROT", "OBSCURA_BACKUP_", "OBSCURA_BACKUP_MAX_BYTE"])
 def test_unknown_variable(variable: str) -> None:
     with pytest.raises(InvalidSettings, match=f"no setting {variable}"):
         load({variable: "1"})
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "meant"),
     [("PROT", "PORT"), ("MAX_BYTE", "MAX_BYTES"), ("LOGLEVEL", "LOG_LEVEL"), ("AUTH_SECRETFILE", "AUTH_SECRET_FILE")],
 )
@@ -169,7 +170,7 @@ def test_malformed_value() -> None:
             load({f"OBSCURA_BACKUP_{name}": value})
 
 
-@pytest.mark.parametrize(
+@table(
     "flags",
     [
         {"min_bytes": 100, "max_bytes": 99},
@@ -224,15 +225,13 @@ def test_damaged_secret_is_refused(tmp_path: Path) -> None:
         signing_secrets(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("value", "has_docs"), [(None, True), ("on", True), ("ON", True), ("off", False), ("Off", False)]
-)
+@table(("value", "has_docs"), [(None, True), ("on", True), ("ON", True), ("off", False), ("Off", False)])
 def test_docs_are_on_unless_they_are_switched_off(value: str | None, *, has_docs: bool) -> None:
     environment = {"OBSCURA_BACKUP_DOCS": value} if value else {}
     assert load_settings({}, environment).has_docs is has_docs
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "value"),
     [("DOCS", "maybe"), ("MAX_CONNECTIONS_PER_ADDRESS", "-1"), ("MAX_CONNECTIONS", "0"), ("START_SECONDS", "0")],
 )

@@ -29,6 +29,7 @@ from obscura_backup.entrypoints.http.server import run as server
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from obscura_backup.entrypoints.settings import Settings, load_settings
+from support.table import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,9 +159,7 @@ def test_settings_of_object_stores_reach_the_store_by_name(monkeypatch: pytest.M
     }
 
 
-@pytest.mark.parametrize(
-    ("url", "kind"), [("memory:", MemoryMetadataStore), ("sqlite:////tmp/none", SqliteMetadataStore)]
-)
+@table(("url", "kind"), [("memory:", MemoryMetadataStore), ("sqlite:////tmp/none", SqliteMetadataStore)])
 def test_time_to_wait_for_a_lock_reaches_the_embedded_stores(url: str, kind: type) -> None:
     store = Container(settings=settings(metadata_url=url, lock_seconds=21.5)).metadata()
     assert isinstance(store, kind)

@@ -18,6 +18,7 @@ from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import Settings, load_settings
 from obscura_backup.entrypoints.timeouts import Timeouts
+from support.table import table
 
 FLEET = {
     "OBSCURA_BACKUP_METADATA_URL": "postgresql://someone@localhost/db",
@@ -64,7 +65,7 @@ def test_each_setting_reaches_its_adapter(monkeypatch: pytest.MonkeyPatch) -> No
     assert sorted(value for name, value in given if name.endswith("seconds")) == sorted(values.values())
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "forever", "3601"])
+@table("value", ["0", "-1", "nan", "inf", "forever", "3601"])
 def test_a_time_out_is_a_positive_number_of_seconds_of_at_most_an_hour(value: str) -> None:
     with pytest.raises(InvalidSettings):
         load_settings({}, {"OBSCURA_BACKUP_S3_READ_SECONDS": value})

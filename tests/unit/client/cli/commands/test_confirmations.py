@@ -9,7 +9,7 @@ from uuid import UUID
 from obscura_backup_client.cli.commands import delete, import_, restore
 from obscura_backup_client.operations.results import Changes, DeletionPreview, RestorePreview
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
-from support.client.table import table
+from support.table import table
 
 KEY = bytes(range(32))
 PARAMETERS = PROFILES["default"]

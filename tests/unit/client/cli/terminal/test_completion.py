@@ -5,7 +5,7 @@ from __future__ import annotations
 from click.shell_completion import BashComplete
 
 from obscura_backup_client.cli.app import COMMANDS, app
-from support.client.table import table
+from support.table import table
 
 
 def offered(*words: str) -> list[tuple[str, str]]:

@@ -15,8 +15,8 @@ from obscura_backup_client.cli.terminal.wording import decision_help
 from obscura_backup_client.device.last_seen import BackupSummary
 from obscura_backup_client.operations.errors import RollbackSuspected
 from support.client.contents import BOB
-from support.client.table import table
 from support.client.terminal import Terminal
+from support.table import table
 
 # DerivedCoreProperties.txt and PropList.txt of Unicode 17: Default_Ignorable_Code_Point, and Bidi_Control (in it).
 DEFAULT_IGNORABLE = [

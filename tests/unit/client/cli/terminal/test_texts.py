@@ -18,7 +18,7 @@ from obscura_backup_client.operations.results import (
     VerifyResult,
 )
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
-from support.client.table import table
+from support.table import table
 
 MOMENT_MS = 1_772_000_000_999
 KEY = bytes(range(32))

@@ -19,6 +19,7 @@ from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
 from support.servers.in_process.threaded_server import Recorder
 from support.servers.programs.native import free_port
+from support.table import table
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -47,7 +48,7 @@ def make(url: str) -> ObjectStore:
     return AzureBackend(AzureLocation.parse(url)).make_store(connect_timeout_seconds=2, read_timeout_seconds=10)
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "location"),
     [
         ("az://backups", AzureLocation("backups")),
@@ -59,7 +60,7 @@ def test_location(url: str, location: AzureLocation) -> None:
     assert AzureLocation.parse(url) == location
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "gs://hush-hush",
@@ -230,8 +231,6 @@ def test_names_of_metadata_are_identifiers_and_come_back_in_any_case() -> None:
     assert backend.our_metadata({name.title(): value for name, value in stored.items()}) == metadata
 
 
-@pytest.mark.parametrize(
-    ("code", "hint"), [("ContainerNotFound", "--name backups`"), ("AuthorizationPermissionMismatch", "Contributor")]
-)
+@table(("code", "hint"), [("ContainerNotFound", "--name backups`"), ("AuthorizationPermissionMismatch", "Contributor")])
 def test_refusal_names_the_way_out(code: str, hint: str) -> None:
     assert hint in AzureBackend(AzureLocation("backups")).advice.by_code[code]

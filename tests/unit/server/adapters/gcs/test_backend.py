@@ -19,6 +19,7 @@ from obscura_backup.domain.errors import StoreUnusable
 from obscura_backup.domain.model import Tag
 from support.servers.in_process.threaded_server import Recorder
 from support.servers.programs.native import free_port
+from support.table import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def make(url: str, read_timeout_seconds: float | None = 10) -> ObjectStore:
     return GcsBackend(location).make_store(connect_timeout_seconds=2, read_timeout_seconds=read_timeout_seconds)
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "location"),
     [
         ("gs://obscura", GcsLocation("obscura")),
@@ -58,7 +59,7 @@ def test_location(url: str, location: GcsLocation) -> None:
     assert GcsLocation.parse(url) == location
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "s3://hush-hush",
@@ -171,7 +172,7 @@ def test_generation_is_the_tag_and_the_condition() -> None:
         backend.tag_of({"e_tag": '"abc"', "version": None})
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "hint"),
     [("NoSuchBucket", "gs://bucket`"), ("AccessDenied", "storage.objects.create"), ("401", "GOOGLE_APPLICATION")],
 )

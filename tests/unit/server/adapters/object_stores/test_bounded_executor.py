@@ -11,6 +11,7 @@ import pytest
 
 from obscura_backup.adapters.object_stores.bounded_executor import BoundedExecutor, _result
 from obscura_backup.domain.errors import BlobStoreUnavailable
+from support.table import table
 
 
 async def test_work_and_its_failures_come_through() -> None:
@@ -91,7 +92,7 @@ async def test_after_closing_no_thread_runs() -> None:
             await threads.run(lambda: None)
 
 
-@pytest.mark.parametrize("steps", range(6))
+@table("steps", range(6))
 async def test_a_failure_in_the_moment_of_a_cancellation_is_not_reported(steps: int) -> None:
     """However far the failure has come on its way to the caller when the caller is cancelled."""
     loop, complaints = asyncio.get_running_loop(), list[dict[str, Any]]()

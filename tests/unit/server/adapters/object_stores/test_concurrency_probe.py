@@ -11,6 +11,7 @@ from obscura_backup.adapters.object_stores.concurrency_probe import WRITERS, Rac
 from obscura_backup.adapters.object_stores.errors import RefusedByStore, TransientFailure, failure_of_put
 from obscura_backup.adapters.object_stores.failed_request import FailedRequest, Failure
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, PutRefused
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def test_refusal_of_everyone_for_another_reason_is_told() -> None:
     outcome(ONE, failures=(refused,)).raise_if_unanswered()
 
 
-@pytest.mark.parametrize(
+@table(
     ("came", "definite"),
     [(outcome(ONE), True), (outcome(refused=1), True), (outcome(failures=(OutcomeUnknown(),)), False)],
 )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from botocore.exceptions import (  # type: ignore[import-untyped]  # botocore ships no types
     ClientError,
     ConnectionClosedError,
@@ -28,6 +27,7 @@ from obscura_backup.adapters.s3.advice import advice_for
 from obscura_backup.adapters.s3.boto3_driver.errors import failed_request
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import BlobStoreUnavailable, ObscuraError, OutcomeUnknown, PutRefused
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,21 +95,21 @@ def test_failed_read_is_worth_another_try_or_not() -> None:
         assert type(failure_of_read(failed_request(error))) is meaning
 
 
-@pytest.mark.parametrize("code", ["NoSuchBucket", "PermanentRedirect", "301", "SecondLevelDomainForbidden"])
-@pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
+@table("code", ["NoSuchBucket", "PermanentRedirect", "301", "SecondLevelDomainForbidden"])
+@table("failure_of", [failure_of_put, failure_of_read])
 def test_refusal_of_an_address_names_the_other_form(code: str, failure_of: Callable[..., ObscuraError]) -> None:
     assert "addressing=virtual" in str(failure_of(failed_request(answered(404, code)), PATH_STYLE))
     assert "addressing=path" in str(failure_of(failed_request(answered(404, code)), VIRTUAL_STYLE))
 
 
-@pytest.mark.parametrize("failure_of", [failure_of_put, failure_of_read])
+@table("failure_of", [failure_of_put, failure_of_read])
 def test_host_that_is_not_found_is_told_in_the_virtual_form_alone(failure_of: Callable[..., ObscuraError]) -> None:
     error = EndpointConnectionError(endpoint_url=URL, error="not known")
     assert "addressing=path" in str(failure_of(failed_request(error), VIRTUAL_STYLE))
     assert "addressing" not in str(failure_of(failed_request(error), PATH_STYLE))
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "NotImplemented", "SlowDown"])
+@table("code", ["AccessDenied", "NotImplemented", "SlowDown"])
 def test_other_refusals_name_no_form(code: str) -> None:
     assert "addressing" not in str(failure_of_put(failed_request(answered(403, code)), PATH_STYLE))
 
@@ -118,7 +118,7 @@ def test_a_message_of_the_store_is_not_repeated() -> None:
     assert "signature" not in str(failure_of_put(failed_request(answered(403, "SignatureDoesNotMatch")), PATH_STYLE))
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "way_out"),
     [("NoSuchBucket", "init-bucket"), ("InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"), ("Other", "Other")],
 )
@@ -134,9 +134,7 @@ def test_conflict_that_is_not_about_the_condition_is_a_refusal() -> None:
     assert type(failure_of_put(leased, advice)) is RefusedByStore
 
 
-@pytest.mark.parametrize(
-    ("failure_of", "meaning"), [(failure_of_put, BlobStoreUnavailable), (failure_of_read, TransientFailure)]
-)
+@table(("failure_of", "meaning"), [(failure_of_put, BlobStoreUnavailable), (failure_of_read, TransientFailure)])
 def test_missing_credentials_are_told_with_their_source(
     failure_of: Callable[..., ObscuraError], meaning: type[ObscuraError]
 ) -> None:

@@ -8,6 +8,7 @@ from contracts import samples
 from obscura_backup.adapters.object_stores.metadata import check_of, metadata_of, revision_of
 from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import Kind, Revision, Tag
+from support.table import table
 
 TAG = Tag("a tag")
 
@@ -18,7 +19,7 @@ def altered(name: str, value: str) -> dict[str, str]:
     return metadata | {"check": check_of(metadata, 32)}
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@table("kind", list(Kind))
 def test_draft_comes_back_as_its_revision(kind: Kind) -> None:
     blob = samples.blob()
     draft = samples.draft(blob, version=12, base=4, kind=kind)
@@ -68,7 +69,7 @@ def test_missing_metadata_is_not_ours() -> None:
             revision_of(metadata, tag=TAG, size=32)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "value", "sound"),
     [("version", "1", True), ("base", "0", True), ("version", "9" * 18, True), ("version", "9" * 19, False)],
 )
@@ -81,8 +82,8 @@ def test_number_at_its_limit(name: str, value: str, *, sound: bool) -> None:
             revision_of(metadata, tag=TAG, size=32)
 
 
-@pytest.mark.parametrize("name", ["version", "base", "kind", "sha256", "upload-id", "updated-at"])
-@pytest.mark.parametrize("is_whole", [False, True])
+@table("name", ["version", "base", "kind", "sha256", "upload-id", "updated-at"])
+@table("is_whole", [False, True])
 def test_metadata_that_its_check_value_contradicts_is_damaged(name: str, *, is_whole: bool) -> None:
     metadata = metadata_of(samples.draft(samples.blob(), version=12, base=11))
     with pytest.raises(BackupDamaged):

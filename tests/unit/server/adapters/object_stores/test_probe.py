@@ -13,6 +13,7 @@ from obscura_backup.adapters.object_stores.probe import PAUSE_SECONDS, probe
 from obscura_backup.adapters.object_stores.probe_report import ProbeReport, Severity, require_usable
 from obscura_backup.domain.errors import BlobStoreUnavailable, OutcomeUnknown, StoreUnusable
 from support.servers.in_process.bucket_in_memory import BucketInMemory
+from support.table import table
 
 ORDER = [
     "creates where there is nothing",
@@ -105,7 +106,7 @@ def test_scratch_object_of_an_unknown_outcome_is_deleted() -> None:
     assert bucket.calls == ["put", "delete"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("fault", "says"), [("creates over", "does not honour conditional writes"), ("drops metadata", "cannot be used")]
 )
 def test_store_that_fails_a_needed_check_is_refused(fault: str, says: str) -> None:

@@ -18,6 +18,7 @@ from obscura_backup.adapters.object_stores.stored_object import (
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange, UploadId
+from support.table import table
 
 BLOB = b"0123456789"
 SUFFIX = bytes(range(16))
@@ -84,18 +85,18 @@ def test_checksum_of_both_goes_on_from_what_arrived() -> None:
     assert spool.sha256 == hashlib.sha256(BLOB).digest()
 
 
-@pytest.mark.parametrize(("object_size", "size"), [(16, 0), (17, 1), (48, 32)])
+@table(("object_size", "size"), [(16, 0), (17, 1), (48, 32)])
 def test_blob_is_16_bytes_shorter_than_its_object(object_size: int, size: int) -> None:
     assert blob_size(object_size) == size
 
 
-@pytest.mark.parametrize("object_size", [0, 15])
+@table("object_size", [0, 15])
 def test_object_that_is_shorter_than_an_upload_id_is_damaged(object_size: int) -> None:
     with pytest.raises(BackupDamaged):
         blob_size(object_size)
 
 
-@pytest.mark.parametrize(
+@table(
     ("byte_range", "header"),
     [
         (ByteRange(0, 0), "bytes=0-0"),
@@ -132,7 +133,7 @@ def test_whole_answer() -> None:
     assert part_of({"ContentLength": 26}, partial=False) == Part(start=0, length=10, of_suffix=16, size=10)
 
 
-@pytest.mark.parametrize(
+@table(
     "head",
     [
         {"ContentLength": 26},

@@ -7,6 +7,7 @@ import pytest
 from obscura_backup.adapters.postgres.parameters import parameters
 from obscura_backup.domain.errors import StoreUnusable
 from support.servers.in_process.scripted_postgres import URL
+from support.table import table
 
 
 def test_parameters_of_a_connection() -> None:
@@ -24,7 +25,7 @@ def test_parameters_of_a_connection() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "attribute"),
     [
         ("postgresql://a,b/db", "read-write"),
@@ -41,7 +42,7 @@ def test_parameters_of_the_url_have_precedence() -> None:
     assert (found["connect_timeout"], found["application_name"]) == ("9", "mine")
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     ["postgresql://a:b@c@d/db", "postgresql://a:b/c@d/db", "postgresql://a:port/db", "postgresql://%zz/db", "x://"],
 )

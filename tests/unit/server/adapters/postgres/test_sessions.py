@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import psycopg
-import pytest
 
 from obscura_backup.adapters.postgres.sessions import (
     ReadOnlyServer,
@@ -12,9 +11,10 @@ from obscura_backup.adapters.postgres.sessions import (
     unavailable,
 )
 from support.servers.in_process.scripted_postgres import LOST, SHUTTING_DOWN
+from support.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "affects_all", "read_only"),
     [
         (ReadOnlyServer(), True, True),

@@ -19,6 +19,7 @@ from obscura_backup.adapters.postgres.store import (
     lock_permits,
 )
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
+from support.table import table
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.postgres.connection import Message
@@ -55,7 +56,7 @@ def slot(pool: RecordingPool) -> PostgresSlot:
     return PostgresSlot(given, connection, USER, None)
 
 
-@pytest.mark.parametrize("insert", ["INSERT 0 1", "INSERT 0 0"])
+@table("insert", ["INSERT 0 1", "INSERT 0 0"])
 async def test_slot_is_saved_once_and_its_connection_returned_once(insert: str) -> None:
     pool = RecordingPool(Answer([insert, "COMMIT"], []))
     made = slot(pool)
@@ -77,7 +78,7 @@ async def test_unsaved_slot_is_unlocked_once() -> None:
     assert pool.released == ["connection"]
 
 
-@pytest.mark.parametrize("statuses", [("INSERT 0 1", "ROLLBACK"), ("INSERT 0 1",), ("INSERT 0 2", "COMMIT")])
+@table("statuses", [("INSERT 0 1", "ROLLBACK"), ("INSERT 0 1",), ("INSERT 0 2", "COMMIT")])
 async def test_save_with_an_unexpected_answer_is_an_error(statuses: tuple[str, ...]) -> None:
     pool = RecordingPool(Answer(list(statuses), []))
     with pytest.raises(MetadataUnavailable, match="answered a save with"):
@@ -94,12 +95,12 @@ async def test_failed_save_returns_its_connection() -> None:
     assert pool.released == ["connection"]
 
 
-@pytest.mark.parametrize(("seconds", "milliseconds"), [(0, 1), (0.0004, 1), (0.0016, 2), (1, 1000), (2.4, 2400)])
+@table(("seconds", "milliseconds"), [(0, 1), (0.0004, 1), (0.0016, 2), (1, 1000), (2.4, 2400)])
 def test_time_limit_is_never_zero(seconds: float, milliseconds: int) -> None:
     assert _milliseconds(seconds) == milliseconds
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "kind"),
     [
         (psycopg.errors.LockNotAvailable(), SlotBusy),

@@ -7,6 +7,7 @@ import pytest
 from obscura_backup.adapters.postgres.url import holds_password
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import load_settings
+from support.table import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,14 +55,14 @@ WITHOUT = [
 ]
 
 
-@pytest.mark.parametrize("url", WITH_PASSWORD)
+@table("url", WITH_PASSWORD)
 def test_password_in_the_flag_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(InvalidSettings, match="PGPASSFILE") as refused:
         load_settings({"metadata_url": url}, {})
     assert "unter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", WITHOUT)
+@table("url", WITHOUT)
 def test_url_without_a_password_holds_none(url: str) -> None:
     assert not holds_password(url)
 

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from obscura_backup.adapters.s3.location import S3Location
+from support.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "location"),
     [
         ("s3://obscura", S3Location("obscura")),

@@ -23,6 +23,7 @@ from obscura_backup.entrypoints.container import Container
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import Settings, load_settings
 from support.clocks import MovableClock
+from support.table import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +68,7 @@ class AgeingSet:
 # --- the age of a key set ---
 
 
-@pytest.mark.parametrize(("after", "reads"), [(-0.001, 1), (0, 2)])
+@table(("after", "reads"), [(-0.001, 1), (0, 2)])
 async def test_unknown_key_leads_to_another_look_at_exactly_the_patience(after: float, reads: int) -> None:
     ageing = AgeingSet()
     await ageing.key_id()
@@ -76,7 +77,7 @@ async def test_unknown_key_leads_to_another_look_at_exactly_the_patience(after: 
     assert ageing.reads == reads
 
 
-@pytest.mark.parametrize(("after", "looks"), [(0, False), (0.001, True)])
+@table(("after", "looks"), [(0, False), (0.001, True)])
 async def test_set_is_read_again_behind_exactly_its_refresh_age(after: float, looks: bool) -> None:  # noqa: FBT001
     ageing = AgeingSet()
     await ageing.key_id()
@@ -86,7 +87,7 @@ async def test_set_is_read_again_behind_exactly_its_refresh_age(after: float, lo
     assert await ageing.key_id() == ("2" if looks else "1")
 
 
-@pytest.mark.parametrize(("after", "key_id"), [(0, "1"), (0.001, "2")])
+@table(("after", "key_id"), [(0, "1"), (0.001, "2")])
 async def test_caller_waits_for_the_look_behind_exactly_the_stale_age(after: float, key_id: str) -> None:
     ageing = AgeingSet()
     await ageing.key_id()
@@ -141,7 +142,7 @@ async def test_age_counts_from_the_begin_of_the_read() -> None:
 # --- the size of keys and sets ---
 
 
-@pytest.mark.parametrize(("bits", "taken"), [(2047, False), (2048, True)])
+@table(("bits", "taken"), [(2047, False), (2048, True)])
 def test_rsa_key_of_exactly_the_least_length(bits: int, taken: bool) -> None:  # noqa: FBT001
     numbers = rsa.RSAPublicNumbers(65537, 2 ** (bits - 1) + 1)
     entries = [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(numbers.public_key())), json.loads(set_of("a"))["keys"][0]]
@@ -209,8 +210,8 @@ async def test_token_of_exactly_the_greatest_length() -> None:
             await use(longer)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("claim", ["exp", "nbf"])
+@table("sign", [1, -1])
+@table("claim", ["exp", "nbf"])
 async def test_time_of_exactly_the_greatest_amount(claim: str, sign: int) -> None:
     clock = MovableClock()
     verifier = JwtVerifier(SecretKeySource(SECRET), clock)
@@ -240,18 +241,18 @@ async def test_exactly_as_many_tokens_are_remembered_as_may_be(monkeypatch: pyte
 # --- the setting ---
 
 
-@pytest.mark.parametrize("seconds", [0, 30, 300])
+@table("seconds", [0, 30, 300])
 def test_leeway_within_its_bounds(seconds: int) -> None:
     assert load_settings({}, {"OBSCURA_BACKUP_AUTH_LEEWAY_SECONDS": str(seconds)}).auth_leeway_seconds == seconds
 
 
-@pytest.mark.parametrize("value", ["-1", "301", "1.5", "nan", "inf", "30s"])
+@table("value", ["-1", "301", "1.5", "nan", "inf", "30s"])
 def test_leeway_outside_of_its_bounds_is_refused(value: str) -> None:
     with pytest.raises(InvalidSettings, match="auth_leeway_seconds"):
         load_settings({}, {"OBSCURA_BACKUP_AUTH_LEEWAY_SECONDS": value})
 
 
-@pytest.mark.parametrize(("settings", "seconds"), [({}, 30), ({"auth_leeway_seconds": 0}, 0)])
+@table(("settings", "seconds"), [({}, 30), ({"auth_leeway_seconds": 0}, 0)])
 async def test_leeway_of_the_settings_is_that_of_the_service(settings: dict[str, Any], seconds: int) -> None:
     verifier = Container(settings=Settings(auth_secret=SECRET, **settings)).tokens()
     clock = MovableClock()
@@ -262,7 +263,7 @@ async def test_leeway_of_the_settings_is_that_of_the_service(settings: dict[str,
     assert await verifier.verify(BY_SECRET.token({**claims, "nbf": clock.after(0) + seconds})) == USER
 
 
-@pytest.mark.parametrize("leeway", [0, 30, 300])
+@table("leeway", [0, 30, 300])
 async def test_token_is_good_until_exactly_the_leeway_behind_its_end(leeway: int) -> None:
     """The same for a token that was verified before as for a new one."""
     clock = MovableClock()
@@ -282,7 +283,7 @@ async def test_token_is_good_until_exactly_the_leeway_behind_its_end(leeway: int
                     await verifier.verify(token)
 
 
-@pytest.mark.parametrize("leeway", [0, 30, 300])
+@table("leeway", [0, 30, 300])
 async def test_token_is_good_from_exactly_the_leeway_before_its_begin(leeway: int) -> None:
     clock = MovableClock()
     verifier = JwtVerifier(SecretKeySource(SECRET), clock, leeway_seconds=leeway)

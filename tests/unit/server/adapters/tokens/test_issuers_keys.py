@@ -17,6 +17,7 @@ from obscura_backup.adapters.tokens.jwks import JwksKeySource, parse_jwks
 from obscura_backup.adapters.tokens.verifier import CANDIDATES_MAX, JwtVerifier
 from obscura_backup.domain.errors import Unauthenticated
 from support.clocks import MovableClock
+from support.table import table
 from support.token_keys import KEYS, issuer, jwk, key_set, new_key
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def test_member_that_says_something_else_rules_the_key_out() -> None:
         assert [key.algorithm for key in found] == ["ES256"]
 
 
-@pytest.mark.parametrize("operations", [["verify"], ["verify", "sign"], ["encrypt", "verify"]])
+@table("operations", [["verify"], ["verify", "sign"], ["encrypt", "verify"]])
 def test_operations_that_include_verifying(operations: list[str]) -> None:
     assert parse_jwks(key_set(jwk("RS256", key_ops=operations)))
 
@@ -99,22 +100,22 @@ def test_operations_that_include_verifying(operations: list[str]) -> None:
 # --- the names of EdDSA (RFC 9864) ---
 
 
-@pytest.mark.parametrize("key_says", [None, "", "EdDSA", "Ed25519"])
-@pytest.mark.parametrize("token_says", ["EdDSA", "Ed25519"])
-@pytest.mark.parametrize("kid", [None, "a"])
+@table("key_says", [None, "", "EdDSA", "Ed25519"])
+@table("token_says", ["EdDSA", "Ed25519"])
+@table("kid", [None, "a"])
 async def test_ed25519_by_either_name(key_says: str | None, token_says: str, kid: str | None) -> None:
     keys = Verification(jwk("EdDSA", alg=key_says, kid="a"), jwk("ES256", kid="b"))
     await keys.accepts(issuer("EdDSA", kid=kid, named=token_says))
 
 
-@pytest.mark.parametrize("named", ["Ed448", "ed25519", "ED25519", "Ed25519ph", "Ed25519 "])
+@table("named", ["Ed448", "ed25519", "ED25519", "Ed25519ph", "Ed25519 "])
 async def test_other_names_are_not_ed25519(named: str) -> None:
     await Verification(jwk("EdDSA", kid="a")).refuses(issuer("EdDSA", kid="a", named=named), "algorithm")
     with pytest.raises(ValueError, match="holds no key"):
         parse_jwks(key_set(jwk("EdDSA", alg=named)))
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+@table("algorithm", ["RS256", "ES256"])
 async def test_ed25519_is_no_name_for_the_algorithm_of_another_key(algorithm: str) -> None:
     keys = Verification(jwk(algorithm, kid="a"))
     await keys.refuses(issuer(algorithm, kid="a", named="Ed25519"), "algorithm")
@@ -126,7 +127,7 @@ async def test_ed25519_is_no_name_for_the_algorithm_of_another_key(algorithm: st
 # --- which of several keys ---
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+@table("algorithm", ["RS256", "ES256", "EdDSA"])
 async def test_one_id_for_keys_of_different_types(algorithm: str) -> None:
     """RFC 7517, 4.5 allows it."""
     await Verification(*(jwk(each, kid="same") for each in KEYS)).accepts(issuer(algorithm, kid="same"))
@@ -140,13 +141,13 @@ async def test_one_id_for_two_keys_of_one_type() -> None:
     await keys.refuses(issuer("ES256", new_key(), kid="same"), "signature")
 
 
-@pytest.mark.parametrize("ids", [("a", "a"), ("a", "b"), ("a", None), (None, "a"), (None, None)])
-@pytest.mark.parametrize("kid", [None, "a"])
+@table("ids", [("a", "a"), ("a", "b"), ("a", None), (None, "a"), (None, None)])
+@table("kid", [None, "a"])
 async def test_the_same_key_twice(ids: tuple[str | None, ...], kid: str | None) -> None:
     await Verification(*(jwk("EdDSA", kid=each) for each in ids)).accepts(issuer("EdDSA", kid=kid))
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+@table("algorithm", ["RS256", "ES256", "EdDSA"])
 async def test_token_without_an_id_against_keys_of_several_types(algorithm: str) -> None:
     await Verification(*(jwk(each, kid=f"key {each}") for each in KEYS)).accepts(issuer(algorithm))
 
@@ -209,8 +210,8 @@ async def test_claims_are_judged_by_the_key_that_signed() -> None:
 # --- the algorithm is the key's ---
 
 
-@pytest.mark.parametrize("kid", [None, "same", "other"])
-@pytest.mark.parametrize("form", ["pem", "der", "jwk", "member"])
+@table("kid", [None, "same", "other"])
+@table("form", ["pem", "der", "jwk", "member"])
 async def test_public_key_is_no_shared_secret_whatever_the_set_looks_like(kid: str | None, form: str) -> None:
     entries = [jwk(each, kid="same") for each in KEYS] + [jwk(each) for each in KEYS] + [jwk("RS256", kid="same")]
     keys = Verification(*entries, {"kty": "oct", "k": "c2VjcmV0", "kid": "same"})
@@ -233,7 +234,7 @@ async def test_shared_secret_in_a_set_is_not_used() -> None:
         await keys.refuses(forger(b"secret", kid), "algorithm|does not name")
 
 
-@pytest.mark.parametrize(("signed_by", "named"), [("ES256", "RS256"), ("EdDSA", "ES256"), ("RS256", "Ed25519")])
+@table(("signed_by", "named"), [("ES256", "RS256"), ("EdDSA", "ES256"), ("RS256", "Ed25519")])
 async def test_signature_by_one_key_under_the_algorithm_of_another(signed_by: str, named: str) -> None:
     keys = Verification(*(jwk(each, kid="same") for each in KEYS))
     for kid in (None, "same"):
@@ -254,7 +255,7 @@ async def test_new_key_without_an_id_is_found_by_the_first_token_that_it_signed(
     await keys.refuses(issuer("ES256"), "signature")
 
 
-@pytest.mark.parametrize("kid", [None, "made up"])
+@table("kid", [None, "made up"])
 async def test_forgeries_do_not_make_us_hammer_the_source(kid: str | None) -> None:
     reads: list[None] = []
 

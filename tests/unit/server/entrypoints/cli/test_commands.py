@@ -13,6 +13,7 @@ import pytest
 from obscura_backup import __version__
 from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.entrypoints.cli.issue_token import Ttl
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def test_interrupted_command_has_its_own_exit_code(run: Callable[..., Ran], monk
     assert run("migrate", "--metadata-url", "postgresql://localhost/db").code == 130
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "seconds"),
     [("1s", 1), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800), ("999999s", 999_999)],
 )

@@ -26,6 +26,7 @@ from obscura_backup.domain.model import NO_VERSION, ByteRange, Limits, Revision,
 from obscura_backup.domain.scrub import CONCURRENCY, Scrubber
 from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.http.limits.spool import MEMORY_BYTES, SpoolMemory, receive
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,9 +67,7 @@ async def body(*sizes: int) -> AsyncIterator[bytes]:
         yield bytes(size)
 
 
-@pytest.mark.parametrize(
-    ("size", "refused"), [(31, BlobTooSmall), (32, None), (33, None), (99, None), (100, None), (101, BlobTooLarge)]
-)
+@table(("size", "refused"), [(31, BlobTooSmall), (32, None), (33, None), (99, None), (100, None), (101, BlobTooLarge)])
 async def test_size_of_a_blob(size: int, refused: type[Exception] | None) -> None:
     limits, memory = Limits(min_bytes=32, max_bytes=100), SpoolMemory(1000)
     if refused is None:
@@ -80,7 +79,7 @@ async def test_size_of_a_blob(size: int, refused: type[Exception] | None) -> Non
                 pass
 
 
-@pytest.mark.parametrize(
+@table(
     ("shared", "size", "in_a_file"),
     [
         (100, 100, False),
@@ -169,7 +168,7 @@ async def test_rows_that_wait_when_the_store_is_closed_are_committed(tmp_path: P
     await again.close()
 
 
-@pytest.mark.parametrize("count", [CONCURRENCY - 1, CONCURRENCY, CONCURRENCY + 1, 2 * CONCURRENCY])
+@table("count", [CONCURRENCY - 1, CONCURRENCY, CONCURRENCY + 1, 2 * CONCURRENCY])
 async def test_walk_of_scrub_over_full_batches(count: int) -> None:
     rows, blobs = MemoryMetadataStore(), MemoryBlobStore()
     users = [samples.user(number) for number in range(1, count + 1)]
@@ -181,7 +180,7 @@ async def test_walk_of_scrub_over_full_batches(count: int) -> None:
     assert [finding.user_id for step in steps for finding in step.findings] == users
 
 
-@pytest.mark.parametrize("refusals", [0, 1, 2, 3])
+@table("refusals", [0, 1, 2, 3])
 async def test_three_opens_and_no_fourth_in_one_call(refusals: int) -> None:
     """Of a range that does not fit the object that is opened, and fits the one that is looked at."""
 
@@ -205,7 +204,7 @@ async def test_three_opens_and_no_fourth_in_one_call(refusals: int) -> None:
     assert blobs.opens == min(refusals + 1, 3)
 
 
-@pytest.mark.parametrize(("expected", "version"), [(Version(1), Version(2))])
+@table(("expected", "version"), [(Version(1), Version(2))])
 async def test_row_that_names_the_version_before_costs_no_look(expected: Version, version: Version) -> None:
     class Unseen(MemoryBlobStore):
         async def stat(self, user_id: UserId) -> Revision | None:

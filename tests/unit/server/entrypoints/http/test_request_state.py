@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from contracts import samples
 from obscura_backup.domain.errors import Unauthenticated, Unavailable
 from obscura_backup.entrypoints.http.request_state import RequestState
+from support.table import table
 
 USER = samples.user(1)
 
@@ -64,7 +63,7 @@ def test_headers_of_one_name_keep_their_order() -> None:
 ORIGIN, ASKED = (b"origin", b"https://app.example"), (b"access-control-request-method", b"POST")
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "headers", "is_preflight"),
     [
         ("OPTIONS", (ORIGIN, ASKED), True),
@@ -77,7 +76,7 @@ def test_preflight(method: str, headers: tuple[tuple[bytes, bytes], ...], *, is_
     assert state(*headers, method=method).is_preflight is is_preflight
 
 
-@pytest.mark.parametrize(("token", "user"), [(b"known", USER), (b"new", None)])
+@table(("token", "user"), [(b"known", USER), (b"new", None)])
 async def test_user_is_looked_up_once(token: bytes, user: object) -> None:
     tokens, found = Tokens(), authorization(b"Bearer " + token)
     assert [await found.recognise(tokens) for _ in range(3)] == [user] * 3  # type: ignore[arg-type]  # all that is used
@@ -91,6 +90,6 @@ async def test_request_without_a_token_has_no_user() -> None:
     assert tokens.asked == []
 
 
-@pytest.mark.parametrize("error", [Unauthenticated(), Unavailable("no keys")])
+@table("error", [Unauthenticated(), Unavailable("no keys")])
 async def test_token_that_cannot_be_recognised_is_judged_later(error: Exception) -> None:
     assert await authorization(b"Bearer known").recognise(Tokens(error)) is None  # type: ignore[arg-type]  # as above

@@ -16,6 +16,7 @@ from obstore.store import S3Store
 from obscura_backup.adapters.object_stores.failed_request import FailedRequest, Failure
 from obscura_backup.adapters.object_stores.obstore_driver.errors import DRIVER_ERRORS, failed_request, object_size_in
 from support.servers.programs.native import free_port
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ def error_answer(status: str, code: str, more: str = "") -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "sent_code", "code"),
     [
         ("304 Not Modified", "", "304"),
@@ -106,7 +107,7 @@ def error_answer(status: str, code: str, more: str = "") -> bytes:
         ("503 Service Unavailable", "SlowDown", "SlowDown"),
     ],
 )
-@pytest.mark.parametrize("replaces", [None, '"a-tag"'])
+@table("replaces", [None, '"a-tag"'])
 async def test_status_and_code_of_an_answer(status: str, sent_code: str, code: str, replaces: str | None) -> None:
     with answering(error_answer(status, sent_code)) as endpoint, pytest.raises(DRIVER_ERRORS) as raised:
         await obstore.put_async(
@@ -174,7 +175,7 @@ async def test_request_without_credentials_was_not_sent() -> None:
     assert "secret" not in str(failed)
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 2", b'HTTP/1.1 200 OK\r\nETag: "a-tag"\r\nx-amz-meta-version: 1'])
+@table("answer", [b"", b"HTTP/1.1 2", b'HTTP/1.1 200 OK\r\nETag: "a-tag"\r\nx-amz-meta-version: 1'])
 async def test_connection_that_ends_without_a_whole_head_is_no_answer(answer: bytes) -> None:
     with answering(answer) as endpoint:
         failed = await failure_of_put(store_at(endpoint))
@@ -200,7 +201,7 @@ async def test_answer_without_a_tag_is_none_of_these() -> None:
     assert failed.failure is Failure.OTHER
 
 
-@pytest.mark.parametrize("hold", [False, True])
+@table("hold", [False, True])
 async def test_body_that_breaks_off_is_told(*, hold: bool) -> None:
     head = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: "t"\r\nLast-Modified: Wed, 25 Nov 2026 00:00:00 GMT\r\n\r\n'
     with answering(head, b"half", hold=hold) as endpoint:

@@ -25,6 +25,7 @@ from obscura_backup.domain.errors import (
     StoreUnusable,
 )
 from obscura_backup.domain.model import ByteRange, Tag
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def test_client_repeats_nothing_and_adds_no_checksum() -> None:
     assert type(client._serializer) is RestXMLSerializer, "no decorator that validates parameters"
 
 
-@pytest.mark.parametrize(
+@table(
     ("endpoint", "checksums", "is_unsigned"),
     [
         (ENDPOINT, True, True),
@@ -209,8 +210,8 @@ CALLS: dict[str, Callable[[S3Bucket], Any]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(
+@table("call", CALLS)
+@table(
     ("failure", "kind"),
     [
         (refusal(), RefusedByStore),
@@ -225,7 +226,7 @@ def test_error_of_the_driver_becomes_ours_with_its_cause(call: str, failure: Exc
     assert cause_of(raised.value) is failure
 
 
-@pytest.mark.parametrize(
+@table(
     ("failure", "kind"),
     [
         (refusal(412, "PreconditionFailed"), PutRefused),
@@ -289,7 +290,7 @@ def test_upload_answered_without_an_etag_has_an_unknown_outcome() -> None:
     }
 
 
-@pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "", "nonsense"])
+@table("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "", "nonsense"])
 def test_store_without_a_readable_date_has_no_clock_skew(date: str) -> None:
     bucket = failing(OSError())
 

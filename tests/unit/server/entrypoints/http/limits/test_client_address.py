@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from obscura_backup.entrypoints.http.limits.client_address import HOPS_MAX, UNKNOWN, ClientAddress
+from support.table import table
 
 
 def address(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = ()) -> str:
@@ -27,7 +28,7 @@ def test_client_behind_a_trusted_proxy() -> None:
     assert address("10.0.0.1", "203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
 
 
-@pytest.mark.parametrize("made_up", ["198.51.100.9", "10.0.0.5", "10.0.0.5, 10.0.0.6", "x", ",,,", " " * 1000])
+@table("made_up", ["198.51.100.9", "10.0.0.5", "10.0.0.5, 10.0.0.6", "x", ",,,", " " * 1000])
 def test_what_stands_left_of_the_trusted_proxies_word_is_not_believed(made_up: str) -> None:
     assert address("10.0.0.1", f"{made_up}, 203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
     assert address("10.0.0.1", made_up, "203.0.113.7", trusted=("10.0.0.0/8",)) == "203.0.113.7"
@@ -63,7 +64,7 @@ def test_hop_that_cannot_be_read_ends_the_walk() -> None:
             assert address("10.0.0.1", *fields, trusted=("10.0.0.0/8",)) == "10.0.0.1", fields
 
 
-@pytest.mark.parametrize("nonsense", ["unknown", "", "1" * 65])
+@table("nonsense", ["unknown", "", "1" * 65])
 def test_hop_that_cannot_be_read_ends_the_walk_at_the_last_proxy_before_it(nonsense: str) -> None:
     fields = f"203.0.113.9, {nonsense}, 10.0.0.2"
     assert address("10.0.0.1", fields, trusted=("10.0.0.0/8",)) == "10.0.0.2"
@@ -85,7 +86,7 @@ def test_hop_of_exactly_the_greatest_length() -> None:
     assert address("10.0.0.1", longest + "x", trusted=("10.0.0.0/8",)) == "10.0.0.1"
 
 
-@pytest.mark.parametrize(
+@table(
     ("entry", "meant"),
     [
         ("203.0.113.7:4711", "203.0.113.7"),
@@ -127,13 +128,13 @@ def test_chain_without_end_is_walked_only_so_far() -> None:
     assert address("10.0.0.1", "10.0.0.1," * 3000 + "10.0.0.2", trusted=("10.0.0.0/8",)) == "10.0.0.1"
 
 
-@pytest.mark.parametrize("proxy", ["", "proxy.example", "10.0.0.0/33", "10.0.0.1/8"])
+@table("proxy", ["", "proxy.example", "10.0.0.0/33", "10.0.0.1/8"])
 def test_what_is_neither_address_nor_network(proxy: str) -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0|appear"):
         ClientAddress([proxy])
 
 
-@pytest.mark.parametrize(
+@table(
     ("peer", "account"),
     [
         ("198.51.100.7", "198.51.100.7"),

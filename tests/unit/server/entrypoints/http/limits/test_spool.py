@@ -11,6 +11,7 @@ import pytest
 from obscura_backup.domain.errors import BlobTooLarge, BlobTooSmall, DigestMismatch, Unavailable
 from obscura_backup.domain.model import Limits
 from obscura_backup.entrypoints.http.limits.spool import MEMORY_BYTES, SpoolMemory, receive
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,7 +78,7 @@ async def test_uploads_go_to_files_where_the_memory_is_used_up() -> None:
         assert third.read() == bytes(90)
 
 
-@pytest.mark.parametrize("sizes", [(3,), (100, MEMORY_BYTES), (100, 2 * MEMORY_BYTES)])
+@table("sizes", [(3,), (100, MEMORY_BYTES), (100, 2 * MEMORY_BYTES)])
 async def test_memory_is_given_back_however_it_ends(sizes: tuple[int, ...]) -> None:
     memory = SpoolMemory(1000)
     try:

@@ -23,6 +23,7 @@ from obscura_backup.entrypoints.http.messages.headers import (
     none_match,
     range_applies,
 )
+from support.table import table
 
 DIGEST = hashlib.sha256(b"sealed").digest()
 REVISION = samples.revision(3)
@@ -103,14 +104,12 @@ def test_a_range_without_a_condition_applies() -> None:
     assert range_applies(None, REVISION)
 
 
-@pytest.mark.parametrize(
-    "value", [etag(REVISION.version), f" {etag(REVISION.version)} ", http_date(REVISION.updated_at)]
-)
+@table("value", [etag(REVISION.version), f" {etag(REVISION.version)} ", http_date(REVISION.updated_at)])
 def test_a_range_applies_to_the_revision_that_it_names(value: str) -> None:
     assert range_applies(value, REVISION)
 
 
-@pytest.mark.parametrize(
+@table(
     "value", ['W/"3"', '"2"', "3", http_date(replace(REVISION, updated_at=samples.MOMENT + timedelta(1)).updated_at)]
 )
 def test_a_range_does_not_apply_to_another_revision(value: str) -> None:
@@ -121,12 +120,12 @@ def test_a_digest_is_read_as_it_is_written() -> None:
     assert declared_sha256([digest_field(DIGEST)]) == DIGEST
 
 
-@pytest.mark.parametrize("values", [[], ["md5=:AAAA:"], ["sha-512=:AAAA:"]])
+@table("values", [[], ["md5=:AAAA:"], ["sha-512=:AAAA:"]])
 def test_without_a_sha_256_nothing_is_declared(values: list[str]) -> None:
     assert declared_sha256(values) is None
 
 
-@pytest.mark.parametrize(
+@table(
     "values",
     [
         ["sha-256=AAAA"],
@@ -146,7 +145,7 @@ def test_the_same_digest_twice_is_one() -> None:
     assert declared_sha256([digest_field(DIGEST), digest_field(DIGEST)]) == DIGEST
 
 
-@pytest.mark.parametrize(("length", "fits"), [(FIELD_MAX_CHARS, True), (FIELD_MAX_CHARS + 1, False)])
+@table(("length", "fits"), [(FIELD_MAX_CHARS, True), (FIELD_MAX_CHARS + 1, False)])
 def test_the_longest_digest_field(length: int, *, fits: bool) -> None:
     field = digest_field(DIGEST) + ",x="
     field = field.ljust(length, "y")

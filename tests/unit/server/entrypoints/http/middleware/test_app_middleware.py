@@ -8,6 +8,7 @@ from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import BlobStoreUnavailable, MetadataUnavailable
 from support.servers.in_process.app import App, fail_with
+from support.table import table
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 USER = samples.user(1)
@@ -93,7 +94,7 @@ async def test_announced_stop_fails_readiness_and_closes_connections() -> None:
     assert (answer.status, answer.json["status"], answer.headers["connection"]) == (503, "stopping", "close")
 
 
-@pytest.mark.parametrize(("docs", "status"), [("on", 200), ("off", 404)])
+@table(("docs", "status"), [("on", 200), ("off", 404)])
 async def test_docs_are_served_if_the_setting_is_on(docs: str, status: int) -> None:
     app = App(docs=docs, max_bytes=99)
     assert (await app.ask("GET", "/docs")).status == status

@@ -13,6 +13,7 @@ from contracts import samples
 from obscura_backup.domain.errors import Unauthenticated, Unavailable
 from obscura_backup.entrypoints.http.request_state import RequestState
 from support.servers.in_process.pipeline import pipeline
+from support.table import table
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
@@ -73,7 +74,7 @@ async def test_handler_knows_the_user_of_the_token() -> None:
     assert await asked(Tokens(), TOKEN) == (200, {"user": str(USER)})
 
 
-@pytest.mark.parametrize(
+@table(
     ("failure", "headers", "status", "code"),
     [
         (None, (), 401, "unauthenticated"),

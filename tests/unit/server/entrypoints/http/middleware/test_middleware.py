@@ -10,6 +10,7 @@ from obscura_backup.entrypoints.http.middleware.cors import EXPOSED_HEADERS
 from obscura_backup.entrypoints.http.middleware.metrics import REGISTRY, RequestMetrics
 from obscura_backup.entrypoints.http.route_table import ROUTES
 from support.servers.in_process.pipeline import pipeline
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ async def test_every_origin_may_read_the_answer_where_all_are_allowed() -> None:
     assert b"vary" not in dict(fields)
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "asked", "told"),
     [
         ("OPTIONS", [(b"access-control-request-method", b"POST")], True),
@@ -126,7 +127,7 @@ async def ask(app: ASGIApp, method: str = "GET", path: str = "/a/path", kind: st
     await pipeline(app)(request_scope(path, method, kind=kind), receive, send)
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "path", "labels"),
     [
         ("GET", "/v1/backup", ("GET", "/v1/backup")),

@@ -15,6 +15,7 @@ from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, Me
 from obscura_backup.entrypoints.http.middleware.request_log import pseudonyms
 from obscura_backup.entrypoints.logs import JsonFormatter
 from support.servers.in_process.app import SECRET, App, fail_with
+from support.table import table
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 USER = samples.user(1)
@@ -119,7 +120,7 @@ async def test_health_checks_are_logged_at_debug(lines: Lines) -> None:
     assert (line["level"], line["route"]) == ("DEBUG", "/health/live")
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "path", "headers", "status"),
     [
         ("GET", "/none", {}, 404),

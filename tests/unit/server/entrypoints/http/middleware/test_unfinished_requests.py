@@ -10,6 +10,7 @@ import pytest
 
 from obscura_backup.entrypoints.http.request_state import RequestState
 from support.servers.in_process.pipeline import pipeline
+from support.table import table
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
@@ -43,7 +44,7 @@ async def cut_off(method: str, *, begun: bool = False, answered: bool = False) -
     return sent
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "begun", "code", "outcome"),
     [
         ("POST", False, "stopping", "not-stored"),
@@ -67,7 +68,7 @@ async def test_request_with_a_started_answer_is_cancelled() -> None:
         await cut_off("POST", answered=True)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@table("method", ["GET", "HEAD"])
 async def test_read_that_is_cut_off_has_no_outcome_and_no_unknown_one(method: str) -> None:
     start, body = await cut_off(method)
     document = json.loads(body["body"])

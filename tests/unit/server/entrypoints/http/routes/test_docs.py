@@ -13,6 +13,7 @@ import pytest
 from obscura_backup.domain.model import Limits
 from obscura_backup.entrypoints.http.routes import docs
 from obscura_backup.entrypoints.http.routes.docs import DocsApp
+from support.table import table
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
@@ -65,7 +66,7 @@ async def ask(
     )
 
 
-@pytest.mark.parametrize("path", SMALL)
+@table("path", SMALL)
 async def test_file_is_sent_whole(path: str) -> None:
     answer = await ask(path)
     assert answer.status == 200
@@ -78,7 +79,7 @@ async def test_routes_of_the_docs_serve_get_only() -> None:
     assert {path: route.methods for path, route in documented().routes.items()} == dict.fromkeys(PATHS, ("GET",))
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "method", "kind"),
     [("/docs", "POST", "http"), ("/v1/config", "GET", "http"), ("/docsy", "GET", "http"), ("/docs", "GET", "lifespan")],
 )
@@ -93,7 +94,7 @@ async def test_unknown_file_is_not_found_and_the_connection_stays_open() -> None
     assert "connection" not in answer.headers
 
 
-@pytest.mark.parametrize("path", SMALL)
+@table("path", SMALL)
 async def test_etag_is_the_first_128_bits_of_the_digest_of_the_file(path: str) -> None:
     answer = await ask(path)
     assert answer.headers["etag"] == f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
@@ -120,7 +121,7 @@ async def test_file_that_compression_makes_longer_is_sent_uncompressed() -> None
     assert packed.body == plain.body
 
 
-@pytest.mark.parametrize(("size", "is_packed"), [(10, False), (1000, True)])
+@table(("size", "is_packed"), [(10, False), (1000, True)])
 def test_file_that_compression_does_not_shorten_has_one_representation(size: int, *, is_packed: bool) -> None:
     made = docs._make(docs._Source(lambda: b"a" * size, "text/plain", b"no-cache"))
     assert (made.compressed is not made.plain) is is_packed
@@ -156,7 +157,7 @@ async def test_file_is_compressed_if_the_client_accepts_gzip() -> None:
         assert ("content-encoding" in answer.headers) is is_packed
 
 
-@pytest.mark.parametrize("known", ["{tag}", "W/{tag}", '"another", {tag}', "*"])
+@table("known", ["{tag}", "W/{tag}", '"another", {tag}', "*"])
 async def test_known_file_is_not_sent_again(known: str) -> None:
     tag = (await ask("/docs")).headers["etag"]
     answer = await ask("/docs", if_none_match=known.format(tag=tag))
@@ -170,7 +171,7 @@ async def test_file_known_in_another_coding_is_sent() -> None:
     assert (await ask("/docs", if_none_match=tag)).status == 200
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "media_type", "cache"),
     [
         ("/docs", "text/html; charset=utf-8", "no-cache"),

@@ -10,6 +10,7 @@ from obscura_backup import __version__
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import BlobStoreUnavailable
 from support.servers.in_process.app import App, fail_with
+from support.table import table
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 ADMIN_PORT = 8401
@@ -27,7 +28,7 @@ async def test_metrics_are_text(app: App) -> None:
     assert b"obscura_backup_requests_total" in answer.body
 
 
-@pytest.mark.parametrize("values", [{}, {"admin_port": ADMIN_PORT}])
+@table("values", [{}, {"admin_port": ADMIN_PORT}])
 async def test_public_listener_has_no_metrics(values: dict[str, int]) -> None:
     headers = {"host": f"127.0.0.1:{ADMIN_PORT}"}
     assert (await App(**values).ask("GET", "/metrics", headers=headers)).code == "not-found"

@@ -23,6 +23,7 @@ from obscura_backup.entrypoints.http.routes.backup import HANDLERS
 from obscura_backup.entrypoints.http.routes.docs import DocsApp, openapi_document
 from obscura_backup.entrypoints.http.routes.service import ReadinessCheck
 from obscura_backup.entrypoints.settings import load_settings
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,14 +110,14 @@ def expected(operation: tuple[str, str]) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("operation", sorted({*BACKUP, CONFIG}))
+@table("operation", sorted({*BACKUP, CONFIG}))
 def test_each_operation_names_its_problems_with_their_statuses(operation: tuple[str, str]) -> None:
     problems = {status: named for status, named in described(operation).items() if int(status) >= 400}
     other_words = {"outcome", "not-stored", "unknown", "size", "version"}
     assert {status: named - other_words for status, named in problems.items()} == expected(operation)
 
 
-@pytest.mark.parametrize("operation", sorted({*BACKUP, CONFIG}))
+@table("operation", sorted({*BACKUP, CONFIG}))
 def test_each_problem_has_an_example_that_its_description_names(operation: tuple[str, str]) -> None:
     path, method = operation
     named = described(operation)
@@ -134,7 +135,7 @@ def test_no_error_is_left_out() -> None:
     assert set(kinds()) == OPERATIONS_OF.keys() | NEVER_ANSWERED
 
 
-@pytest.mark.parametrize(("status", "code"), OF_EVERY_PATH.items())
+@table(("status", "code"), OF_EVERY_PATH.items())
 def test_problems_of_every_path_are_named_once_for_all(status: int, code: str) -> None:
     assert re.search(rf"\b{status}\s`{code}`", DOCUMENT["info"]["description"])
 

@@ -15,6 +15,7 @@ from obscura_backup.entrypoints.http.messages.errors import MalformedHeader
 from obscura_backup.entrypoints.http.messages.headers import expected_version
 from obscura_backup.entrypoints.http.routes.docs import openapi_document
 from support.servers.in_process.app import App
+from support.table import table
 
 BACKUP = "/v1/backup"
 
@@ -81,7 +82,7 @@ def test_header_of_an_answer_is_always_there() -> None:
         assert all(header["required"] for header in response.get("headers", {}).values()), (method, path, status)
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "status", "headers"),
     [
         ("post", "200", {"ETag"}),
@@ -136,7 +137,7 @@ async def test_headers_of_an_answer_are_the_described_ones(
         assert re.search(header["schema"].get("pattern", ""), answer.headers[name.lower()])
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "parameters"),
     [
         ("post", {"If-Match": False, "If-None-Match": False, "Content-Digest": False}),
@@ -163,7 +164,7 @@ def test_pattern_of_a_version_is_what_the_service_accepts() -> None:
             expected_version([value], [])
 
 
-@pytest.mark.parametrize(("method", "has_outcome"), [("post", True), ("delete", True), ("get", False), ("head", False)])
+@table(("method", "has_outcome"), [("post", True), ("delete", True), ("get", False), ("head", False)])
 def test_503_explains_the_outcome_of_a_change(method: str, *, has_outcome: bool) -> None:
     description = OPERATIONS[BACKUP, method]["responses"]["503"]["description"]
     assert all((outcome in description) is has_outcome for outcome in ("`not-stored`", "`unknown`"))
@@ -190,7 +191,7 @@ def test_links_lead_from_an_upload_to_operations_that_exist() -> None:
         assert links[name]["parameters"] == {"header.If-Match": "$response.header.ETag"}
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+@table(("path", "method"), OPERATIONS)
 def test_backup_needs_a_token_and_nothing_else_does(path: str, method: str) -> None:
     operation = OPERATIONS[path, method]
     assert operation.get("security") == ([{"bearer": []}] if path == BACKUP else None)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import pytest
-
 from obscura_backup.entrypoints.http.server.connection_limit import STALLED_SECONDS, SWEEP_SECONDS, ConnectionLimit
+from support.table import table
 
 STRANGERS = "198.51.100.1"
 
@@ -95,7 +94,7 @@ def test_request_makes_an_answered_connection_safe_again() -> None:
     assert places.ended == ["b"]
 
 
-@pytest.mark.parametrize(("seconds", "goes"), [(STALLED_SECONDS, True), (STALLED_SECONDS - 0.01, False)])
+@table(("seconds", "goes"), [(STALLED_SECONDS, True), (STALLED_SECONDS - 0.01, False)])
 def test_stalled_connection_is_evicted_from_a_second_on(seconds: float, *, goes: bool) -> None:
     places = Places(served=1)
     places.working("a").stalled = seconds
@@ -126,7 +125,7 @@ def test_connections_are_checked_for_stalls_at_most_so_often() -> None:
     assert busy.asked == 2
 
 
-@pytest.mark.parametrize(("held", "served"), [(1, False), (2, True)])
+@table(("held", "served"), [(1, False), (2, True)])
 def test_owner_of_two_requests_is_evicted_for_one_of_none(held: int, *, served: bool) -> None:
     places = Places(served=3)
     for number in range(held):
@@ -138,7 +137,7 @@ def test_owner_of_two_requests_is_evicted_for_one_of_none(held: int, *, served: 
     assert places.ended == (["heavy 0"] if served else [])
 
 
-@pytest.mark.parametrize(("held", "served"), [(2, False), (1, True)])
+@table(("held", "served"), [(2, False), (1, True)])
 def test_owner_takes_no_more_than_an_equal_share(held: int, *, served: bool) -> None:
     places = Places(served=5)
     for number in range(3):
@@ -230,7 +229,7 @@ def test_address_that_is_full_is_not_served_although_there_are_places() -> None:
     assert places.limit.admit_request(places.silent("c", "203.0.113.1"), "other").is_granted
 
 
-@pytest.mark.parametrize(("per_address", "address"), [(1, None), (0, STRANGERS)])
+@table(("per_address", "address"), [(1, None), (0, STRANGERS)])
 def test_trusted_proxies_and_a_bound_of_zero_are_exempt(per_address: int, address: str | None) -> None:
     places = Places(served=5, per_address=per_address, open=10)
     for name in "abcde":

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 import httptools
-import pytest
 
 from obscura_backup.entrypoints.http.server.message_splitter import PIECES_MAX, MessageSplitter
+from support.table import table
 
 GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 LOOSE = b"GET  /%d HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -102,7 +102,7 @@ def test_pieces_are_not_copied() -> None:
     assert [(piece.obj is data, bytes(piece)) for piece in pieces] == [(True, GET % 1), (True, GET % 2)]
 
 
-@pytest.mark.parametrize("more", [0, 1])
+@table("more", [0, 1])
 def test_one_read_is_cut_so_many_times_and_no_message_after_that_is_trusted(more: int) -> None:
     """Else a body of empty lines would cost one call of the parser per line."""
     empty_lines = b"\r\n" * 2 * (PIECES_MAX - 4 + more)

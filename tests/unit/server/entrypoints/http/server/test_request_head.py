@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from obscura_backup.entrypoints.http.server.request_head import find_head_fault, is_host, is_target
+from support.table import table
 
 HOST = (b"host", b"backup.example")
 
@@ -15,7 +14,7 @@ def fault(
     return find_head_fault(url, headers, version, has_strict_line=strict)
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@table("version", ["1.1", "1.0"])
 def test_request_with_one_host_is_valid(version: str) -> None:
     assert fault(b"/v1/backup", HOST, (b"accept", b"*/*"), version=version) is None
 
@@ -25,14 +24,14 @@ def test_only_http_1_0_may_omit_host() -> None:
     assert fault() == (400, "Invalid Host: send one Host header with one host.")
 
 
-@pytest.mark.parametrize("second", [HOST, (b"host", b"other.example")])
+@table("second", [HOST, (b"host", b"other.example")])
 def test_two_hosts_are_refused(second: tuple[bytes, bytes]) -> None:
     found = fault(b"/", HOST, second)
     assert found is not None
     assert found[0] == 400
 
 
-@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@table("version", ["1.1", "1.0"])
 def test_malformed_host_is_refused(version: str) -> None:
     assert fault(b"/", (b"host", b"a,b"), version=version) is not None
 
@@ -41,7 +40,7 @@ def test_malformed_second_host_is_refused_in_http_1_0_too() -> None:
     assert fault(b"/", HOST, (b"host", b"a b"), version="1.0") is not None
 
 
-@pytest.mark.parametrize("version", ["2.0", "0.9", "1.2", "3"])
+@table("version", ["2.0", "0.9", "1.2", "3"])
 def test_other_http_versions_are_refused_with_505(version: str) -> None:
     found = fault(b"/", HOST, version=version)
     assert found is not None

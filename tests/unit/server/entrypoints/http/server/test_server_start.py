@@ -28,6 +28,7 @@ from obscura_backup.entrypoints.http.server.run import (
 )
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
 from support.servers.in_process.app import settings
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
 
-@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+@table(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
 def test_socket_listens_on_the_given_address(host: str, family: socket.AddressFamily) -> None:
     with listen(host, 0) as listening:
         assert listening.family == family

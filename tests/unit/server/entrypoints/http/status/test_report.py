@@ -7,13 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from obscura_backup.entrypoints.http.status.findings import findings
 from obscura_backup.entrypoints.http.status.hours import by_hour, verdict
 from obscura_backup.entrypoints.http.status.report import report_on
 from obscura_backup.entrypoints.http.status.samples import SIZES, Sample, StoreState, Totals
 from support.status_reports import BROKEN, NOW, WELL, quiet_report, report_of_outage, samples_of_hours
+from support.table import table
 
 UP = {"metadata": True, "blobs": True}
 
@@ -83,7 +82,7 @@ def test_store_that_is_down_comes_first_with_what_to_do() -> None:
     assert verdict(quiet_report()).startswith("All is well")
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "sqlite", "memory"])
+@table("kind", ["postgresql", "sqlite", "memory"])
 def test_metadata_store_that_is_down_leaves_downloads(kind: str) -> None:
     (found,) = findings([sample(0)], (StoreState("metadata", kind, "unavailable", "No answer.", NOW), WELL[1]))
     assert found.advice.startswith("Uploads and deletions answer 503; downloads work.")
@@ -128,7 +127,7 @@ def test_limits_are_those_of_the_alerts() -> None:
         assert found == ([] if expected is None else [expected])
 
 
-@pytest.mark.parametrize(
+@table(
     ("minutes", "counts"),
     [(60, {"failed": 1}), (10, {"refused": 6001}), (5, {"requests": 100, "unavailable": 6})],
 )
@@ -137,13 +136,13 @@ def test_finding_looks_back_as_far_as_it_says(minutes: float, counts: dict[str, 
     assert levels([sample(minutes + 0.5), sample(minutes, **counts), sample(0, **counts)]) == []
 
 
-@pytest.mark.parametrize("minutes_ago", [61, 100])
+@table("minutes_ago", [61, 100])
 def test_what_happened_before_the_last_hour_is_no_finding(minutes_ago: float) -> None:
     samples = [sample(minutes_ago), sample(minutes_ago - 1, failed=9), sample(59, failed=9), sample(0, failed=9)]
     assert levels(samples) == []
 
 
-@pytest.mark.parametrize(("method", "name"), [("POST", "uploads"), ("GET", "downloads")])
+@table(("method", "name"), [("POST", "uploads"), ("GET", "downloads")])
 def test_slow_requests_are_a_warning(method: str, name: str) -> None:
     def after(fast: float) -> list[Sample]:
         buckets = {method: {5.0: fast, 10.0: 1000.0, math.inf: 1000.0}}
@@ -153,7 +152,7 @@ def test_slow_requests_are_a_warning(method: str, name: str) -> None:
     assert levels(after(900)) == [("warning", f"1 % of the {name} took longer than 10 s in the last 10 minutes.")]
 
 
-@pytest.mark.parametrize(("hours", "is_told"), [(None, False), (6, False), (7, True)])
+@table(("hours", "is_told"), [(None, False), (6, False), (7, True)])
 def test_old_key_set_is_a_warning(hours: float | None, *, is_told: bool) -> None:
     now = replace(sample(0), key_set_age_seconds=None if hours is None else hours * 3600)
     assert levels([now]) == ([("warning", "The key set was last read 7 hours ago.")] if is_told else [])

@@ -6,11 +6,11 @@ import asyncio
 import math
 from typing import Any
 
-import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from obscura_backup.entrypoints.http.status.history import History
 from obscura_backup.entrypoints.http.status.samples import SIZES, Sample, Totals, added, quantile, read_sample
+from support.table import table
 
 
 class Metrics:
@@ -54,7 +54,7 @@ def test_call_for_a_backup_counts_as() -> None:
         assert metrics.sample().totals.counts == dict.fromkeys(names, 3)
 
 
-@pytest.mark.parametrize(("status", "names"), [("200", set()), ("503", set()), ("500", {"failed"})])
+@table(("status", "names"), [("200", set()), ("503", set()), ("500", {"failed"})])
 def test_other_path_counts_only_if_the_server_failed(status: str, names: set[str]) -> None:
     metrics = Metrics()
     metrics.request("GET", status, route="/health/ready")
