@@ -16,6 +16,7 @@ from contracts import samples
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import PutRefused, RangeNotSatisfiable
 from obscura_backup.domain.model import ByteRange, Kind, Revision, Tag
+from support.table import table
 
 if TYPE_CHECKING:
     from obscura_backup.domain.model import UserId
@@ -48,7 +49,7 @@ class BlobStoreContract:
         await blobs.put(user, blob, samples.draft(blob), replaces=None)
         assert await content(blobs, user) == blob.read()
 
-    @pytest.mark.parametrize("kind", list(Kind))
+    @table("kind", list(Kind))
     async def test_metadata_travels_with_the_bytes(self, blobs: BlobStore, kind: Kind) -> None:
         user, blob = samples.user(), samples.blob()
         draft = samples.draft(blob, version=12, base=4, kind=kind)
@@ -135,7 +136,7 @@ class BlobStoreContract:
             await blobs.put(user, blob, samples.draft(blob), replaces=None)
             assert await content(blobs, user) == blob.read()
 
-    @pytest.mark.parametrize("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 512 * 1024])
+    @table("size", [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 512 * 1024])
     async def test_blob_of_a_size_at_the_border_of_a_piece(self, blobs: BlobStore, size: int) -> None:
         user, data = samples.user(), secrets.token_bytes(size)
         blob = Blob.of(data)
@@ -155,7 +156,7 @@ class BlobStoreContract:
         assert max(len(piece) for piece in pieces) <= PIECE_MAX_BYTES
         assert hashlib.sha256(b"".join(pieces)).digest() == hashlib.sha256(data).digest()
 
-    @pytest.mark.parametrize(
+    @table(
         ("byte_range", "part"),
         [
             (ByteRange(0, 0), slice(0, 1)),
@@ -192,7 +193,7 @@ class BlobStoreContract:
         assert opened.revision.size == blob.size
         assert await content(blobs, user, byte_range) == expected
 
-    @pytest.mark.parametrize(
+    @table(
         "byte_range",
         [
             ByteRange(32, None),

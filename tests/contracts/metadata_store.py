@@ -14,6 +14,7 @@ import pytest
 from contracts import samples
 from obscura_backup.domain.errors import SlotBusy
 from obscura_backup.domain.model import Kind
+from support.table import table
 
 if TYPE_CHECKING:
     from obscura_backup.domain.model import Revision, UserId
@@ -34,7 +35,7 @@ class MetadataStoreContract:
         async with store.locked(samples.user()) as slot:
             assert slot.record is None
 
-    @pytest.mark.parametrize("kind", list(Kind))
+    @table("kind", list(Kind))
     async def test_saved_row_reads_back_whole(self, store: BackupMetadataStore, kind: Kind) -> None:
         user, revision = samples.user(), samples.revision(7, kind=kind)
         await saved(store, user, revision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from typing import TYPE_CHECKING
@@ -59,11 +60,13 @@ def samples_of_hours(minutes: int = 360, *, down_for: int = 0) -> list[Sample]:
     return found
 
 
+@functools.cache
 def quiet_report() -> Report:
     """Six hours without trouble."""
     return report_on(samples_of_hours(), WELL, version="1.2.3", pid=42)
 
 
+@functools.cache
 def report_of_outage(minutes: int = 250) -> Report:
     """The blob store has been down for 15 minutes; the history begins after a restart."""
     return report_on(samples_of_hours(minutes, down_for=15), BROKEN, version="1.2.3", pid=42)

@@ -17,7 +17,7 @@ def table(names: str | tuple[str, ...], rows: Iterable[Any], *, ids: object = No
     """As `pytest.mark.parametrize`, but all rows are checked in one test, also those after a failure.
 
     Each failure is reported with its row. Fixtures are made once for all rows. Several tables multiply. `ids` may be
-    given as there, and is not needed.
+    given as there, and is not needed. A test may be a coroutine, and a method.
     """
     parameters = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
     cases = [_case(parameters, row) for row in rows]
@@ -26,20 +26,20 @@ def table(names: str | tuple[str, ...], rows: Iterable[Any], *, ids: object = No
     def decorate(test: Test) -> Test:
         if inspect.iscoroutinefunction(test):
 
-            async def await_rows(**fixtures: Any) -> None:
+            async def await_rows(*instance: Any, **fixtures: Any) -> None:
                 with _failures(len(cases)) as failures:
                     for name, values in cases:
                         with _noted(failures, name):
-                            await test(**fixtures, **values)
+                            await test(*instance, **fixtures, **values)
 
             checked: Test = await_rows
         else:
 
-            def check_rows(**fixtures: Any) -> None:
+            def check_rows(*instance: Any, **fixtures: Any) -> None:
                 with _failures(len(cases)) as failures:
                     for name, values in cases:
                         with _noted(failures, name):
-                            test(**fixtures, **values)
+                            test(*instance, **fixtures, **values)
 
             checked = check_rows
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from support.table import table
@@ -41,6 +43,20 @@ def test_tables_multiply_and_take_the_tests_own_fixtures() -> None:
 
     check(fixture="-")
     assert rows == [("-a", 1, "one"), ("-a", 2, "two"), ("-b", 1, "one"), ("-b", 2, "two")]
+
+
+def test_coroutines_and_methods_have_tables_too() -> None:
+    rows: list[int] = []
+
+    class Contract:
+        @table("number", [1, 2])
+        async def check(self, fixture: int, number: int) -> None:
+            rows.append(fixture + number)
+            assert number == 1
+
+    with pytest.raises(AssertionError, match=r"^2: "):
+        asyncio.run(Contract().check(fixture=10))
+    assert rows == [11, 12]
 
 
 def test_a_table_without_rows_is_refused() -> None:

@@ -23,6 +23,7 @@ from obscura_backup.domain.errors import (
     StoreUnusable,
 )
 from obscura_backup.domain.model import ByteRange
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,7 +185,7 @@ def header(**changed: object) -> bytes:
     return b"OBFS1 " + json.dumps({**whole, **changed}).encode() + b"\n" + bytes(32)
 
 
-@pytest.mark.parametrize(
+@table(
     "damage",
     [
         b"",
@@ -212,7 +213,7 @@ async def test_damaged_file_is_told(blobs: FilesystemBlobStore, damage: bytes) -
         await blobs.open(user)
 
 
-@pytest.mark.parametrize("change", [lambda whole: whole[:-1], lambda whole: whole + b"x"])
+@table("change", [lambda whole: whole[:-1], lambda whole: whole + b"x"])
 async def test_file_of_another_length_is_told_before_any_byte_of_it(
     blobs: FilesystemBlobStore, change: Callable[[bytes], bytes]
 ) -> None:

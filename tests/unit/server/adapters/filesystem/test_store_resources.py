@@ -16,6 +16,7 @@ from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable
 from obscura_backup.domain.model import ByteRange
+from support.table import table
 
 ALL_SHARDS = store.SHARDS
 
@@ -113,7 +114,7 @@ async def test_a_blob_that_was_closed_gives_no_more_bytes(blobs: FilesystemBlobS
         await anext(chunks)
 
 
-@pytest.mark.parametrize("length", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES + 7])
+@table("length", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES + 7])
 async def test_a_range_ends_where_it_should_at_the_edges_of_its_chunks(blobs: FilesystemBlobStore, length: int) -> None:
     data = os.urandom(3 * CHUNK_BYTES)
     user, large = samples.user(), Blob.of(data)

@@ -13,6 +13,7 @@ from obscura_backup.adapters.postgres.connection import Answer, Connection, Stat
 from obscura_backup.adapters.postgres.pool import ConnectionPool
 from obscura_backup.adapters.postgres.sessions import CHECK_SESSION, MAX_STALE_SESSIONS, ReadOnlyServer
 from support.servers.in_process.scripted_postgres import LIMITS, LOST, PREPARED, SHUTTING_DOWN, URL, MakePool
+from support.table import table
 
 
 def session(state: str) -> Answer:
@@ -78,7 +79,7 @@ async def test_interrupted_set_up_closes_the_connection(pool_of: MakePool) -> No
     assert connection.closed
 
 
-@pytest.mark.parametrize("answer", [session("ended: true"), SHUTTING_DOWN])
+@table("answer", [session("ended: true"), SHUTTING_DOWN])
 async def test_stale_session_of_a_pooler_is_replaced(pool_of: MakePool, answer: Any) -> None:
     scripted = pool_of()
     stale, fresh = scripted.new_connection(answer), scripted.new_connection(session("pooled"))
@@ -112,7 +113,7 @@ async def test_connection_that_fails_its_check_is_closed(pool_of: MakePool) -> N
     assert connection.closed
 
 
-@pytest.mark.parametrize(("failures", "is_down"), [(1, False), (2, True)])
+@table(("failures", "is_down"), [(1, False), (2, True)])
 async def test_two_failures_in_a_row_are_an_outage(pool_of: MakePool, failures: int, *, is_down: bool) -> None:
     scripted = pool_of()
     for _ in range(failures):

@@ -12,6 +12,7 @@ from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.postgres.schema import HEAD
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +67,8 @@ def store_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ScriptedStore]:
     return lambda version: ScriptedStore(monkeypatch, version)
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(("version", "message"), [("9999", "newer than this program"), (None, "has no schema yet")])
+@table("call", CALLS)
+@table(("version", "message"), [("9999", "newer than this program"), (None, "has no schema yet")])
 async def test_no_query_is_sent_to_a_database_with_another_schema(
     store_with: Callable[..., ScriptedStore], call: str, version: str | None, message: str
 ) -> None:
@@ -78,7 +79,7 @@ async def test_no_query_is_sent_to_a_database_with_another_schema(
     assert made.queries == ["schema"]
 
 
-@pytest.mark.parametrize("call", CALLS)
+@table("call", CALLS)
 async def test_current_schema_is_checked_once(store_with: Callable[..., ScriptedStore], call: str) -> None:
     made = store_with(HEAD)
     await made.call(call)
@@ -92,7 +93,7 @@ def caused_by(cause: Exception) -> MetadataUnavailable:
     return failure
 
 
-@pytest.mark.parametrize(
+@table(
     ("cause", "kind", "message"),
     [
         (psycopg.errors.UndefinedTable(), StoreUnusable, "has no schema yet"),

@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from obscura_backup.adapters.postgres.connection import Answer
 from obscura_backup.adapters.postgres.sessions import END_SESSION, ROLLBACK, ReadOnlyServer
 from support.servers.in_process.scripted_postgres import LOST, QUESTION, SHUTTING_DOWN, MakePool
+from support.table import table
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.postgres.connection import Message
@@ -94,7 +95,7 @@ async def test_interrupted_query_returns_its_connection(pool_of: MakePool) -> No
     assert scripted.returned == scripted.connections
 
 
-@pytest.mark.parametrize("error", [SHUTTING_DOWN, ReadOnlyServer()])
+@table("error", [SHUTTING_DOWN, ReadOnlyServer()])
 async def test_error_that_affects_all_connections_empties_the_pool(pool_of: MakePool, error: Exception) -> None:
     scripted = pool_of((error,), ())
     with pytest.raises(psycopg.Error):
@@ -110,7 +111,7 @@ async def test_such_an_error_on_an_earlier_connection_keeps_the_pool(pool_of: Ma
     assert not scripted.connections[0].is_aborted
 
 
-@pytest.mark.parametrize(("answer", "ends"), [("answer", True), (NO_TABLE, True), (LOST, False)])
+@table(("answer", "ends"), [("answer", True), (NO_TABLE, True), (LOST, False)])
 async def test_any_answer_ends_an_outage(pool_of: MakePool, answer: Any, *, ends: bool) -> None:
     scripted = pool_of()
     scripted.record_outage()
@@ -153,7 +154,7 @@ async def test_connection_is_not_aborted_after_an_answer_in_time(pool_of: MakePo
     assert not scripted.connections[0].is_aborted
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "messages", "closed"),
     [
         (TransactionStatus.IDLE, [], False),

@@ -18,6 +18,7 @@ from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.obstore_backend import S3Backend
 from obscura_backup.domain.errors import BackupDamaged, BlobStoreUnavailable, OutcomeUnknown
 from obscura_backup.domain.model import ByteRange, Revision, Tag, Version
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ def test_whole_head_is_understood(bucket: S3Bucket, answer: list[bytes]) -> None
     assert (found.version, found.tag) == (12, "a-tag")
 
 
-@pytest.mark.parametrize("missing", [5, 60, 200])
+@table("missing", [5, 60, 200])
 def test_head_that_breaks_off_is_no_answer(bucket: S3Bucket, answer: list[bytes], missing: int) -> None:
     """Not version 1 where 12 was cut, and not an object that is not one of ours."""
     answer[0] = HEAD[:-missing]
@@ -98,7 +99,7 @@ def cuts(head: bytes, *, every: int) -> list[int]:
 
 
 @pytest.mark.filterwarnings("ignore:tzname")  # of a date that was cut
-@pytest.mark.parametrize("head", [HEAD, METADATA_FIRST])
+@table("head", [HEAD, METADATA_FIRST])
 def test_head_that_breaks_off_anywhere_gives_the_truth_or_no_answer(
     bucket: S3Bucket, answer: list[bytes], head: bytes
 ) -> None:
@@ -115,8 +116,8 @@ def test_head_that_breaks_off_anywhere_gives_the_truth_or_no_answer(
 
 
 @pytest.mark.filterwarnings("ignore:tzname")
-@pytest.mark.parametrize("head", [HEAD, METADATA_FIRST])
-@pytest.mark.parametrize("byte_range", [None, ByteRange(0, 0)])
+@table("head", [HEAD, METADATA_FIRST])
+@table("byte_range", [None, ByteRange(0, 0)])
 def test_download_and_listing_whose_head_breaks_off_are_no_answer(
     bucket: S3Bucket, answer: list[bytes], head: bytes, byte_range: ByteRange | None
 ) -> None:
@@ -161,7 +162,7 @@ def test_upload_whose_answer_breaks_off_in_its_head_is_an_unknown_outcome(
         bucket.put(KEY, blob, samples.draft(blob), replaces=None)
 
 
-@pytest.mark.parametrize("head", [HEAD, METADATA_FIRST])
+@table("head", [HEAD, METADATA_FIRST])
 async def test_obstore_believes_no_head_that_breaks_off(location: S3Location, answer: list[bytes], head: bytes) -> None:
     """Its HTTP client knows where a head ends. HEAD, GET of everything and of a range, and the answer to a PUT."""
     head = head if b"Last-Modified" in head else head.replace(b"ETag", f"Last-Modified: {DATE}\r\nETag".encode())

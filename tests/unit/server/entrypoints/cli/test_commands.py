@@ -26,8 +26,8 @@ SECRET = "a secret that only the tests know, 32 bytes and more"
 USER = UUID(int=7 << 64)
 
 
-@pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("command", [(), ("token",), ("scrub",)])
+@table("option", ["-h", "--help"])
+@table("command", [(), ("token",), ("scrub",)])
 def test_help_has_a_long_and_a_short_option(run: Callable[..., Ran], option: str, command: tuple[str, ...]) -> None:
     ran = run(*command, option)
     assert (ran.code, ran.err) == (0, "")
@@ -44,7 +44,7 @@ def test_version_is_that_of_the_release(run: Callable[..., Ran]) -> None:
     assert (ran.code, ran.out) == (0, f"obscura-backup, version {__version__}\n")
 
 
-@pytest.mark.parametrize(
+@table(
     ("option", "says"),
     [("--config", "is a directory"), ("--data-dir", "is a file"), ("--out", "is a directory")],
 )
@@ -87,7 +87,7 @@ def test_duration_of_a_token(text: str, seconds: int) -> None:
     assert Ttl().convert(timedelta(seconds=seconds), None, None) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["0s", "1000000s", "1", "1w", "-1h", "1.5h", " 1h", "1h ", "01h"])
+@table("text", ["0s", "1000000s", "1", "1w", "-1h", "1.5h", " 1h", "1h ", "01h"])
 def test_malformed_durations(run: Callable[..., Ran], tmp_path: Path, text: str) -> None:
     ran = run("token", USER, "--data-dir", tmp_path, f"--ttl={text}")
     assert ran.code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import load_settings
 from support.clocks import MovableClock
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,19 +30,25 @@ if TYPE_CHECKING:
 OLD = datetime.now(UTC) - timedelta(days=401)
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With the backups of users 1 and 2, who are inactive, and of user 3, who is not."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files before `data_dir`: backups of users 1 and 2, who are inactive, and of user 3, who is not."""
+    folder = tmp_path_factory.mktemp("filled")
 
     async def fill() -> None:
-        container = Container(settings=load_settings({"data_dir": tmp_path}, {}))
+        container = Container(settings=load_settings({"data_dir": folder}, {}))
         async with started(container, tokens=False):
             for number, moment in ((1, OLD), (2, OLD), (3, datetime.now(UTC))):
                 service = BackupService(container.metadata(), container.blobs(), MovableClock(moment))
                 await service.upload(samples.user(number), NO_VERSION, samples.blob(str(number)))
 
     asyncio.run(fill())
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def data_dir(filled: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(filled, tmp_path / "data")
 
 
 def live(run: Callable[..., Ran], data_dir: Path) -> list[str]:
@@ -85,7 +93,7 @@ def test_time_of_the_setting_is_the_default(run: Callable[..., Ran], data_dir: P
     assert (ran.code, ran.out) == (0, "")
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "days", "says"),
     [
         ((), "", "Give --inactive-for, or set retention_days"),

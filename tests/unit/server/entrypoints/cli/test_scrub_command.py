@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -45,11 +46,17 @@ async def _fill(data_dir: Path, users: int) -> None:
         await metadata.close()
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files before `data_dir`: the slots of three users, whose rows and blobs agree."""
+    folder = tmp_path_factory.mktemp("filled")
+    asyncio.run(_fill(folder, users=3))
+    return folder
+
+
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With the slots of three users, whose rows and blobs agree."""
-    asyncio.run(_fill(tmp_path, users=3))
-    return tmp_path
+def data_dir(filled: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(filled, tmp_path / "data")
 
 
 def lose(data_dir: Path, number: int) -> None:

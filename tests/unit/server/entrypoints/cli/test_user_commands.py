@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -20,6 +21,7 @@ from obscura_backup.domain.service import BackupService
 from obscura_backup.entrypoints.container import Container, started
 from obscura_backup.entrypoints.settings import load_settings
 from support.clocks import MovableClock
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +35,13 @@ BYTES = {SMALL: b"s" * 40, LARGE: b"l" * 4000, DELETED: b"d" * 50}
 AGES = {SMALL: 5, LARGE: 3, DELETED: 1}
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """With a small and old backup, a large and newer one, and one that was deleted."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files before `data_dir`: a small and old backup, a large and newer one, and one that was deleted."""
+    folder = tmp_path_factory.mktemp("filled")
 
     async def fill() -> None:
-        container = Container(settings=load_settings({"data_dir": tmp_path / "data"}, {}))
+        container = Container(settings=load_settings({"data_dir": folder}, {}))
         async with started(container, tokens=False):
             for user, content in BYTES.items():
                 clock = MovableClock(NOW - timedelta(days=AGES[user]))
@@ -47,7 +50,12 @@ def data_dir(tmp_path: Path) -> Path:
             await container.service().delete(DELETED, Version(1))
 
     asyncio.run(fill())
-    return tmp_path / "data"
+    return folder
+
+
+@pytest.fixture
+def data_dir(filled: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(filled, tmp_path / "data")
 
 
 def lose(data_dir: Path, user: UserId) -> None:
@@ -75,9 +83,7 @@ def test_backup_is_shown_with_its_facts(run: Callable[..., Ran], data_dir: Path)
     assert (shown["state"], shown["version"], shown["size"], shown["difference"]) == ("backup", 1, 40, None)
 
 
-@pytest.mark.parametrize(
-    ("user", "state", "version"), [(DELETED, "deleted", 2), (ABSENT, "none", None)], ids=["deleted", "absent"]
-)
+@table(("user", "state", "version"), [(DELETED, "deleted", 2), (ABSENT, "none", None)], ids=["deleted", "absent"])
 def test_user_without_a_backup_has_its_own_exit_code(
     run: Callable[..., Ran], data_dir: Path, user: UserId, state: str, version: int | None
 ) -> None:
@@ -167,7 +173,7 @@ def test_backup_that_changed_meanwhile_is_kept(
     assert "changed meanwhile: nothing was deleted" in ran.err
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "users"),
     [
         ((), [LARGE, SMALL]),
@@ -194,7 +200,7 @@ def test_listed_user_is_one_line(run: Callable[..., Ran], data_dir: Path) -> Non
     assert line == f"{LARGE}          4000 bytes  version     1  2026-05-03 07:08 UTC"
 
 
-@pytest.mark.parametrize("command", ["show", "delete"])
+@table("command", ["show", "delete"])
 def test_missing_metadata_is_an_error(run: Callable[..., Ran], tmp_path: Path, command: str) -> None:
     ran = run("user", command, SMALL, "--data-dir", tmp_path)
     assert (ran.code, ran.out) == (3, "")

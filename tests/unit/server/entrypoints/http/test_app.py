@@ -13,6 +13,7 @@ from contracts import samples
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.domain.errors import BackupDamaged, BackupLost, MetadataUnavailable
 from support.servers.in_process.app import App, fail_with
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +74,7 @@ async def test_download_has_the_whole_backup_and_its_headers(stored: App, user: 
     assert (head.status, head.headers, head.body) == (200, same, b"")
 
 
-@pytest.mark.parametrize(
+@table(
     ("field", "part", "told"),
     [("bytes=0-0", BLOB[:1], "bytes 0-0/100"), ("bytes=90-", BLOB[90:], "bytes 90-99/100"),
      ("bytes=-1", BLOB[99:], "bytes 99-99/100"), ("bytes=0-999", BLOB, "bytes 0-99/100")],
@@ -97,8 +98,8 @@ async def test_range_beyond_the_end_is_refused(stored: App, user: UserId) -> Non
     assert answer.json["size"] == 100
 
 
-@pytest.mark.parametrize(("known", "status"), [('"1"', 304), ('W/"1"', 304), ("*", 304), ('"2"', 200)])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@table(("known", "status"), [('"1"', 304), ('W/"1"', 304), ("*", 304), ('"2"', 200)])
+@table("method", ["GET", "HEAD"])
 async def test_known_version_is_not_sent_again(stored: App, user: UserId, method: str, known: str, status: int) -> None:
     for more in ({}, {"Range": "bytes=0-0"} if status == 304 else {}):
         answer = await stored.ask(method, user=user, headers={"If-None-Match": known, **more})
@@ -107,7 +108,7 @@ async def test_known_version_is_not_sent_again(stored: App, user: UserId, method
             assert (answer.body, answer.headers["cache-control"]) == (b"", "private, no-store")
 
 
-@pytest.mark.parametrize(("validator", "status"), [('"1"', 206), ('"2"', 200), ('W/"1"', 200)])
+@table(("validator", "status"), [('"1"', 206), ('"2"', 200), ('W/"1"', 200)])
 async def test_range_applies_to_the_version_in_if_range_only(
     stored: App, user: UserId, validator: str, status: int
 ) -> None:
@@ -115,7 +116,7 @@ async def test_range_applies_to_the_version_in_if_range_only(
     assert answer.status == status
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "headers", "status", "code"),
     [
         ("POST", {"If-Match": '"7"'}, 409, "version-mismatch"),
@@ -191,7 +192,7 @@ async def test_each_user_has_a_separate_backup(stored: App) -> None:
     assert (await stored.ask("GET", user=samples.user(2))).status == 404
 
 
-@pytest.mark.parametrize(
+@table(
     ("headers", "challenge"),
     [
         ({}, 'Bearer realm="obscura-backup"'),
@@ -199,7 +200,7 @@ async def test_each_user_has_a_separate_backup(stored: App) -> None:
         ({"Authorization": "Basic YTpi"}, 'Bearer realm="obscura-backup", error="invalid_token"'),
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+@table("method", ["GET", "HEAD", "POST", "DELETE"])
 async def test_missing_or_invalid_token_is_challenged(
     app: App, method: str, headers: dict[str, str], challenge: str
 ) -> None:

@@ -19,7 +19,7 @@ def app() -> App:
     return App(max_bytes=1000)
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "methods"),
     [
         ("/v1/backup", "DELETE, GET, HEAD, OPTIONS, POST"),
@@ -38,7 +38,7 @@ async def test_allow_header_lists_the_methods_of_a_path(app: App, path: str, met
     assert "connection" not in refused.headers
 
 
-@pytest.mark.parametrize("path", ["/v1//backup", "/v1/backup/", "/v1/%62ackup", "//"])
+@table("path", ["/v1//backup", "/v1/backup/", "/v1/%62ackup", "//"])
 async def test_other_spellings_of_a_path_are_refused(app: App, path: str) -> None:
     answer = await app.ask("GET", path, user=USER)
     assert (answer.status, answer.code, answer.headers["connection"]) == (400, "bad-request", "close")
@@ -49,8 +49,8 @@ async def test_unknown_path_is_not_found(app: App) -> None:
     assert (await app.ask("GET", "/")).status == 404
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", ["/v1/config", "/health/live", "/health/ready"])
+@table("method", ["GET", "HEAD"])
+@table("path", ["/v1/config", "/health/live", "/health/ready"])
 async def test_probes_may_use_head(app: App, method: str, path: str) -> None:
     assert (await app.ask(method, path)).status == 200
 

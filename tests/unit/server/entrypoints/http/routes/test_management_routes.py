@@ -34,7 +34,7 @@ async def test_public_listener_has_no_metrics(values: dict[str, int]) -> None:
     assert (await App(**values).ask("GET", "/metrics", headers=headers)).code == "not-found"
 
 
-@pytest.mark.parametrize("path", ["/v1/backup", "/v1/config", "/docs"])
+@table("path", ["/v1/backup", "/v1/config", "/docs"])
 async def test_management_listener_has_no_public_path(app: App, path: str) -> None:
     assert (await app.ask("GET", path, port=ADMIN_PORT)).code == "not-found"
 
