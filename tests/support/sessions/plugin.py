@@ -58,6 +58,15 @@ class Session:
         self._known = set(self._start.descriptors)
         self._numbers = descriptor_numbers()
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """Collect no garbage meanwhile: there is hardly any, and each search would visit all tests."""
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            gc.enable()
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:
         """Exempt modules and tests from garbage collection: they stay, and each collection would visit them all."""

@@ -18,6 +18,7 @@ from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from support.client.contents import ALICE
 from support.client.devices import KEY, LOW_MEMORY
 from support.client.terminal import terminal_in
+from support.table import table
 
 METHODS = [
     name
@@ -49,7 +50,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]
     return record
 
 
-@pytest.mark.parametrize("name", METHODS)
+@table("name", METHODS)
 async def test_the_asyncio_client_passes_on_each_parameter(
     tmp_path: Path, recorded: Callable[[str], dict[str, Any]], name: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from obscura_backup_client.cli.exits import ExitCode
 from support.client.contents import ALICE
 from support.client.terminal import PASSWORD, Terminal, token
+from support.table import table
 
 OPTIONS = ["--token-file", "--password-file", "--new-password-file"]
 
@@ -115,7 +116,7 @@ def test_a_descriptor_without_an_end_is_read_up_to_a_limit(
     assert (code, says in stderr) == (ExitCode.USAGE, True)
 
 
-@pytest.mark.parametrize(("size", "code"), [(65536, ExitCode.TOKEN), (65537, ExitCode.USAGE)])
+@table(("size", "code"), [(65536, ExitCode.TOKEN), (65537, ExitCode.USAGE)])
 def test_a_token_file_of_the_maximum_length_is_read(
     created: Terminal, tmp_path: Path, size: int, code: ExitCode
 ) -> None:
@@ -131,7 +132,7 @@ def test_a_password_line_of_the_maximum_length_is_read(
     assert using(pushed, "--new-password-file", str(tmp_path / "long"), password_file)[0] == code
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "says"),
     [
         (b"\xef\xbb\xbfx.y.z", "byte order mark"),

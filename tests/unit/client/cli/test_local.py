@@ -15,6 +15,7 @@ from obscura_backup_client.device import directory as state_directory
 from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB, contact
 from support.client.terminal import Terminal
+from support.table import table
 
 NO_CONTACTS = {"contacts": [], "total": 0, "next_offset": None}
 
@@ -74,12 +75,12 @@ def test_escape_codes_in_a_contacts_name_are_escaped(created: Terminal) -> None:
     assert created.facts("contact", "list")["contacts"][0]["username"] == named.username
 
 
-@pytest.mark.parametrize("user_id", ["alice", "{00112233-4455-6677-8899-aabbccddeeff}", "00112233"])
+@table("user_id", ["alice", "{00112233-4455-6677-8899-aabbccddeeff}", "00112233"])
 def test_a_contact_needs_a_uuid(created: Terminal, user_id: str) -> None:
     assert created.run("contact", "add", user_id, "alice").exit_code == ExitCode.USAGE
 
 
-@pytest.mark.parametrize("key", ["4b" * 31 + "4", "é", "4b", "S0tL"])
+@table("key", ["4b" * 31 + "4", "é", "4b", "S0tL"])
 def test_a_key_that_may_have_been_cut_off_is_not_stored(created: Terminal, key: str) -> None:
     assert created.run("contact", "add", str(BOB), "bob", "--identity-key", key).exit_code == ExitCode.USAGE
     assert created.facts("contact", "list") == NO_CONTACTS
@@ -133,8 +134,8 @@ def test_the_server_is_an_option(created: Terminal) -> None:
 # --- options without a value, and files without an end ---
 
 
-@pytest.mark.parametrize("option", ["--state", "--server", "--token-file", "--user-claim", "--password-file"])
-@pytest.mark.parametrize("arguments", [("{}", "", "status"), ("status", "{}", ""), ("status", "{}=")])
+@table("option", ["--state", "--server", "--token-file", "--user-claim", "--password-file"])
+@table("arguments", [("{}", "", "status"), ("status", "{}", ""), ("status", "{}=")])
 def test_an_empty_option_is_a_usage_error_and_not_the_default(
     created: Terminal, option: str, arguments: tuple[str, ...]
 ) -> None:

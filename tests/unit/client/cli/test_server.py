@@ -10,6 +10,7 @@ from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.sealed import Header, open_sealed, seal
 from support.client.contents import BOB
 from support.client.terminal import PASSWORD, USER, Terminal, token
+from support.table import table
 
 pytestmark = pytest.mark.usefixtures("cheap_kdf")
 
@@ -94,12 +95,12 @@ def test_a_deletion_does_not_change_this_device(pushed: Terminal) -> None:
     assert [each["username"] for each in pushed.facts("contact", "list")["contacts"]] == ["alice"]
 
 
-@pytest.mark.parametrize("command", ["push", "restore", "delete"])
+@table("command", ["push", "restore", "delete"])
 def test_commands_without_a_token_are_an_error(created: Terminal, command: str) -> None:
     assert created.run(command, OBSCURA_TOKEN=None).exit_code == ExitCode.TOKEN
 
 
-@pytest.mark.parametrize("bad", ["opaque", token("alice")])
+@table("bad", ["opaque", token("alice")])
 def test_a_token_without_a_user_is_refused(created: Terminal, bad: str) -> None:
     result = created.run("status", OBSCURA_TOKEN=bad)
     assert result.exit_code == ExitCode.TOKEN

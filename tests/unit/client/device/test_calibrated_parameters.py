@@ -14,6 +14,7 @@ from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.errors import ProfileDamaged, ProfileNewer, StateMissing, StateUnusable
 from obscura_backup_client.sealing.errors import RefusedParameters
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
+from support.table import table
 
 PROFILE = DeviceProfile(KdfParameters(160 * 1024, 3, 1), 745)
 
@@ -69,7 +70,7 @@ def edited(**changes: Any) -> bytes:
     return json.dumps({**json.loads(encode_profile(PROFILE)), **changes}).encode()
 
 
-@pytest.mark.parametrize(
+@table(
     "encoded",
     [
         b"",
@@ -99,7 +100,7 @@ def edited(**changes: Any) -> bytes:
     ],
 )
 def test_an_invalid_calibration_is_damaged(directory: StateDirectory, encoded: bytes) -> None:
-    directory.path.mkdir()
+    directory.path.mkdir(exist_ok=True)
     (directory.path / "profile.json").write_bytes(encoded)
     with pytest.raises(ProfileDamaged):
         calibrated_parameters.read(directory)

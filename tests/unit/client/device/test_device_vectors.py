@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,9 +190,9 @@ class ScriptedDevice:
 
 
 @pytest.mark.usefixtures("cheap_kdf")
-@pytest.mark.parametrize("row", named(SEQUENCES))
+@table("row", named(SEQUENCES))
 def test_a_device_seals_records_and_reports_as_in_the_vector(row: dict[str, Any], tmp_path: Path) -> None:
-    device = ScriptedDevice(tmp_path / "state", row)
+    device = ScriptedDevice(Path(tempfile.mkdtemp(dir=tmp_path)) / "state", row)
     for number, step in enumerate(row["steps"]):
         error, reasons = device.run(step)
         state = device.held.state

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.formats.errors import ExportExists, ExportUnwritable
 from obscura_backup_client.operations.export import write_export
+from support.table import table
 
 
 def test_only_this_user_can_read_an_export(tmp_path: Path) -> None:
@@ -65,13 +67,14 @@ def test_force_replaces_only_regular_files(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
 
 
-@pytest.mark.parametrize("name", ["state.json", "state.json.new", "profile.json", "profile.json.new", "lock"])
-@pytest.mark.parametrize("way", ["as it is", "around", "by a link", "in capitals"])
-@pytest.mark.parametrize("overwrite", [False, True])
+@table("name", ["state.json", "state.json.new", "profile.json", "profile.json.new", "lock"])
+@table("way", ["as it is", "around", "by a link", "in capitals"])
+@table("overwrite", [False, True])
 def test_the_clients_own_files_are_never_made_or_replaced(
     tmp_path: Path, name: str, way: str, *, overwrite: bool
 ) -> None:
-    directory = StateDirectory(tmp_path / "state")
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    directory = StateDirectory(folder / "state")
     directory.path.mkdir()
     if name == "state.json":
         (directory.path / name).write_text("mine")
@@ -79,14 +82,14 @@ def test_the_clients_own_files_are_never_made_or_replaced(
     if way == "around":
         target = directory.path / ".." / "state" / name
     elif way == "by a link":
-        target = tmp_path / "link"
+        target = folder / "link"
         target.symlink_to(directory.path / name)
     elif way == "in capitals":
         target = directory.path / name.upper()
-    before = sorted(tmp_path.rglob("*"))
+    before = sorted(folder.rglob("*"))
     with pytest.raises(ExportUnwritable, match="its own files"):
         write_export(target, b"{}", overwrite=overwrite, directory=directory)
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
     assert name != "state.json" or (directory.path / name).read_text() == "mine"
 
 

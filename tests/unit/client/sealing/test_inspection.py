@@ -12,6 +12,7 @@ from obscura_backup_client.sealing.errors import Damaged, NewerFormat, NotABacku
 from obscura_backup_client.sealing.inspection import MAX_COUNTED_BYTES, Inspection, Verdict, inspect
 from obscura_backup_client.sealing.kdf_parameters import PROFILES, KdfParameters
 from obscura_backup_client.sealing.sealed import Header, SealingKey, read_header, seal, seal_plaintext
+from support.table import table
 
 USER = UUID(int=1)
 KEY = SealingKey(PROFILES["default"], b"s" * 16, b"r" * 32)
@@ -42,7 +43,7 @@ def test_a_size_with_other_padding_has_no_payload_size(tmp_path: Path) -> None:
     assert (found.padded_bytes, found.payload_bytes) == (16_385, None)
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "verdict", "refusal", "weakness"),
     [
         (KdfParameters(65536, 3, 1), Verdict.OPENS, "", ""),
@@ -66,7 +67,7 @@ def test_parameters_are_judged_by_the_limits_of_opening_and_sealing(
     assert bool(found.weakness) is bool(weakness)
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "error"),
     [
         (b"", NotABackup),

@@ -11,6 +11,7 @@ from obscura_backup_client.sealing.kdf_parameters import KdfParameters
 from obscura_backup_client.sealing.kdf_timing import Timing
 from support.client.speeds import steady
 from support.client.terminal import Terminal
+from support.table import table
 
 
 def on_a_device(terminal: Terminal, seconds_per_gib_pass: float, memory_mib: int = 1024) -> Terminal:
@@ -127,7 +128,7 @@ def test_less_memory_than_the_default_needs_the_name_of_the_profile(terminal: Te
     assert (facts["memory_kib"], facts["fit"]) == (100 * 1024, "on-target")
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "says"),
     [
         (["--max-memory", "63"], "The minimum is 64 MiB"),

@@ -11,6 +11,7 @@ from obscura_backup_client.cli.exits import ExitCode
 from obscura_backup_client.device.directory import StateDirectory
 from support.client.contents import ALICE, BOB
 from support.client.terminal import Terminal, terminal_in
+from support.table import table
 
 KEY = bytes(range(64))
 
@@ -67,7 +68,7 @@ def test_an_invalid_name_is_refused(local: Terminal) -> None:
     assert local.facts("contact", "show", str(BOB))["username"] == "Bob Miller"
 
 
-@pytest.mark.parametrize(
+@table(
     ("word", "found"),
     [
         ("MILL", ["Bob Miller"]),
@@ -165,7 +166,7 @@ def test_clearing_no_profile_writes_nothing(local: Terminal) -> None:
     assert (local.home / "phone" / "state.json").stat().st_ino == before
 
 
-@pytest.mark.parametrize("line", ["", "not a key", "4b4b", "4b" * 15 + "4"])
+@table("line", ["", "not a key", "4b4b", "4b" * 15 + "4"])
 def test_a_file_without_a_key_is_refused_and_not_quoted(local: Terminal, line: str) -> None:
     result = local.run("profile", "set", "attachment-7", "--key-file", "-", stdin=line.encode())
     assert (result.exit_code, "standard input cannot be read" in result.stderr) == (ExitCode.USAGE, True)

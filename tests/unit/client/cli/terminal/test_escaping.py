@@ -8,8 +8,6 @@ import json
 import sys
 import unicodedata
 
-import pytest
-
 from obscura_backup_client.cli.terminal.escaping import printable, printable_json, printable_lines
 from obscura_backup_client.cli.terminal.wording import decision_help
 from obscura_backup_client.device.last_seen import BackupSummary
@@ -86,9 +84,7 @@ def test_escaping_keeps_line_ends_and_the_value_of_json() -> None:
     assert [each for each in document if each in "\u200b\u202e\U000e0041\x7f\x1b"] == []
 
 
-@pytest.mark.parametrize(
-    "unseen", ["\u200f", "\u061c", "\u200b", "\u2060", "\u3164", "\u00ad", "\u034f", "\ufeff", "\u202e"]
-)
+@table("unseen", ["\u200f", "\u061c", "\u200b", "\u2060", "\u3164", "\u00ad", "\u034f", "\ufeff", "\u202e"])
 def test_names_that_differ_in_invisible_characters_look_different(created: Terminal, unseen: str) -> None:
     added = created.ok("contact", "add", str(BOB), f"bo{unseen}b")
     listed = created.ok("contact", "list")
