@@ -34,6 +34,7 @@ from obscura_backup.entrypoints.http.messages import headers
 from obscura_backup.entrypoints.http.middleware import cors, metrics, rate_limits
 from obscura_backup.entrypoints.http.routes import backup
 from obscura_backup.entrypoints.http.routes import service as service_routes
+from obscura_backup.entrypoints.http.routes import status as status_routes
 from obscura_backup.entrypoints.http.server import (
     bounds,
     connection_limit,
@@ -43,6 +44,7 @@ from obscura_backup.entrypoints.http.server import (
     shutdown,
     workers,
 )
+from obscura_backup.entrypoints.http.status import history
 from support.table import table
 
 KIB = 1024
@@ -162,6 +164,8 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
         (message_splitter, {"PIECES_MAX": 64}),
         (metrics, {"MAX_AGE_SECONDS": 1.0}),
         (service_routes, {"MAX_AGE_SECONDS": 1.0}),
+        (status_routes, {"ATTEMPTS_PER_MINUTE": 10}),
+        (history, {"SAMPLE_SECONDS": 60, "KEPT_SECONDS": 21_600}),
         (
             bounds,
             {
@@ -172,6 +176,7 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
                 "DRAIN_SECONDS": 20.0,
                 "WRITE_SECONDS": 60.0,
                 "SEND_POLL_SECONDS": 1.0,
+                "MANAGEMENT_CONNECTIONS": 64,
                 "OPEN_CONNECTIONS_FACTOR": 2,
                 "OVERHEAD_MAX_BYTES": 64 * KIB,
                 "OVERHEAD_MAX_FACTOR": 8,
