@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,14 +25,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unit")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def files_need_not_survive_a_power_cut() -> Iterator[None]:
-    """Sync no file: half of the time of these tests would be waiting for the disk. Tests of syncs count the calls."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(os, "fsync", lambda _: None)
-        yield
 
 
 @pytest.fixture
