@@ -244,6 +244,7 @@ def test_the_drain_time_reaches_the_server_and_the_notice_its_own_part(
             "start_seconds": given.start_seconds,
             "stop_seconds": 1.5 + 20 + server.STUCK_SECONDS,
             "on_end": mark_process_dead,
+            "fork": server.CAN_FORK,
         }
 
 
