@@ -141,12 +141,12 @@ class ObjectBlobStore(ABC):
                     _log.warning("the bucket contains keys under %s that are not ours; they are skipped", PREFIX)
 
     async def check(self) -> None:
-        """See `BlobStore.check`."""
+        """See `BlobStore.check`. Waits for the end of a test that is under way, unlike an upload."""
         if self._verified:
             with PUBLIC_ERRORS:
                 await self._ping()
         else:
-            await self._require_verified()
+            await self._require_verified(waits=True)
 
     @abstractmethod
     async def probe_conditional_writes(self) -> ProbeReport:
@@ -202,10 +202,10 @@ class ObjectBlobStore(ABC):
     async def _probe(self) -> ProbeReport:
         """What `_verify` asks of the store."""
 
-    async def _require_verified(self) -> None:
+    async def _require_verified(self, *, waits: bool = False) -> None:
         if self._verified:
             return
-        if self._verification.is_running:  # a request does not wait for a test
+        if self._verification.is_running and not waits:
             raise BlobStoreUnavailable("The blob store is being tested.") from self._verification.error
         try:
             with PUBLIC_ERRORS:

@@ -37,9 +37,10 @@ class Verification:
         return self._closed.is_set()
 
     def start(self) -> Awaitable[None]:
-        """Begin a test; the result raises what the test raises. None is under way."""
-        self._running = asyncio.create_task(self._test())
-        self._running.add_done_callback(self._end)
+        """Begin a test, if none is under way; the result waits for its end, and raises what it raises."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._test())
+            self._running.add_done_callback(self._end)
         return asyncio.shield(self._running)
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import click
@@ -31,7 +31,8 @@ def run_on_stores(settings: Settings, action: Callable[[Container], Awaitable[Re
         StoreUnusable: a store cannot be used as configured.
         ObscuraError: see `action`.
     """
-    from obscura_backup.entrypoints.container import Container, started  # so that `--help` is fast
+    from obscura_backup.domain.errors import Unavailable  # so that `--help` is fast
+    from obscura_backup.entrypoints.container import Container, started
 
     if settings.metadata_kind == "sqlite" and not settings.metadata_path.exists():
         options.fail(
@@ -43,6 +44,8 @@ def run_on_stores(settings: Settings, action: Callable[[Container], Awaitable[Re
     async def run() -> Result:
         container = Container(settings=settings)
         async with started(container, tokens=False):
+            with suppress(Unavailable):  # a slow store refuses uploads until it has been tested
+                await container.blobs().check()
             return await action(container)
 
     return asyncio.run(run())

@@ -95,6 +95,18 @@ async def test_health_check_that_begins_the_test_does_not_end_it_by_its_own_time
     await store.close()
 
 
+async def test_checks_of_operators_wait_for_the_test_that_is_under_way() -> None:
+    store = SlowStore()
+    await store.start()
+    checks = [asyncio.create_task(store.check()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not any(check.done() for check in checks)
+    store.answers.set()
+    await asyncio.gather(*checks)
+    assert store.tests == 1
+    await store.close()
+
+
 async def test_upload_during_a_test_fails_at_once_with_the_error_of_the_test_before() -> None:
     store = SlowStore(RefusedByStore(404, "NoSuchBucket", "a PUT"))
     store.answers.set()
