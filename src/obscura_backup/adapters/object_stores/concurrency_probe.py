@@ -78,13 +78,14 @@ def race(put: Callable[[Callable[[], None]], Revision]) -> RaceOutcome:
     together = threading.Barrier(WRITERS)
 
     def wait_for_the_others() -> None:
-        with suppress(threading.BrokenBarrierError):  # one failed before it sent anything; the others go on
+        with suppress(threading.BrokenBarrierError):
             together.wait(START_SECONDS)
 
     def run(_: int) -> Revision | ObscuraError:
         try:
             return put(wait_for_the_others)
         except (PutRefused, Unavailable) as error:
+            together.abort()  # it may have failed before it sent anything; the others go on at once
             return error
 
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="blobs-race") as threads:
