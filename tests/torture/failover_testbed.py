@@ -62,6 +62,7 @@ class FailoverTestbed(Testbed):
         self.minio = MinioCluster()
         self._stack.callback(self.minio.remove)
         self.minio.start()
+        self._excused_until = time.monotonic() + DENIAL_SECONDS  # all nodes were just started
         self.bucket = self.minio.new_bucket()
 
     def _service(self, number: int, arguments: tuple[str, ...], environment: dict[str, str]) -> Service:
