@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +61,15 @@ class Slow:
 
     def wait_for(self, words: str, count: int = 1) -> str:
         """The log, once these words are in it so many times."""
+        self.wait_until(lambda: (self.folder / "log").read_text().count(words) >= count)
+        return (self.folder / "log").read_text()
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until this holds."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (text := (self.folder / "log").read_text()).count(words) < count:
-            assert time.monotonic() < deadline, text
+        while not holds():
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.1)
-        return text
 
 
 @pytest.fixture
@@ -96,6 +101,24 @@ def test_worker_that_is_still_starting_does_not_delay_the_end(slow: Slow) -> Non
     assert slow.service.stop() == 0
 
 
+def test_check_of_the_stores_does_not_outlive_a_killed_supervisor(slow: Slow) -> None:
+    """The check is a child that has the port, too; a service that is started again wants it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none"
+        slow.start(0, OBSCURA_BACKUP_METADATA_URL=url)
+        slow.wait_until(lambda: bool(slow.service.workers()))
+        slow.service.kill()
+        slow.wait_until(lambda: is_free(slow.service.port))
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def is_copy_of_supervisor(pid: int) -> bool:
     """Else it is a new process, which imports everything itself."""
     return b"spawn_main" not in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -109,10 +132,7 @@ def test_workers_are_replaced_on_sighup_however_slowly_the_new_ones_start(slow: 
     slow.let_workers_sleep(HEALTH_CHECK_SECONDS + 1)
     assert slow.service.process is not None
     slow.service.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while set(slow.service.workers()) & set(before):
-        assert time.monotonic() < deadline, "the old workers are still there"
-        time.sleep(0.1)
+    slow.wait_until(lambda: not set(slow.service.workers()) & set(before))
     assert not any(is_copy_of_supervisor(pid) for pid in slow.service.workers())
     assert slow.service.request("GET", "/health/live", token=None).status == 200
     assert slow.service.stop() == 0

@@ -122,7 +122,7 @@ def raise_descriptor_limit(settings: Settings) -> None:
 
 
 @contextmanager
-def prepared_for_workers(settings: Settings, import_app: Callable[[], None]) -> Iterator[None]:
+def prepared_for_workers(settings: Settings, import_app: Callable[[], object]) -> Iterator[None]:
     """With several workers: a folder in which they add up their metrics, and one import of the application for all."""
     if settings.workers == 1:
         yield
@@ -143,7 +143,8 @@ def check_stores(settings: Settings) -> None:
     """
     if settings.workers > 1 and CAN_FORK:
         # In a process of its own, since stores may leave threads behind, which do not survive the fork of a worker.
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as process:
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(1, context, initializer=_die_with_parent, initargs=(os.getpid(),)) as process:
             process.submit(_check_stores, settings).result()
     else:
         _check_stores(settings)
@@ -222,7 +223,7 @@ def _without_collections() -> Iterator[None]:
 
 
 def _die_with_parent(parent_pid: int) -> None:
-    # A worker that outlived a killed parent would keep the port.
+    # A child that outlived a killed parent would keep the port.
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
