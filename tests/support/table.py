@@ -32,7 +32,7 @@ def table(names: str | tuple[str, ...], rows: Iterable[Any], *, ids: object = No
                         with _noted(failures, name):
                             await test(*instance, **fixtures, **values)
 
-            checked: Test = await_rows
+            check: Test = await_rows
         else:
 
             def check_rows(*instance: Any, **fixtures: Any) -> None:
@@ -41,12 +41,12 @@ def table(names: str | tuple[str, ...], rows: Iterable[Any], *, ids: object = No
                         with _noted(failures, name):
                             test(*instance, **fixtures, **values)
 
-            checked = check_rows
+            check = check_rows
 
-        checked = functools.wraps(test)(checked)
+        checked: Test = functools.wraps(test)(check)
         signature = inspect.signature(test)
         given = [each for each in signature.parameters.values() if each.name not in parameters]
-        checked.__signature__ = signature.replace(parameters=given)  # type: ignore[attr-defined]  # for pytest
+        vars(checked)["__signature__"] = signature.replace(parameters=given)  # pytest reads the fixtures from it
         return checked
 
     return decorate
@@ -68,7 +68,7 @@ def _noted(failures: list[Exception], row: str) -> Iterator[None]:
     """Note a failure with the name of its row, instead of raising it."""
     try:
         yield
-    except (Exception, pytest.fail.Exception) as failure:  # noqa: BLE001 - raised by `_failures`
+    except (Exception, pytest.fail.Exception) as failure:  # noqa: BLE001  # whatever fails in a row, `_failures` raises it at the end
         failures.append(AssertionError(f"{row}: {failure}").with_traceback(failure.__traceback__))
 
 

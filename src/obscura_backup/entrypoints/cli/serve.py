@@ -47,7 +47,7 @@ def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> i
             if settings.admin_port is not None:
                 sockets.append(server.listen(settings.admin_host, settings.admin_port))
                 settings = structs.replace(settings, admin_port=sockets[-1].getsockname()[1])
-            stack.enter_context(server.prepared_for_workers(settings, _import_app))
+            stack.enter_context(server.prepared_for_workers(settings, _app_maker))
             server.check_stores(settings)
         except server.AddressInUse as error:
             options.fail(error, options.EXIT_ADDRESS)
@@ -70,14 +70,14 @@ def _announce(settings: Settings, url: str, *, welcome: bool) -> None:
         click.echo(_welcome(settings, url), err=True)
 
 
-def _import_app() -> None:
-    from obscura_backup.entrypoints.http import app  # noqa: F401  # for the workers, which are copies of this process
+def _app_maker() -> Callable[[Settings, Callable[[], bool]], ASGIApp]:
+    from obscura_backup.entrypoints.http.app import create_app  # after the port is bound: it takes time
+
+    return create_app
 
 
 def _make_app(settings: Settings, is_stopping: Callable[[], bool]) -> ASGIApp:
-    from obscura_backup.entrypoints.http.app import create_app  # in the process that serves, after the port is bound
-
-    return create_app(settings, is_stopping)
+    return _app_maker()(settings, is_stopping)
 
 
 def _check(settings: Settings) -> int:

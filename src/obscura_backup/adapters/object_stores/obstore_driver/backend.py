@@ -65,7 +65,7 @@ class Backend(ABC):
             )
         except StoreUnusable:
             raise
-        except Exception as error:  # noqa: BLE001  # drivers have many classes; their texts may quote a setting
+        except Exception as error:  # noqa: BLE001  # obstore and botocore share no class; their texts may quote a key
             what = self.configuration.format(certificates=self.advice.certificates)
             raise StoreUnusable(
                 f"The configuration of {self.cloud} is invalid ({type(error).__name__}): check {what}."
