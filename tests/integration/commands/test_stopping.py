@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
@@ -38,14 +39,16 @@ def service(tmp_path: Path, workers: int) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, workers: int, notice_seconds: float, drain_seconds: float = 20) -> Iterator[Service]:
+def running(
+    folder: Path, workers: int, notice_seconds: float, drain_seconds: float = 20, log: IO[str] | None = None
+) -> Iterator[Service]:
     environment = {
         "OBSCURA_BACKUP_NOTICE_SECONDS": str(notice_seconds),
         "OBSCURA_BACKUP_DRAIN_SECONDS": str(drain_seconds),
         "OBSCURA_BACKUP_WORKERS": str(workers),
     }
     started = Service(folder / "data", environment=environment)
-    started.start()
+    started.start(stderr=log)
     try:
         yield started
     finally:
@@ -172,9 +175,32 @@ def test_a_supervisor_that_tells_every_process_does_not_cut_the_notice_short(ser
 
 def test_interrupt_from_a_terminal_skips_the_notice(service: Service) -> None:
     assert service.process is not None
-    for pid in (*service.workers(), service.process.pid):  # as a terminal does: all of the foreground
-        os.kill(pid, signal.SIGINT)
+    interrupt(service)
     service.process.wait(timeout=PATIENCE_SECONDS)
+
+
+def test_a_second_interrupt_ends_requests_at_once_without_a_traceback(tmp_path: Path, workers: int) -> None:
+    with (tmp_path / "log").open("w+") as log, running(tmp_path, workers, LONG_SECONDS, LONG_SECONDS, log) as service:
+        assert service.process is not None
+        person = Person.of(service)
+        with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_SECONDS) as connection:
+            connection.sendall(person.post_head("Content-Length: 600\r\n\r\n").encode() + b"x" * 100)
+            service.request("GET", "/health/live", token=None)  # so that the beginning of it was read
+            interrupt(service)
+            wait_until_closed(service)
+            interrupt(service)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+        assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
+        log.seek(0)
+        written = log.read()
+        assert "status=503" in written
+        assert "Traceback" not in written
+
+
+def interrupt(service: Service) -> None:
+    """As a terminal does: all processes of the foreground."""
+    for pid in (*service.workers(), service.pid):
+        os.kill(pid, signal.SIGINT)
 
 
 def test_a_stuck_worker_does_not_keep_the_others_from_ending(tmp_path: Path) -> None:

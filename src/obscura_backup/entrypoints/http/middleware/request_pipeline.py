@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from litestar.enums import ScopeType
@@ -77,7 +79,7 @@ class RequestPipeline:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry out one request, count it, and log it."""
         if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
+            await _run_lifespan(self._app, scope, receive, send)
             return
         began = time.perf_counter()
         state = RequestState.of(scope)
@@ -160,6 +162,17 @@ class AnswerInProgress:
         elif message["type"] == "http.response.body":
             self.sent_bytes += len(message["body"])
         return self._send(message)
+
+
+async def _run_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Start and close the stores. A second SIGINT cancels this, which is no failure to report: a kill is as safe."""
+
+    async def send_unless_cancelled(message: Message) -> None:
+        if not isinstance(sys.exception(), asyncio.CancelledError):
+            await send(message)
+
+    with suppress(asyncio.CancelledError):
+        await app(scope, receive, send_unless_cancelled)
 
 
 def _cut_off(state: RequestState) -> ProblemAnswer:

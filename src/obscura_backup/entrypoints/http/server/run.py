@@ -144,10 +144,15 @@ def check_stores(settings: Settings) -> None:
     if settings.workers > 1 and CAN_FORK:
         # In a process of its own, since stores may leave threads behind, which do not survive the fork of a worker.
         context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(1, context, initializer=_die_with_parent, initargs=(os.getpid(),)) as process:
+        with ProcessPoolExecutor(1, context, initializer=_prepare_check, initargs=(os.getpid(),)) as process:
             process.submit(_check_stores, settings).result()
     else:
         _check_stores(settings)
+
+
+def _prepare_check(parent_pid: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal interrupts the parent, too, which says so
+    _die_with_parent(parent_pid)
 
 
 def _check_stores(settings: Settings) -> None:

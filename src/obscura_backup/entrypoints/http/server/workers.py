@@ -217,6 +217,6 @@ def _run_forked(target: Callable[[list[socket]], None], sockets: list[socket]) -
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     with suppress(KeyboardInterrupt):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         target(sockets)
