@@ -58,6 +58,7 @@ class AzureBackend(Backend):
 
     cloud = "Azure"
     configuration = "the AZURE variables and the file of {certificates}"
+    encryption_key = "AZURE_STORAGE_ENCRYPTION_KEY"
     absent_code = "BlobNotFound"
     has_suffix_ranges = False
 

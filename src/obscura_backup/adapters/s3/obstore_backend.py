@@ -34,6 +34,7 @@ class S3Backend(Backend):
 
     cloud = "S3"
     configuration = "the endpoint, the region, the file of {certificates} and the AWS configuration of this machine"
+    encryption_key = "AWS_SSE_CUSTOMER_KEY_BASE64"
 
     def __init__(self, location: S3Location) -> None:
         super().__init__(location, advice_for(location))

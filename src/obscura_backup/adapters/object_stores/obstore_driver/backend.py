@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,6 +38,9 @@ class Backend(ABC):
     has_suffix_ranges: ClassVar[bool] = True
     """Whether a GET may ask for the last bytes of an object without its size."""
 
+    encryption_key: ClassVar[str | None] = None
+    """A variable with a key that obstore would send along, for the store to encrypt with."""
+
     def __init__(self, location: BucketLocation, advice: Advice) -> None:
         self.bucket = location.bucket
         self.advice = advice
@@ -51,8 +55,13 @@ class Backend(ABC):
                 piece; None: no limit.
 
         Raises:
-            StoreUnusable: there are no credentials, or the configuration is invalid.
+            StoreUnusable: there are no credentials, they would be sent in the clear, or the configuration is invalid.
         """
+        if self.encryption_key is not None and os.environ.get(self.encryption_key) and not self._has_tls:
+            raise StoreUnusable(
+                f"{self.encryption_key} would be sent in the clear to an http: endpoint: unset it (backups are "
+                "encrypted without it), or use an https: endpoint."
+            )
         try:
             return self._make_store(
                 client_options=client_options(

@@ -179,6 +179,15 @@ async def test_variable_that_names_a_server_without_tls_gets_no_credentials(
     assert server.requests == []
 
 
+def test_encryption_key_is_not_sent_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0")
+    monkeypatch.setenv("AZURE_STORAGE_ENCRYPTION_KEY", "aHVzaCwgYSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE=")
+    with pytest.raises(StoreUnusable, match=r"AZURE_STORAGE_ENCRYPTION_KEY .* unset it") as refused:
+        make(EMULATOR)
+    assert "aHVz" not in str(refused.value)
+    make("az://backups")
+
+
 async def test_managed_identity_is_asked_for_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its server is part of the machine, and gets no credentials."""
     with Recorder() as server:

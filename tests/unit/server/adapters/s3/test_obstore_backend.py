@@ -144,3 +144,12 @@ def test_missing_credentials_are_told(made: dict[str, Any]) -> None:
     with pytest.raises(StoreUnusable, match="AWS_ACCESS_KEY_ID"):
         make("s3://bucket?endpoint=http://minio")
     assert made == {}
+
+
+@pytest.mark.usefixtures("keys", "made")
+def test_encryption_key_is_not_sent_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SSE_CUSTOMER_KEY_BASE64", "hush")
+    with pytest.raises(StoreUnusable, match=r"AWS_SSE_CUSTOMER_KEY_BASE64 .* unset it") as refused:
+        make("s3://bucket?endpoint=http://minio:9000")
+    assert "hush" not in str(refused.value)
+    make("s3://bucket?endpoint=https://minio:9000")
