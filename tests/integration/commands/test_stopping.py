@@ -197,6 +197,15 @@ def test_a_second_interrupt_ends_requests_at_once_without_a_traceback(tmp_path: 
         assert "Traceback" not in written
 
 
+def test_requests_just_before_the_end_are_logged(tmp_path: Path, workers: int) -> None:
+    with (tmp_path / "log").open("w+") as log, running(tmp_path, workers, 0, log=log) as service:
+        answers = [service.request("GET", "/v1/config", token=None) for _ in range(5)]
+        assert service.stop() == 0
+        log.seek(0)
+        written = log.read()
+        assert [answer.headers["x-request-id"] in written for answer in answers] == [True] * 5
+
+
 def interrupt(service: Service) -> None:
     """As a terminal does: all processes of the foreground."""
     for pid in (*service.workers(), service.pid):

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import logging
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
-from obscura_backup.entrypoints.logs import log_to_stderr
+from obscura_backup.entrypoints.logs import BATCH_LINES, FLUSH_SECONDS, log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,3 +112,55 @@ def test_json_has_tracebacks_without_users(capsys: pytest.CaptureFixture[str]) -
     written = json.loads(capsys.readouterr().err)
     assert "Traceback" in written["exc_info"]
     assert "/data/<user>" in written["exc_info"]
+
+
+async def test_requests_are_written_together_within_a_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("info")
+    log = logging.getLogger("obscura_backup")
+    log.info("first")
+    log.info("second")
+    assert capsys.readouterr().err == ""
+    await asyncio.sleep(2 * FLUSH_SECONDS)
+    assert [line[-6:].strip() for line in capsys.readouterr().err.splitlines()] == ["first", "second"]
+    log.info("third")
+    await asyncio.sleep(2 * FLUSH_SECONDS)
+    assert "third" in capsys.readouterr().err
+
+
+async def test_warning_waits_for_nothing_and_comes_after_the_lines_before_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log_to_stderr("info")
+    log = logging.getLogger("obscura_backup")
+    log.info("first")
+    log.warning("second")
+    assert [line[-6:].strip() for line in capsys.readouterr().err.splitlines()] == ["first", "second"]
+
+
+async def test_few_lines_wait_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr("info")
+    for _ in range(BATCH_LINES + 1):
+        logging.getLogger("obscura_backup").info("a line")
+    assert len(capsys.readouterr().err.splitlines()) == BATCH_LINES
+
+
+def test_lines_that_waited_in_a_loop_that_ended_come_before_those_of_the_next(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log_to_stderr("info")
+
+    async def log(text: str) -> None:
+        logging.getLogger("obscura_backup").info(text)
+
+    asyncio.run(log("first"))
+    asyncio.run(log("second"))
+    logging.getLogger("obscura_backup").info("third")
+    assert [line[-6:].strip() for line in capsys.readouterr().err.splitlines()] == ["first", "second", "third"]
+
+
+def test_closed_standard_error_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", io.StringIO())
+        log_to_stderr("info")
+        sys.stderr.close()
+    logging.getLogger("obscura_backup").warning("a line")
