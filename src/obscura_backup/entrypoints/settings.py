@@ -202,7 +202,7 @@ def load_settings_and_origins(
     """
     path = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     _check_flags(flags)
-    known = {field.name for field in msgspec.structs.fields(Settings)}
+    known = set(Settings.__struct_fields__)
     sources: dict[str, dict[str, Any]] = {
         f"file {path}": require_known(read_toml(path), known, f"in {path}") if path else {},
         "environment": require_known(from_environment(environ), known, "in the environment", prefix=PREFIX),

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     Lines = Any
 
 
+@pytest.fixture(scope="module")
+def app() -> App:
+    return App()
+
+
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Any:
     """Gives the events of requests so far, as JSON has them, and forgets them."""
@@ -41,8 +46,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
     return taken
 
 
-async def test_upload_and_download_are_logged_with_sizes_and_a_pseudonym(lines: Lines) -> None:
-    app = App()
+async def test_upload_and_download_are_logged_with_sizes_and_a_pseudonym(app: App, lines: Lines) -> None:
     uploaded = await app.ask("POST", "/v1/backup", BLOB, user=USER)
     await app.ask("GET", user=USER)
     upload, download = lines()
@@ -79,8 +83,7 @@ async def test_users_are_named_as_the_settings_say(lines: Lines, values: dict[st
     assert line["user"] == expected
 
 
-async def test_stranger_and_unknown_path_have_no_user_and_one_label(lines: Lines) -> None:
-    app = App()
+async def test_stranger_and_unknown_path_have_no_user_and_one_label(app: App, lines: Lines) -> None:
     await app.ask("GET")
     await app.ask("GET", f"/made/up/{USER}")
     refused, unknown = lines()
@@ -108,15 +111,15 @@ async def test_failed_call_to_a_store_is_named_with_its_cause(
     assert b"192.0.2.7" not in answer.body
 
 
-async def test_error_that_is_no_outage_is_a_warning(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_error_that_is_no_outage_is_a_warning(app: App, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, MemoryBlobStore, "open", BackupDamaged())
-    await App().ask("GET", user=USER)
+    await app.ask("GET", user=USER)
     (line,) = lines()
     assert (line["status"], line["level"], line["error"]) == (500, "WARNING", "backup-damaged")
 
 
-async def test_health_checks_are_logged_at_debug(lines: Lines) -> None:
-    await App().ask("GET", "/health/live")
+async def test_health_checks_are_logged_at_debug(app: App, lines: Lines) -> None:
+    await app.ask("GET", "/health/live")
     (line,) = lines()
     assert (line["level"], line["route"]) == ("DEBUG", "/health/live")
 
@@ -131,17 +134,17 @@ async def test_health_checks_are_logged_at_debug(lines: Lines) -> None:
     ],
 )
 async def test_problem_document_has_the_request_id(
-    method: str, path: str, headers: dict[str, str], status: int
+    app: App, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    answer = await App().ask(method, path, headers=headers)
+    answer = await app.ask(method, path, headers=headers)
     assert (answer.status, answer.json["request_id"]) == (status, answer.headers["x-request-id"])
 
 
 async def test_problem_document_of_a_bug_has_the_request_id(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail_with(monkeypatch, MemoryBlobStore, "open", ZeroDivisionError())
-    answer = await App().ask("GET", user=USER)
+    answer = await app.ask("GET", user=USER)
     request_id = answer.headers["x-request-id"]
     assert (answer.status, answer.json["request_id"]) == (500, request_id)
     (failed,) = [record for record in caplog.records if record.exc_info]
