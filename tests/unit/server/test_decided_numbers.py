@@ -189,20 +189,14 @@ def test_numbers_of_the_domain(module: Any, numbers: dict[str, Any]) -> None:
         (rate_limiter, {"ENTRIES_MAX": 32_768, "_MINUTE_SECONDS": 60.0}),
         (rate_limits, {"DOCS_PER_MINUTE": 60}),
         (send_buffer, {"SEND_BUFFER_BYTES": 128 * KIB}),
-        (
-            run,
-            {"BACKLOG": 2048, "KEEP_ALIVE_SECONDS": 65, "STUCK_SECONDS": 10.0, "OWN_DESCRIPTORS": 512},
-        ),
+        (run, {"BACKLOG": 2048, "KEEP_ALIVE_SECONDS": 65, "STUCK_SECONDS": 10.0, "OWN_DESCRIPTORS": 512}),
         (shutdown, {"BACKLOG_SECONDS": 0.3}),
         (
             transfers,
             {"STALL_SECONDS": 30.0, "BODY_SECONDS": 600.0, "GRACE_SECONDS": 60.0, "PACE_BYTES_PER_SECOND": KIB},
         ),
         (workers, {"_POLL_SECONDS": 0.05, "_START_AGAIN_SECONDS": 1.0}),
-        (
-            settings,
-            {"SECRET_RECOMMENDED_BYTES": 32, "STATUS_PASSWORD_MIN_CHARS": 12},
-        ),
+        (settings, {"SECRET_RECOMMENDED_BYTES": 32, "STATUS_PASSWORD_MIN_CHARS": 12}),
         (setting_sources, {"CONFIG_MAX_BYTES": MIB}),
         (
             signing_secret,

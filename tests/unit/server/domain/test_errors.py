@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from obscura_backup.domain.errors import (
-    BlobStoreUnavailable,
-    MetadataUnavailable,
-    Unauthenticated,
-    Unavailable,
-)
+from obscura_backup.domain.errors import BlobStoreUnavailable, MetadataUnavailable, Unauthenticated, Unavailable
 from support.table import table
 
 

@@ -139,9 +139,7 @@ async def test_upload_between_the_looks_at_object_and_row_is_handed_out(
 
 
 @table("read", READS)
-async def test_upload_and_deletion_between_the_looks_are_no_loss(
-    read: Callable[[Restored], Awaitable[None]],
-) -> None:
+async def test_upload_and_deletion_between_the_looks_are_no_loss(read: Callable[[Restored], Awaitable[None]]) -> None:
     """The row is read after the upload and before the deletion of version 3."""
     site = Restored()
     await site.service.upload(USER, NO_VERSION, samples.blob("one"))

@@ -185,7 +185,7 @@ def test_contradictions(flags: dict[str, Any]) -> None:
         load(**flags)
 
 
-@pytest.mark.parametrize("text", ["port = ", "\x00", "port 8400"])
+@table("text", ["port = ", "\x00", "port 8400"])
 def test_malformed_file(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidSettings, match="cannot be read"):
         load(config=toml(tmp_path, text))

@@ -136,7 +136,7 @@ def test_second_upload_within_a_second_may_be_put_off(monkeypatch: pytest.Monkey
         probed(bucket)
 
 
-@pytest.mark.parametrize("requests", [0, 3, 12])
+@table("requests", [0, 3, 12])
 def test_probe_of_a_service_that_stops_sends_nothing_more(requests: int) -> None:
     """After a PUT in sequence, or the first race, and without deleting anything."""
     bucket = BucketInMemory()

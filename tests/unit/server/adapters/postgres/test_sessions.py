@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from obscura_backup.adapters.postgres.sessions import (
-    ReadOnlyServer,
-    affects_all_connections,
-    is_read_only,
-    unavailable,
-)
+from obscura_backup.adapters.postgres.sessions import ReadOnlyServer, affects_all_connections, is_read_only, unavailable
 from support.servers.in_process.scripted_postgres import LOST, SHUTTING_DOWN
 from support.table import table
 

@@ -12,12 +12,7 @@ from contracts import samples
 from obscura_backup.adapters.postgres.connection import Answer
 from obscura_backup.adapters.postgres.rows import values_of
 from obscura_backup.adapters.postgres.slot import PostgresSlot
-from obscura_backup.adapters.postgres.store import (
-    PostgresMetadataStore,
-    _domain_error,
-    _milliseconds,
-    lock_permits,
-)
+from obscura_backup.adapters.postgres.store import PostgresMetadataStore, _domain_error, _milliseconds, lock_permits
 from obscura_backup.domain.errors import MetadataUnavailable, SlotBusy
 from support.table import table
 

@@ -15,6 +15,7 @@ from obscura_backup.adapters.s3.admin import least_privilege_policy
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.minio_users import init_user
 from obscura_backup.domain.errors import StoreUnusable
+from support.table import table
 
 LOCATION = S3Location("a-bucket", "https://store.example", "a-region")
 SECRET = "service-secret"
@@ -114,7 +115,7 @@ def test_user_gets_its_secret_after_its_policy_exists(minio: ScriptedMinio) -> N
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("location", "user", "message"),
     [
         (LOCATION, "admin", "must have different access keys"),  # else the administrator would lose its rights
@@ -130,13 +131,7 @@ def test_impossible_user_is_refused_before_any_request(
 
 
 @pytest.mark.parametrize(
-    "failure",
-    [
-        OSError("gone"),
-        ValueError("not an endpoint"),
-        HTTPError("gone"),
-        MinioException("gone"),
-    ],
+    "failure", [OSError("gone"), ValueError("not an endpoint"), HTTPError("gone"), MinioException("gone")]
 )
 def test_unreachable_server_is_named(minio: ScriptedMinio, failure: Exception) -> None:
     minio.failure = failure
@@ -146,13 +141,10 @@ def test_unreachable_server_is_named(minio: ScriptedMinio, failure: Exception) -
     assert minio.cleared == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "reason"),
     [
-        (
-            '{"Code": "XMinioAdminInvalidSecretKey"}',
-            "XMinioAdminInvalidSecretKey (its secret needs at least 8",
-        ),
+        ('{"Code": "XMinioAdminInvalidSecretKey"}', "XMinioAdminInvalidSecretKey (its secret needs at least 8"),
         ('{"Code":"XMinioAdminInvalidAccessKey"}', "XMinioAdminInvalidAccessKey (it needs at least 3"),
         ("<Code>SignatureDoesNotMatch</Code>", "SignatureDoesNotMatch (the administrator's secret key is wrong"),
         ("<Code>InvalidAccessKeyId</Code>", "InvalidAccessKeyId (the administrator's access key is unknown"),

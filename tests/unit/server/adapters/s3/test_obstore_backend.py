@@ -8,6 +8,7 @@ import pytest
 from obscura_backup.adapters.s3 import obstore_backend
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import StoreUnusable
+from support.table import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def make(url: str) -> None:
 
 
 @pytest.mark.usefixtures("keys")
-@pytest.mark.parametrize(
+@table(
     ("url", "endpoint", "virtual"),
     [
         ("s3://bucket", "https://bucket.s3.us-east-1.amazonaws.com", True),

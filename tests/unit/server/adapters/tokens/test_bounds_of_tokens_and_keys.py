@@ -159,7 +159,7 @@ def test_key_set_file_of_exactly_the_greatest_length(tmp_path: Path) -> None:
         JwksKeySource.file(path)
 
 
-@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", ".", "nowhere"])
+@table("name", ["/dev/zero", "/dev/null", ".", "nowhere"])
 def test_key_set_that_is_no_regular_file_is_refused_at_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreUnusable, match=r"a device|a directory|No such file"):
         JwksKeySource.file(tmp_path / name)
@@ -176,7 +176,7 @@ async def test_key_set_file_that_became_a_pipe_leaves_the_keys_as_they_were(tmp_
     assert [key.key_id for key in keys] == ["a"]
 
 
-@pytest.mark.parametrize("url", ["https://user:hunter2@id.example/keys", "https://id.example/keys?key=hunter2"])
+@table("url", ["https://user:hunter2@id.example/keys", "https://id.example/keys?key=hunter2"])
 async def test_secrets_in_the_url_of_a_key_set_are_not_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise OSError("no route")

@@ -17,6 +17,7 @@ from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource, 
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
 from obscura_backup.domain.errors import StoreUnusable, Unauthenticated
 from support.clocks import MovableClock
+from support.table import table
 from support.token_keys import KEYS, SECRET, jwk, key_set
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ async def test_audience_that_is_not_required(verifier: JwtVerifier, clock: Movab
     assert await verifier.verify(token(clock, aud="whatever")) == USER
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "eA"}]}', b"\xff"]
-)
+@table("content", [b"", b"[]", b"{}", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "eA"}]}', b"\xff"])
 def test_unusable_key_set(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(content)

@@ -12,14 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from contracts.token_verifier import (
-    AUDIENCE,
-    ISSUER,
-    USER,
-    Issuer,
-    SignatureContract,
-    TokenVerifierContract,
-)
+from contracts.token_verifier import AUDIENCE, ISSUER, USER, Issuer, SignatureContract, TokenVerifierContract
 from obscura_backup.adapters.tokens import jwks
 from obscura_backup.adapters.tokens.jwks import JwksKeySource, SecretKeySource
 from obscura_backup.adapters.tokens.verifier import JwtVerifier
@@ -126,9 +119,7 @@ async def test_same_keys_read_again_keep_verified_tokens(monkeypatch: pytest.Mon
     assert await verifier.recognise(token) == USER
 
 
-async def test_old_keys_are_read_again_in_the_background(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_old_keys_are_read_again_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = threading.Event()
     reads: list[float] = []
 

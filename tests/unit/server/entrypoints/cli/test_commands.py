@@ -44,10 +44,7 @@ def test_version_is_that_of_the_release(run: Callable[..., Ran]) -> None:
     assert (ran.code, ran.out) == (0, f"obscura-backup, version {__version__}\n")
 
 
-@table(
-    ("option", "says"),
-    [("--config", "is a directory"), ("--data-dir", "is a file"), ("--out", "is a directory")],
-)
+@table(("option", "says"), [("--config", "is a directory"), ("--data-dir", "is a file"), ("--out", "is a directory")])
 def test_path_of_the_wrong_kind_is_a_usage_error(
     run: Callable[..., Ran], tmp_path: Path, option: str, says: str
 ) -> None:
@@ -79,8 +76,7 @@ def test_interrupted_command_has_its_own_exit_code(run: Callable[..., Ran], monk
 
 
 @table(
-    ("text", "seconds"),
-    [("1s", 1), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800), ("999999s", 999_999)],
+    ("text", "seconds"), [("1s", 1), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800), ("999999s", 999_999)]
 )
 def test_duration_of_a_token(text: str, seconds: int) -> None:
     assert Ttl().convert(text, None, None) == timedelta(seconds=seconds)

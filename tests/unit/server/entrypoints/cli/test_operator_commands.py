@@ -13,6 +13,7 @@ from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
 from obscura_backup.entrypoints import doctor
 from obscura_backup.entrypoints.doctor import Check
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,7 +38,7 @@ def test_migrations_are_named(run: Callable[..., Ran], monkeypatch: pytest.Monke
     assert asked == ["postgresql://localhost/db"] * 2
 
 
-@pytest.mark.parametrize("url", ["sqlite:////tmp/a.db", "memory:"])
+@table("url", ["sqlite:////tmp/a.db", "memory:"])
 def test_only_postgresql_is_migrated(run: Callable[..., Ran], url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_schema, "migrate", lambda _: pytest.fail("migrated"))
     ran = run("migrate", "--metadata-url", url)
@@ -45,7 +46,7 @@ def test_only_postgresql_is_migrated(run: Callable[..., Ran], url: str, monkeypa
     assert "only a PostgreSQL store has migrations" in ran.err
 
 
-@pytest.mark.parametrize("kind", [StoreUnusable, MetadataUnavailable])
+@table("kind", [StoreUnusable, MetadataUnavailable])
 def test_failed_migration_gives_the_reason_in_one_sentence(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
@@ -84,9 +85,7 @@ SERVICE_KEYS = {"MINIO_SERVICE_ACCESS_KEY": "service", "MINIO_SERVICE_SECRET_KEY
 STORE = S3Location("a-bucket", "http://localhost:9", "us-east-1")
 
 
-@pytest.mark.parametrize(
-    ("made", "says"), [(True, "Created the bucket a-bucket."), (False, "The bucket a-bucket exists.")]
-)
+@table(("made", "says"), [(True, "Created the bucket a-bucket."), (False, "The bucket a-bucket exists.")])
 def test_missing_bucket_is_created(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, says: str, *, made: bool
 ) -> None:
@@ -148,7 +147,7 @@ def test_policy_is_printed_and_nothing_is_done(run: Callable[..., Ran], monkeypa
     assert store.buckets == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "instead"),
     [
         ("memory:", "begins with s3:.\n"),
@@ -179,7 +178,7 @@ WARNING = Check("blobs", "free space", holds=False, detail="7 MiB", must=False)
 BAD = Check("metadata", "is writable", holds=False, detail="a standby")
 
 
-@pytest.mark.parametrize(
+@table(
     ("checks", "code", "says"),
     [
         ([GOOD], 0, "All 1 checks passed."),

@@ -13,9 +13,7 @@ from obscura_backup import __version__
 from obscura_backup.entrypoints.cli.serve import _make_app, _warn, _welcome
 from obscura_backup.entrypoints.http import app
 from obscura_backup.entrypoints.http.server import run as server
-from obscura_backup.entrypoints.http.server.run import (
-    listen,
-)
+from obscura_backup.entrypoints.http.server.run import listen
 from support.servers.in_process.app import settings
 from support.servers.in_process.server import Ran, commands
 

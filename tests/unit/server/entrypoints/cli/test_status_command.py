@@ -15,6 +15,7 @@ from obscura_backup.entrypoints.http.status.report import report_on
 from obscura_backup.entrypoints.http.status.samples import StoreState
 from support.servers.service import free_port
 from support.status_reports import NOW, WELL, quiet_report, report_of_outage, samples_of_hours
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,16 +150,14 @@ def test_service_that_does_not_answer_is_exit_code_5(service: Told, capsys: pyte
     assert "does not answer" in error
 
 
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:8401", "ftp://127.0.0.1", "http://", "http://127.0.0.1:x", "http://127.0.0.1:1/status"]
-)
+@table("url", ["127.0.0.1:8401", "ftp://127.0.0.1", "http://", "http://127.0.0.1:x", "http://127.0.0.1:1/status"])
 def test_unusable_url_is_refused(service: Told, capsys: pytest.CaptureFixture[str], url: str) -> None:
     code, _, error = run(capsys, "--url", url)
     assert code == 2
     assert "--url takes" in error
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])  # noqa: S104  # nothing listens there
+@table("host", ["0.0.0.0", "127.0.0.1"])  # noqa: S104  # nothing listens there
 def test_listener_on_all_addresses_is_asked_at_the_loopback_one(
     service: Told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:

@@ -15,13 +15,7 @@ from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, dec
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.sqlite import BATCH_ROWS, SqliteMetadataStore, _Write
 from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.domain.errors import (
-    BackupDamaged,
-    BlobTooLarge,
-    BlobTooSmall,
-    RangeNotSatisfiable,
-    SlotBusy,
-)
+from obscura_backup.domain.errors import BackupDamaged, BlobTooLarge, BlobTooSmall, RangeNotSatisfiable, SlotBusy
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Limits, Revision, UserId, Version
 from obscura_backup.domain.scrub import CONCURRENCY, Scrubber
 from obscura_backup.domain.service import BackupService

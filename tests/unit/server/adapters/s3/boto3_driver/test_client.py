@@ -130,10 +130,7 @@ def test_store_keeps_one_connection_per_thread() -> None:
 
 def test_ping_has_the_shorter_timeouts() -> None:
     store = Boto3BlobStore(
-        at(ENDPOINT),
-        connect_timeout_seconds=7.0,
-        read_timeout_seconds=8.0,
-        ping_timeout_seconds=1.25,
+        at(ENDPOINT), connect_timeout_seconds=7.0, read_timeout_seconds=8.0, ping_timeout_seconds=1.25
     )
     bucket, pinged = store._bucket, store._probe_client
     assert (bucket._connect_timeout_seconds, bucket._read_timeout_seconds) == (7.0, 8.0)

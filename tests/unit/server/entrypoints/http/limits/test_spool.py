@@ -36,7 +36,7 @@ async def discard(chunks: AsyncIterator[bytes], memory: SpoolMemory, declared_sh
         pass
 
 
-@pytest.mark.parametrize("sizes", [(4,), (1, 2, 3), (MEMORY_BYTES, MEMORY_BYTES)])
+@table("sizes", [(4,), (1, 2, 3), (MEMORY_BYTES, MEMORY_BYTES)])
 async def test_what_came_is_there(sizes: tuple[int, ...], memory: SpoolMemory) -> None:
     async with receive(pieces(*sizes), LIMITS, memory) as blob:
         assert blob.size == sum(sizes)

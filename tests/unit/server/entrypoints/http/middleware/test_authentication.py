@@ -106,8 +106,8 @@ USER_HASH = hashlib.sha256(str(USER).encode()).hexdigest()
 ANOTHER_DIGIT = "0" if USER_HASH[0] != "0" else "1"
 
 
-@pytest.mark.parametrize("recognises", [False, True])
-@pytest.mark.parametrize(
+@table("recognises", [False, True])
+@table(
     ("prefixes", "status"),
     [
         ((USER_HASH[0],), 200),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from contracts import samples
 from obscura_backup.entrypoints.http.middleware.request_guard import RequestGuard
 from obscura_backup.entrypoints.http.request_state import RequestState
 from obscura_backup.entrypoints.http.route_table import ROUTES
+from support.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -44,7 +43,7 @@ class Place:
         return self._found
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "user", "granted", "found", "status", "owners"),
     [
         ("/v1/backup", None, True, False, None, []),

@@ -71,11 +71,7 @@ async def test_upload_and_download_are_logged_with_sizes_and_a_pseudonym(app: Ap
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"log_users": "id"}, str(USER)),
-        ({"log_user_key": "a key"}, pseudonyms(b"a key")(USER)),
-    ],
+    ("values", "expected"), [({"log_users": "id"}, str(USER)), ({"log_user_key": "a key"}, pseudonyms(b"a key")(USER))]
 )
 async def test_users_are_named_as_the_settings_say(lines: Lines, values: dict[str, str], expected: str) -> None:
     await App(**values).ask("GET", user=USER)
@@ -126,12 +122,7 @@ async def test_health_checks_are_logged_at_debug(app: App, lines: Lines) -> None
 
 @table(
     ("method", "path", "headers", "status"),
-    [
-        ("GET", "/none", {}, 404),
-        ("GET", "/v1/backup", {}, 401),
-        ("PUT", "/v1/backup", {}, 405),
-        ("GET", "//", {}, 400),
-    ],
+    [("GET", "/none", {}, 404), ("GET", "/v1/backup", {}, 401), ("PUT", "/v1/backup", {}, 405), ("GET", "//", {}, 400)],
 )
 async def test_problem_document_has_the_request_id(
     app: App, method: str, path: str, headers: dict[str, str], status: int

@@ -47,11 +47,7 @@ async def test_readiness_names_the_kind_of_each_store(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "told"),
-    [
-        (None, "No answer."),
-        (OSError("connection refused"), "No answer. (connection refused)"),
-    ],
+    ("cause", "told"), [(None, "No answer."), (OSError("connection refused"), "No answer. (connection refused)")]
 )
 async def test_readiness_tells_why_a_store_is_unavailable(
     app: App, monkeypatch: pytest.MonkeyPatch, cause: Exception | None, told: str

@@ -103,7 +103,7 @@ def app() -> App:
 
 
 @pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
-@pytest.mark.parametrize(
+@table(
     ("method", "headers", "status"),
     [
         ("POST", {"If-Match": '"1"'}, 200),

@@ -13,6 +13,7 @@ from obscura_backup.entrypoints.http.routes.status import ATTEMPTS_PER_MINUTE
 from obscura_backup.entrypoints.http.status.page import HEADERS
 from obscura_backup.entrypoints.http.status.report import Report
 from support.servers.in_process.app import Answer, App, fail_with
+from support.table import table
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 ADMIN_PORT = 8401
@@ -42,7 +43,7 @@ async def test_public_listener_has_no_page(app: App) -> None:
     assert (await app.ask("GET", "/status", headers={"authorization": basic(PASSWORD)})).code == "not-found"
 
 
-@pytest.mark.parametrize(
+@table(
     "authorization",
     [
         None,
@@ -62,9 +63,7 @@ async def test_request_without_the_password_gets_the_challenge(app: App, authori
     assert b"memory" not in answer.body
 
 
-@pytest.mark.parametrize(
-    "authorization", [basic(PASSWORD), basic(PASSWORD, ""), basic(PASSWORD).replace("Basic", "basic")]
-)
+@table("authorization", [basic(PASSWORD), basic(PASSWORD, ""), basic(PASSWORD).replace("Basic", "basic")])
 async def test_password_opens_the_page_for_any_user_name(app: App, authorization: str) -> None:
     answer = await ask(app, authorization)
     assert answer.status == 200

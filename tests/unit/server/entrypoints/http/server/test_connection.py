@@ -40,9 +40,7 @@ async def test_malformed_first_request_is_answered_400_and_the_connection_closes
     assert "close" in connection.transport.ends
 
 
-async def test_malformed_request_behind_an_unanswered_one_gets_no_answer(
-    connection: Connection,
-) -> None:
+async def test_malformed_request_behind_an_unanswered_one_gets_no_answer(connection: Connection) -> None:
     connection.held.clear()
     await connection.receives(GET % 1)
     assert await connection.receives(b"\x00\x01\r\n\r\n") == b""

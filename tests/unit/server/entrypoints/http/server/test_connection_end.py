@@ -111,9 +111,7 @@ async def test_next_request_waits_until_the_answer_was_taken(
     assert connection.carried_out == ["/1"]
 
 
-async def test_head_timer_runs_from_the_connection_and_from_each_first_byte(
-    connection: Connection,
-) -> None:
+async def test_head_timer_runs_from_the_connection_and_from_each_first_byte(connection: Connection) -> None:
     assert timers(connection) == {"head"}
     await connection.receives(GET % 1)
     assert timers(connection) == set()

@@ -115,22 +115,14 @@ def test_limits_are_those_of_the_alerts() -> None:
             ("warning", "101 rows lagged behind their objects in the last hour, and were repaired."),
         ),
         (9, {}, {"refused": 6000}, None),
-        (
-            9,
-            {},
-            {"refused": 6001},
-            ("warning", "6001 requests were refused by a rate limit in the last 10 minutes."),
-        ),
+        (9, {}, {"refused": 6001}, ("warning", "6001 requests were refused by a rate limit in the last 10 minutes.")),
     ]
     for minutes_ago, before, now, expected in cases:
         found = levels([sample(minutes_ago, **before), sample(0, **now)])
         assert found == ([] if expected is None else [expected])
 
 
-@table(
-    ("minutes", "counts"),
-    [(60, {"failed": 1}), (10, {"refused": 6001}), (5, {"requests": 100, "unavailable": 6})],
-)
+@table(("minutes", "counts"), [(60, {"failed": 1}), (10, {"refused": 6001}), (5, {"requests": 100, "unavailable": 6})])
 def test_finding_looks_back_as_far_as_it_says(minutes: float, counts: dict[str, float]) -> None:
     assert len(levels([sample(minutes), sample(minutes - 0.5, **counts), sample(0, **counts)])) == 1
     assert levels([sample(minutes + 0.5), sample(minutes, **counts), sample(0, **counts)]) == []
