@@ -1,9 +1,24 @@
-"""The decisions as tables: (row, object, what is asked) -> what to do."""
+"""The rules as tables: (row, object, request) -> decision; single cases of the slot protocol; and the errors."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from contracts import samples
-from obscura_backup.domain.model import NO_VERSION, Kind, Sha256, Tag, Version
+from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
+from obscura_backup.adapters.system_clock import SystemClock
+from obscura_backup.domain.errors import (
+    BackupNotFound,
+    BlobStoreUnavailable,
+    MetadataUnavailable,
+    OutcomeUnknown,
+    PutRefused,
+    Unauthenticated,
+    Unavailable,
+)
+from obscura_backup.domain.model import NO_VERSION, ByteRange, Draft, Kind, Revision, Sha256, Tag, UserId, Version
 from obscura_backup.domain.rules import (
     Absent,
     Deletion,
@@ -19,7 +34,12 @@ from obscura_backup.domain.rules import (
     is_unchanged_upload,
     reconcile,
 )
+from obscura_backup.domain.service import BackupService
 from support.table import table
+
+if TYPE_CHECKING:
+    from obscura_backup.domain.blob import Blob
+    from obscura_backup.domain.ports import OpenBlob
 
 NEW = Sha256(b"n" * 32)
 LIVE_3 = samples.revision(3, tag="three")
@@ -173,3 +193,83 @@ def test_early_refusal_only_where_no_body_could_do() -> None:
     ]
     for row, found, expected, current in cases:
         assert certain_conflict(row, found, Version(expected)) == current  # type: ignore[arg-type]  # mixed rows
+
+
+def caused(cause: Exception, message: str | None = None) -> Unavailable:
+    error = Unavailable(message)
+    error.__cause__ = cause
+    return error
+
+
+def test_the_default_message_is_the_first_line_of_the_docstring() -> None:
+    assert str(Unavailable()) == "A store is not available; the same request may be sent again."
+
+
+def test_a_message_replaces_the_default() -> None:
+    assert str(Unauthenticated("It ended.")) == "It ended."
+
+
+def test_the_cause_stands_behind_the_message() -> None:
+    assert caused(OSError("no route"), "It is down.").with_cause == "It is down. (no route)"
+
+
+def test_a_cause_of_several_lines_becomes_one_line() -> None:
+    assert caused(OSError("no\n  route\t!"), "It is down.").with_cause == "It is down. (no route !)"
+
+
+def test_a_cause_that_the_message_quotes_is_not_repeated() -> None:
+    assert caused(OSError("no route"), "It is down: no route.").with_cause == "It is down: no route."
+
+
+def test_without_a_cause_there_are_no_brackets() -> None:
+    assert Unavailable("It is down.").with_cause == "It is down."
+
+
+def test_a_cause_without_a_message_adds_no_brackets() -> None:
+    assert caused(OSError(), "It is down.").with_cause == "It is down."
+
+
+@table(("error", "seconds"), [(Unavailable, 2), (MetadataUnavailable, 5), (BlobStoreUnavailable, 5)])
+def test_how_long_a_client_is_asked_to_wait(error: type[Unavailable], seconds: int) -> None:
+    assert error.retry_after_seconds == seconds
+
+
+USER = samples.user(1)
+
+
+@table("answer", [OutcomeUnknown, PutRefused])
+async def test_upload_whose_answer_was_lost_is_known_by_its_id(answer: type[Exception]) -> None:
+    """The store has it, and says nothing, or refuses the second copy that a client library sent by itself."""
+
+    class Forgetful(MemoryBlobStore):
+        async def put(self, user_id: UserId, blob: Blob, draft: Draft, *, replaces: Tag | None) -> Revision:
+            await super().put(user_id, blob, draft, replaces=replaces)
+            raise answer
+
+    service = BackupService(MemoryMetadataStore(), Forgetful(), SystemClock())
+    first = await service.upload(USER, NO_VERSION, samples.blob("one"))
+    second = await service.upload(USER, first.version, samples.blob("two"))
+    assert (first.version, second.version) == (1, 2)
+    await service.delete(USER, second.version)
+    with pytest.raises(BackupNotFound):
+        await service.describe(USER)
+
+
+async def test_range_of_a_backup_that_takes_the_place_of_a_tombstone_meanwhile() -> None:
+    """The tombstone is too short for the range, the backup is not: the answer is never the size of a tombstone."""
+
+    class Overtaken(MemoryBlobStore):
+        async def open(self, user_id: UserId, byte_range: ByteRange | None = None) -> OpenBlob | None:  # type: ignore[override]  # the port's type will do
+            try:
+                return await super().open(user_id, byte_range)
+            finally:
+                if deleted.pop():
+                    await service.upload(USER, NO_VERSION, samples.blob("three"))
+
+    deleted = [False, True]
+    service = BackupService(MemoryMetadataStore(), Overtaken(), SystemClock())
+    first = await service.upload(USER, NO_VERSION, samples.blob("one"))
+    await service.delete(USER, first.version)
+    opened = await service.download(USER, ByteRange(20, 24))
+    assert (opened.revision.version, opened.start, opened.length) == (3, 20, 5)
+    await opened.aclose()

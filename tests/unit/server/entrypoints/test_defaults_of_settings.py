@@ -1,4 +1,4 @@
-"""The defaults of all settings, and their bounds."""
+"""All settings: their defaults, their bounds, and the table that describes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from tools.generate_settings_page import PAGE, rendered
 
+from obscura_backup.entrypoints.setting_descriptions import SECTIONS, described
 from obscura_backup.entrypoints.setting_sources import InvalidSettings
 from obscura_backup.entrypoints.settings import Settings, default_data_dir, load_settings
 from support.table import table
@@ -197,3 +199,41 @@ def test_paths_of_embedded_stores_elsewhere() -> None:
 def test_what_is_shown_of_settings_is_where_and_what_kind() -> None:
     settings = load(metadata_url="postgresql://someone:secret@localhost/db", blobs_url=S3, host="::1", port=7)
     assert repr(settings) == "Settings(host='::1', port=7, metadata=postgresql, blobs=s3)"
+
+
+DESCRIPTIONS = [each for section in SECTIONS for each in section.settings]
+
+
+def test_each_setting_is_described_once() -> None:
+    fields = {field.name for field in msgspec.structs.fields(Settings)}
+    assert sorted(each.name for each in DESCRIPTIONS) == sorted(fields)
+
+
+def test_shown_defaults_are_the_real_ones() -> None:
+    defaults = msgspec.structs.asdict(Settings())
+    shown = {each.name: each.default.strip("`") for each in DESCRIPTIONS}
+    real = {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in defaults.items()
+        if value not in (None, ()) and not isinstance(value, Path)
+    }
+    assert {name: shown[name] for name in real} == real
+
+
+def test_documentation_is_up_to_date() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert rendered(page) == page, "run tools/generate_settings_page.py"
+
+
+def test_generated_tables_replace_what_was_there() -> None:
+    page = rendered("# Title\n\nText.\n\n## Stores\n\nAn older text.\n")
+    assert page.startswith("# Title\n\nText.\n\n## Stores\n\n| variable |")
+    assert "| `OBSCURA_BACKUP_DOCS` | on | `off`: nothing is served under `/docs` |" in page
+    assert r"`addressing=auto\|path\|virtual`" in page
+    assert "An older" not in page
+
+
+def test_help_of_a_flag_is_a_sentence_with_the_default() -> None:
+    assert described("host") == "Address to listen on. Default: 127.0.0.1."
+    assert described("auth_issuer") == "Required value of iss."
+    assert described("docs") == "off: nothing is served under /docs. Default: on."

@@ -1,16 +1,19 @@
-"""What `FilesystemBlobStore` releases when it closes or fails, and the edges of its chunks."""
+"""What `FilesystemBlobStore` keeps open, and what it does on the event loop and what in threads."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts import samples
-from contracts.blob_store import stored
+from contracts.blob_store import content, stored
 from contracts.open_files import open_files
-from obscura_backup.adapters.filesystem import store
+from obscura_backup.adapters.filesystem import reads, store
 from obscura_backup.adapters.filesystem.download import CHUNK_BYTES
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.domain.blob import Blob
@@ -132,3 +135,140 @@ async def test_a_scan_that_resumes_within_a_shard_meets_the_rest_of_it(blobs: Fi
     for user in users:
         await stored(blobs, user)
     assert [user async for user in blobs.scan(users[0])] == users[1:]
+
+
+@pytest.fixture
+def calls(blobs: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The calls made in threads from now on."""
+    run, calls = blobs._threads.run, list[object]()
+
+    def recorded(function: Any, *args: Any) -> asyncio.Future[Any]:
+        calls.append(function)
+        return run(function, *args)
+
+    monkeypatch.setattr(blobs._threads, "run", recorded)
+    return calls
+
+
+def can_read_without_waiting(path: Path) -> bool:
+    try:
+        os.close(reads.open_file(str(path), wait=False))
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_file_in_memory_is_read_on_the_event_loop(blobs: FilesystemBlobStore, calls: list[object]) -> None:
+    user = samples.user()
+    await stored(blobs, user, "warm")
+    if not can_read_without_waiting(Path(blobs._locate(user)[1])):
+        pytest.skip("this system cannot open a file without waiting for the disk")
+    calls.clear()
+    assert (await content(blobs, user)).startswith(b"warm")
+    assert await blobs.stat(user) is not None
+    assert calls == []
+
+
+async def test_a_file_on_the_disk_is_read_in_a_thread(
+    blobs: FilesystemBlobStore, calls: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def not_in_memory(*_: object) -> int:
+        raise BlockingIOError
+
+    user = samples.user()
+    await stored(blobs, user, "cold")
+    before = open_files(tmp_path)
+    calls.clear()
+    monkeypatch.setattr(os, "preadv", not_in_memory)
+    assert (await content(blobs, user)).startswith(b"cold")
+    assert await blobs.stat(user) is not None
+    assert len(calls) == 2
+    assert open_files(tmp_path) == before
+
+
+async def test_a_file_of_which_a_part_is_in_memory_is_read_in_a_thread(
+    blobs: FilesystemBlobStore, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = samples.user()
+    await stored(blobs, user, "half")
+    calls.clear()
+    monkeypatch.setattr(os, "preadv", lambda *_: 10)
+    assert (await content(blobs, user)).startswith(b"half")
+    assert len(calls) == 1
+
+
+async def test_a_system_that_cannot_tell_what_is_in_memory_reads_in_a_thread(
+    blobs: FilesystemBlobStore, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = samples.user()
+    await stored(blobs, user, "any")
+    calls.clear()
+    monkeypatch.setattr(reads, "_syscall", None)
+    assert (await content(blobs, user)).startswith(b"any")
+    assert len(calls) == 1
+
+
+async def test_a_reader_waits_for_a_writer_of_this_process_in_a_thread(blobs: FilesystemBlobStore) -> None:
+    user = samples.user()
+    await stored(blobs, user)
+    directory = blobs._locate(user)[0]
+    with directory._threads:
+        reading = asyncio.create_task(blobs.stat(user))
+        await asyncio.sleep(0.05)
+        assert not reading.done()
+    assert await reading is not None
+
+
+async def test_an_upload_that_fails_disturbs_no_other(
+    blobs: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [samples.user(number) for number in range(1, 9)]
+    real, failed = os.fdatasync, list[str]()
+
+    def one_fails(descriptor: int) -> None:
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if not failed:
+            failed.append(path)
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", one_fails)
+    results = await asyncio.gather(*(stored(blobs, user) for user in users), return_exceptions=True)
+    assert [type(result) for result in results if isinstance(result, BaseException)] == [BlobStoreUnavailable]
+    found = [await blobs.stat(user) for user in users]
+    assert found == [None if isinstance(result, BaseException) else result for result in results]
+
+
+async def test_a_cancelled_upload_disturbs_no_other(
+    blobs: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    real, begun, go = os.fdatasync, threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        go.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    cancelled, other = (asyncio.create_task(stored(blobs, samples.user(number))) for number in (1, 2))
+    await asyncio.to_thread(begun.wait, 10)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    go.set()
+    assert await other == await blobs.stat(samples.user(2))
+    assert complaints == []
+
+
+async def test_uploads_in_progress_are_finished_by_closing(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
+    users = [samples.user(number) for number in range(1, 31)]
+    storing = [asyncio.create_task(stored(blobs, user)) for user in users]
+    await asyncio.sleep(0)
+    await blobs.close()
+    revisions = await asyncio.gather(*storing)
+    again = FilesystemBlobStore(tmp_path / "blobs")
+    await again.start()
+    assert [await again.stat(user) for user in users] == revisions
+    await again.close()
+    assert list((tmp_path / "blobs" / "backups").glob("*/.*")) == []

@@ -1,4 +1,4 @@
-"""PostgreSQL that was down at the start: its schema is checked before the first query of any kind."""
+"""The first contact of a store with its database, and the schema that it needs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 
 from contracts import samples
+from obscura_backup.adapters.postgres import schema as postgres_schema
 from obscura_backup.adapters.postgres import store as postgres
 from obscura_backup.adapters.postgres.schema import HEAD
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
@@ -135,3 +137,19 @@ async def test_store_starts_without_a_server(
     assert "starting without the metadata store" in caplog.text
     with pytest.raises(MetadataUnavailable):
         await made.call("get")
+
+
+def test_revisions_are_those_of_the_migrations() -> None:
+    scripts = ScriptDirectory.from_config(postgres_schema.alembic_config())
+    assert [script.revision for script in scripts.walk_revisions()] == list(reversed(postgres_schema.REVISIONS))
+    assert scripts.get_heads() == [postgres_schema.HEAD]
+
+
+def test_head_is_accepted() -> None:
+    postgres_schema.require_current(postgres_schema.HEAD)
+
+
+@table(("current", "told"), [(None, "run `obscura-backup migrate`"), ("9999", "newer")])
+def test_anything_else_is_refused(current: str | None, told: str) -> None:
+    with pytest.raises(StoreUnusable, match=told):
+        postgres_schema.require_current(current)

@@ -1,9 +1,10 @@
-"""Queries on a pool of scripted connections: what is sent again, what empties the pool, what is returned."""
+"""The pool of connections: what it keeps, replaces and closes, and how long an operation waits for one."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from obscura_backup.adapters.postgres.connection import Answer
 from obscura_backup.adapters.postgres.sessions import END_SESSION, ROLLBACK, ReadOnlyServer
+from obscura_backup.domain.errors import MetadataUnavailable
 from support.servers.in_process.scripted_postgres import LOST, QUESTION, SHUTTING_DOWN, MakePool
 from support.table import table
 
@@ -200,3 +202,61 @@ async def test_reported_read_only_session_empties_the_pool_and_is_an_outage(pool
     scripted = pool_of(())
     assert str(scripted.pool.report_read_only()) == "The metadata database is read-only."
     assert (scripted.is_down, scripted.connections[0].is_aborted) == (True, True)
+
+
+async def test_one_caller_tests_the_server_and_its_answer_ends_the_outage(pool_of: MakePool) -> None:
+    scripted = pool_of(("answer",))
+    scripted.record_outage()
+    scripted.pool._breaker._test_at = 0.0
+    assert await scripted.checkout() == (scripted.connections[0], "answer")
+    assert not scripted.is_down
+
+
+async def test_connection_closed_by_the_server_is_skipped(pool_of: MakePool) -> None:
+    scripted = pool_of((), ("answer",))
+    closed, good = scripted.connections
+    closed.far.close()
+    assert (await scripted.checkout())[0] is good
+    assert (closed.closed, scripted.returned) == (True, [closed])
+
+
+async def test_server_that_closes_each_connection_is_named(pool_of: MakePool) -> None:
+    scripted = pool_of(*[()] * 5, size=4)
+    for connection in scripted.connections:
+        connection.far.close()
+    with pytest.raises(MetadataUnavailable, match="closes each connection at once"):
+        await scripted.checkout()
+    assert scripted.returned == scripted.connections
+
+
+async def test_caller_whose_time_is_over_takes_no_further_connection(pool_of: MakePool) -> None:
+    scripted = pool_of((), ("not used",))
+    scripted.connections[0].far.close()
+    wait: Any = SimpleNamespace(expired=lambda: True)
+    with pytest.raises(TimeoutError):
+        await scripted.pool._next_valid(wait)
+    assert scripted.returned == scripted.connections[:1]
+
+
+async def test_callers_fail_at_once_when_an_outage_begins_and_while_it_lasts(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    waiting = [asyncio.create_task(scripted.checkout()) for _ in range(3)]
+    await asyncio.sleep(0)
+    scripted.record_outage()
+    for failure in await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1):
+        assert isinstance(failure, MetadataUnavailable)
+        assert failure.__cause__ is LOST
+    with pytest.raises(MetadataUnavailable) as raised:
+        await asyncio.wait_for(scripted.checkout(), 1)
+    assert raised.value.__cause__ is LOST
+
+
+async def test_kept_cause_of_an_outage_is_the_latest_and_holds_no_frames(pool_of: MakePool) -> None:
+    scripted = pool_of()
+    scripted.record_outage()
+    with pytest.raises(psycopg.OperationalError) as latest:
+        raise psycopg.OperationalError("kept for hours")
+    assert latest.value.__traceback__ is not None
+    scripted.pool._record_failure(latest.value, is_certain=True)
+    assert scripted.pool._cause is latest.value
+    assert latest.value.__traceback__ is None

@@ -1,3 +1,5 @@
+"""Limits on transfers: of all, and per user."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contracts import samples
-from obscura_backup.domain.errors import TooManyUploads
+from obscura_backup.domain.errors import ObscuraError, TooManyUploads
 from obscura_backup.entrypoints.http.limits import transfers
 from obscura_backup.entrypoints.http.limits.transfers import BodyReader, ConcurrencyLimit
 from obscura_backup.entrypoints.http.messages.errors import ClientDisconnected, UploadTooSlow
@@ -84,3 +86,33 @@ async def test_slow_body_that_keeps_the_pace(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.01)
     monkeypatch.setattr(transfers, "PACE_BYTES_PER_SECOND", 5 / 3600)
     assert len([piece async for piece in BodyReader(sender(*[0] + [0.01] * 20))]) == 21
+
+
+USER = samples.user(1)
+
+
+class Full(ObscuraError):
+    """The limit is reached."""
+
+
+def test_nothing_is_kept_of_a_user_with_nothing_under_way() -> None:
+    gate = ConcurrencyLimit(2)
+    with gate.admit(USER), gate.admit(USER):
+        pass
+    assert gate._under_way == {}
+
+
+def test_a_refusal_takes_no_place() -> None:
+    gate = ConcurrencyLimit(1, Full)
+    with gate.admit(USER):
+        with pytest.raises(Full), gate.admit(USER):
+            pass
+        assert gate._under_way == {USER: 1}
+
+
+def test_one_that_ends_leaves_the_places_of_the_others() -> None:
+    gate = ConcurrencyLimit(2)
+    with gate.admit(USER):
+        with gate.admit(USER):
+            pass
+        assert gate._under_way == {USER: 1}
