@@ -81,15 +81,6 @@ async def test_start_sweeps_what_several_processes_left(blobs: FilesystemBlobSto
     await again.close()
 
 
-async def test_start_leaves_uploads_of_a_living_process(blobs: FilesystemBlobStore, tmp_path: Path) -> None:
-    upload = Path(blobs._uploads.path_in(blobs._directories["a7"], "4567"))
-    upload.write_bytes(b"half a bl")
-    again = FilesystemBlobStore(tmp_path / "blobs")
-    await again.start()
-    assert upload.exists()
-    await again.close()
-
-
 async def test_scan_does_not_see_uploads(blobs: FilesystemBlobStore, caplog: pytest.LogCaptureFixture) -> None:
     user = samples.user()
     await stored(blobs, user)

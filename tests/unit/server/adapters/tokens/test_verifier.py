@@ -139,9 +139,6 @@ def test_nested_nonsense_is_no_key_set() -> None:
         parse_jwks(b"[" * 100_000)
 
 
-# Weak on purpose: it must be passed over.
-
-
 async def test_named_key_wins_over_one_without_a_name(clock: MovableClock) -> None:
     keys = key_set(jwk("ES256"), jwk("EdDSA", kid="ed"))
     verifier = JwtVerifier(JwksKeySource(lambda: keys, "a test"), clock)
@@ -160,14 +157,6 @@ async def test_key_withdrawn_long_ago_is_refused_at_the_first_request(
         monkeypatch.setattr(jwks, name, 0.0)
     answers = await asyncio.gather(*(verifier.verify(withdrawn) for _ in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [Unauthenticated] * 3, "nor at those that come with it"
-
-
-async def test_new_key_is_found_when_a_token_names_it(clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = iter([key_set(jwk("RS256", kid="old")), key_set(jwk("EdDSA", kid="new"))])
-    verifier = JwtVerifier(JwksKeySource(lambda: next(reads), "a list"), clock)
-    assert await verifier.verify(token(clock, KEYS["RS256"], "RS256", kid="old")) == USER
-    monkeypatch.setattr(jwks, "MIN_REFETCH_INTERVAL_SECONDS", 0.0)
-    assert await verifier.verify(token(clock, KEYS["EdDSA"], "EdDSA", kid="new")) == USER
 
 
 async def test_many_at_once_read_the_source_once(clock: MovableClock) -> None:

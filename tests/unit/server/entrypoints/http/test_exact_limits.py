@@ -15,7 +15,7 @@ from obscura_backup.adapters.filesystem.file_format import HEADER_MAX_BYTES, dec
 from obscura_backup.adapters.memory import MemoryBlobStore, MemoryMetadataStore
 from obscura_backup.adapters.sqlite import BATCH_ROWS, SqliteMetadataStore, _Write
 from obscura_backup.adapters.system_clock import SystemClock
-from obscura_backup.domain.errors import BackupDamaged, BlobTooLarge, BlobTooSmall, RangeNotSatisfiable, SlotBusy
+from obscura_backup.domain.errors import BackupDamaged, RangeNotSatisfiable, SlotBusy
 from obscura_backup.domain.model import NO_VERSION, ByteRange, Limits, Revision, UserId, Version
 from obscura_backup.domain.scrub import CONCURRENCY, Scrubber
 from obscura_backup.domain.service import BackupService
@@ -59,18 +59,6 @@ def test_range() -> None:
 async def body(*sizes: int) -> AsyncIterator[bytes]:
     for size in sizes:
         yield bytes(size)
-
-
-@table(("size", "refused"), [(31, BlobTooSmall), (32, None), (33, None), (99, None), (100, None), (101, BlobTooLarge)])
-async def test_size_of_a_blob(size: int, refused: type[Exception] | None) -> None:
-    limits, memory = Limits(min_bytes=32, max_bytes=100), SpoolMemory(1000)
-    if refused is None:
-        async with receive(body(size), limits, memory) as blob:
-            assert blob.size == size
-    else:
-        with pytest.raises(refused):
-            async with receive(body(size), limits, memory):
-                pass
 
 
 @table(
@@ -198,12 +186,11 @@ async def test_three_opens_and_no_fourth_in_one_call(refusals: int) -> None:
     assert blobs.opens == min(refusals + 1, 3)
 
 
-@table(("expected", "version"), [(Version(1), Version(2))])
-async def test_row_that_names_the_version_before_costs_no_look(expected: Version, version: Version) -> None:
+async def test_row_that_names_the_version_before_costs_no_look() -> None:
     class Unseen(MemoryBlobStore):
         async def stat(self, user_id: UserId) -> Revision | None:
             raise AssertionError("the object was looked at")
 
     service = BackupService(MemoryMetadataStore(), Unseen(), SystemClock())
     await service.upload(USER, NO_VERSION, samples.blob("one"))
-    assert (await service.upload(USER, expected, samples.blob("two"))).version == version
+    assert (await service.upload(USER, Version(1), samples.blob("two"))).version == 2

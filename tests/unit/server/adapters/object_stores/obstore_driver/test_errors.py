@@ -90,7 +90,7 @@ async def failure_of_put(store: S3Store) -> FailedRequest:
 
 def error_answer(status: str, code: str, more: str = "") -> bytes:
     body = f"<Error><Code>{code}</Code>{more}</Error>".encode() if code else b""
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def test_status_and_code_of_an_answer() -> None:
