@@ -145,11 +145,11 @@ def test_revisions_are_those_of_the_migrations() -> None:
     assert scripts.get_heads() == [postgres_schema.HEAD]
 
 
-def test_head_is_accepted() -> None:
+def test_schema_of_the_last_migration_is_accepted() -> None:
     postgres_schema.require_current(postgres_schema.HEAD)
 
 
 @table(("current", "told"), [(None, "run `obscura-backup migrate`"), ("9999", "newer")])
-def test_anything_else_is_refused(current: str | None, told: str) -> None:
+def test_any_other_schema_is_refused(current: str | None, told: str) -> None:
     with pytest.raises(StoreUnusable, match=told):
         postgres_schema.require_current(current)
