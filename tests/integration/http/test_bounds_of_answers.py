@@ -6,7 +6,6 @@ import socket
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,11 +19,9 @@ from support.servers.in_process.bounded_protocol import (
     SMALL,
     UNFINISHED,
     Running,
+    eventually,
     received,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def test_half_closed_client_gets_its_answer(running: Running) -> None:
@@ -41,7 +38,7 @@ def test_answer_that_the_client_does_not_take(running: Running) -> None:
     with running.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
-        assert _eventually(lambda: not running.server.server_state.connections)
+        assert eventually(lambda: not running.server.server_state.connections)
 
 
 def test_system_holds_little_of_an_answer_that_the_client_does_not_take(
@@ -55,7 +52,7 @@ def test_system_holds_little_of_an_answer_that_the_client_does_not_take(
             reader.connect(running.socket.getsockname())
             reader.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         ports = [reader.getsockname()[1] for reader in readers]
-        assert _eventually(lambda: all(_unsent_to(port) for port in ports))
+        assert eventually(lambda: all(_unsent_to(port) for port in ports))
         time.sleep(SECONDS)
         assert max(_unsent_to(port) for port in ports) < 3 * SEND_BUFFER_BYTES
 
@@ -67,9 +64,9 @@ def test_connection_is_counted_until_its_last_answer_is_taken_or_given_up(runnin
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         reader.connect(running.socket.getsockname())
         reader.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
-        assert _eventually(lambda: bool(running.server.server_state.connections))
-        assert _eventually(lambda: not running.server.server_state.connections)
-        assert _eventually(lambda: _unsent_to(reader.getsockname()[1]) == 0)
+        assert eventually(lambda: bool(running.server.server_state.connections))
+        assert eventually(lambda: not running.server.server_state.connections)
+        assert eventually(lambda: _unsent_to(reader.getsockname()[1]) == 0)
 
 
 def test_last_answer_reaches_a_slow_reader(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +108,7 @@ def test_busy_service_says_so_and_is_still_alive(running: Running) -> None:
     with ExitStack() as connections:
         for _ in range(4):
             connections.enter_context(running.connect()).sendall(UNFINISHED)
-        assert _eventually(lambda: CARRIED_OUT[-4:] == ["/read"] * 4)
+        assert eventually(lambda: CARRIED_OUT[-4:] == ["/read"] * 4)
         refused = running.exchange(b"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n")
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"application/problem+json" in refused
@@ -130,7 +127,7 @@ def test_who_is_connected_stays_served_while_others_are_refused(running: Running
         ours, *others = [connections.enter_context(running.connect()) for _ in range(4)]
         for other in [ours, *others]:
             other.sendall(UNFINISHED)
-        assert _eventually(lambda: CARRIED_OUT[-4:] == ["/read"] * 4)
+        assert eventually(lambda: CARRIED_OUT[-4:] == ["/read"] * 4)
         late = [connections.enter_context(running.connect()) for _ in range(3)]
         for other in late:
             other.sendall(GET)
@@ -168,14 +165,14 @@ def test_silent_connections_do_not_end_those_that_speak(running: Running) -> Non
         assert received(ours).startswith(b"HTTP/1.1 200 ")
 
 
-def test_far_too_many_are_turned_away(running: Running) -> None:
-    connections = [running.connect() for _ in range(12)]
-    for connection in connections:
-        with suppress(ConnectionError):  # one that was turned away already
-            connection.sendall(UNFINISHED)
-    assert _eventually(lambda: len(running.server.server_state.connections) == 8)
-    for connection in connections:
-        connection.close()
+def test_far_too_many_are_turned_away(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "DRAIN_SECONDS", 600.0)  # the connections that were answered 503 stay open
+    with ExitStack() as connections:
+        for _ in range(12):
+            connection = connections.enter_context(running.connect())
+            with suppress(ConnectionError):  # one that was turned away already
+                connection.sendall(UNFINISHED)
+        assert eventually(lambda: len(running.server.server_state.connections) == 8)
 
 
 def _tcp_queues() -> list[tuple[int, int]]:
@@ -186,12 +183,3 @@ def _tcp_queues() -> list[tuple[int, int]]:
 
 def _unsent_to(port: int) -> int:
     return sum(queued for other, queued in _tcp_queues() if other == port)
-
-
-def _eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False

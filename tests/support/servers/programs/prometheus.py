@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ class Prometheus:
         """How often the target was scraped."""
         try:
             found = self.query('count_over_time(up{job="obscura-backup"}[5m])')
+        except urllib.error.HTTPError as not_ready:  # 503 during its start
+            not_ready.close()
+            return 0
         except OSError:
             return 0
         return int(found[0]["value"][1]) if found else 0
