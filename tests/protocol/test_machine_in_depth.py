@@ -23,6 +23,8 @@ FIRST_SEED = 1000
 """The unit tests have those below."""
 SEEDS_TO_FIND_A_BUG = 240
 """At most. Hypothesis draws from the constants of all loaded modules, so a seed does not always give the same."""
+FIRST_SEEDS = {"tags-from-bytes": 92, "row-goes-back": 14}
+"""Where the search for these begins: they were last found a little later, after a minute. All seeds have their turn."""
 
 # By the exploration's measure no client can tell this one. The machine can: it takes `SlotBusy` at its word, that
 # nothing was stored, and the PUT of unknown outcome may still arrive.
@@ -44,5 +46,6 @@ def test_service_over_the_embedded_stores(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FOUND)
 def test_planted_bug_is_found(name: str) -> None:
+    first = FIRST_SEEDS.get(name, 0)
     with MUTANTS[name].planted(), pytest.raises(Violation):
-        run(MemoryPair, range(SEEDS_TO_FIND_A_BUG), shrink=False)
+        run(MemoryPair, [*range(first, SEEDS_TO_FIND_A_BUG), *range(first)], shrink=False)

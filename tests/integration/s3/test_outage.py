@@ -96,13 +96,11 @@ class TestOutage:
         with pytest.raises(BlobStoreUnavailable):  # whose turn it is to ask
             await shaky.stat(samples.user())
         proxy.requests.clear()
-        began = time.monotonic()
         for asked in (shaky.stat(samples.user()), shaky.open(samples.user()), shaky.check()):
             with pytest.raises(BlobStoreUnavailable):
                 await asked
         with pytest.raises(BlobStoreUnavailable):
             await stored(shaky, samples.user())
-        assert time.monotonic() - began < READ_TIMEOUT_SECONDS / 2
         assert dict(proxy.requests) == {}
 
     async def test_only_one_request_probes_whether_the_outage_is_over(

@@ -18,6 +18,7 @@ class Wire:
 
     Attributes:
         round_trips: how often the server spoke after the client had, over all connections.
+        pieces: how many pieces came from either side, delivered or not.
     """
 
     def __init__(self, port: int) -> None:
@@ -26,6 +27,7 @@ class Wire:
         self._alive.set()
         self._calls: set[asyncio.Task[None]] = set()
         self.round_trips = 0
+        self.pieces = 0
 
     async def __aenter__(self) -> Self:
         self._listening = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -84,6 +86,7 @@ class Wire:
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, speaker: str, spoke_last: list[str]
     ) -> None:
         while piece := await source.read(PIECE_BYTES):
+            self.pieces += 1
             await self._alive.wait()
             if speaker == "server" and spoke_last[0] == "client":
                 self.round_trips += 1

@@ -84,6 +84,7 @@ class ScriptedPool:
         pool: under test.
         connections: all that were made, in order.
         returned: those that were given back.
+        used_up: set when a connection is asked for and none is left.
     """
 
     def __init__(self, *scripts: tuple[Any, ...], size: int = 4) -> None:
@@ -99,6 +100,7 @@ class ScriptedPool:
         )
         self.connections: list[ScriptedConnection] = []
         self.returned: list[ScriptedConnection] = []
+        self.used_up = asyncio.Event()
         parts: Any = self.pool
         parts._pool = self
         for script in scripts:
@@ -119,6 +121,7 @@ class ScriptedPool:
 
     async def getconn(self) -> ScriptedConnection:
         if not self._free:  # as while `psycopg_pool` connects in vain
+            self.used_up.set()
             await asyncio.Event().wait()
         return self._free.pop(0)
 

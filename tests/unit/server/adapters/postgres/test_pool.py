@@ -19,8 +19,18 @@ from support.table import table
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.postgres.connection import Message
+    from support.servers.in_process.scripted_postgres import ScriptedPool
 
 NO_TABLE = psycopg.errors.UndefinedTable("no such table")
+
+
+async def used_up(scripted: ScriptedPool) -> None:
+    """Check out until there is no connection left; `psycopg_pool` would connect again."""
+    checkout = asyncio.create_task(scripted.checkout())
+    await scripted.used_up.wait()
+    checkout.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await checkout
 
 
 async def test_checkout_gives_a_connection_and_its_answer(pool_of: MakePool) -> None:
@@ -71,8 +81,7 @@ async def test_query_is_not_sent_again_after_an_error_of_the_server(pool_of: Mak
 
 async def test_read_only_session_is_ended_and_the_other_connections_are_not_used(pool_of: MakePool) -> None:
     scripted = pool_of((ReadOnlyServer(),), ("not used",))
-    with pytest.raises(TimeoutError):  # `psycopg_pool` would connect again
-        await asyncio.wait_for(scripted.checkout(), 0.05)
+    await used_up(scripted)
     ended, other = scripted.connections
     assert (ended.messages, ended.closed) == ([QUESTION, END_SESSION], True)
     assert (other.messages, other.closed) == ([], True)
@@ -82,8 +91,7 @@ async def test_read_only_session_is_ended_and_the_other_connections_are_not_used
 async def test_pooler_that_looks_like_a_server_is_noticed(pool_of: MakePool) -> None:
     """Another of its sessions lacks the prepared statement. From then on, connections are used as a pooler's."""
     scripted = pool_of((psycopg.errors.InvalidSqlStatementName(),), ("not used",))
-    with pytest.raises(TimeoutError):  # `psycopg_pool` would connect again
-        await asyncio.wait_for(scripted.checkout(), 0.05)
+    await used_up(scripted)
     assert [connection.closed for connection in scripted.connections] == [True, True]
     assert not scripted.is_down
     next_one = await scripted.connect(scripted.new_connection(Answer(["SELECT 1"], [("direct",)])))

@@ -32,7 +32,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
 
 
-def store_at(endpoint: str, **more: Any) -> S3Store:
+def store_at(endpoint: str, *, connect_seconds: float = 60, read_seconds: float = 60, **more: Any) -> S3Store:
     return S3Store(
         "bucket",
         **{
@@ -41,8 +41,8 @@ def store_at(endpoint: str, **more: Any) -> S3Store:
             "credential_provider": lambda: CREDENTIALS,
             "client_options": {
                 "allow_http": True,
-                "connect_timeout": timedelta(seconds=0.3),
-                "read_timeout": timedelta(seconds=0.6),
+                "connect_timeout": timedelta(seconds=connect_seconds),
+                "read_timeout": timedelta(seconds=read_seconds),
             },
             "retry_config": {"max_retries": 0, "retry_timeout": timedelta(0)},
             **more,
@@ -157,7 +157,8 @@ async def test_slow_connection_was_not_sent() -> None:
             each.settimeout(0)
             with suppress(BlockingIOError):
                 each.connect(listening.getsockname())
-        failed = await failure_of_put(store_at(f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        failed = await failure_of_put(store_at(endpoint, connect_seconds=0.2))
         for each in filling:
             each.close()
     assert failed.failure is Failure.CONNECT_TIMEOUT
@@ -165,7 +166,7 @@ async def test_slow_connection_was_not_sent() -> None:
 
 async def test_server_that_speaks_no_tls_may_have_got_nothing() -> None:
     with answering(hold=True) as endpoint:
-        failed = await failure_of_put(store_at(endpoint.replace("http:", "https:")))
+        failed = await failure_of_put(store_at(endpoint.replace("http:", "https:"), connect_seconds=0.2))
     assert failed.failure in (Failure.UNREACHABLE, Failure.CONNECT_TIMEOUT)
 
 
@@ -188,7 +189,7 @@ async def test_connection_that_ends_without_a_whole_head_is_no_answer(answer: by
 
 async def test_silence_is_no_answer_in_time() -> None:
     with answering(hold=True) as endpoint:
-        failed = await failure_of_put(store_at(endpoint))
+        failed = await failure_of_put(store_at(endpoint, read_seconds=0.2))
     assert failed.failure is Failure.READ_TIMEOUT
 
 
@@ -209,7 +210,7 @@ async def test_answer_without_a_tag_is_none_of_these() -> None:
 async def test_body_that_breaks_off_is_told(*, hold: bool) -> None:
     head = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: "t"\r\nLast-Modified: Wed, 25 Nov 2026 00:00:00 GMT\r\n\r\n'
     with answering(head, b"half", hold=hold) as endpoint:
-        result = await obstore.get_async(store_at(endpoint), KEY)
+        result = await obstore.get_async(store_at(endpoint, read_seconds=1 if hold else 60), KEY)
         with pytest.raises(DRIVER_ERRORS) as raised:
             await anext(result.stream(min_chunk_size=9))
     failed = failed_request(raised.value, "GetObject")

@@ -83,7 +83,7 @@ async def test_trickle_below_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_slow_body_that_keeps_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece of five bytes adds an hour; without the pieces that came, the time would be over."""
-    monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(transfers, "GRACE_SECONDS", 0.1)
     monkeypatch.setattr(transfers, "PACE_BYTES_PER_SECOND", 5 / 3600)
     assert len([piece async for piece in BodyReader(sender(*[0] + [0.01] * 20))]) == 21
 
