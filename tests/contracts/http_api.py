@@ -7,5 +7,9 @@ from contracts.http_service import AuthenticationContract, OperationsContract
 from contracts.http_uploads import UploadContract
 
 
-class HttpContract(UploadContract, DownloadContract, DeletionContract, AuthenticationContract, OperationsContract):
+class BackupContract(UploadContract, DownloadContract, DeletionContract):
+    """What a store has a part in."""
+
+
+class HttpContract(BackupContract, AuthenticationContract, OperationsContract):
     """All of it."""

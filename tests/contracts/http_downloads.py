@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -118,6 +120,28 @@ class DownloadContract(PersonFixture):
     def test_head_of_nothing(self, person: Person) -> None:
         answer = person.describe()
         assert (answer.status, answer.body) == (404, b"")
+
+    def test_readers_and_a_writer_see_whole_versions(self, person: Person) -> None:
+        bodies = {f'"{version}"': bytes([version]) * 200_000 for version in range(1, 9)}
+        person.upload(bodies['"1"'])
+        done = threading.Event()
+
+        def read() -> None:
+            newest = 0
+            while not done.is_set():
+                answer = person.download()
+                assert answer.body == bodies[answer.etag]
+                version = int(answer.etag.strip('"'))
+                assert version >= newest
+                newest = version
+
+        with ThreadPoolExecutor(3) as threads:
+            readers = [threads.submit(read) for _ in range(3)]
+            for version in range(2, 9):
+                assert person.upload(bodies[f'"{version}"'], if_match=str(version - 1)).status == 200
+            done.set()
+            for reader in readers:
+                reader.result()
 
 
 class DeletionContract(PersonFixture):

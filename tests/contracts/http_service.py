@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -215,28 +213,6 @@ class OperationsContract(PersonFixture):
             local_ports.add(connection.sock.getsockname()[1])
         connection.close()
         assert len(local_ports) == 1
-
-    def test_readers_and_a_writer_see_whole_versions(self, person: Person) -> None:
-        bodies = {f'"{version}"': bytes([version]) * 200_000 for version in range(1, 9)}
-        person.upload(bodies['"1"'])
-        done = threading.Event()
-
-        def read() -> None:
-            newest = 0
-            while not done.is_set():
-                answer = person.download()
-                assert answer.body == bodies[answer.etag]
-                version = int(answer.etag.strip('"'))
-                assert version >= newest
-                newest = version
-
-        with ThreadPoolExecutor(3) as threads:
-            readers = [threads.submit(read) for _ in range(3)]
-            for version in range(2, 9):
-                assert person.upload(bodies[f'"{version}"'], if_match=str(version - 1)).status == 200
-            done.set()
-            for reader in readers:
-                reader.result()
 
 
 def _hand_made(claims: dict[str, object]) -> str:

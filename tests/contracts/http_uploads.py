@@ -206,16 +206,6 @@ class UploadContract(PersonFixture):
         answer = service.request("GET", token=person.token, headers=headers, timeout_seconds=2)
         assert answer.status == 200
 
-    def test_field_in_a_trailer_counts_for_nothing(self, service: Service, person: Person) -> None:
-        request = (
-            "POST /v1/backup HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            f"28\r\n{'x' * 40}\r\n0\r\nAuthorization: Bearer {person.token}\r\n\r\n"
-        )
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
-            connection.sendall(request.encode())
-            assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
-        assert person.download().status == 404
-
     def test_transfer_coding_other_than_chunked(self, service: Service, person: Person) -> None:
         request = (
             f"POST /v1/backup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\n"

@@ -73,7 +73,7 @@ class Slot:
     """A user, and everything that all devices of the user share.
 
     Attributes:
-        excuses_loss: whether an answer that the backup is lost says nothing now, see `Testbed.excuses_loss`.
+        excuses_loss: whether an answer that denies the newest backup says nothing now, see `Testbed.excuses_loss`.
         token: of the user.
     """
 
@@ -168,7 +168,7 @@ class Device:
         if told.status == 429:
             return self._turned_away(number)
         answer = self._understood(method, asked, told)
-        if isinstance(answer, Lost) and self.slot.excuses_loss():
+        if self._denies_what_was_there(answer) and self.slot.excuses_loss():
             answer = UNKNOWN
         self.slot.history.end(number, answer, ended)
         match answer:
@@ -177,6 +177,10 @@ class Device:
             case NotFound() | Deleted():
                 self.known = 0
         return answer
+
+    def _denies_what_was_there(self, answer: Answer) -> bool:
+        """Where the row was lost, too, the version that is told is that of an older row."""
+        return isinstance(answer, Lost) or (isinstance(answer, Mismatch) and answer.current < self.known)
 
     def _turned_away(self, number: int) -> Answer:
         self.slot.history.end(number, TurnedAway(), time.monotonic())

@@ -30,6 +30,11 @@ def test_application_without_traces_loads_neither_sdk_nor_exporter() -> None:
     assert [name for name in names if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))] == []
 
 
+def test_drivers_of_stores_that_are_not_used_are_not_loaded() -> None:
+    names = loaded("import obscura_backup.entrypoints.container, obscura_backup.entrypoints.http.app")
+    assert {"boto3", "botocore", "psycopg", "sqlalchemy", "alembic", "minio"} & set(names) == set()
+
+
 def test_serving_does_not_load_the_migration_tools() -> None:
     names = loaded("import obscura_backup.adapters.postgres.store")
     assert "psycopg" in names

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from contracts.http_people import blob
 from contracts.kills import run_kills
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.service import Person, Service
 
 
@@ -88,7 +89,7 @@ def test_worker_that_cannot_start_is_tried_again_while_the_other_one_serves(tmp_
     person, body = Person.of(service), blob()
     try:
         assert person.upload(body).status == 200
-        _until(lambda: len(list(incoming.iterdir())) == 2)  # both have started
+        assert eventually(lambda: len(list(incoming.iterdir())) == 2, 60)  # both have started
         first, folders = set(service.workers()), set(incoming.iterdir())
         incoming.rename(aside)
         incoming.touch()  # a new worker finds no folder to write to
@@ -99,20 +100,13 @@ def test_worker_that_cannot_start_is_tried_again_while_the_other_one_serves(tmp_
             tried.update(set(service.workers()) - first)
             return len(tried) >= 2
 
-        _until(tried_twice)
+        assert eventually(tried_twice, 60)
         assert person.download().body == body
         incoming.unlink()
         aside.rename(incoming)
-        _until(lambda: bool(set(incoming.iterdir()) - folders))  # the new one has made its own
+        assert eventually(lambda: bool(set(incoming.iterdir()) - folders), 60)  # the new one has made its own
         assert len(service.workers()) == 2
         assert person.upload(blob(), if_match="1").status == 200
         assert service.stop() == 0
     finally:
         service.kill()
-
-
-def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

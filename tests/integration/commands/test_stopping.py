@@ -19,6 +19,7 @@ from typing import IO
 import pytest
 
 from obscura_backup.entrypoints.http.server.shutdown import close_backlog
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.service import Person, Service
 
 # Longer than any test waits: what ends before it was not ended by it.
@@ -76,13 +77,6 @@ def listens(service: Service) -> bool:
     return True
 
 
-def wait_until_closed(service: Service) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while listens(service):
-        assert time.monotonic() < deadline, "the listener never closed"
-        time.sleep(0.02)
-
-
 def test_readiness_is_red_while_everything_is_still_served(service: Service) -> None:
     person = Person.of(service)
     person.upload(b"x" * 100)
@@ -117,7 +111,7 @@ def test_an_upload_in_flight_finishes_after_the_listener_closed(tmp_path: Path, 
             connection.sendall(person.post_head(f"Content-Length: {len(body)}\r\n\r\n").encode() + body[:500])
             service.request("GET", "/health/live", token=None)  # so that the half of it was read
             tell_to_stop(service)
-            wait_until_closed(service)
+            assert eventually(lambda: not listens(service), PATIENCE_SECONDS)
             connection.sendall(body[500:])
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert service.process is not None
@@ -127,7 +121,7 @@ def test_an_upload_in_flight_finishes_after_the_listener_closed(tmp_path: Path, 
 
 
 def test_the_drain_time_is_not_the_notice_time(tmp_path: Path, workers: int) -> None:
-    """An upload that needs six seconds outlasts the notice by far, and is within the time to drain."""
+    """An upload that needs three seconds outlasts the notice, and is within the time to drain."""
     with running(tmp_path, workers, notice_seconds=1, drain_seconds=20) as service:
         person = Person.of(service)
         with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
@@ -135,7 +129,7 @@ def test_the_drain_time_is_not_the_notice_time(tmp_path: Path, workers: int) -> 
             tell_to_stop(service)
             for _ in range(6):
                 connection.sendall(b"x" * 100)
-                time.sleep(1)
+                time.sleep(0.5)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert service.process is not None
         assert service.process.wait(timeout=PATIENCE_SECONDS) == 0
@@ -187,7 +181,7 @@ def test_a_second_interrupt_ends_requests_at_once_without_a_traceback(tmp_path: 
             connection.sendall(person.post_head("Content-Length: 600\r\n\r\n").encode() + b"x" * 100)
             service.request("GET", "/health/live", token=None)  # so that the beginning of it was read
             interrupt(service)
-            wait_until_closed(service)
+            assert eventually(lambda: not listens(service), PATIENCE_SECONDS)
             interrupt(service)
             assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
         assert service.process.wait(timeout=PATIENCE_SECONDS) == 0

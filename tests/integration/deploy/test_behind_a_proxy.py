@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.servers.balanced_load import BalancedLoad, TlsClient
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.proxies.reverse_proxies import Haproxy, Nginx, ReverseProxy
 from support.servers.service import Person, Service
 
@@ -50,7 +51,7 @@ def proxies(replicas: list[Service], tmp_path_factory: pytest.TempPathFactory) -
         for kind in (Nginx, Haproxy):
             started[kind.name] = kind(tmp_path_factory.mktemp(kind.name), [service.port for service in replicas])
             started[kind.name].start()
-        until(lambda: all(proxy.has_replicas() for proxy in started.values()))
+        assert eventually(lambda: all(proxy.has_replicas() for proxy in started.values()), PATIENCE_SECONDS)
         yield started
     finally:
         for proxy in started.values():
@@ -146,7 +147,7 @@ def test_replicas_restart_one_by_one_under_load_and_no_request_fails(
             assert service.stop() == 0
             until_served(loads)
             service.start()
-            until(lambda: all(proxy.has_replicas() for proxy in proxies.values()))
+            assert eventually(lambda: all(proxy.has_replicas() for proxy in proxies.values()), PATIENCE_SECONDS)
         until_served(loads)
     assert [load.failures for load in loads] == [[], []]
 
@@ -170,11 +171,7 @@ def load_through(proxy: ReverseProxy, replicas: list[Service]) -> BalancedLoad:
 def until_served(loads: list[BalancedLoad]) -> None:
     """Wait until each load had several more requests answered."""
     seen = [load.requests for load in loads]
-    until(lambda: all(load.requests > before + 3 * USERS for load, before in zip(loads, seen, strict=True)))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert eventually(
+        lambda: all(load.requests > before + 3 * USERS for load, before in zip(loads, seen, strict=True)),
+        PATIENCE_SECONDS,
+    )

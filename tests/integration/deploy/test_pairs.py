@@ -16,11 +16,12 @@ import pytest
 
 from support import moving_users
 from support.servers.balanced_load import TlsClient
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.proxies.reverse_proxies import HaproxyOfPairs
 from support.servers.service import Person, Service, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 ENVIRONMENT = {"OBSCURA_BACKUP_TRUSTED_PROXIES": "127.0.0.1"}
@@ -50,7 +51,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
     pairs = Pairs(tmp_path_factory.mktemp("pairs"))
     try:
         pairs.proxy.start()
-        until(pairs.proxy.has_replicas)
+        assert eventually(pairs.proxy.has_replicas, WAIT_SECONDS)
         yield pairs
     finally:
         pairs.proxy.stop()
@@ -75,13 +76,6 @@ def users_of(service: Service) -> set[UUID]:
     files = {UUID(file.name) for file in service.data_dir.glob("blobs/backups/*/[0-9a-f]*")}
     with closing(sqlite3.connect(service.data_dir / "metadata.sqlite3")) as connection:
         return files | {UUID(name) for (name,) in connection.execute("SELECT user_id FROM backups")}
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_each_user_has_data_on_one_pair_only(pairs: Pairs) -> None:
@@ -143,7 +137,9 @@ def test_pair_that_is_down_leaves_the_users_of_the_other_one_alone(pairs: Pairs)
     with pairs.client() as client:
         assert client.ask("POST", token=unlucky.token, body=b"x" * 64)[0] == 200
         pairs.b.kill()
-        until(lambda: pairs.proxy.states()["pair-b,b1"] == pairs.proxy.states()["pair-b,b2"] == "DOWN")
+        assert eventually(
+            lambda: pairs.proxy.states()["pair-b,b1"] == pairs.proxy.states()["pair-b,b2"] == "DOWN", WAIT_SECONDS
+        )
         assert client.ask("POST", token=well.token, body=b"x" * 64)[0] == 200
         assert client.ask("GET", "/v1/config")[0] == 200
     with pairs.client() as client:
@@ -152,7 +148,7 @@ def test_pair_that_is_down_leaves_the_users_of_the_other_one_alone(pairs: Pairs)
         assert client.ask("GET", token=unlucky.token)[0] == 503
     assert unlucky.user_id not in users_of(pairs.a)
     pairs.b.start()
-    until(pairs.proxy.has_replicas)
+    assert eventually(pairs.proxy.has_replicas, WAIT_SECONDS)
     with pairs.client() as client:
         assert client.ask("GET", token=unlucky.token)[::2] == (200, b"x" * 64)
         assert client.ask("GET", token=well.token)[::2] == (200, b"x" * 64)
@@ -170,7 +166,7 @@ def test_users_move_to_a_third_pair_by_the_commands_of_the_documentation(pairs: 
     proxy = HaproxyOfPairs(tmp_path, [pairs.a.port, pairs.b.port], {"backend pair-b": backend})
     proxy.start()
     try:
-        until(proxy.has_replicas)
+        assert eventually(proxy.has_replicas, WAIT_SECONDS)
         with TlsClient(proxy.port, proxy.certificate) as client:
 
             def ask(person: Person, method: str, **options: Any) -> tuple[int, bytes]:

@@ -14,7 +14,6 @@ from contracts.kills import run_kills
 from support.servers.in_process.bounded_protocol import eventually
 from support.servers.proxies.fault_proxy import Fault
 from support.servers.service import Person
-from support.servers.stores.s3_store import object_bytes
 
 if TYPE_CHECKING:
     from support.servers.fleet import Fleet
@@ -67,43 +66,6 @@ def test_faults_between_service_and_stores_lose_nothing(fleet: Fleet) -> None:
 
     writers = run_kills(service, break_something, rounds=15, writers=6, pause_seconds=0.25)
     assert sum(writer.uploads for writer in writers) > 50
-
-
-def test_answer_lost_after_the_put(fleet: Fleet) -> None:
-    """The upload is found by its id and acknowledged, once, as the version that it is."""
-    person = Person.of(fleet.service())
-    person.upload(blob())
-    fleet.to_s3.plan(Fault.LOSE_ANSWER, method="PUT")
-    body = blob()
-    answer = person.upload(body, if_match="1")
-    assert (answer.status, answer.etag) == (200, '"2"')
-    assert person.download().body == body
-
-
-def test_reset_in_the_middle_of_the_put(fleet: Fleet) -> None:
-    person = Person.of(fleet.service())
-    kept = blob()
-    person.upload(kept)
-    fleet.to_s3.plan(Fault.CUT_REQUEST, method="PUT")
-    body = blob(300_000)
-    answer = person.upload(body, if_match="1")
-    assert answer.status == 503
-    assert int(answer.headers["retry-after"]) >= 1
-    assert person.download().body == kept
-    again = person.upload(body, if_match="1")
-    assert (again.status, again.etag) == (200, '"2"')
-
-
-def test_stall_that_outlives_the_time_out(fleet: Fleet) -> None:
-    """The PUT arrives although no request waits for its response; a retry finds it and stores nothing twice."""
-    person = Person.of(fleet.service())
-    person.upload(blob())
-    fleet.to_s3.plan(Fault.STALL, method="PUT", seconds=12.0)
-    body = blob()
-    answer = person.upload(body, if_match="1")
-    assert (answer.status, answer.etag) == (200, '"2"')  # a look at the object showed that it was stored
-    assert person.upload(body, if_match="1").etag == '"2"'
-    assert person.download().body == body
 
 
 def test_restore_works_while_postgres_is_down_and_uploads_are_told_at_once(fleet: Fleet) -> None:
@@ -174,20 +136,6 @@ def test_replicas_agree(fleet: Fleet) -> None:
     assert version == 10
 
 
-def test_deployed_clients_own_calls(fleet: Fleet) -> None:
-    """`If-None-Match: *` first, the ETag as it came after that, HEAD, and GET with `If-None-Match`."""
-    person = Person.of(fleet.service())
-    assert person.describe().status == person.download().status == 404
-    first = person.upload(blob(), If_None_Match="*", Content_Type="application/octet-stream")
-    assert 200 <= first.status < 300
-    second = person.upload(blob(), if_match=first.etag)
-    assert 200 <= second.status < 300
-    assert person.upload(blob(), if_match=first.etag).status == 409
-    assert person.describe().etag == second.etag
-    assert person.download(If_None_Match=second.etag).status == 304
-    assert person.download(If_None_Match=first.etag).status == 200
-
-
 def test_what_calls_cost(fleet: Fleet) -> None:
     """An upload: one object request, and at most three round trips to the database. A download: one and none."""
     person = Person.of(fleet.service())
@@ -204,17 +152,6 @@ def test_what_calls_cost(fleet: Fleet) -> None:
         assert person.download().status == 200
         assert dict(fleet.to_s3.requests) == {"GET": 1}
         assert fleet.to_postgres.round_trips == 0
-
-
-def test_bucket_holds_blobs_and_nothing_else(fleet: Fleet) -> None:
-    person, body = Person.of(fleet.service()), blob()
-    person.upload(blob())
-    person.upload(body, if_match="1")
-    witness = fleet.s3.witness()
-    assert [entry.object_name for entry in witness.list_objects(fleet.bucket, recursive=True)] == [
-        f"backups/{person.user_id}"
-    ]
-    assert object_bytes(fleet.s3, fleet.bucket, f"backups/{person.user_id}")[:-16] == body
 
 
 def readiness(service: Service) -> tuple[int, dict[str, str]]:

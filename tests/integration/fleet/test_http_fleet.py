@@ -1,4 +1,4 @@
-"""The HTTP contract over PostgreSQL and two kinds of S3 store."""
+"""What the HTTP API promises of backups, over PostgreSQL and MinIO."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contracts.http_api import HttpContract
+from contracts.http_api import BackupContract
 from support.servers.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
     from support.servers.service import Service
     from support.servers.stores.postgres_server import PostgresServer
+    from support.servers.stores.s3_server import S3Server
 
 
-@pytest.fixture(scope="module", params=["minio", "versitygw"])
+@pytest.fixture(scope="module")
 def service(
-    request: pytest.FixtureRequest, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer, minio_server: S3Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    s3 = request.getfixturevalue(f"{request.param}_server")
-    with Fleet(postgres_server, s3, tmp_path_factory.mktemp("fleet")) as fleet:
+    with Fleet(postgres_server, minio_server, tmp_path_factory.mktemp("fleet")) as fleet:
         yield fleet.service("--workers", "2")
 
 
-class TestFleet(HttpContract):
-    pass
+class TestFleet(BackupContract):
+    def test_management_tells_the_kind_of_the_store(self, service: Service) -> None:
+        assert service.request_management("/health/ready").json["metadata"]["kind"] == "postgresql"

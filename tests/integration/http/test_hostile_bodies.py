@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.service import COMMAND, Person, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from support.servers.stores.postgres_server import PostgresServer
 
@@ -63,15 +64,6 @@ def memory_mib(service: Service) -> float:
     assert service.process is not None
     pages = int(Path(f"/proc/{service.process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / MIB
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 @contextmanager

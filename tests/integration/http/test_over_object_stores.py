@@ -1,13 +1,13 @@
-"""The HTTP contract over SQLite, and Azure Blob Storage or Google Cloud Storage."""
+"""What the HTTP API promises of backups, over SQLite, and Azure Blob Storage or Google Cloud Storage."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from contracts.http_api import HttpContract
+from contracts.http_api import BackupContract
+from support.servers.in_process.bounded_protocol import eventually
 from support.servers.service import Service
 from support.servers.stores.azurite import ACCOUNT, KEY
 
@@ -35,19 +35,12 @@ def service(
     service = Service(tmp_path_factory.mktemp(request.param) / "data", environment, has_management=True)
     service.start()
     try:
-        await_ready(service)
+        # The store is tested first, which may outlast the start on a busy machine.
+        assert eventually(lambda: service.request("GET", "/health/ready", token=None).status == 200, READY_SECONDS)
         yield service
     finally:
         service.kill()
 
 
-def await_ready(service: Service) -> None:
-    """Wait until the store was tested, which may outlast the start on a busy machine."""
-    deadline = time.monotonic() + READY_SECONDS
-    while service.request("GET", "/health/ready", token=None).status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-class TestOverObjectStores(HttpContract):
+class TestOverObjectStores(BackupContract):
     pass

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 RECOVERY_SECONDS = 5.0
 """The promise: uploads work so soon after the address points at a server that takes writes."""
-MOVE_SECONDS = 3.0
+MOVE_SECONDS = 2.0
 """How long after the switch-over the address moves."""
 PEOPLE = 6
 

@@ -13,7 +13,7 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, S3Error
 
 from contracts import samples
-from contracts.blob_store import BlobStoreContract, content, stored
+from contracts.blob_store import content, stored
 from obscura_backup.adapters.s3.admin import init_bucket
 from obscura_backup.adapters.s3.location import S3Location
 from obscura_backup.adapters.s3.minio_users import init_user
@@ -23,7 +23,6 @@ from support.servers.service import COMMAND, Person, Service
 from support.servers.stores import s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
@@ -102,16 +101,6 @@ def test_store_that_is_down_is_told() -> None:
         init_bucket(S3Location("bucket", endpoint))
     with pytest.raises(StoreUnusable, match="cannot be reached"):
         init_user(S3Location("bucket", endpoint), SERVICE_KEY, SERVICE_SECRET)
-
-
-class TestServiceUser(BlobStoreContract):
-    """All that a blob store promises, kept with the credentials of that user."""
-
-    @pytest.fixture
-    async def blobs(self, service: ObjectBlobStore) -> AsyncIterator[ObjectBlobStore]:
-        await service.start()
-        yield service
-        await service.close()
 
 
 async def test_policy_lets_the_service_do_all_it_does(service: ObjectBlobStore) -> None:

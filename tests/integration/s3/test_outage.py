@@ -89,20 +89,6 @@ class TestSlowStore:
 class TestOutage:
     """A store that takes connections and says nothing, as one does that was stopped."""
 
-    async def test_after_two_silences_everybody_is_told_at_once(
-        self, shaky: ObjectBlobStore, proxy: FaultProxy
-    ) -> None:
-        await outage(shaky, proxy)
-        with pytest.raises(BlobStoreUnavailable):  # whose turn it is to ask
-            await shaky.stat(samples.user())
-        proxy.requests.clear()
-        for asked in (shaky.stat(samples.user()), shaky.open(samples.user()), shaky.check()):
-            with pytest.raises(BlobStoreUnavailable):
-                await asked
-        with pytest.raises(BlobStoreUnavailable):
-            await stored(shaky, samples.user())
-        assert dict(proxy.requests) == {}
-
     async def test_only_one_request_probes_whether_the_outage_is_over(
         self, shaky: ObjectBlobStore, proxy: FaultProxy
     ) -> None:
@@ -144,18 +130,3 @@ class TestOutage:
         await recovered(shaky)
         blob = samples.blob("kept")
         assert (await service.upload(samples.user(), NO_VERSION, blob)).version == 1
-
-    async def test_its_beginning_and_its_end_are_logged_once(
-        self, shaky: ObjectBlobStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        await outage(shaky, proxy)
-        for _ in range(3):
-            with pytest.raises(BlobStoreUnavailable):
-                await shaky.check()
-        proxy.forget()
-        await recovered(shaky)
-        told = [record.message for record in caplog.records if record.name == "obscura_backup"]
-        assert [("is not available" in line, "available again" in line) for line in told] == [
-            (True, False),
-            (False, True),
-        ]

@@ -104,15 +104,6 @@ class TestStart:
             await blobs.start()
         await blobs.close()
 
-    async def test_bucket_that_was_lost_is_not_an_empty_slot(
-        self, blobs: ObjectBlobStore, server: S3Server, bucket: str
-    ) -> None:
-        server.witness().remove_bucket(bucket_name=bucket)
-        for asked in (blobs.stat(samples.user()), blobs.open(samples.user()), stored(blobs, samples.user())):
-            with pytest.raises(BlobStoreUnavailable) as refused:
-                await asked
-            assert "NoSuchBucket" in str(refused.value.__cause__)
-
     async def test_missing_credentials_are_told_at_once(
         self, server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, implementation: MakeStore
     ) -> None:

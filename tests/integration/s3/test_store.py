@@ -14,6 +14,7 @@ import pytest
 from contracts import samples
 from contracts.blob_store import BlobStoreContract, content, stored
 from obscura_backup.adapters.object_stores.metadata import check_of, metadata_of
+from obscura_backup.adapters.s3.store import S3BlobStore
 from obscura_backup.domain.blob import Blob
 from obscura_backup.domain.errors import BackupDamaged
 from obscura_backup.domain.model import ByteRange, Kind, Sha256, slot_key
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
     from support.servers.proxies.fault_proxy import FaultProxy
     from support.servers.stores.s3_server import S3Server
-    from support.servers.stores.s3_store import MakeStore
 
-from support.servers.stores.s3_store import object_bytes, put_foreign, put_raw, stored_bytes
+from support.servers.stores.s3_store import MakeStore, maker_of, object_bytes, put_foreign, put_raw, stored_bytes
 
 
 class TestMinio(BlobStoreContract):
@@ -34,6 +34,12 @@ class TestMinio(BlobStoreContract):
 
 
 class TestVersitygw(BlobStoreContract):
+    """With one of the drivers: that both send the same, `TestMinio` shows."""
+
+    @pytest.fixture
+    def make_store(self) -> MakeStore:
+        return maker_of(S3BlobStore)
+
     @pytest.fixture
     def server(self, versitygw_server: S3Server) -> S3Server:
         return versitygw_server
