@@ -7,7 +7,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -232,18 +231,6 @@ def test_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
     (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
     assert int(line.split()[3]) > 2 * 1024
     service.kill()
-
-
-def test_heavy_modules_are_not_loaded_for_help() -> None:
-    """`--help` and `token` should not wait for a web framework."""
-    code = (
-        "import sys\n"
-        "from obscura_backup.entrypoints.cli import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'litestar', 'uvicorn', 'boto3', 'psycopg', 'dependency_injector', 'jwt'} & set(sys.modules)))\n"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
-    assert result.stdout.endswith("[]\n")
 
 
 def _wait_until_closed(port: int) -> None:

@@ -35,6 +35,14 @@ def test_drivers_of_stores_that_are_not_used_are_not_loaded() -> None:
     assert {"boto3", "botocore", "psycopg", "sqlalchemy", "alembic", "minio"} & set(names) == set()
 
 
+def test_help_loads_no_heavy_modules() -> None:
+    """`--help` and `token` should not wait for a web framework."""
+    names = loaded(
+        "from obscura_backup.entrypoints.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    )
+    assert {"litestar", "uvicorn", "boto3", "psycopg", "dependency_injector", "jwt"} & set(names) == set()
+
+
 def test_serving_does_not_load_the_migration_tools() -> None:
     names = loaded("import obscura_backup.adapters.postgres.store")
     assert "psycopg" in names

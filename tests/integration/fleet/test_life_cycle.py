@@ -46,7 +46,8 @@ async def upload_long_ago(fleet: Fleet, users: list[UserId]) -> None:
 
 
 def test_user_is_shown_exported_and_deleted(fleet: Fleet, tmp_path: Path) -> None:
-    large, small = (Person.of(fleet.service()) for _ in range(2))
+    service = fleet.service()
+    large, small = Person.of(service), Person.of(service)
     content = blob(5000)
     large.upload(content)
     small.upload(blob(100))

@@ -87,13 +87,3 @@ def test_scrub_after_a_restore_of_each_store(fleet: Fleet) -> None:
     assert (answer.status, answer.problem, answer.json["version"]) == (500, "backup-lost", 1)
     assert lost.upload(blob(), if_match="1").etag == '"2"'
     assert fleet.run("scrub").returncode == 0
-
-
-def test_store_that_ignores_conditions_is_refused_at_the_start(fleet: Fleet) -> None:
-    from support.servers.stores.careless_s3 import CarelessS3, Flaw  # noqa: PLC0415  # the one test that wants it
-
-    with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
-        url = f"s3://{fleet.bucket}?endpoint={careless.endpoint}"
-        result = fleet.run("serve", "--port", "0", "--blobs-url", url)
-        assert result.returncode == 3
-        assert "OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS" in result.stderr

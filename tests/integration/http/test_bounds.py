@@ -23,11 +23,6 @@ def test_ordinary_requests_on_one_connection(running: Running) -> None:
     assert answers.count(b"HTTP/1.1 200 OK") == 3
 
 
-def test_pipelined_requests(running: Running) -> None:
-    answers = running.exchange(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
-    assert answers.count(b"GET /slow") == 3
-
-
 # heads
 
 
@@ -52,23 +47,9 @@ def test_head_that_is_too_long_even_in_one_piece(running: Running, size: int) ->
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
-def test_path_that_is_too_long(running: Running) -> None:
-    answer = running.exchange(b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 431 ")
-
-
 def test_head_within_the_bound(running: Running) -> None:
     answer = running.exchange(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 30_000 + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
-
-
-@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: y\r\n"])
-def test_one_host(running: Running, hosts: bytes) -> None:
-    assert running.exchange(b"GET / HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400 ")
-
-
-def test_old_clients_name_no_host(running: Running) -> None:
-    assert b" 200 OK" in running.exchange(b"GET / HTTP/1.0\r\n\r\n")
 
 
 # trailers and upgrades
@@ -145,11 +126,6 @@ def test_upgrade_in_two_pieces_with_a_body_is_refused(running: Running) -> None:
     answer = running.exchange(head, rest)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
-
-
-def test_connect_is_no_tunnel(running: Running) -> None:
-    answer = running.exchange(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /smuggled HTTP/1.1\r\nHost: y\r\n\r\n")
-    assert b"smuggled" not in answer
 
 
 @pytest.mark.parametrize(("version", "heard"), [(b"1.0", False), (b"1.1", True)])

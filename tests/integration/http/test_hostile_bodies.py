@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from obscura_backup.adapters.postgres import schema
 from support.servers.in_process.bounded_protocol import eventually
-from support.servers.service import COMMAND, Person, Service
+from support.servers.service import Person, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,9 @@ MEMORY_BOUND_MIB = 768
 
 @pytest.fixture(scope="module")
 def database_url(postgres_server: PostgresServer) -> str:
-    return postgres_server.url_of(postgres_server.new_database())
+    url = postgres_server.url_of(postgres_server.new_database())
+    schema.migrate(url)
+    return url
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,6 @@ def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "OBSCURA_BACKUP_MAX_CONNECTIONS_PER_ADDRESS": "0",
     }
     service = Service(tmp_path_factory.mktemp("bodies"), environment)
-    subprocess.run([str(COMMAND), "migrate"], env=service.full_environment(), check=True, timeout=60)
     service.start()
     yield service
     assert service.stop() == 0

@@ -12,7 +12,7 @@ import pytest
 from contracts import samples
 from contracts.metadata_store import saved
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
-from obscura_backup.domain.errors import MetadataUnavailable, StoreUnusable
+from obscura_backup.domain.errors import MetadataUnavailable
 from support.servers.stores.postgres_server import PASSWORD, PostgresServer
 
 if TYPE_CHECKING:
@@ -173,24 +173,6 @@ async def test_wrong_password_is_not_told(
     told = "".join(traceback.format_exception(refused.value)) + caplog.text + repr(store)
     assert "another-secret" not in told
     assert "password authentication failed" in told
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql://u:pa%zzss@h/d",
-        "postgresql://u:pa/zzss@h/d",
-        "postgresql://u:pa@zzss@h/d",
-        "postgresql://u:pa@zzss/half@127.0.0.1/d",
-        "postgresql://zzss:1/2@127.0.0.1/d",
-        "postgresql://u@h/d?zzss=1",
-    ],
-)
-async def test_malformed_url_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(StoreUnusable) as refused:
-        await PostgresMetadataStore(url).start()
-    assert refused.value.__cause__ is None
-    assert "zzss" not in "".join(traceback.format_exception(refused.value, limit=0))
 
 
 async def answer(store: PostgresMetadataStore) -> Exception | None:

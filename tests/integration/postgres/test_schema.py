@@ -122,14 +122,6 @@ async def test_server_that_refuses_is_told_from_one_that_does_not_answer(
     assert "wrong" not in detail
 
 
-async def test_unreachable_server_is_one_failed_check_and_no_success(tmp_path: Path) -> None:
-    url = "postgresql://somebody:secret@127.0.0.1:1/nothing"
-    settings = Settings(data_dir=tmp_path, metadata_url=url, blobs_url="memory:")
-    found = {check.name: check async for check in examine(settings) if check.part == "metadata"}
-    assert [(name, check.holds) for name, check in found.items()] == [("PostgreSQL answers", False)]
-    assert "does not answer" in found["PostgreSQL answers"].detail
-
-
 async def test_server_that_freezes_while_it_is_asked_is_hung_up_on(
     new_postgres_url: Callable[[], str], postgres_server: PostgresServer
 ) -> None:

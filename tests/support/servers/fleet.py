@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from obscura_backup.adapters.postgres import schema
 from support.servers.proxies.fault_proxy import FaultProxy
 from support.servers.service import COMMAND, Service
 from support.servers.stores.s3_server import ACCESS_KEY, SECRET_KEY
@@ -39,7 +40,7 @@ class Fleet:
     def __enter__(self) -> Self:
         self.to_postgres.__enter__()
         self.to_s3.__enter__()
-        self.command("migrate")
+        schema.migrate(self.postgres.url_of(self.database))
         return self
 
     def __exit__(
