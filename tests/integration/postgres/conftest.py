@@ -67,4 +67,4 @@ async def wire(postgres_server: PostgresServer) -> AsyncIterator[Wire]:
 @pytest.fixture
 async def wired(postgres_url: str, wire: Wire, start_store: StartStore) -> PostgresMetadataStore:
     """A store whose wire is watched and can go dead; it gives up a silent server soon."""
-    return await start_store(wire.through(postgres_url), answer_timeout_seconds=0.25)
+    return await start_store(wire.through(postgres_url), answer_timeout_seconds=1.0)

@@ -83,7 +83,7 @@ async def test_lock_that_the_server_took_away_is_noticed_by_save(
 async def test_outage_behind_it_is_noticed_and_ends(
     pooler_url: str, postgres_server: PostgresServer, start_store: StartStore
 ) -> None:
-    store = await start_store(pooler_url, answer_timeout_seconds=0.5)
+    store = await start_store(pooler_url, answer_timeout_seconds=1.0)
     user, revision = samples.user(), samples.revision(1)
     await saved(store, user, revision)
     postgres_server.stop(immediate=True)
