@@ -26,7 +26,7 @@ from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
 from obscura_backup.entrypoints.http.server.bounds import OPEN_CONNECTIONS_FACTOR
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
-from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState, StartSignals
 from obscura_backup.entrypoints.logs import log_to_stderr
 
 if TYPE_CHECKING:
@@ -190,8 +190,7 @@ def run(settings: Settings, sockets: list[socket.socket], make_app: MakeApp) -> 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
-    # uvicorn raises the signal again at its end; an orderly end is a success.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    StartSignals.handle()
     try:
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=sockets)

@@ -15,13 +15,42 @@ import asyncio
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from types import FrameType
 
 BACKLOG_SECONDS = 0.3
 """Enough to accept a backlog and to read the heads of its requests."""
+
+
+class StartSignals:
+    """What SIGINT and SIGTERM do while uvicorn has no handlers: before it serves, and after that.
+
+    uvicorn raises the signals that it got again at its end, and a supervisor may send more. An exception in the middle
+    of the end would be reported as a failure.
+    """
+
+    is_over: ClassVar[bool] = False
+    """Whether this process has begun to serve."""
+
+    @classmethod
+    def handle(cls) -> None:
+        """Let both end the start, and do nothing once the process has begun to serve."""
+        cls.is_over = False
+        signal.signal(signal.SIGINT, cls._on_interrupt)
+        signal.signal(signal.SIGTERM, cls._on_terminate)
+
+    @classmethod
+    def _on_interrupt(cls, number: int, frame: FrameType | None) -> None:
+        if not cls.is_over:
+            signal.default_int_handler(number, frame)
+
+    @classmethod
+    def _on_terminate(cls, _number: int, _frame: FrameType | None) -> None:
+        if not cls.is_over:
+            sys.exit(0)
 
 
 class ShutdownState:
@@ -47,6 +76,7 @@ class ShutdownState:
             notice_seconds: between SIGTERM and the handler that was set before.
             has_parent: whether this is a worker process, whose parent gets the signals, too.
         """
+        StartSignals.is_over = True
         loop = asyncio.get_running_loop()
         stop: Any = signal.getsignal(signal.SIGTERM)
 

@@ -14,6 +14,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
+from obscura_backup.entrypoints.http.server.shutdown import StartSignals
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
@@ -213,10 +215,10 @@ class Workers(Multiprocess):
 
 
 def _run_forked(target: Callable[[list[socket]], None], sockets: list[socket]) -> None:
-    """Run `target` in a copy of the supervisor, with the signal handlers of a new process."""
+    """Run `target` in a copy of the supervisor, with the signal handlers of a new process, or those of a start."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    StartSignals.handle()
     with suppress(KeyboardInterrupt):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         target(sockets)

@@ -26,7 +26,7 @@ from obscura_backup.entrypoints.http.server.run import (
     prepared_for_workers,
     raise_descriptor_limit,
 )
-from obscura_backup.entrypoints.http.server.shutdown import ShutdownState
+from obscura_backup.entrypoints.http.server.shutdown import ShutdownState, StartSignals
 from support.servers.in_process.app import settings
 from support.table import table
 
@@ -201,7 +201,7 @@ class Served:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[str, Any], Served]]]:
     """Calls `run` with a server in place of uvicorn's; returns the configuration and the server."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def running(served: Served, **values: Any) -> tuple[dict[str, Any], Served]:
         told: dict[str, Any] = {}
@@ -213,7 +213,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[dict[st
         return told, served
 
     yield running
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_configuration_of_uvicorn(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
@@ -237,12 +238,20 @@ def test_configuration_of_uvicorn(run: Callable[..., tuple[dict[str, Any], Serve
     }
 
 
-def test_sigterm_exits_with_success(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
+def test_signals_end_a_start_and_nothing_after_it(
+    run: Callable[..., tuple[dict[str, Any], Served]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(Served())
-    handler: Any = signal.getsignal(signal.SIGTERM)
+    terminate: Any = signal.getsignal(signal.SIGTERM)
+    interrupt: Any = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit) as ended:
-        handler(signal.SIGTERM, None)
+        terminate(signal.SIGTERM, None)
     assert ended.value.code == 0
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(signal.SIGINT, None)
+    monkeypatch.setattr(StartSignals, "is_over", True)
+    terminate(signal.SIGTERM, None)
+    interrupt(signal.SIGINT, None)
 
 
 def test_keyboard_interrupt_exits_with_success(run: Callable[..., tuple[dict[str, Any], Served]]) -> None:
