@@ -189,7 +189,8 @@ proto: $(VENV)/.dev
 	$(BIN)/python tools/generate_protobuf.py
 
 # Versions and hashes for every platform and every Python from 3.11 on. The files name no package index.
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+UPGRADE ?=
+LOCK = $(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 .PHONY: lock
 lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml client/pyproject.toml requirements/build.in requirements/minio.in -o requirements/run.txt

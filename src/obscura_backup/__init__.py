@@ -1,3 +1,3 @@
-"""Obscura Backup, the server: it stores one opaque blob a user, and knows nothing."""
+"""Obscura Backup, the service: it stores one encrypted blob per user and cannot read it."""
 
 __version__ = "0.2.0"

@@ -17,7 +17,7 @@ _log = logging.getLogger("obscura_backup")
 
 
 class State(Enum):
-    """Of a circuit breaker."""
+    """The state of a circuit breaker."""
 
     CLOSED = auto()
     OPEN = auto()

@@ -81,7 +81,7 @@ SECTIONS = (
             Description(
                 "retention_days",
                 "",
-                "days since the last upload after which a backup may be deleted. Clients are told by `/v1/config`; "
+                "days since the last upload after which a backup may be deleted. Clients read it in `/v1/config`; "
                 "`obscura-backup reap` deletes. Not set: backups are kept until they are replaced or deleted.",
             ),
         ),
@@ -206,8 +206,8 @@ SECTIONS = (
             Description(
                 "postgres_hold_seconds",
                 "60",
-                "time a row lock may be held while the blob is being stored. A lock that is lost earlier costs a "
-                "retry, and no safety.",
+                "time a row lock may be held while the blob is being stored. A lock that is lost earlier causes "
+                "a retry; it is never unsafe.",
             ),
             Description("s3_connect_seconds", "2", "connect to the blob store"),
             Description(
@@ -224,10 +224,10 @@ SECTIONS = (
             Description(
                 "notice_seconds",
                 "1",
-                "from SIGTERM (readiness turns red, connections are no longer kept open) to the end of listening. It "
-                "should be longer than a load balancer takes to notice.",
+                "from SIGTERM (`/health/ready` answers 503, and each response closes its connection) to the end of "
+                "listening. It should be longer than a load balancer takes to notice.",
             ),
-            Description("drain_seconds", "30", "then, for requests in flight to finish"),
+            Description("drain_seconds", "30", "after that: time for requests in flight to finish"),
         ),
     ),
 )

@@ -1,4 +1,7 @@
-"""How long the service waits for stores, key sets, workers and clients: one setting each."""
+"""Time limits that are settings: of stores, key sets, start and shutdown.
+
+Those of client connections are constants in `http/server/bounds.py` and `http/limits/transfers.py`.
+"""
 
 from __future__ import annotations
 

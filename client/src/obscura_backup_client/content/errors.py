@@ -62,9 +62,9 @@ class IdentityConflict(IdentityError):
 
     def __init__(self, epoch: int, local_public_key: bytes, remote_public_key: bytes) -> None:
         super().__init__(
-            f"The backup holds another identity than this device, and neither is newer (both have epoch {epoch}). "
-            "Nothing was merged. Choose which one to keep: `mine` (this device's) or `theirs` (the backup's). The "
-            "contacts of both are kept.",
+            "The backup holds a different identity from this device's, and neither is newer (both have epoch "
+            f"{epoch}). Nothing was merged. Choose which one to keep: `mine` (this device's) or `theirs` (the "
+            "backup's). The contacts of both are kept.",
             local_public_key,
             remote_public_key,
         )
@@ -79,8 +79,8 @@ class IdentityReplaced(IdentityError):
     def __init__(self, local_epoch: int, remote_epoch: int, local_public_key: bytes, remote_public_key: bytes) -> None:
         super().__init__(
             f"The backup holds a newer identity (epoch {remote_epoch}) than this device (epoch {local_epoch}). "
-            "Nothing was merged. To take the newer one, restore or keep `theirs`. To replace it by this device's, keep "
-            "`mine`.",
+            "Nothing was merged. To take the newer one, restore or keep `theirs`. To replace it with this device's, "
+            "keep `mine`.",
             local_public_key,
             remote_public_key,
         )

@@ -79,7 +79,7 @@ class RateLimited(TransportError):
 
     def __init__(self, retry_after_seconds: float | None) -> None:
         when = "later" if retry_after_seconds is None else f"in {retry_after_seconds:.0f} seconds"
-        super().__init__(f"The server asks to try again {when}.")
+        super().__init__(f"There are too many requests; try again {when}.")
         self.retry_after_seconds = retry_after_seconds
 
 

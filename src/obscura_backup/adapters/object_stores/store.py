@@ -39,7 +39,7 @@ READ_TIMEOUT_SECONDS = 10.0
 PING_TIMEOUT_SECONDS = 2.0
 START_SECONDS = 2.5
 FAILED_CALLS = 2
-"""In a row, without a response, are an outage. One alone may be a connection that broke."""
+"""This many calls in a row without a response are an outage. One alone may be a connection that broke."""
 RETRY_AFTER_SECONDS = (0.05, 0.25)
 PREFIX = "backups/"
 PAGE_KEYS = 1000

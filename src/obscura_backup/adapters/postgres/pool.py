@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from obscura_backup.adapters.postgres.connection import Answer, Message, Statement, Step
 
 FAILED_CONNECTS = 2
-"""In a row are an outage. One alone may come from a server that is just back; `psycopg_pool` tries again at once."""
+"""This many in a row are an outage. One alone may come from a server that is just back; `psycopg_pool` tries again at
+once."""
 LIFETIME_SECONDS = 30 * 60.0
 """Older connections are replaced, so that a fleet follows a move of the server or of its name."""
 

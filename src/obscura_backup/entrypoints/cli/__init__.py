@@ -50,9 +50,9 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 success, 1 internal error (a bug), 2 usage or settings, 3 a store cannot be used, 4 the "
-    "address is in use, 5 findings of doctor, scrub, status, user or reap. Each setting can also be an "
-    "OBSCURA_BACKUP_… variable or a key of the TOML file.",
+    epilog="Exit codes: 0 success, 1 internal error (a bug), 2 usage or settings, 3 a store or the signing secret "
+    "cannot be used, 4 the address is in use, 5 doctor, scrub, status, user or reap found a problem, 130 interrupted. "
+    "Each setting can also be an OBSCURA_BACKUP_… variable or a key of the TOML file.",
 )
 @click.version_option(__version__, prog_name="obscura-backup")
 def cli() -> None:

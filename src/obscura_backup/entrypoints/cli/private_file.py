@@ -29,6 +29,8 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut could leave an empty file under the name
             draft.replace(path)
         except BaseException:
             draft.unlink()

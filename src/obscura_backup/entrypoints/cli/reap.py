@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0.01, 10_000),
     default=20,
     show_default=True,
-    help="Most deletions per second.",
+    help="At most this many deletions per second.",
 )
 @options.json_option
 @options.config_option
@@ -94,8 +94,8 @@ def _inactive_since(settings: Settings, inactive_for: timedelta | None) -> datet
         )
     if promised and wanted < promised:
         options.fail(
-            f"--inactive-for is shorter than retention_days ({settings.retention_days}), which clients are told. Lower "
-            "that setting first, and give users time to notice.",
+            f"--inactive-for is shorter than retention_days ({settings.retention_days}), which clients read in "
+            "/v1/config. Lower that setting first, and give users time to notice.",
             options.EXIT_USAGE,
         )
     try:

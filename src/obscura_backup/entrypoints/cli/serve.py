@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.settings_options
 @click.option("--welcome", is_flag=True, help="Print the commands of a first push.")
-@click.option("--check", is_flag=True, help="Only check the settings, and that stores and keys can be used.")
+@click.option("--check", is_flag=True, help="Check the settings, the stores and the keys, then exit without listening.")
 def serve(config: Path | None, *, welcome: bool, check: bool, **flags: Any) -> int:
     """Run the service. Without settings it uses embedded stores."""
     from msgspec import structs  # so that `--help` is fast
@@ -110,7 +110,9 @@ def _warn(settings: Settings) -> None:
     if any(len(secret.encode()) < SECRET_RECOMMENDED_BYTES for secret in given):
         log.warning("auth_secret is shorter than the %d bytes that RFC 7518 requires", SECRET_RECOMMENDED_BYTES)
     if settings.status_password is not None and settings.admin_port is None:
-        log.warning("status_password is set, but there is no management listener: set admin_port to have the page")
+        log.warning(
+            "status_password is set, but there is no management listener: set admin_port to enable the status page"
+        )
     if "memory" in (settings.metadata_kind, settings.blobs_kind):
         log.warning("a store is in memory: its content is lost when the service stops")
 

@@ -46,7 +46,7 @@ def _on_user(command: Callable[..., int]) -> Callable[..., int]:
 @options.json_option
 @_on_user
 def show(user_id: UUID, *, as_json: bool, config: Path | None, **flags: Any) -> int:
-    """Print what the stores hold for USER_ID (a UUID). Exit code 5: there is no backup, or it has to be looked at."""
+    """Print what the stores hold for USER_ID (a UUID). Exit code 5: there is no backup, or the stores disagree."""
     settings = options.settings_from(flags, config)
     with store_errors():
         row, found = run_on_stores(settings, lambda container: _look(container, user_id))
@@ -74,7 +74,7 @@ def show(user_id: UUID, *, as_json: bool, config: Path | None, **flags: Any) -> 
 )
 @_on_user
 def export(user_id: UUID, out: Path, config: Path | None, **flags: Any) -> int:
-    """Write the encrypted backup of USER_ID (a UUID) to a file, and print its facts as JSON.
+    """Write the encrypted backup of USER_ID (a UUID) to a file, and print its version, size, digest and time as JSON.
 
     Only the user's password opens it. Exit code 5: there is no backup, or its bytes are lost.
     """
@@ -134,7 +134,7 @@ async def _delete(container: Container, user_id: UUID, *, ask: bool) -> Version:
         await container.service().delete(UserId(user_id), revision.version)
     except (VersionMismatch, BackupNotFound):
         options.fail(
-            f"The backup of user {user_id} changed meanwhile: nothing was deleted. Run the command again.",
+            f"The backup of user {user_id} was changed by another request: nothing was deleted. Run the command again.",
             options.EXIT_FINDINGS,
         )
     return revision.version
@@ -142,7 +142,10 @@ async def _delete(container: Container, user_id: UUID, *, ask: bool) -> Version:
 
 def _confirm(user_id: UUID, revision: Revision) -> None:
     if not sys.stdin.isatty():
-        options.fail("Nothing was deleted: there is no terminal to ask at. Add --yes.", options.EXIT_USAGE)
+        options.fail(
+            "Nothing was deleted: a confirmation needs a terminal. Add --yes to confirm.",
+            options.EXIT_USAGE,
+        )
     click.confirm(
         f"Delete version {revision.version} of user {user_id} ({revision.size} bytes, last upload "
         f"{revision.updated_at:%Y-%m-%d %H:%M} UTC)? This cannot be undone.",
@@ -159,7 +162,7 @@ def _confirm(user_id: UUID, revision: Revision) -> None:
     show_default=True,
     help="Order: by id, the largest first, or the longest without an upload first.",
 )
-@click.option("--limit", type=click.IntRange(1), help=f"Most users. Default: all by id, else {LISTED}.")
+@click.option("--limit", type=click.IntRange(1), help=f"At most this many users. Default: all by id, else {LISTED}.")
 @options.json_option
 @options.config_option
 @options.data_dir_option

@@ -53,7 +53,7 @@ def traced(app: ASGIApp, routes: Mapping[str, Route]) -> ASGIApp:
         from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
         from opentelemetry.metrics import NoOpMeterProvider
     except ImportError:
-        log.warning("OTEL_… variables ask for traces, but there are none: install obscura-backup[otel]")
+        log.warning("OTEL_… variables request traces, but OpenTelemetry is not installed: install obscura-backup[otel]")
         return app
 
     async def original(reduced: Any, receive: Receive, send: Send) -> None:

@@ -252,7 +252,7 @@ function errorFor(answer: Answer): ServerError {
   if (isNoBackup(answer)) return error("not-found", "There is no backup on the server.");
   if (status === 409 && code === "version-mismatch") return error("version-mismatch", "Another device has replaced the backup.");
   if (status === 413 && code === "blob-too-large") return error("too-large", "The backup is too large for the server.");
-  if (status === 429) return error("rate-limited", "The server asks to try again later.");
+  if (status === 429) return error("rate-limited", "There are too many requests; try again later.");
   if (code === "backup-lost") return error("backup-lost", "The server does not find the bytes of this backup. Try again in a minute. If that does not help, tell its operator.");
   if (RETRYABLE.has(status)) {
     const isUnchanged = status === 503 && problem["outcome"] === "not-stored";

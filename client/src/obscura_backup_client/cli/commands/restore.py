@@ -89,4 +89,4 @@ def _confirmed(command: CommandContext, found: RestorePreview) -> bool:
         command.note("Warning: it holds ANOTHER IDENTITY. This device keeps its own, and the next push replaces the")
         command.note("backup's. Other devices ask before they accept it.")
     command.warn_future_dated(found.future_dated)
-    return command.settings.assume_yes or command.environment.ask_yes("Is this the expected backup, and restore it?")
+    return command.settings.assume_yes or command.environment.ask_yes("Restore this backup?")

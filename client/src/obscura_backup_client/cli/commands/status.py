@@ -99,7 +99,7 @@ def _pushed(found: Status) -> str:
         return "everything"
     if found.weakness:
         return f"sealed TOO WEAKLY when last seen ({found.weakness}): the next push seals it again"
-    return "not everything: this device has changes"
+    return "incomplete: this device has changes that were not pushed"
 
 
 def _text(found: Status) -> str:

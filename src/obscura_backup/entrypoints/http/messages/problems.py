@@ -36,7 +36,11 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _CONTENT_TYPE = (b"content-type", MEDIA_TYPE.encode())
 TYPE_PREFIX = "urn:obscura-backup:problem:"
-_TITLES = {status.value: status.phrase for status in http.HTTPStatus}
+# Those of RFC 9110, where Python before 3.13 has older ones.
+_TITLES = {status.value: status.phrase for status in http.HTTPStatus} | {
+    413: "Content Too Large",
+    416: "Range Not Satisfiable",
+}
 
 # The first class that fits decides, so the narrow ones come first.
 STATUSES: dict[type[errors.ObscuraError], int] = {

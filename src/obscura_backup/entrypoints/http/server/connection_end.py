@@ -1,4 +1,4 @@
-"""The end of a connection: by time, or after the client has taken everything."""
+"""Ends a connection after a time limit, or once the client has received everything."""
 
 from __future__ import annotations
 

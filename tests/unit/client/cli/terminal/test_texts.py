@@ -149,7 +149,7 @@ def test_status_with_a_server_shows_the_backup() -> None:
         f"Identity   {KEY.hex()}, epoch 5",
         "Contacts   2 contacts, 3 more removed",
         f"Account    {USER} at https://backup.example",
-        "Pushed     not everything: this device has changes",
+        "Pushed     incomplete: this device has changes that were not pushed",
         "Last seen  version 6, sealed 2026-02-25T06:13:20Z on a device without a name, 1 contact",
         "Password   last typed on this device 2026-02-25T06:13:20Z",
         "Server     version 7: changed since this device last saw it",
@@ -162,7 +162,7 @@ def test_status_with_a_server_shows_the_backup() -> None:
         ({"pending": False}, "everything"),
         ({"pending": False, "weakness": "why"}, "everything"),
         ({"weakness": "why"}, "sealed TOO WEAKLY when last seen (why): the next push seals it again"),
-        ({}, "not everything: this device has changes"),
+        ({}, "incomplete: this device has changes that were not pushed"),
     ],
 )
 def test_status_shows_the_effect_of_a_push(more: dict[str, Any], says: str) -> None:

@@ -97,7 +97,7 @@ def test_time_of_the_setting_is_the_default(run: Callable[..., Ran], data_dir: P
     ("arguments", "days", "says"),
     [
         ((), "", "Give --inactive-for, or set retention_days"),
-        (("--inactive-for", "399d"), "400", "shorter than retention_days (400), which clients are told"),
+        (("--inactive-for", "399d"), "400", "shorter than retention_days (400), which clients read"),
         (("--inactive-for", "999999d"), "", "longer than the calendar"),
         (("--inactive-for", "0d"), "", "is not a duration"),
     ],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ({"auth_secret": None}, None),
         ({"metadata_url": "memory:"}, "a store is in memory"),
         ({"blobs_url": "memory:"}, "a store is in memory"),
-        ({"status_password": "p" * 12}, "set admin_port to have the page"),
+        ({"status_password": "p" * 12}, "set admin_port to enable the status page"),
         ({"status_password": "p" * 12, "admin_port": 1}, None),
     ],
 )

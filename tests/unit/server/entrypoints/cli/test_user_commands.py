@@ -170,7 +170,7 @@ def test_backup_that_changed_meanwhile_is_kept(
     monkeypatch.setattr(BackupService, "delete", refused)
     ran = run("user", "delete", SMALL, "--yes", "--data-dir", data_dir)
     assert (ran.code, ran.out) == (5, "")
-    assert "changed meanwhile: nothing was deleted" in ran.err
+    assert "was changed by another request: nothing was deleted" in ran.err
 
 
 @table(

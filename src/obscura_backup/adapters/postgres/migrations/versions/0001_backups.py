@@ -1,4 +1,4 @@
-"""One row a user: the index of all slots, and the lock of each."""
+"""One row per user: the index of all slots, and the lock of each."""
 
 from __future__ import annotations
 

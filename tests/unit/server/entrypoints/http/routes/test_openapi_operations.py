@@ -13,6 +13,7 @@ from contracts import samples
 from obscura_backup.domain.model import Limits
 from obscura_backup.entrypoints.http.messages.errors import MalformedHeader
 from obscura_backup.entrypoints.http.messages.headers import expected_version
+from obscura_backup.entrypoints.http.messages.problems import problem
 from obscura_backup.entrypoints.http.routes.docs import openapi_document
 from support.servers.in_process.app import App
 from support.table import table
@@ -197,3 +198,17 @@ def test_backup_needs_a_token_and_nothing_else_does(path: str, method: str) -> N
     assert operation.get("security") == ([{"bearer": []}] if path == BACKUP else None)
     assert operation["tags"] == ["backup" if path == BACKUP else "service"]
     assert operation["description"]
+
+
+def test_titles_of_the_examples_are_those_of_the_answers() -> None:
+    """Also those that differ between versions of Python."""
+    examples = [
+        content["example"]
+        for *_, response in RESPONSES
+        for content in response.get("content", {}).values()
+        if isinstance(content.get("example"), dict) and "title" in content["example"]
+    ]
+    assert {413, 416} <= {example["status"] for example in examples}
+    for example in examples:
+        answer = problem(example["status"], "detail", code="code")
+        assert json.loads(answer.body)["title"] == example["title"]
