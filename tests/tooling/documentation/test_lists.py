@@ -25,6 +25,12 @@ def test_commands_of_the_readme_are_those_of_the_program() -> None:
     assert named == set(cli.list_commands(cli.make_context("obscura-backup", [], resilient_parsing=True)))
 
 
+def test_operations_page_has_every_alert() -> None:
+    rules = (ROOT / "deploy/prometheus/rules.yaml").read_text(encoding="utf-8")
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert re.findall(r"alert: (\w+)", rules) == re.findall(r"^\| `(Obscura\w+)`", page, re.MULTILINE)
+
+
 def test_reference_of_the_client_has_every_public_method() -> None:
     page = (ROOT / "docs/python-api.md").read_text(encoding="utf-8")
     (members,) = re.findall(r"\.BackupClient\(\.\.\.\)\n +:members: (.*)", page)

@@ -125,7 +125,7 @@ def _of_keys(now: Sample) -> Iterable[Finding]:
 
 
 def _last(samples: Sequence[Sample], seconds: float) -> Totals:
-    """What was counted in the last so many seconds, or since the oldest sample."""
+    """What was counted in the last `seconds` seconds, or since the oldest sample."""
     now = samples[-1]
     before = next(sample for sample in samples if sample.at >= now.at - seconds)
     return now.totals.since(before.totals)
