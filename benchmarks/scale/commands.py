@@ -101,7 +101,7 @@ def run(
         )
 
 
-def walk(service: Service, *arguments: str, server: int | None = None, seconds: float) -> dict[str, Any]:
+def scan(service: Service, *arguments: str, server: int | None = None, seconds: float) -> dict[str, Any]:
     """Run `scrub` or `reap` with `--json`; what it took, per slot, too. It may have examined only a part.
 
     Args:

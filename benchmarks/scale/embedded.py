@@ -10,7 +10,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.scale import calls
-from benchmarks.scale.commands import bytes_below, remove, run, start_up, walk
+from benchmarks.scale.commands import bytes_below, remove, run, scan, start_up
 from benchmarks.scale.rows import fill_embedded
 from obscura_backup.adapters.filesystem.store import FilesystemBlobStore
 from obscura_backup.adapters.sqlite import SqliteMetadataStore
@@ -60,8 +60,8 @@ class Stage:
             "start_up": lambda: {name: start_up(self._folder / name, {}) for name in ("few", "many")},
             "start_up_after_crash": self._start_up_after_crash,
             "calls": self._calls,
-            "scrub": lambda: self._walk("scrub"),
-            "reap": lambda: self._walk("reap", "--inactive-for", "400d"),
+            "scrub": lambda: self._scan("scrub"),
+            "reap": lambda: self._scan("reap", "--inactive-for", "400d"),
             "copies": self._copies,
             "scrub_repair_of_all": self._repair,
             "row_calls": self._row_calls,
@@ -113,8 +113,8 @@ class Stage:
             await store.start()
         return BackupService(metadata, blobs, SystemClock())
 
-    def _walk(self, *arguments: str) -> dict[str, Any]:
-        return walk(Service(self._many), *arguments, seconds=self._seconds)
+    def _scan(self, *arguments: str) -> dict[str, Any]:
+        return scan(Service(self._many), *arguments, seconds=self._seconds)
 
     def _copies(self) -> dict[str, Any]:
         """The blobs first and the metadata after them, and back."""
@@ -136,7 +136,7 @@ class Stage:
         for name in kept:
             (self._many / name).rename(self._folder / name)
         (self._many / METADATA).touch(0o600)
-        found = self._walk("scrub", "--repair")
+        found = self._scan("scrub", "--repair")
         for name in names:
             (self._many / name).unlink(missing_ok=True)
         for name in kept:

@@ -15,7 +15,7 @@ import psycopg
 
 from benchmarks.processes import usage
 from benchmarks.scale import calls, overwrites
-from benchmarks.scale.commands import Done, bytes_below, remove, run, start_up, walk
+from benchmarks.scale.commands import Done, bytes_below, remove, run, scan, start_up
 from benchmarks.scale.rows import PARTITIONED, PARTITIONED_SCHEMA, PARTITIONS, copy_to_partitions, fill_postgres
 from benchmarks.scale.server import SETTINGS, TunedPostgres
 from obscura_backup.adapters.postgres.store import PostgresMetadataStore
@@ -142,7 +142,7 @@ class Stage:
     def _reap(self) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="obscura-scale-") as folder:
             service = Service(Path(folder) / "data", self._stores(self._many))
-            return walk(
+            return scan(
                 service, "reap", "--inactive-for", "400d", server=self._server.process_id, seconds=self._seconds
             )
 

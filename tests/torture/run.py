@@ -234,8 +234,8 @@ def _managed(attempt: Callable[[], bool], deadline: float) -> bool:
 
 def _scrubbed(testbed: Testbed) -> Iterator[str]:
     first = testbed.scrub("--repair")
-    if first["found"] != first["mended"]:
-        yield f"scrub found what it cannot mend: {first}"
+    if first["found"] != first["repaired"]:
+        yield f"scrub found what it cannot repair: {first}"
     second = testbed.scrub()
     if second["found"] != 0 or second["done"] is not True:
         yield f"scrub still finds something: {second}"

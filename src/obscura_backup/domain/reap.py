@@ -39,7 +39,7 @@ class Outcome(StrEnum):
 
     @property
     def remains(self) -> bool:
-        """Whether an operator has to act, or another walk has to try again."""
+        """Whether an operator has to act, or another scan has to try again."""
         return self in (Outcome.BUSY, Outcome.LOST, Outcome.DAMAGED)
 
 
@@ -76,7 +76,7 @@ class Reaper:
         self._blobs = blobs
         self._service = service
 
-    async def walk(
+    async def scan(
         self, inactive_since: datetime, *, delete: bool, after: UserId | None = None
     ) -> AsyncIterator[tuple[UserId, Reaped | None]]:
         """Examine every slot after user `after`, in the order of the user ids.
@@ -84,7 +84,7 @@ class Reaper:
         Args:
             inactive_since: backups whose last upload was before this time are inactive.
             delete: delete them; otherwise they are only reported.
-            after: the last user of an earlier walk.
+            after: the last user of an earlier scan.
 
         Yields:
             Each user, and its backup if that is inactive.
@@ -98,7 +98,7 @@ class Reaper:
     async def examine(
         self, user_id: UserId, row: Revision | None, inactive_since: datetime, *, delete: bool
     ) -> Reaped | None:
-        """Delete the backup of one user if it is inactive; None if it is not. See `walk`.
+        """Delete the backup of one user if it is inactive; None if it is not. See `scan`.
 
         The row may lag behind the object. So it can only tell that a slot needs no look; the object decides.
         """

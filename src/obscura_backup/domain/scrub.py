@@ -103,13 +103,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a walk.
+    """The progress of a scan.
 
     Attributes:
         slots: examined so far.
-        last: the last examined user. A later walk may continue after it, unless there is a `failure`.
+        last: the last examined user. A later scan may continue after it, unless there is a `failure`.
         findings: since the previous progress.
-        failure: why some of these slots could not be examined; the walk ends with it.
+        failure: why some of these slots could not be examined; the scan ends with it.
     """
 
     slots: int
@@ -155,12 +155,12 @@ class Scrubber:
         self._clock = clock
         self._random = random
 
-    async def walk(self, *, repair: bool, after: UserId | None = None) -> AsyncIterator[Progress]:
+    async def scan(self, *, repair: bool, after: UserId | None = None) -> AsyncIterator[Progress]:
         """Examine every slot after user `after`, in the order of the user ids.
 
         Args:
             repair: make all repairs that lose no data.
-            after: the `last` of an earlier walk.
+            after: the `last` of an earlier scan.
 
         Raises:
             Unavailable: a store does not answer; the progress so far is valid.

@@ -34,5 +34,5 @@ async def all_slots(
 
 
 def share_before(user_id: UserId) -> float:
-    """0 to 1: the position of a user among all. User ids are random, so it is the share of a walk that is done."""
+    """0 to 1: the position of a user among all. User ids are random, so it is the share of a scan that is done."""
     return (user_id.int >> 96) / 2**32

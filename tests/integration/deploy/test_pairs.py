@@ -181,7 +181,7 @@ def test_users_move_to_a_third_pair_by_the_commands_of_the_documentation(pairs: 
 
             moving_users.copy_files(pairs.a.data_dir, third.data_dir, digits)
             findings, summary = scrub(third, "--repair")
-            assert {(finding["difference"], finding["mended"]) for finding in findings} == {("row-missing", True)}
+            assert {(finding["difference"], finding["repaired"]) for finding in findings} == {("row-missing", True)}
             assert summary["slots"] >= 2
             proxy.ask(f"set map {proxy.map} {digits} pair-c")
             assert ask(moving, "GET") == (200, b"y" * 64)

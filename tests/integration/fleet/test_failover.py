@@ -66,12 +66,12 @@ def through(service: Service, person: Person) -> Person:
 
 
 def scrubbed(testbed: FailoverTestbed, *options: str) -> tuple[object, object]:
-    """How many differences a scrub found, and how many of them it mended; it is started again if a store was slow."""
+    """How many differences a scrub found, and how many of them it repaired; it is started again if a store was slow."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (summary := testbed.scrub(*options))["done"] is not True and summary["slots"] == 0:
         assert time.monotonic() < deadline, summary
     assert summary["done"] is True, summary
-    return summary["found"], summary["mended"]
+    return summary["found"], summary["repaired"]
 
 
 def test_rows_that_a_failover_lost_lose_no_upload(testbed: FailoverTestbed, services: list[Service]) -> None:
@@ -147,8 +147,8 @@ def test_two_primaries_accept_one_upload_per_version(testbed: FailoverTestbed, s
         for service in services:
             assert answered(through(service, person).download).body == stored
     testbed.rejoin()
-    found, mended = scrubbed(testbed, "--repair")
-    assert found == mended
+    found, repaired = scrubbed(testbed, "--repair")
+    assert found == repaired
     assert scrubbed(testbed) == (0, 0)
 
 

@@ -44,7 +44,7 @@ def test_every_part_killed_in_turn_loses_nothing(fleet: Fleet) -> None:
     assert sum(writer.uploads for writer in writers) > 50
     assert sum(writer.unanswered for writer in writers) > 6
     summary = json.loads(fleet.command("scrub", "--json", "--repair").splitlines()[-1])
-    assert (summary["done"], summary["found"]) == (True, summary["mended"])
+    assert (summary["done"], summary["found"]) == (True, summary["repaired"])
     assert json.loads(fleet.command("scrub", "--json").splitlines()[-1])["found"] == 0
 
 

@@ -65,7 +65,7 @@ def test_missing_schema_and_missing_bucket_are_named(
 
 
 def test_scrub_after_a_restore_of_each_store(fleet: Fleet) -> None:
-    """The database is put back to nothing, then the bucket: what is said, what is mended, what is not."""
+    """The database is put back to nothing, then the bucket: what is said, what is repaired, what is not."""
     people = [Person.of(fleet.service())]
     people += [Person.of(people[0].service) for _ in range(4)]
     for person in people:

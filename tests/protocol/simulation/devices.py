@@ -28,7 +28,7 @@ class Device:
 
 @dataclass(slots=True)
 class UnderWay:
-    """An operation, and the device that waits for it (None: an operator's walk)."""
+    """An operation, and the device that waits for it (None: an operator's scan)."""
 
     operation: Operation
     replica: int

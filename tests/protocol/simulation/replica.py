@@ -166,10 +166,10 @@ async def download(replica: Replica, token: str, wanted: ByteRange | None) -> An
 
 
 async def scrub(replica: Replica, *, repair: bool) -> list[Finding] | None:
-    """The findings of a walk, None where it broke off."""
+    """The findings of a scan, None where it broke off."""
     found: list[Finding] = []
     try:
-        async for progress in replica.scrubber.walk(repair=repair):
+        async for progress in replica.scrubber.scan(repair=repair):
             found.extend(progress.findings)
     except Unavailable:
         return None

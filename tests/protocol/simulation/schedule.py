@@ -82,7 +82,7 @@ def strikes(*calls: Call) -> list[Strike]:
 
 
 class Operation:
-    """One request or one walk, and where it stands.
+    """One request or one scan, and where it stands.
 
     Attributes:
         label: tells it from all others.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Time since the last upload, such as 400d. Default: the setting retention_days.",
 )
 @click.option("--yes", is_flag=True, help="Delete. Without it, inactive backups are only reported.")
-@click.option("--after", type=click.UUID, help="Continue after this user, where an earlier walk stopped.")
+@click.option("--after", type=click.UUID, help="Continue after this user, where an earlier run stopped.")
 @click.option(
     "--per-second",
     type=click.FloatRange(0.01, 10_000),
@@ -59,7 +59,7 @@ def reap(
     """Delete the backups of inactive users: those without an upload since a given time. The service may run meanwhile.
 
     Downloads are not recorded, and a device uploads only if something changed. Only the version that was found inactive
-    is deleted, never a newer one. A walk that was stopped prints how to continue. Exit code 5 means that some inactive
+    is deleted, never a newer one. An interrupted run prints how to continue. Exit code 5 means that some inactive
     backups could not be deleted.
     """
     settings = options.settings_from(flags, config)
@@ -119,7 +119,7 @@ async def _walk(
     from obscura_backup.domain.slots import share_before
 
     reaper = Reaper(container.metadata(), container.blobs(), container.service())
-    async for user_id, reaped in reaper.walk(since, delete=delete, after=UserId(after) if after else None):
+    async for user_id, reaped in reaper.scan(since, delete=delete, after=UserId(after) if after else None):
         if reaped is not None:
             bar.clear()
         report.met(user_id, reaped)
@@ -129,7 +129,7 @@ async def _walk(
 
 
 class _Report:
-    """Writes inactive backups to standard output as they come, and remembers how far the walk is."""
+    """Writes inactive backups to standard output as they come, and remembers how far the scan is."""
 
     def __init__(self, since: datetime, *, as_json: bool) -> None:
         self._since = since

@@ -1,4 +1,4 @@
-"""`scrub`: walk all slots, report where the two stores differ, and repair what loses no data."""
+"""`scrub`: scan all slots, report where the two stores differ, and repair what loses no data."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what may be mended without losing anything.")
-@click.option("--after", type=click.UUID, help="Continue after this user, where an earlier walk stopped.")
+@click.option("--repair", is_flag=True, help="Repair differences that can be repaired without data loss.")
+@click.option("--after", type=click.UUID, help="Continue after this user, where an earlier run stopped.")
 @options.json_option
 @options.config_option
 @options.data_dir_option
 @options.metadata_url_option
 @options.blobs_url_option
 def scrub(*, repair: bool, after: UUID | None, as_json: bool, config: Path | None, **flags: Any) -> int:
-    """Walk all slots, and report each one whose row and blob differ, with the reason. The service may run meanwhile.
+    """Scan all slots, and report each one whose row and blob differ, with the reason. The service may run meanwhile.
 
-    Exit code 5 means that differences remain. A walk that was stopped prints how to continue.
+    Exit code 5 means that differences remain. An interrupted run prints how to continue.
     """
     from obscura_backup.domain.errors import StoreUnusable, Unavailable
 
@@ -56,7 +56,7 @@ async def _walk(container: Container, report: _Report, bar: ProgressBar, *, repa
     from obscura_backup.domain.scrub import Scrubber
 
     scrubber = Scrubber(container.metadata(), container.blobs(), container.clock())
-    async for progress in scrubber.walk(repair=repair, after=UserId(after) if after else None):
+    async for progress in scrubber.scan(repair=repair, after=UserId(after) if after else None):
         if progress.findings:
             bar.clear()
         report.met(progress)
@@ -64,24 +64,24 @@ async def _walk(container: Container, report: _Report, bar: ProgressBar, *, repa
 
 
 class _Report:
-    """Writes findings to standard output as they come, and remembers how far the walk is."""
+    """Writes findings to standard output as they come, and remembers how far the scan is."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._last: UUID | None = None
         self._slots = 0
         self._found = 0
-        self._mended = 0
+        self._repaired = 0
 
     @property
     def left(self) -> int:
-        """Differences that were not mended."""
-        return self._found - self._mended
+        """Differences that were not repaired."""
+        return self._found - self._repaired
 
     def met(self, progress: Progress) -> None:
         for finding in progress.findings:
             self._found += 1
-            self._mended += finding.repaired
+            self._repaired += finding.repaired
             click.echo(json.dumps(_as_dict(finding)) if self._as_json else _as_text(finding))
         if progress.failure is None:
             self._last, self._slots = progress.last, progress.slots
@@ -96,17 +96,17 @@ class _Report:
         if self._as_json:
             click.echo(json.dumps({"done": True, **self._sums()}))
         else:
-            mended = f", {self._mended} mended" if self._mended else ""
-            click.echo(f"{self._slots} slots, {self._found} differ{mended}.", err=True)
+            repaired = f", {self._repaired} repaired" if self._repaired else ""
+            click.echo(f"{self._slots} slots, {self._found} differ{repaired}.", err=True)
 
     def _sums(self) -> dict[str, int]:
-        return {"slots": self._slots, "found": self._found, "mended": self._mended}
+        return {"slots": self._slots, "found": self._found, "repaired": self._repaired}
 
 
 def _as_text(finding: Finding) -> str:
-    mended = " Mended." if finding.repaired else ""
+    repaired = " Repaired." if finding.repaired else ""
     versions = f"row {_version(finding.row)}, blob {_version(finding.found)}"
-    return f"{finding.user_id}  {finding.difference.value} ({versions}): {finding.difference.explanation}{mended}"
+    return f"{finding.user_id}  {finding.difference.value} ({versions}): {finding.difference.explanation}{repaired}"
 
 
 def _version(revision: Revision | None) -> str:
@@ -122,7 +122,7 @@ def _as_dict(finding: Finding) -> dict[str, Any]:
         "why": finding.difference.explanation,
         "row": _facts(finding.row),
         "blob": _facts(finding.found),
-        "mended": finding.repaired,
+        "repaired": finding.repaired,
     }
 
 

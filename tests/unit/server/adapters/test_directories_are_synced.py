@@ -128,7 +128,7 @@ async def test_repair_by_scrub_is_synced(tmp_path: Path, synced: list[Path]) -> 
     synced.clear()
     findings = [
         finding
-        async for progress in Scrubber(rows, blobs, SystemClock()).walk(repair=True)
+        async for progress in Scrubber(rows, blobs, SystemClock()).scan(repair=True)
         for finding in progress.findings
     ]
     await blobs.close()

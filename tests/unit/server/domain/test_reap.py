@@ -52,8 +52,8 @@ class Stores:
         self.clock.moment = at
         return await self.service.upload(user, expected, samples.blob(f"{user} {expected}"))
 
-    async def walk(self, *, delete: bool = True, after: UserId | None = None) -> dict[UserId, Reaped | None]:
-        return {user: reaped async for user, reaped in self.reaper.walk(SINCE, delete=delete, after=after)}
+    async def scan(self, *, delete: bool = True, after: UserId | None = None) -> dict[UserId, Reaped | None]:
+        return {user: reaped async for user, reaped in self.reaper.scan(SINCE, delete=delete, after=after)}
 
     def is_live(self, user: UserId) -> bool:
         return self.blobs._objects[user][0].is_live
@@ -67,7 +67,7 @@ def stores() -> Stores:
 async def test_only_backups_from_before_the_given_time_are_deleted(stores: Stores) -> None:
     old = await stores.upload(ONE)
     await stores.upload(TWO, at=SINCE)
-    assert await stores.walk() == {ONE: Reaped(ONE, old, Outcome.DELETED), TWO: None}
+    assert await stores.scan() == {ONE: Reaped(ONE, old, Outcome.DELETED), TWO: None}
     assert (stores.is_live(ONE), stores.is_live(TWO)) == (False, True)
     with pytest.raises(BackupNotFound):
         await stores.service.download(ONE)
@@ -75,22 +75,22 @@ async def test_only_backups_from_before_the_given_time_are_deleted(stores: Store
 
 async def test_dry_run_deletes_nothing(stores: Stores) -> None:
     old = await stores.upload(ONE)
-    assert await stores.walk(delete=False) == {ONE: Reaped(ONE, old, Outcome.INACTIVE)}
+    assert await stores.scan(delete=False) == {ONE: Reaped(ONE, old, Outcome.INACTIVE)}
     assert stores.is_live(ONE)
 
 
 async def test_second_walk_finds_nothing_left(stores: Stores) -> None:
     await stores.upload(ONE)
-    await stores.walk()
+    await stores.scan()
     looks = stores.blobs.looks
-    assert await stores.walk() == {ONE: None}
+    assert await stores.scan() == {ONE: None}
     assert stores.blobs.looks == looks, "a row of a deletion needs no look at the object"
 
 
 async def test_walk_continues_after_a_user(stores: Stores) -> None:
     for user in (ONE, TWO, THREE):
         await stores.upload(user)
-    assert list(await stores.walk(after=ONE)) == [TWO, THREE]
+    assert list(await stores.scan(after=ONE)) == [TWO, THREE]
     assert stores.is_live(ONE)
 
 
@@ -98,20 +98,20 @@ async def test_row_that_lags_behind_an_upload_does_not_delete_it(stores: Stores)
     old = await stores.upload(ONE)
     await stores.upload(ONE, at=SINCE, expected=Version(1))
     stores.metadata._rows[ONE] = old
-    assert await stores.walk() == {ONE: None}
+    assert await stores.scan() == {ONE: None}
     assert stores.is_live(ONE)
 
 
 async def test_backup_without_a_row_is_deleted(stores: Stores) -> None:
     old = await stores.upload(ONE)
     stores.metadata._rows.clear()
-    assert await stores.walk() == {ONE: Reaped(ONE, old, Outcome.DELETED)}
+    assert await stores.scan() == {ONE: Reaped(ONE, old, Outcome.DELETED)}
 
 
 async def test_upload_after_the_look_is_kept(stores: Stores) -> None:
     old = await stores.upload(ONE)
     stores.blobs.after_stat = lambda: stores.upload(ONE, at=SINCE, expected=Version(1))
-    assert await stores.walk() == {ONE: Reaped(ONE, old, Outcome.CHANGED)}
+    assert await stores.scan() == {ONE: Reaped(ONE, old, Outcome.CHANGED)}
     found = await stores.blobs.stat(ONE)
     assert found is not None
     assert (found.version, found.is_live) == (2, True)
@@ -120,14 +120,14 @@ async def test_upload_after_the_look_is_kept(stores: Stores) -> None:
 async def test_lost_backup_is_reported_and_stays_lost(stores: Stores) -> None:
     old = await stores.upload(ONE)
     stores.blobs._objects.clear()
-    assert await stores.walk() == {ONE: Reaped(ONE, old, Outcome.LOST)}
+    assert await stores.scan() == {ONE: Reaped(ONE, old, Outcome.LOST)}
     assert stores.blobs._objects == {}
 
 
 async def test_damaged_object_is_reported_and_the_walk_goes_on(stores: Stores) -> None:
     old = await stores.upload(ONE)
     stores.blobs.fails = BackupDamaged()
-    assert await stores.walk() == {ONE: Reaped(ONE, old, Outcome.DAMAGED)}
+    assert await stores.scan() == {ONE: Reaped(ONE, old, Outcome.DAMAGED)}
 
 
 async def test_busy_slot_is_reported(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,14 +136,14 @@ async def test_busy_slot_is_reported(stores: Stores, monkeypatch: pytest.MonkeyP
 
     old = await stores.upload(ONE)
     monkeypatch.setattr(stores.service, "delete", delete)
-    assert await stores.walk() == {ONE: Reaped(ONE, old, Outcome.BUSY)}
+    assert await stores.scan() == {ONE: Reaped(ONE, old, Outcome.BUSY)}
 
 
 async def test_store_that_does_not_answer_ends_the_walk(stores: Stores) -> None:
     await stores.upload(ONE)
     stores.blobs.fails = BlobStoreUnavailable()
     with pytest.raises(BlobStoreUnavailable):
-        await stores.walk()
+        await stores.scan()
 
 
 def test_each_outcome_is_explained_and_some_need_an_operator() -> None:

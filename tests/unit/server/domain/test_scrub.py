@@ -65,11 +65,11 @@ class Stores:
         if stored is not None:
             self.blobs._objects[user] = stored
 
-    async def walk(self, *, repair: bool = False, after: UserId | None = None) -> list[Progress]:
-        return [progress async for progress in self.scrubber.walk(repair=repair, after=after)]
+    async def scan(self, *, repair: bool = False, after: UserId | None = None) -> list[Progress]:
+        return [progress async for progress in self.scrubber.scan(repair=repair, after=after)]
 
     async def findings(self, *, repair: bool = False) -> list[Finding]:
-        return [finding for progress in await self.walk(repair=repair) for finding in progress.findings]
+        return [finding for progress in await self.scan(repair=repair) for finding in progress.findings]
 
 
 @pytest.fixture
@@ -80,13 +80,13 @@ def stores() -> Stores:
 async def test_nothing_to_find(stores: Stores) -> None:
     for number in range(40):
         await stores.backed_up(samples.user(number + 1))
-    walk = await stores.walk()
-    assert [progress.findings for progress in walk] == [()] * 3
-    assert walk[-1].slots == 40
+    scan = await stores.scan()
+    assert [progress.findings for progress in scan] == [()] * 3
+    assert scan[-1].slots == 40
 
 
 async def test_empty_stores(stores: Stores) -> None:
-    assert await stores.walk() == []
+    assert await stores.scan() == []
 
 
 @pytest.mark.parametrize("keep", [0, 1])
@@ -157,9 +157,9 @@ async def test_everybody_is_met_once_whichever_store_knows_them(stores: Stores) 
             stores.restore_row(user, None)
         if number % 3 == 1:
             stores.restore_object(user, None)
-    walk = await stores.walk()
-    assert walk[-1].slots == 99
-    met = [finding.user_id for progress in walk for finding in progress.findings]
+    scan = await stores.scan()
+    assert scan[-1].slots == 99
+    met = [finding.user_id for progress in scan for finding in progress.findings]
     assert met == [user for number, user in enumerate(users) if number % 3 != 2]
 
 
@@ -168,8 +168,8 @@ async def test_walk_resumes_where_it_ended(stores: Stores) -> None:
     for user in users:
         await stores.backed_up(user)
         stores.restore_row(user, None)
-    first = (await stores.walk())[0]
-    rest = await stores.walk(after=first.last)
+    first = (await stores.scan())[0]
+    rest = await stores.scan(after=first.last)
     met = [finding.user_id for progress in [first, *rest] for finding in progress.findings]
     assert met == users
 
@@ -215,7 +215,7 @@ async def test_busy_slot_is_told_and_stops_nothing(stores: Stores) -> None:
         await stores.backed_up(samples.user(number))
     busy = OneBusy()
     scrubber = Scrubber(busy, stores.blobs, SystemClock())
-    findings = [finding async for progress in scrubber.walk(repair=True) for finding in progress.findings]
+    findings = [finding async for progress in scrubber.scan(repair=True) for finding in progress.findings]
     assert [(finding.difference, finding.repaired) for finding in findings] == [
         (Difference.ROW_MISSING, True),
         (Difference.BUSY, False),
@@ -239,12 +239,12 @@ async def test_what_was_mended_is_told_before_the_walk_ends_with_a_failure(store
     scrubber = Scrubber(MemoryMetadataStore(), failing, SystemClock())
     told: list[Finding] = []
 
-    async def walk() -> None:
-        async for progress in scrubber.walk(repair=True):
+    async def scan() -> None:
+        async for progress in scrubber.scan(repair=True):
             told.extend(progress.findings)
 
     with pytest.raises(BlobStoreUnavailable):
-        await walk()
+        await scan()
     assert [finding.repaired for finding in told] == [True, True]
 
 
@@ -257,4 +257,4 @@ async def test_of_two_failures_the_walk_ends_with_the_first(stores: Stores) -> N
         stores.restore_row(samples.user(number), LIVE_3)
     scrubber = Scrubber(stores.metadata, TwoFail(), SystemClock())
     with pytest.raises(BlobStoreUnavailable, match="user 1"):
-        [progress async for progress in scrubber.walk(repair=False)]
+        [progress async for progress in scrubber.scan(repair=False)]

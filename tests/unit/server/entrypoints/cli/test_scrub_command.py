@@ -70,7 +70,7 @@ def test_stores_that_agree_are_counted(run: Callable[..., Ran], data_dir: Path) 
     assert (ran.code, ran.out, ran.err) == (0, "", "3 slots, 0 differ.\n")
     ran = run("scrub", "--data-dir", data_dir, "--json")
     assert (ran.code, ran.err) == (0, "")
-    assert json.loads(ran.out) == {"done": True, "slots": 3, "found": 0, "mended": 0}
+    assert json.loads(ran.out) == {"done": True, "slots": 3, "found": 0, "repaired": 0}
 
 
 def test_lost_blob_is_found_and_named(run: Callable[..., Ran], data_dir: Path) -> None:
@@ -81,7 +81,7 @@ def test_lost_blob_is_found_and_named(run: Callable[..., Ran], data_dir: Path) -
     ran = run("scrub", "--data-dir", data_dir, "--json")
     finding, end = map(json.loads, ran.out.splitlines())
     assert (ran.code, finding["user_id"], finding["difference"]) == (5, str(user(2)), "object-missing")
-    assert end == {"done": True, "slots": 3, "found": 1, "mended": 0}
+    assert end == {"done": True, "slots": 3, "found": 1, "repaired": 0}
 
 
 def test_walk_starts_after_the_given_user(run: Callable[..., Ran], data_dir: Path) -> None:
@@ -96,8 +96,8 @@ def test_missing_rows_are_mended_only_with_repair(run: Callable[..., Ran], data_
     (data_dir / "other" / "metadata.sqlite3").rename(data_dir / "metadata.sqlite3")
     assert run("scrub", "--data-dir", data_dir).code == 5
     ran = run("scrub", "--data-dir", data_dir, "--repair")
-    assert (ran.code, ran.err) == (0, "3 slots, 3 differ, 3 mended.\n")
-    assert all(line.endswith(" Mended.") for line in ran.out.splitlines())
+    assert (ran.code, ran.err) == (0, "3 slots, 3 differ, 3 repaired.\n")
+    assert all(line.endswith(" Repaired.") for line in ran.out.splitlines())
     assert run("scrub", "--data-dir", data_dir).code == 0
 
 
@@ -116,7 +116,7 @@ def test_missing_metadata_is_an_error_and_is_not_made(run: Callable[..., Ran], t
 LIVE = samples.revision(3)
 GRAVE = samples.revision(4, kind=Kind.TOMBSTONE)
 FOUND = Finding(user(1), Difference.DELETION_UNDONE, GRAVE, LIVE)
-MENDED = Finding(user(2), Difference.ROW_MISSING, None, LIVE, repaired=True)
+REPAIRED = Finding(user(2), Difference.ROW_MISSING, None, LIVE, repaired=True)
 
 
 def progress(slots: int, last: UserId, *findings: Finding, failure: BaseException | None = None) -> Progress:
@@ -128,18 +128,18 @@ def test_findings_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -
     report.met(progress(1, user(1), FOUND))
     first = capsys.readouterr().out
     assert first == f"{user(1)}  deletion-undone (row 4 deleted, blob 3): {Difference.DELETION_UNDONE.explanation}\n"
-    report.met(progress(2, user(2), MENDED))
+    report.met(progress(2, user(2), REPAIRED))
     assert (
         capsys.readouterr().out
-        == f"{user(2)}  row-missing (row none, blob 3): {Difference.ROW_MISSING.explanation} Mended.\n"
+        == f"{user(2)}  row-missing (row none, blob 3): {Difference.ROW_MISSING.explanation} Repaired.\n"
     )
     assert report.left == 1
     report.ended()
-    assert capsys.readouterr().err == "2 slots, 2 differ, 1 mended.\n"
+    assert capsys.readouterr().err == "2 slots, 2 differ, 1 repaired.\n"
 
 
 def test_json_finding_has_all_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    _Report(as_json=True).met(progress(1, user(1), FOUND, MENDED))
+    _Report(as_json=True).met(progress(1, user(1), FOUND, REPAIRED))
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first == {
         "user_id": str(user(1)),
@@ -147,9 +147,9 @@ def test_json_finding_has_all_its_fields(capsys: pytest.CaptureFixture[str]) -> 
         "why": Difference.DELETION_UNDONE.explanation,
         "row": {"version": 4, "kind": "tombstone", "updated_at": samples.MOMENT.isoformat()},
         "blob": {"version": 3, "kind": "live", "updated_at": samples.MOMENT.isoformat()},
-        "mended": False,
+        "repaired": False,
     }
-    assert (second["row"], second["mended"]) == (None, True)
+    assert (second["row"], second["repaired"]) == (None, True)
 
 
 def test_stopped_walk_prints_how_to_continue(capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,7 +164,7 @@ def test_stopped_walk_prints_how_to_continue(capsys: pytest.CaptureFixture[str])
 def test_stopped_walk_prints_its_last_slot_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     report = _Report(as_json=True)
     report.stopped()
-    report.met(progress(3, user(3), MENDED))
+    report.met(progress(3, user(3), REPAIRED))
     capsys.readouterr()
     report.stopped()
     assert json.loads(capsys.readouterr().out) == {
@@ -172,13 +172,13 @@ def test_stopped_walk_prints_its_last_slot_as_json(capsys: pytest.CaptureFixture
         "last": str(user(3)),
         "slots": 3,
         "found": 1,
-        "mended": 1,
+        "repaired": 1,
     }
 
 
 def test_walk_stopped_before_its_first_slot_counts_none(capsys: pytest.CaptureFixture[str]) -> None:
     _Report(as_json=True).stopped()
-    assert json.loads(capsys.readouterr().out) == {"done": False, "last": None, "slots": 0, "found": 0, "mended": 0}
+    assert json.loads(capsys.readouterr().out) == {"done": False, "last": None, "slots": 0, "found": 0, "repaired": 0}
 
 
 def test_walk_continues_from_the_last_slot_before_a_failure(capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ async def test_walk_of_scrub_over_full_batches(count: int) -> None:
     users = [samples.user(number) for number in range(1, count + 1)]
     for user in users:
         await saved(rows, user, samples.revision(1))
-    steps = [step async for step in Scrubber(rows, blobs, SystemClock()).walk(repair=False)]
+    steps = [step async for step in Scrubber(rows, blobs, SystemClock()).scan(repair=False)]
     assert (steps[-1].slots, steps[-1].last) == (count, users[-1])
     assert len(steps) == -(-count // CONCURRENCY)
     assert [finding.user_id for step in steps for finding in step.findings] == users
