@@ -19,7 +19,7 @@ COMMANDS = {
     "serve": "serve:serve",
     "token": "issue_token:token",
     "migrate": "migrate:migrate",
-    "init-bucket": "migrate:init_bucket",
+    "init-bucket": "init_bucket:init_bucket",
     "doctor": "doctor:doctor",
     "settings": "settings:settings_command",
     "scrub": "scrub:scrub",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +11,13 @@ from obscura_backup.entrypoints.cli import options
 from obscura_backup.entrypoints.cli.private_file import private_file
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from uuid import UUID
-
-_TTL = re.compile(r"([1-9][0-9]{0,5})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class Ttl(click.ParamType[timedelta]):
-    """A duration such as 90s, 30m, 1h or 7d."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Parse the value, or fail."""
-        if isinstance(value, timedelta):
-            return value
-        match = _TTL.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a duration such as 90s, 30m, 1h or 7d", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command()
 @click.argument("user_id", type=click.UUID)
-@click.option("--ttl", type=Ttl(), default="1h", show_default=True, help="Lifetime: 90s, 30m, 1h, 7d.")
+@click.option("--ttl", type=options.Duration(), default="1h", show_default=True, help="Lifetime: 90s, 30m, 1h, 7d.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

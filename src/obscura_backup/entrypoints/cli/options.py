@@ -1,10 +1,12 @@
 """Shared by the commands: options, settings, exit codes, and errors in one sentence.
 
-Imports only click. A command imports everything else when it runs, so that `--help` is fast.
+Of the libraries, imports only click. A command imports everything else when it runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,6 +25,9 @@ EXIT_STORE = 3
 EXIT_ADDRESS = 4
 EXIT_FINDINGS = 5
 EXIT_INTERRUPTED = 130
+
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 config_option = click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file of settings."
@@ -46,6 +51,21 @@ _SETTINGS_OPTIONS = (
     blobs_url_option,
     click.option("--log-level", help=described("log_level")),
 )
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration such as 90s, 30m, 1h or 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Parse the value, or fail."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a duration such as 90s, 30m, 1h or 7d", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def settings_options(command: Callable[..., int]) -> Callable[..., int]:

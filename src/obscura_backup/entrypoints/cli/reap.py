@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from obscura_backup.entrypoints.cli import options
-from obscura_backup.entrypoints.cli.issue_token import Ttl
 from obscura_backup.entrypoints.cli.stores import ProgressBar, run_on_stores, store_errors
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--inactive-for",
-    type=Ttl(),
+    type=options.Duration(),
     help="Time since the last upload, such as 400d. Default: the setting retention_days.",
 )
 @click.option("--yes", is_flag=True, help="Delete. Without it, inactive backups are only reported.")

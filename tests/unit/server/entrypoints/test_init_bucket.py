@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def without_sdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = importlib.import_module("obscura_backup.entrypoints.cli.migrate")
+    module = importlib.import_module("obscura_backup.entrypoints.cli.init_bucket")
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     monkeypatch.chdir(tmp_path)
     for name in ("AWS", "MINIO_SERVICE"):

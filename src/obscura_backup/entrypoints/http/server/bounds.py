@@ -33,3 +33,5 @@ MANAGEMENT_CONNECTIONS = 64
 
 OPEN_CONNECTIONS_FACTOR = 2
 """How many times `max_connections` may be open. Those without a place are answered 503; further ones are closed."""
+KEEP_ALIVE_SECONDS = 65
+"""Longer than the 60 seconds after which most load balancers close an idle connection: they should do it first."""

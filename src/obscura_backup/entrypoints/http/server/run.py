@@ -24,7 +24,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from obscura_backup.domain.errors import ObscuraError
 from obscura_backup.entrypoints.http.limits.client_address import ClientAddress
-from obscura_backup.entrypoints.http.server.bounds import OPEN_CONNECTIONS_FACTOR
+from obscura_backup.entrypoints.http.server.bounds import KEEP_ALIVE_SECONDS, OPEN_CONNECTIONS_FACTOR
 from obscura_backup.entrypoints.http.server.protocol import BoundedProtocol
 from obscura_backup.entrypoints.http.server.shutdown import ShutdownState, StartSignals
 from obscura_backup.entrypoints.logs import log_to_stderr
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     MakeApp: TypeAlias = Callable[[Settings, Callable[[], bool]], ASGIApp]
 
 BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 65
-"""Longer than the 60 seconds after which most load balancers close an idle connection: they should do it first."""
 STUCK_SECONDS = 10.0
 """How much longer than notice and drain a worker may take to end (its stores have to be closed) before it is killed."""
 CAN_FORK = sys.platform == "linux"

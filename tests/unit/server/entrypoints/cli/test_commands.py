@@ -12,7 +12,7 @@ import pytest
 
 from obscura_backup import __version__
 from obscura_backup.adapters.postgres import schema as postgres_schema
-from obscura_backup.entrypoints.cli.issue_token import Ttl
+from obscura_backup.entrypoints.cli.options import Duration
 from support.table import table
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def test_interrupted_command_has_its_own_exit_code(run: Callable[..., Ran], monk
     ("text", "seconds"), [("1s", 1), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800), ("999999s", 999_999)]
 )
 def test_duration_of_a_token(text: str, seconds: int) -> None:
-    assert Ttl().convert(text, None, None) == timedelta(seconds=seconds)
-    assert Ttl().convert(timedelta(seconds=seconds), None, None) == timedelta(seconds=seconds)
+    assert Duration().convert(text, None, None) == timedelta(seconds=seconds)
+    assert Duration().convert(timedelta(seconds=seconds), None, None) == timedelta(seconds=seconds)
 
 
 @table("text", ["0s", "1000000s", "1", "1w", "-1h", "1.5h", " 1h", "1h ", "01h"])
