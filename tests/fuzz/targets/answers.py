@@ -16,7 +16,6 @@ from urllib3.util import parse_url
 from fuzz.choices import Choices
 from obscura_backup_client.content.model import MAX_INTEGER
 from obscura_backup_client.transport.address import normalize_address
-from obscura_backup_client.transport.backup_api import Request
 from obscura_backup_client.transport.bearer_token import user_id_of
 from obscura_backup_client.transport.errors import (
     BackupLost,
@@ -40,6 +39,7 @@ from obscura_backup_client.transport.responses import (
     require_version,
     retry_after_seconds,
 )
+from obscura_backup_client.transport.retries import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,10 +36,10 @@ from obscura_backup_client.sealing.kdf import argon2id
 from obscura_backup_client.sealing.kdf_parameters import PROFILES
 from obscura_backup_client.sealing.sealed import OpenedBackup, SealingKey, open_sealed, read_header
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.errors import Unauthorized, Unavailable
 from obscura_backup_client.transport.interface import FetchedBackup
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.contents import ALICE, BOB, NOW_MS
 from support.client.devices import counting_random, yes
 from support.client.http_slot import http_slot

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import Request, RetryPolicy
 from obscura_backup_client.transport.blocking_transport import HttpTransport
 from obscura_backup_client.transport.exchange import RECEIVE_BYTES, exchange
 from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits, Transport
 from obscura_backup_client.transport.responses import Response
+from obscura_backup_client.transport.retries import Request, RetryPolicy
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from obscura_backup_client.formats.vcard import reader as vcard_reader
 from obscura_backup_client.operations import export, push
 from obscura_backup_client.operations import keys as operation_keys
 from obscura_backup_client.sealing import calibration, inspection, kdf, kdf_timing, passwords, sealed
-from obscura_backup_client.transport import address, asyncio_connection, backup_api, exchange, responses
+from obscura_backup_client.transport import address, asyncio_connection, exchange, responses, retries
 from support.table import table
 
 KIB = 1024
@@ -45,7 +45,7 @@ DAY_MS = 86_400_000
         (export, {"MAX_WRITERS_BY_IMPORT": 1024}),
         (responses, {"MAX_HEAD_BYTES": 64 * KIB}),
         (
-            backup_api,
+            retries,
             {
                 "MAX_JSON_BYTES": 64 * KIB,
                 "RETRYABLE_STATUSES": {429, 502, 503, 504},

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from obscura_backup_client.transport.asyncio_connection import connected
-from obscura_backup_client.transport.backup_api import Sleep
 from obscura_backup_client.transport.errors import UnexpectedResponse
 from obscura_backup_client.transport.exchange import RECEIVE_BYTES, exchange
 from obscura_backup_client.transport.http_settings import HttpSettings
 from obscura_backup_client.transport.responses import DEADLINE_EXCEEDED, NoResponseError, Response
+from obscura_backup_client.transport.retries import Sleep
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from obscura_backup_client.transport.asyncio_connection import Connection
-    from obscura_backup_client.transport.backup_api import Request, RequestPlan
     from obscura_backup_client.transport.exchange import ExchangeSteps
     from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits
+    from obscura_backup_client.transport.retries import Request, RequestPlan
 
 T = TypeVar("T")
 

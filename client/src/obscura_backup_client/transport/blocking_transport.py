@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from obscura_backup_client.transport.backup_api import Request, Sleep
 from obscura_backup_client.transport.errors import Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.http_settings import HttpSettings
 from obscura_backup_client.transport.interface import ServerProbe
 from obscura_backup_client.transport.responses import NoResponseError, Response
+from obscura_backup_client.transport.retries import Request, Sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from obscura_backup_client.transport.backup_api import RequestPlan
     from obscura_backup_client.transport.blocking_connection import BlockingConnection
     from obscura_backup_client.transport.exchange import ExchangeSteps
     from obscura_backup_client.transport.interface import BackupMetadata, FetchedBackup, ServerLimits
+    from obscura_backup_client.transport.retries import RequestPlan
 
 T = TypeVar("T")
 

@@ -27,8 +27,8 @@ from obscura_backup_client.transport.responses import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from obscura_backup_client.transport.backup_api import Request
     from obscura_backup_client.transport.interface import OnBytes
+    from obscura_backup_client.transport.retries import Request
 
 SEND_BYTES: Final = 16 * 1024
 """The most bytes that one step sends."""

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from obscura_backup_client.sealing.sealed import DEFAULT_MAX_BLOB_BYTES
 from obscura_backup_client.transport.address import normalize_address
-from obscura_backup_client.transport.backup_api import BackupApi, RetryPolicy
+from obscura_backup_client.transport.backup_api import BackupApi
 from obscura_backup_client.transport.bearer_token import require_bearer_token
+from obscura_backup_client.transport.retries import RetryPolicy
 
 if TYPE_CHECKING:
     import ssl

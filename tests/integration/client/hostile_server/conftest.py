@@ -11,7 +11,7 @@ from obscura_backup_client.client import BackupClient
 from obscura_backup_client.content.editing import NewContact
 from obscura_backup_client.device.directory import StateDirectory
 from obscura_backup_client.device.state import Account
-from obscura_backup_client.transport.backup_api import RetryPolicy
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.contents import ALICE, BOB
 from support.client.devices import KEY, USER, counting_random
 from support.client.hostile_server import HostileServer, serving

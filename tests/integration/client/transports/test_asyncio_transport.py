@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.hostile_server import answer, read_request, serving
 
 TOKEN = "aaa.bbb.ccc"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from obscura_backup_client.transport.asyncio_transport import AsyncHttpTransport
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import OutcomeUnknown, TooLarge, Unavailable
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.hostile_server import Serve, answer, dripping, read_request, serving
 from support.client.transports import TRANSPORTS, AnyTransport
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import (
     OutcomeUnknown,
     ServerRefused,
@@ -19,6 +18,7 @@ from obscura_backup_client.transport.errors import (
     Unavailable,
     UnexpectedResponse,
 )
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.hostile_server import read_request, serving
 from support.client.transports import TRANSPORTS, AnyTransport
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import (
     BackupLost,
     NotFound,
@@ -21,6 +20,7 @@ from obscura_backup_client.transport.errors import (
     UnexpectedResponse,
     VersionMismatch,
 )
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.scripted import Reply, Server, digest, problem
 from support.client.transports import Connect
 from support.table import table

@@ -14,10 +14,10 @@ import pytest
 
 from obscura_backup_client.transport import asyncio_transport as async_transport
 from obscura_backup_client.transport import blocking_connection as http_connection
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.blocking_connection import BlockingConnection, Deadline
 from obscura_backup_client.transport.errors import Unavailable
 from obscura_backup_client.transport.responses import NoResponseError
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.certificates import certificate_for_this_machine
 from support.client.transports import TRANSPORTS
 from support.table import table

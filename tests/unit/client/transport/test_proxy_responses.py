@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from obscura_backup_client.transport.backup_api import RetryPolicy
 from obscura_backup_client.transport.errors import (
     NotFromService,
     NotStored,
@@ -16,6 +15,7 @@ from obscura_backup_client.transport.errors import (
     Unavailable,
     UnexpectedResponse,
 )
+from obscura_backup_client.transport.retries import RetryPolicy
 from support.client.scripted import Reply, problem
 from support.client.transports import Connect
 from support.table import table

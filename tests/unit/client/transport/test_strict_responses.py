@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from obscura_backup_client.transport.backup_api import Request
 from obscura_backup_client.transport.errors import OutcomeUnknown, Unavailable, UnexpectedResponse
 from obscura_backup_client.transport.exchange import EVENTS_PER_STEP, MAX_FRAMING_BYTES, exchange
 from obscura_backup_client.transport.responses import NoResponseError, unexpected_is_unknown
+from obscura_backup_client.transport.retries import Request
 from support.client.transports import answered
 from support.table import table
 
