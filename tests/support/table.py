@@ -68,7 +68,7 @@ def _noted(failures: list[Exception], row: str) -> Iterator[None]:
     """Note a failure with the name of its row, instead of raising it."""
     try:
         yield
-    except (Exception, pytest.fail.Exception) as failure:  # noqa: BLE001  # whatever fails in a row, `_failures` raises it at the end
+    except (Exception, pytest.fail.Exception) as failure:  # noqa: BLE001  # of any kind: `_failures` raises all of them after the last row
         failures.append(AssertionError(f"{row}: {failure}").with_traceback(failure.__traceback__))
 
 

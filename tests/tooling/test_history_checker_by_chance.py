@@ -152,7 +152,7 @@ def _drawn(random: Random, version: int, number: int, contents: str, last_sent: 
     return upload
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(small_histories())
 def test_verdict_is_that_of_brute_force(operations: list[Operation]) -> None:
     """So an altered answer is let pass exactly where some other order explains it."""
@@ -243,9 +243,9 @@ def test_an_upload_that_no_client_made_is_nearly_always_noticed() -> None:
 
 
 def test_thousands_of_operations_on_one_slot() -> None:
-    operations = simulated(Random(7), operations=4000, clients=6, lost=0.1)
+    operations = simulated(Random(7), operations=8000, clients=6, lost=0.1)
     assert check(operations) is None
-    stale = next(operation for operation in operations[3000:] if isinstance(operation.answer, Found))
+    stale = next(operation for operation in operations[6000:] if isinstance(operation.answer, Found))
     altered = [
         replace(operation, answer=Found(3, "bytes 3")) if operation is stale else operation for operation in operations
     ]

@@ -127,8 +127,8 @@ def run(
             warm = _footprint(testbed)
             _wait(began + seconds, workload, watch=watch, observe=observe)
         finally:
-            workload.stop()  # first: MinIO's healing does not catch up with uploads that go on
             nemesis.stop()
+            workload.stop()
     lasted = time.monotonic() - began
     complaints = [*nemesis.failures, *workload.failures, *_peace(testbed, workload)]
     cool = _footprint(testbed)

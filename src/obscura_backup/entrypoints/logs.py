@@ -48,7 +48,7 @@ class BatchingHandler(logging.StreamHandler[Any]):
         """See `logging.Handler.emit`."""
         try:
             self._lines.append(f"{self.format(record)}\n")
-        except Exception:  # noqa: BLE001  # a defect in a log call must not fail the request
+        except Exception:  # noqa: BLE001  # as in `logging`: an event that cannot be formatted must not fail the request
             self.handleError(record)
         loop = _running_loop()
         if loop is None or record.levelno > logging.INFO or len(self._lines) >= BATCH_LINES:
@@ -76,17 +76,16 @@ class _Formatter(logging.Formatter):
 
     def __init__(self, time_format: str) -> None:
         super().__init__("%(asctime)s", time_format)
-        self._time_format = time_format
         self._second, self._formatted = -1, ""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  # of the base class
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """The time of a record, in seconds."""
         second = int(record.created)
         if second != self._second:
-            self._second, self._formatted = second, time.strftime(self._time_format, time.localtime(second))
+            self._second, self._formatted = second, time.strftime(datefmt or "", time.localtime(second))
         return self._formatted
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802  # of the base class
+    def formatException(self, ei: Any) -> str:
         """A traceback."""
         return _without_users(super().formatException(ei))
 
@@ -97,7 +96,7 @@ class ConsoleFormatter(_Formatter):
     def __init__(self) -> None:
         super().__init__("%Y-%m-%d %H:%M:%S")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # of the base class
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """The line of a record, without a traceback."""
         fields = "".join([f" {name}={_quoted(value)}" for name, value in _fields_of(record).items()])
         message = _without_users(record.message)
@@ -113,7 +112,7 @@ class JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         members: dict[str, Any] = {
-            "time": self.formatTime(record),
+            "time": self.formatTime(record, self.datefmt),
             "level": record.levelname,
             "logger": record.name,
             "event": _without_users(record.getMessage()),

@@ -14,6 +14,7 @@ from contracts.kills import run_kills
 from support.servers.in_process.bounded_protocol import eventually
 from support.servers.proxies.fault_proxy import Fault
 from support.servers.service import Person
+from support.servers.stores.s3_store import object_bytes
 
 if TYPE_CHECKING:
     from support.servers.fleet import Fleet
@@ -168,3 +169,51 @@ def _until_accepted(person: Person, body: bytes, seconds: float = 10.0) -> None:
         assert answer.status == 503
         time.sleep(0.1)
     pytest.fail("the service did not recover")
+
+
+def test_answer_lost_after_the_put(fleet: Fleet) -> None:
+    """The upload is found by its id and acknowledged, once, as the version that it is."""
+    person = Person.of(fleet.service())
+    person.upload(blob())
+    fleet.to_s3.plan(Fault.LOSE_ANSWER, method="PUT")
+    body = blob()
+    answer = person.upload(body, if_match="1")
+    assert (answer.status, answer.etag) == (200, '"2"')
+    assert person.download().body == body
+
+
+def test_reset_in_the_middle_of_the_put(fleet: Fleet) -> None:
+    person = Person.of(fleet.service())
+    kept = blob()
+    person.upload(kept)
+    fleet.to_s3.plan(Fault.CUT_REQUEST, method="PUT")
+    body = blob(300_000)
+    answer = person.upload(body, if_match="1")
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert person.download().body == kept
+    again = person.upload(body, if_match="1")
+    assert (again.status, again.etag) == (200, '"2"')
+
+
+def test_stall_that_outlives_the_time_out(fleet: Fleet) -> None:
+    """The PUT arrives although no request waits for its response; a retry finds it and stores nothing twice."""
+    person = Person.of(fleet.service())
+    person.upload(blob())
+    fleet.to_s3.plan(Fault.STALL, method="PUT", seconds=12.0)
+    body = blob()
+    answer = person.upload(body, if_match="1")
+    assert (answer.status, answer.etag) == (200, '"2"')  # a look at the object showed that it was stored
+    assert person.upload(body, if_match="1").etag == '"2"'
+    assert person.download().body == body
+
+
+def test_bucket_holds_blobs_and_nothing_else(fleet: Fleet) -> None:
+    person, body = Person.of(fleet.service()), blob()
+    person.upload(blob())
+    person.upload(body, if_match="1")
+    witness = fleet.s3.witness()
+    assert [entry.object_name for entry in witness.list_objects(fleet.bucket, recursive=True)] == [
+        f"backups/{person.user_id}"
+    ]
+    assert object_bytes(fleet.s3, fleet.bucket, f"backups/{person.user_id}")[:-16] == body

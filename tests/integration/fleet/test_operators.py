@@ -87,3 +87,32 @@ def test_scrub_after_a_restore_of_each_store(fleet: Fleet) -> None:
     assert (answer.status, answer.problem, answer.json["version"]) == (500, "backup-lost", 1)
     assert lost.upload(blob(), if_match="1").etag == '"2"'
     assert fleet.run("scrub").returncode == 0
+
+
+def test_policy_allows_no_deletion_of_backups(fleet: Fleet) -> None:
+    policy = json.loads(fleet.command("init-bucket", "--policy"))
+    for statement in policy["Statement"]:
+        if any("backups" in resource for resource in statement["Resource"]):
+            assert not [action for action in statement["Action"] if "Delete" in action]
+
+
+def test_scrub_goes_on_where_it_was_stopped(fleet: Fleet) -> None:
+    service = fleet.service()
+    people = sorted((Person.of(service) for _ in range(6)), key=lambda person: str(person.user_id))
+    for person in people:
+        person.upload(blob())
+    fleet.postgres.execute("DELETE FROM backups", database=fleet.database)
+    output = fleet.run("scrub", "--json", "--after", str(people[2].user_id)).stdout
+    assert [json.loads(line)["user_id"] for line in output.splitlines()[:-1]] == [
+        str(person.user_id) for person in people[3:]
+    ]
+
+
+def test_store_that_ignores_conditions_is_refused_at_the_start(fleet: Fleet) -> None:
+    from support.servers.stores.careless_s3 import CarelessS3, Flaw  # noqa: PLC0415  # the one test that wants it
+
+    with CarelessS3(Flaw.IGNORES_CONDITIONS) as careless:
+        url = f"s3://{fleet.bucket}?endpoint={careless.endpoint}"
+        result = fleet.run("serve", "--port", "0", "--blobs-url", url)
+        assert result.returncode == 3
+        assert "OBSCURA_BACKUP_ALLOW_UNCONDITIONAL_BLOBS" in result.stderr

@@ -18,12 +18,14 @@ from support.servers.proxies.fault_proxy import Fault, FaultProxy
 
 if TYPE_CHECKING:
     from obscura_backup.adapters.object_stores.store import ObjectBlobStore
+    from support.servers.stores.s3_server import S3Server
     from support.servers.stores.s3_store import MakeStore
 
 from support.servers.stores.s3_store import (
     LONG_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     hanging_uploads,
+    recovered,
     started,
     stored_bytes,
     through,
@@ -92,3 +94,20 @@ class TestFaults(ObjectStoreFaultContract):
         proxy.end_stalls()
         await asyncio.gather(*hanging)
         await blobs.close()
+
+    async def test_store_that_died_and_came_back(
+        self, server: S3Server, blobs: ObjectBlobStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        user = samples.user()
+        revision = await stored(blobs, user, "kept")
+        server.kill()
+        try:
+            with pytest.raises(BlobStoreUnavailable):
+                await blobs.stat(user)
+            with pytest.raises(BlobStoreUnavailable):
+                await stored(blobs, user, "lost", replaces=revision.tag)
+        finally:
+            server.start()
+        await recovered(blobs)
+        assert await blobs.stat(user) == revision
+        assert (await content(blobs, user)).startswith(b"kept")

@@ -56,7 +56,7 @@ class Metadata(MemoryMetadataStore):
         self.saving: list[ObscuraError | None] = []
 
     @asynccontextmanager
-    async def locked(  # type: ignore[override]  # the port's type will do
+    async def locked(  # type: ignore[override]  # a context manager of another class: the port asks for no more
         self, user_id: Any
     ) -> AsyncIterator[Any]:
         _strike(self.entering)

@@ -43,7 +43,7 @@ class Worker(Process):
         has_started: whether it has answered that it serves.
     """
 
-    process: BaseProcess  # type: ignore[assignment]  # uvicorn declares the class of new processes
+    process: BaseProcess  # type: ignore[assignment]  # uvicorn annotates SpawnProcess, which a forked process is not
 
     def __init__(self, config: Config, sockets: list[socket], *, fork: bool) -> None:
         super().__init__(config, sockets)

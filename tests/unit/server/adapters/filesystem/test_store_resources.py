@@ -186,24 +186,23 @@ async def test_a_file_on_the_disk_is_read_in_a_thread(
     assert open_files(tmp_path) == before
 
 
-async def test_a_file_of_which_a_part_is_in_memory_is_read_in_a_thread(
-    blobs: FilesystemBlobStore, calls: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user = samples.user()
-    await stored(blobs, user, "half")
-    calls.clear()
-    monkeypatch.setattr(os, "preadv", lambda *_: 10)
-    assert (await content(blobs, user)).startswith(b"half")
-    assert len(calls) == 1
-
-
-async def test_a_system_that_cannot_tell_what_is_in_memory_reads_in_a_thread(
-    blobs: FilesystemBlobStore, calls: list[object], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "name", "replacement"),
+    [(os, "preadv", lambda *_: 10), (reads, "_syscall", None)],
+    ids=["only a part is in memory", "the system cannot tell"],
+)
+async def test_a_file_that_may_not_be_in_memory_is_read_in_a_thread(
+    blobs: FilesystemBlobStore,
+    calls: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+    module: object,
+    name: str,
+    replacement: object,
 ) -> None:
     user = samples.user()
     await stored(blobs, user, "any")
     calls.clear()
-    monkeypatch.setattr(reads, "_syscall", None)
+    monkeypatch.setattr(module, name, replacement)
     assert (await content(blobs, user)).startswith(b"any")
     assert len(calls) == 1
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SUFFIX = bytes(range(16))
-LONG = 16 * 1024 * 1024
+LONG = 32 * 1024 * 1024
 
 
 def blob_in(file: BinaryIO, data: bytes) -> Blob:
@@ -66,7 +66,7 @@ async def test_file_that_was_damaged_is_not_sent(file: BinaryIO, size: int) -> N
 
 
 async def test_pages_that_were_read_do_not_stay_resident(file: BinaryIO) -> None:
-    blob = blob_in(file, bytes(LONG))
+    blob = blob_in(file, secrets.token_bytes(LONG))
     before = resident_bytes()
     async with Bodies().buffers_of(blob, SUFFIX) as buffers:
         assert hashlib.sha256(buffers[0]).digest() == blob.sha256
@@ -88,7 +88,7 @@ async def test_file_may_be_closed_while_a_buffer_is_in_use(file: BinaryIO) -> No
 async def test_pages_of_all_bodies_are_released_as_long_as_one_is_in_use(file: BinaryIO) -> None:
     bodies = Bodies()
     with tempfile.TemporaryFile() as other:
-        first, second = blob_in(file, bytes(MAPPED_MIN_BYTES)), blob_in(other, bytes(LONG))
+        first, second = blob_in(file, bytes(MAPPED_MIN_BYTES)), blob_in(other, secrets.token_bytes(LONG))
         async with bodies.buffers_of(first, SUFFIX):
             pass
         async with bodies.buffers_of(second, SUFFIX) as buffers:

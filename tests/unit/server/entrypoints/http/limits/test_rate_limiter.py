@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from random import Random
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from obscura_backup.entrypoints.http.limits.rate_limiter import RateLimit
 from support.clocks import MovableSeconds
-from support.table import table
 
 
 @pytest.fixture
@@ -114,14 +113,13 @@ def test_memory_is_bounded_and_the_least_recent_goes_first(clock: MovableSeconds
     assert len(limit._full_at) == 3
 
 
-@table("seed", range(50))
-def test_never_more_than_the_rate_and_a_minutes_worth(seed: int) -> None:
-    drawn, clock = Random(seed), MovableSeconds()
-    per_minute = drawn.randint(1, 100)
+@given(st.integers(1, 100), st.lists(st.floats(0, 30), max_size=60))
+def test_never_more_than_the_rate_and_a_minutes_worth(per_minute: int, pauses_seconds: list[float]) -> None:
+    clock = MovableSeconds()
     limit = RateLimit(per_minute, clock=clock)
     began = clock.seconds
     admitted = taken(limit, "a", per_minute + 5)
-    for _ in range(drawn.randint(0, 60)):
-        clock.seconds += drawn.choice([0, drawn.uniform(0, 1), drawn.uniform(0, 30)])
+    for pause in pauses_seconds:
+        clock.seconds += pause
         admitted += taken(limit, "a", 3)
     assert admitted <= per_minute + (clock.seconds - began) * per_minute / 60 + 1e-6
