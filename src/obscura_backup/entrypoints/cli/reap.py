@@ -55,8 +55,9 @@ def reap(
     config: Path | None,
     **flags: Any,
 ) -> int:
-    """Delete the backups of inactive users: those without an upload since a given time. The service may run meanwhile.
+    """List the backups of users without an upload since a given time; with --yes, delete them.
 
+    The service may run meanwhile.
     Downloads are not recorded, and a device uploads only if something changed. Only the version that was found inactive
     is deleted, never a newer one. An interrupted run prints how to continue. Exit code 5 means that some inactive
     backups could not be deleted.
