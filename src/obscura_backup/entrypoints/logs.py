@@ -33,7 +33,7 @@ _USER_ID = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[
 
 
 class BatchingHandler(logging.StreamHandler[Any]):
-    """Writes the lines of `FLUSH_SECONDS` together, as one write per request costs a tenth of its processor time.
+    """Writes the lines of `FLUSH_SECONDS` together, since a write per request costs as much as all else of its line.
 
     Warnings and errors are written at once, with all lines before them, and so is everything outside the event loop. A
     process that is killed loses the lines that wait.
